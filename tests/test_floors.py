@@ -1,0 +1,429 @@
+"""The house rules of the package's own modules: who may import whom, and how long one may be.
+
+The rules are checked by reading the source, so an import inside a function counts too. The checker
+is tested as well: for each rule, on a small package that breaks it.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "arcade_prefabs"
+
+# From the ground up. A room imports from itself and from the floors below it.
+FLOORS = (
+    "errors",
+    "ron",
+    "prefab",
+    "pipeline",
+    "loading",
+    "spawning",
+    "streaming",
+    "plugin",
+)
+# Beside the floors: stands on `errors` alone, and only `plugin` and the roof may ask for it.
+BESIDE = "monitor"
+# The roof imports what it likes, except `cli`, which is nobody's to import.
+ROOF = ("__init__", "__main__", "cli", "testing")
+NOBODY_IMPORTS = "cli"
+
+# These run in worker processes, in the CLI and in tests that have no OpenGL.
+WITHOUT_ENGINE = ("errors", "ron", "prefab", "pipeline", "loading")
+ENGINE = ("arcade", "pyglet")
+
+MAX_LINES = 420  # "about 400"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One source file of the package under test."""
+
+    name: str  # dotted; a package goes by its folder's name
+    path: Path
+    is_package: bool
+    tree: ast.Module
+    lines: int
+
+    def room(self, root: str) -> str:
+        """The first name below the root package: `ron` for `arcade_prefabs.ron.parser`."""
+        return room_of(self.name, root)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported module, by its full name, and where the import stands."""
+
+    target: str
+    line: int
+    runs_on_import: bool  # neither inside a function nor for type checkers only
+
+
+def room_of(name: str, root: str) -> str:
+    """The room that a module of the package stands in; the root package itself is `__init__`."""
+    return "__init__" if name == root else name.removeprefix(root + ".").split(".")[0]
+
+
+def read_package(folder: Path) -> dict[str, Module]:
+    """Every module below the folder, by dotted name."""
+    modules = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder.parent).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text, filename=str(path))
+        modules[name] = Module(name, path, is_package, tree, len(text.splitlines()))
+    return modules
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    """Whether an `if` asks for `TYPE_CHECKING` or `typing.TYPE_CHECKING`."""
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
+    return name == "TYPE_CHECKING"
+
+
+def import_statements(
+    node: ast.AST, *, runs: bool = True
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import statement below a node, and whether it runs when the module is imported."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield node, runs
+    elif isinstance(node, ast.If) and is_type_checking(node.test):
+        for child in node.body:
+            yield from import_statements(child, runs=False)
+        for child in node.orelse:
+            yield from import_statements(child, runs=runs)
+    else:
+        inside = runs and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for inner in ast.iter_child_nodes(node):
+            yield from import_statements(inner, runs=inside)
+
+
+def imports_of(module: Module, modules: Mapping[str, Module]) -> Iterator[Import]:
+    """What a module imports, with `from package import name` led on to the module it names."""
+    for node, runs in import_statements(module.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, runs)
+            continue
+        base = node.module or ""
+        if node.level:
+            up = node.level - 1 if module.is_package else node.level
+            parts = module.name.split(".")
+            parents = parts[: max(len(parts) - up, 0)]
+            base = ".".join([*parents, base] if base else parents)
+        for alias in node.names:
+            full = f"{base}.{alias.name}"
+            yield Import(full if full in modules else base, node.lineno, runs)
+
+
+def may_import(room: str, target: str) -> bool:
+    """Whether the rules let one room import from another."""
+    if room == target:
+        return True
+    if target == NOBODY_IMPORTS:
+        return False
+    if room in ROOF:
+        return True
+    if room == BESIDE:
+        return target == "errors"
+    if target == BESIDE:
+        return room == "plugin"
+    return room in FLOORS and target in FLOORS and FLOORS.index(target) < FLOORS.index(room)
+
+
+def check_floors(folder: Path) -> list[str]:
+    """Every import that reaches sideways or upwards, and every module outside the known rooms."""
+    modules = read_package(folder)
+    root = folder.name
+    found = []
+    for module in modules.values():
+        room = module.room(root)
+        if room not in (*FLOORS, BESIDE, *ROOF):
+            found.append(f"{module.name}: {room} is not a room of this house")
+            continue
+        for item in imports_of(module, modules):
+            if item.target.split(".")[0] != root:
+                continue
+            target = room_of(item.target, root)
+            if not may_import(room, target):
+                found.append(f"{module.name}:{item.line}: {room} must not import {target}")
+    return found
+
+
+def check_engine(folder: Path) -> list[str]:
+    """Every import of Arcade or pyglet in a room that has to do without."""
+    modules = read_package(folder)
+    return [
+        f"{module.name}:{item.line}: {module.room(folder.name)} must not import {item.target}"
+        for module in modules.values()
+        if module.room(folder.name) in WITHOUT_ENGINE
+        for item in imports_of(module, modules)
+        if item.target.split(".")[0] in ENGINE
+    ]
+
+
+def check_cycles(folder: Path) -> list[str]:
+    """Every circle of modules that import each other while being imported."""
+    modules = read_package(folder)
+    edges = {
+        name: sorted(
+            {i.target for i in imports_of(module, modules) if i.runs_on_import} & modules.keys()
+        )
+        for name, module in modules.items()
+    }
+    found = []
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> None:
+        if name in way:
+            found.append(" -> ".join([*way[way.index(name) :], name]))
+        elif name not in done:
+            for target in edges[name]:
+                visit(target, [*way, name])
+            done.add(name)
+
+    for name in edges:
+        visit(name, [])
+    return found
+
+
+def check_lengths(folder: Path) -> list[str]:
+    """Every module that is too long to have one job."""
+    return [
+        f"{module.name}: {module.lines} lines, {MAX_LINES} at most"
+        for module in read_package(folder).values()
+        if module.lines > MAX_LINES
+    ]
+
+
+def modules_after(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after a statement."""
+    code = f"import sys\n{statement}\nprint('LOADED', *{{n.split('.')[0] for n in sys.modules}})"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PACKAGE.parent,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.splitlines()[-1].split()[1:])
+
+
+# The package itself.
+
+
+def test_every_room_of_the_package_is_read() -> None:
+    """The checks below look at real modules with real imports, not at an empty folder."""
+    modules = read_package(PACKAGE)
+    rooms = {module.room(PACKAGE.name) for module in modules.values()}
+    assert {"__init__", "errors", "ron", "prefab", "cli"} <= rooms
+    targets = {item.target for m in modules.values() for item in imports_of(m, modules)}
+    assert {"arcade_prefabs.errors", "arcade_prefabs.ron"} & targets
+
+
+def test_a_room_imports_only_from_itself_and_from_lower_floors() -> None:
+    """No import in the package reaches sideways or upwards."""
+    assert check_floors(PACKAGE) == []
+
+
+def test_the_rooms_that_workers_use_import_neither_arcade_nor_pyglet() -> None:
+    """No source line of the engine-free rooms names Arcade or pyglet in an import."""
+    assert check_engine(PACKAGE) == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Every module can be imported first."""
+    assert check_cycles(PACKAGE) == []
+
+
+def test_no_module_is_longer_than_about_400_lines() -> None:
+    """A longer module has two jobs and is to be cut in two."""
+    assert check_lengths(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["import arcade_prefabs.ron, arcade_prefabs.prefab", "import arcade_prefabs.cli"]
+)
+def test_importing_an_engine_free_room_loads_no_engine(statement: str) -> None:
+    """What workers and the command line import brings neither Arcade nor pyglet with it."""
+    loaded = modules_after(statement)
+    assert "arcade_prefabs" in loaded
+    assert loaded.isdisjoint(ENGINE)
+
+
+# The checks themselves.
+
+
+def build(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write a small package `house`; folders get an empty `__init__.py` unless one is given."""
+    house = folder / "house"
+    house.mkdir()
+    for name, text in files.items():
+        path = house / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+    for inner in [house, *(path for path in house.rglob("*") if path.is_dir())]:
+        (inner / "__init__.py").touch()
+    return house
+
+
+def test_a_package_that_keeps_the_rules_passes_every_check(tmp_path: Path) -> None:
+    """Downward, inner, roof and type-checking imports are all fine, however they are written."""
+    house = build(
+        tmp_path,
+        {
+            "__init__.py": "from .plugin import attach\nfrom .monitor import report\n",
+            "__main__.py": "from house import attach\nimport house.testing\n",
+            "cli.py": "import house\nfrom house import ron, testing\n",
+            "errors.py": "",
+            "monitor.py": "from .errors import Oops\n",
+            "testing/__init__.py": "from house.plugin import attach\n",
+            "ron/__init__.py": "from .parser import parse\n",
+            "ron/parser.py": """
+                from typing import TYPE_CHECKING
+                from .. import errors
+                from . import lexer
+                if TYPE_CHECKING:
+                    from house.ron import tree
+                """,
+            "ron/lexer.py": "import json\nfrom house.errors import Oops\n",
+            "ron/tree.py": "def f():\n    from .parser import parse\nfrom . import parser\n",
+            "spawning.py": "import arcade, pyglet.gl\nfrom house.prefab import Prefab\n",
+            "prefab/__init__.py": "import house.ron.parser\n",
+            "plugin.py": "from . import monitor, spawning\n",
+        },
+    )
+    assert check_floors(house) == []
+    assert check_engine(house) == []
+    assert check_cycles(house) == []
+    assert check_lengths(house) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("ron/a.py", "import house.prefab", "house.ron.a:1: ron must not import prefab"),
+        ("ron/a.py", "from house import prefab", "house.ron.a:1: ron must not import prefab"),
+        ("ron/a.py", "from .. import prefab", "house.ron.a:1: ron must not import prefab"),
+        ("ron/a.py", "from ..prefab.b import c", "house.ron.a:1: ron must not import prefab"),
+        ("ron/__init__.py", "from ..prefab import c", "house.ron:1: ron must not import prefab"),
+        ("ron/in/a.py", "from ...prefab import c", "house.ron.in.a:1: ron must not import prefab"),
+        ("errors.py", "from . import ron", "house.errors:1: errors must not import ron"),
+        ("loading.py", "import house.plugin", "house.loading:1: loading must not import plugin"),
+        ("plugin.py", "import house", "house.plugin:1: plugin must not import __init__"),
+        ("ron/a.py", "from house import attach", "house.ron.a:1: ron must not import __init__"),
+        ("ron/a.py", "from .. import attach", "house.ron.a:1: ron must not import __init__"),
+        ("ron/a.py", "from ..testing import x", "house.ron.a:1: ron must not import testing"),
+        ("monitor.py", "import house.ron", "house.monitor:1: monitor must not import ron"),
+        ("ron/a.py", "import house.monitor", "house.ron.a:1: ron must not import monitor"),
+        ("testing.py", "import house.cli", "house.testing:1: testing must not import cli"),
+        ("__init__.py", "from .cli import main", "house:1: __init__ must not import cli"),
+        ("plugin.py", "from .cli import main", "house.plugin:1: plugin must not import cli"),
+        ("utils.py", "", "house.utils: utils is not a room of this house"),
+        ("ron/a.py", "from ..utils import x", "house.ron.a:1: ron must not import utils"),
+    ],
+)
+def test_an_import_against_the_floors_is_found(
+    tmp_path: Path, file: str, text: str, expected: str
+) -> None:
+    """Every way to write an import that goes the wrong way is seen, and named with its line."""
+    house = build(tmp_path, {"prefab/__init__.py": "", "ron/__init__.py": "", file: text})
+    assert check_floors(house) == [expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n    import house.prefab",
+        "async def f():\n    import house.prefab",
+        "class C:\n    import house.prefab",
+        "try:\n    import house.prefab\nexcept ImportError:\n    pass",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import house.prefab",
+    ],
+)
+def test_an_import_against_the_floors_is_found_wherever_it_hides(tmp_path: Path, text: str) -> None:
+    """An import inside a function, a class, a try or a type-checking block counts as well."""
+    [found] = check_floors(build(tmp_path, {"prefab/__init__.py": "", "ron/a.py": text}))
+    assert found.endswith("ron must not import prefab")
+
+
+@pytest.mark.parametrize("room", WITHOUT_ENGINE)
+@pytest.mark.parametrize(
+    ("text", "engine"),
+    [
+        ("import arcade", "arcade"),
+        ("import json, pyglet.gl as gl", "pyglet.gl"),
+        ("from arcade.types import Color", "arcade.types"),
+        ("def f():\n    from pyglet import gl", "pyglet"),
+        ("import typing\nif typing.TYPE_CHECKING:\n    import arcade", "arcade"),
+    ],
+)
+def test_an_engine_import_in_an_engine_free_room_is_found(
+    tmp_path: Path, room: str, text: str, engine: str
+) -> None:
+    """Arcade and pyglet are seen in every room that has to do without them."""
+    house = build(tmp_path, {f"{room}/a.py": text, "spawning/a.py": text})
+    [found] = check_engine(house)
+    assert found.startswith(f"house.{room}.a:")
+    assert found.endswith(f"{room} must not import {engine}")
+
+
+def test_a_circle_of_imports_is_found(tmp_path: Path) -> None:
+    """A circle of three is named in its order, with the module that closes it."""
+    files = {
+        "ron/a.py": "from .b import x",
+        "ron/b.py": "try:\n    from . import c\nfinally:\n    pass",
+        "ron/c.py": "import house.ron.a",
+    }
+    circle = "house.ron.a -> house.ron.b -> house.ron.c -> house.ron.a"
+    assert check_cycles(build(tmp_path, files)) == [circle]
+
+
+def test_a_module_that_imports_from_its_own_package_face_is_a_circle(tmp_path: Path) -> None:
+    """A package that re-exports a module which imports the package back is seen."""
+    files = {"ron/__init__.py": "from .a import x", "ron/a.py": "from house.ron import y"}
+    assert check_cycles(build(tmp_path, files)) == ["house.ron -> house.ron.a -> house.ron"]
+
+
+def test_a_module_that_imports_itself_is_a_circle(tmp_path: Path) -> None:
+    """The shortest circle has one member."""
+    assert check_cycles(build(tmp_path, {"errors.py": "from house.errors import x"})) == [
+        "house.errors -> house.errors"
+    ]
+
+
+def test_the_else_of_a_type_checking_block_counts_for_circles(tmp_path: Path) -> None:
+    """Only the half that type checkers read is left out: the other half does run."""
+    guarded = """
+        from typing import TYPE_CHECKING
+        if TYPE_CHECKING:
+            pass
+        else:
+            from . import b
+        """
+    files = {"ron/a.py": guarded, "ron/b.py": "from . import a"}
+    assert check_cycles(build(tmp_path, files)) == ["house.ron.a -> house.ron.b -> house.ron.a"]
+
+
+def test_a_module_that_is_too_long_is_found(tmp_path: Path) -> None:
+    """The limit itself is allowed, one line more is not."""
+    files = {"errors.py": "#\n" * MAX_LINES, "plugin.py": "#\n" * (MAX_LINES + 1)}
+    assert check_lengths(build(tmp_path, files)) == ["house.plugin: 421 lines, 420 at most"]
+
+
+def test_a_module_that_a_statement_loads_is_seen() -> None:
+    """The look into a fresh interpreter can see what was imported."""
+    assert "wave" in modules_after("import wave")
+    assert "wave" not in modules_after("import json")
