@@ -1,0 +1,137 @@
+"""Every error that the package raises, in one tree.
+
+::
+
+    ArcadePrefabsError
+    ├── LocatedError                 knows the file, line and column
+    │   ├── RonError                 text that is not RON            (also a ValueError)
+    │   └── PrefabError              a prefab that cannot be used    (also a ValueError)
+    │       ├── UnknownNameError     a misspelt component, field, document or field value
+    │       ├── MissingPrefabError   `extends` or a child names a prefab that is not there
+    │       └── PrefabCycleError     a prefab that contains or extends itself
+    └── RegistryError                a component class that cannot be registered (also a ValueError)
+
+A `LocatedError` prints as ``file:line:column: message``, followed by the line of the source with a
+caret under the place and, where there is one, a hint. All errors can be pickled, for they travel
+from worker processes to the game.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ArcadePrefabsError",
+    "LocatedError",
+    "MissingPrefabError",
+    "PrefabCycleError",
+    "PrefabError",
+    "RegistryError",
+    "RonError",
+    "UnknownNameError",
+]
+
+# A minified or hostile file may hold one line of many megabytes; an error shows a window of it.
+_SHOWN_COLUMNS = 100
+
+
+class ArcadePrefabsError(Exception):
+    """The root of every error of this package: catch it to catch them all."""
+
+
+class LocatedError(ArcadePrefabsError):
+    """An error about a place in a text file.
+
+    Attributes:
+        message: What is wrong, in one sentence, without the place.
+        path: The file's name as the caller gave it, or None for text without a file.
+        line: Line, counted from 1, or None where no place is known.
+        column: Column in characters, counted from 1, or None where no place is known.
+        source_line: The line of the file, for the caret, or None.
+        hint: What to try, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        source_line: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.line = line
+        self.column = column
+        self.source_line = source_line
+        self.hint = hint
+
+    @property
+    def place(self) -> str:
+        """``file:line:column``, as editors and terminals understand it."""
+        parts = [self.path or "<text>"]
+        if self.line is not None:
+            parts.append(str(self.line))
+            if self.column is not None:
+                parts.append(str(self.column))
+        return ":".join(parts)
+
+    def __str__(self) -> str:
+        lines = [f"{self.place}: {self.message}"]
+        if self.source_line is not None and self.line is not None and self.column is not None:
+            lines += _excerpt(self.source_line, self.line, self.column)
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions pickle their positional arguments only; ours are keywords.
+        return (_rebuild, (type(self), self.message), self.__dict__)
+
+
+class RonError(LocatedError, ValueError):
+    """Text that is not RON; says where, what was expected, and shows the line with a caret."""
+
+
+class PrefabError(LocatedError, ValueError):
+    """Sound RON, but no usable prefab: a wrong type, a missing field and the like."""
+
+
+class UnknownNameError(PrefabError):
+    """A name that nobody registered or declared; the hint has the nearest ones that exist."""
+
+
+class MissingPrefabError(PrefabError):
+    """A prefab that ``extends`` or ``children`` refer to does not exist."""
+
+
+class PrefabCycleError(PrefabError):
+    """A prefab reaches itself through ``extends`` or ``children``; the message names the chain."""
+
+
+class RegistryError(ArcadePrefabsError, ValueError):
+    """A component or sprite class cannot be registered: a name in use, or no dataclass."""
+
+
+def _rebuild(kind: type[LocatedError], message: str) -> LocatedError:
+    return kind(message)
+
+
+def _excerpt(source_line: str, line: int, column: int) -> list[str]:
+    """The source line and a caret line below it, cut to a window around the column."""
+    start = 0
+    shown = source_line.rstrip("\r\n")
+    if len(shown) > _SHOWN_COLUMNS:
+        start = max(0, min(column - 1 - _SHOWN_COLUMNS // 2, len(shown) - _SHOWN_COLUMNS))
+        shown = shown[start : start + _SHOWN_COLUMNS]
+    # Tabs are kept in the padding so that the caret stands right at any tab width; other control
+    # characters would move a terminal's cursor, or worse.
+    before = "".join(c if c == "\t" else " " for c in shown[: column - 1 - start])
+    printable = "".join(
+        c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown
+    )
+    number = str(line)
+    return [f"  {number} | {printable}", f"  {' ' * len(number)} | {before}^"]
