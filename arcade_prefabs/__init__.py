@@ -1,0 +1,41 @@
+"""Prefabs and streaming worlds for Python Arcade that never stutter.
+
+Drop RON files into ``assets/prefabs``, register your own components, and spawn.
+
+>>> from dataclasses import dataclass
+>>> import arcade_prefabs
+>>> @arcade_prefabs.component(name="DocsHealth")
+... @dataclass
+... class Health:
+...     max: int
+"""
+
+from .errors import (
+    ArcadePrefabsError,
+    LocatedError,
+    MissingPrefabError,
+    PrefabCycleError,
+    PrefabError,
+    RegistryError,
+    RonError,
+    UnknownNameError,
+)
+from .prefab import ComponentRegistry, Prefab, Variant, component, default_registry
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArcadePrefabsError",
+    "ComponentRegistry",
+    "LocatedError",
+    "MissingPrefabError",
+    "Prefab",
+    "PrefabCycleError",
+    "PrefabError",
+    "RegistryError",
+    "RonError",
+    "UnknownNameError",
+    "Variant",
+    "component",
+    "default_registry",
+]

@@ -1,0 +1,79 @@
+"""What a prefab is: documents, components, inheritance, validation.
+
+`read_prefabs` checks one file; `Resolver` works out what a prefab inherits; `component` registers a
+dataclass that files may name.
+"""
+
+from .builtin import (
+    Anchor,
+    Animation,
+    AnimationMode,
+    Box,
+    Circle,
+    Collider,
+    FromTexture,
+    HitBoxAlgorithm,
+    Polygon,
+    Sound,
+    Sprite,
+    SpriteSheet,
+    Tags,
+    Text,
+)
+from .check import CheckReport, check_tree, check_trees
+from .document import (
+    ChildDocument,
+    Part,
+    Placement,
+    PrefabDocument,
+    PrefabFile,
+    Reference,
+)
+from .fields import PrefabRef, SoundPath, SpriteClassName, TexturePath, Variant
+from .ids import asset_path, prefab_id
+from .model import Asset, Child, Prefab
+from .reader import read_prefabs
+from .registry import ComponentRegistry, component, default_registry
+from .resolve import FileLoader, Resolver
+
+__all__ = [
+    "Anchor",
+    "Animation",
+    "AnimationMode",
+    "Asset",
+    "Box",
+    "CheckReport",
+    "Child",
+    "ChildDocument",
+    "Circle",
+    "Collider",
+    "ComponentRegistry",
+    "FileLoader",
+    "FromTexture",
+    "HitBoxAlgorithm",
+    "Part",
+    "Placement",
+    "Polygon",
+    "Prefab",
+    "PrefabDocument",
+    "PrefabFile",
+    "PrefabRef",
+    "Reference",
+    "Resolver",
+    "Sound",
+    "SoundPath",
+    "Sprite",
+    "SpriteClassName",
+    "SpriteSheet",
+    "Tags",
+    "Text",
+    "TexturePath",
+    "Variant",
+    "asset_path",
+    "check_tree",
+    "check_trees",
+    "component",
+    "default_registry",
+    "prefab_id",
+    "read_prefabs",
+]

@@ -1,0 +1,119 @@
+"""Names of files inside the assets folder: one spelling each, and no way out of the folder.
+
+Every path that comes from data passes through `prefab_id` or `asset_path` before it is used for
+anything. Both are pure text functions; a storage backend checks the resolved path once more.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+__all__ = ["PREFAB_FOLDER", "asset_path", "file_of", "prefab_id", "split_id"]
+
+PREFAB_FOLDER: Final = "prefabs"
+SUFFIX: Final = ".ron"
+
+# Longer paths fail on some file systems; no honest name comes near.
+_LONGEST: Final = 512
+_FORBIDDEN: Final = re.compile(r'[\x00-\x1f\x7f\\<>|"*?]')
+_HANDLE: Final = re.compile(r":([A-Za-z0-9_-]+):")
+# Names that Windows gives to devices, with or without a suffix, in any folder.
+_DEVICE: Final = re.compile(
+    r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)"
+)
+
+
+def asset_path(path: str) -> str:
+    """The one spelling of an asset's path: POSIX, below the assets folder, in Unicode's NFC form.
+
+    ``./a//b.png`` becomes ``a/b.png``. A path may begin with an Arcade resource handle,
+    ``:resources:`` or one of the game's own; the rest of it is then held inside the handle's
+    folder in the same way.
+
+    Raises:
+        ValueError: The path could leave the folder, names a device, or is not the same path on
+            every system: absolute, with ``..``, a backslash, a drive letter or a control character.
+
+    Any thread.
+    """
+    if not path:
+        raise ValueError("the path is empty")
+    if len(path) > _LONGEST:
+        raise ValueError(f"the path is longer than {_LONGEST} characters")
+    bad = _FORBIDDEN.search(path)
+    if bad is not None:
+        shown = bad.group() if bad.group().isprintable() else f"U+{ord(bad.group()):04X}"
+        hint = "; use `/`" if shown == "\\" else ""
+        raise ValueError(f"the path has a character that paths cannot have: {shown}{hint}")
+    handle = _HANDLE.match(path)
+    prefix, rest = (handle.group(), path[handle.end() :]) if handle else ("", path)
+    # Behind a handle one slash may stand, as in Arcade's own `:resources:/images/...`.
+    if handle:
+        rest = rest.removeprefix("/")
+    if rest.startswith("/"):
+        raise ValueError(f"the path is absolute: {path}; paths begin below the assets folder")
+    if ":" in rest:
+        raise ValueError(f"the path has a drive letter or an unknown prefix: {path}")
+    parts = [_part(part, path) for part in rest.split("/") if part not in ("", ".")]
+    if not parts:
+        raise ValueError(f"the path names no file: {path}")
+    return prefix + unicodedata.normalize("NFC", "/".join(parts))
+
+
+def _part(part: str, path: str) -> str:
+    if part == "..":
+        raise ValueError(f"the path leaves its folder by `..`: {path}")
+    if part != part.strip() or part.endswith("."):
+        # Windows drops these, so that two spellings would be one file there and two elsewhere.
+        raise ValueError(
+            f"a name in the path begins or ends with a space, or ends with a dot: {path}"
+        )
+    if _DEVICE.match(part):
+        raise ValueError(f"the path names a device of Windows: {path}")
+    return part
+
+
+def prefab_id(reference: str, *, base: str | None = None) -> str:
+    """The full id of a prefab from any way to write it.
+
+    ``props/crate`` → ``prefabs/props/crate.ron``;
+    ``castle.ron#gate`` → ``prefabs/castle.ron#gate``; ``#gate`` is in the file of ``base``.
+    References are counted from the assets folder, never from the file that they stand in. An id
+    with an Arcade resource handle in front keeps it: ``:game:crate`` → ``:game:crate.ron``.
+
+    Args:
+        reference: What an author wrote.
+        base: The id of the prefab or file that the reference stands in, for ``#label``.
+
+    Raises:
+        ValueError: No such path may exist (see `asset_path`), or the label is empty or no name.
+
+    Any thread.
+    """
+    path, mark, label = reference.partition("#")
+    if mark and not label.isidentifier():
+        raise ValueError(f"the label behind `#` is no name: {reference}")
+    if not path:
+        if base is None or not mark:
+            raise ValueError("the reference is empty")
+        file = file_of(base)
+    else:
+        file = asset_path(path)
+        if not file.endswith(SUFFIX):
+            file += SUFFIX
+        if not file.startswith((PREFAB_FOLDER + "/", ":")):
+            file = f"{PREFAB_FOLDER}/{file}"
+    return file + mark + label
+
+
+def split_id(identifier: str) -> tuple[str, str | None]:
+    """File and label of a full id; the label is None where the id has none."""
+    file, mark, label = identifier.partition("#")
+    return file, label if mark else None
+
+
+def file_of(identifier: str) -> str:
+    """The file of a full id, without its label."""
+    return identifier.partition("#")[0]

@@ -1,0 +1,188 @@
+"""From RON values to the fields of a component: what each type accepts, and what is wrong.
+
+There is a `Plan` for each type: here those of single values, in `containers` those of values
+that hold others. Its `lower` turns a RON value into plain data (dicts, lists,
+strings, numbers) that JSON can hold and msgspec turns into the typed component; on the way it
+reports everything that does not fit, each with its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from ..errors import PrefabError, UnknownNameError
+from ..ron import Char, Ident, Map, Struct, TupleStruct, Unit, Value
+from .suggest import did_you_mean
+
+__all__ = [
+    "At",
+    "Checked",
+    "Choice",
+    "Named",
+    "Nothing",
+    "Plan",
+    "Report",
+    "Scalar",
+    "kind_of",
+    "mismatch",
+]
+
+At: TypeAlias = "tuple[At | None, str | int, str]"
+"""A place: the place around it, the step from there, and how the step reads (``.max``, ``[2]``)."""
+
+Report: TypeAlias = "Callable[..., None]"
+"""Takes a place and a message; optionally ``hint``, ``kind`` (error class) and ``key``."""
+
+Checked: TypeAlias = "Callable[[str, str, At], str]"
+"""Takes the kind of a name, the name and its place; gives its one spelling, or raises ValueError or
+PrefabError."""
+
+
+class Plan:
+    """What one type accepts. Subclasses say how a value is lowered."""
+
+    wanted = "a value"
+
+    def accepts(self, value: Value) -> bool:
+        """Whether a union should take this alternative for ``value``; a look at its kind only."""
+        raise NotImplementedError
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        """``value`` as plain data; what does not fit is reported and stands in as None."""
+        raise NotImplementedError
+
+    def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
+        """Kind and name of everything in lowered data that names a file, prefab or class."""
+        return iter(())
+
+
+def kind_of(value: Value) -> str:
+    """How an error names the kind of a RON value."""
+    match value:
+        case Ident():
+            return f"the name `{value.name}`"
+        case TupleStruct():
+            return f"`{value.name}(...)`"
+        case Struct():
+            return "a struct" if value._name is None else f"`{value._name}(...)`"
+        case Map():
+            return "a map"
+        case None:
+            return "None"
+        case Unit():
+            return "`()`"
+        case list():
+            return "a list"
+        case tuple():
+            return "a tuple"
+    return type(value).__name__.lower()
+
+
+def mismatch(plan: Plan, value: Value, at: At, report: Report) -> None:
+    """Report a value of the wrong kind."""
+    hint = None
+    if isinstance(value, Ident) and isinstance(plan, Scalar) and plan.base is str:
+        hint = f'text stands in quotes: "{value.name}"'
+    report(at, f"expected {plan.wanted}, got {kind_of(value)}", hint=hint)
+
+
+class Scalar(Plan):
+    """bool, int, float, str or bytes, with the limits that ``msgspec.Meta`` gave it."""
+
+    def __init__(self, base: type, limits: dict[str, Any]) -> None:
+        self.base = base
+        self.wanted = base.__name__
+        self.limits = bool(limits)
+        self.hint: Any = Annotated[base, msgspec.Meta(**limits)] if limits else base
+
+    def accepts(self, value: Value) -> bool:
+        kind = type(value)
+        if self.base is float:
+            return kind is float or kind is int
+        return kind is self.base or (self.base is str and kind is Char)
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if type(value) is not self.base:
+            if not self.accepts(value):
+                return mismatch(self, value, at, report)
+            value = str(value) if self.base is str else value
+        if type(value) is float and not math.isfinite(value):
+            # JSON has no word for them: they would come back as None.
+            return report(at, f"expected a finite number, got {value}")
+        if self.limits:
+            try:
+                msgspec.convert(value, self.hint)
+            except msgspec.ValidationError as error:
+                return report(at, _plain(error))
+        # JSON has no bytes; msgspec reads and writes them as base64.
+        return msgspec.to_builtins(value) if type(value) is bytes else value
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """Msgspec's message, in the form of ours."""
+    text = str(error).partition(" - at `")[0].replace("`", "")
+    return text[:1].lower() + text[1:]
+
+
+class Named(Plan):
+    """A string that names something: a texture, a sound, a prefab, a sprite class."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.wanted = f"the {kind} in quotes"
+
+    def accepts(self, value: Value) -> bool:
+        return isinstance(value, str)
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if not isinstance(value, str):
+            return mismatch(self, value, at, report)
+        try:
+            return checked(self.kind, str(value), at)
+        except PrefabError as error:
+            return report(at, error.message, hint=error.hint, kind=type(error))
+        except ValueError as error:
+            return report(at, str(error))
+
+    def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
+        yield self.kind, lowered
+
+
+class Nothing(Plan):
+    """The None of ``T | None``."""
+
+    wanted = "None"
+
+    def accepts(self, value: Value) -> bool:
+        return value is None
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        return None if value is None else mismatch(self, value, at, report)
+
+
+class Choice(Plan):
+    """An enum or Literal: a bare name, or the same text in quotes (or a number)."""
+
+    def __init__(self, choices: dict[Any, Any], shown: list[str]) -> None:
+        self.choices = choices
+        self.shown = shown
+        self.wanted = "one of " + ", ".join(shown)
+
+    def accepts(self, value: Value) -> bool:
+        return isinstance(value, Ident | str | int) and self._key(value) in self.choices
+
+    def _key(self, value: Value) -> Any:
+        return value.name if isinstance(value, Ident) else value
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if not isinstance(value, Ident | str | int):
+            return mismatch(self, value, at, report)
+        key = self._key(value)
+        if key not in self.choices or isinstance(value, bool):
+            hint = did_you_mean(str(key), self.shown)
+            return report(at, f"`{key}` is no choice here", hint=hint, kind=UnknownNameError)
+        return self.choices[key]

@@ -1,0 +1,278 @@
+"""Prefab files: from RON text to documents whose every part was checked.
+
+A file holds one ``Prefab(...)``, or several in a ``Library(...)``, each under a label::
+
+    Library(
+        gate: Prefab(components: [...]),
+        tower: Prefab(extends: "#gate"),
+    )
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from ..errors import PrefabError, UnknownNameError
+from ..ron import Ident, Struct, TupleStruct, Unit, Value, parse
+from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
+from .fields import compile_type
+from .ids import asset_path, prefab_id, split_id
+from .plans import At, kind_of
+from .registry import ComponentRegistry, default_registry, unknown_sprite_class
+from .suggest import did_you_mean
+
+__all__ = ["read_prefabs"]
+
+_PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
+_PLACEMENT: Final = compile_type(Placement)
+_CHILD_FIELDS: Final = ("name", "prefab", *_PLACEMENT.fields, "overrides", "remove")
+
+
+def read_prefabs(
+    text: str | bytes,
+    identifier: str,
+    *,
+    registry: ComponentRegistry | None = None,
+    path: str | os.PathLike[str] | None = None,
+    asset_exists: Callable[[str], bool] | None = None,
+) -> PrefabFile:
+    """Read and check the text of a prefab file.
+
+    Only the file itself is looked at; what it extends is the business of `Resolver`.
+
+    Args:
+        text: The RON text, or its UTF-8 bytes.
+        identifier: The file's id, in any spelling that `prefab_id` takes.
+        registry: The components that it may name; the `default_registry` if none is given.
+        path: The name to show in errors; the id if none is given.
+        asset_exists: Tells whether a texture, sound or other file is there, for an error where one
+            is not; without it their paths are checked for their form only.
+
+    Returns:
+        The file. Its `errors` hold all that is wrong with it; `raise_errors` raises the first.
+
+    Raises:
+        RonError: The text is not RON.
+        ValueError: ``identifier`` is no possible id.
+
+    Any thread.
+    """
+    identifier = split_id(prefab_id(identifier))[0]
+    shown = identifier if path is None else os.fspath(path)
+    document = parse(text, path=shown)
+    file = PrefabFile(identifier, shown, document)
+    registry = default_registry if registry is None else registry
+    reader = _Reader(file, registry, asset_exists)
+    file.prefabs = MappingProxyType(reader.file(document.value))
+    file.links = tuple(reader.links)
+    file.errors = file._problems.found()
+    return file
+
+
+def _as_struct(value: Value) -> Value:
+    """`Prefab()` and `Library()`, which RON reads as tuples, as the structs that they mean."""
+    if isinstance(value, TupleStruct) and not value.values and value.name in ("Prefab", "Library"):
+        return Struct(value.name)
+    return value
+
+
+class _Reader:
+    def __init__(
+        self,
+        file: PrefabFile,
+        registry: ComponentRegistry,
+        asset_exists: Callable[[str], bool] | None,
+    ) -> None:
+        self._file = file
+        self._registry = registry
+        self._report = file._problems.report
+        self._asset_exists = asset_exists
+        self.links: list[Reference] = []
+
+    def file(self, value: Value) -> dict[str | None, PrefabDocument]:
+        value = _as_struct(value)
+        if isinstance(value, Struct) and value._name == "Prefab":
+            return {None: self._prefab(value, self._file.id, None)}
+        if not isinstance(value, Struct) or value._name != "Library":
+            hint = "several prefabs stand in `Library(label: Prefab(...), ...)`"
+            message = f"expected `Prefab(...)` or `Library(...)`, got {kind_of(value)}"
+            self._report(None, message, hint=hint)
+            return {}
+        prefabs: dict[str | None, PrefabDocument] = {}
+        for label, item in value._items():
+            at: At = (None, label, label)
+            item = _as_struct(item)
+            if label in prefabs:
+                self._report(at, f"the label `{label}` stands twice", key=True)
+            elif not label.isidentifier():
+                self._report(at, f"the label `{label}` is no plain name", key=True)
+            elif isinstance(item, Struct) and item._name == "Prefab":
+                prefabs[label] = self._prefab(item, f"{self._file.id}#{label}", at)
+            else:
+                self._report(at, f"expected `Prefab(...)`, got {kind_of(item)}")
+        return prefabs
+
+    def _prefab(self, struct: Struct, identifier: str, at: At | None) -> PrefabDocument:
+        given = self._fields(struct, _PREFAB_FIELDS, at)
+        components = self._components(given.get("components", []), (at, "components", "components"))
+        children = given.get("children", [])
+        abstract = given.get("abstract", False)
+        if not isinstance(abstract, bool):
+            self._report((at, "abstract", "abstract"), f"expected bool, got {kind_of(abstract)}")
+        return PrefabDocument(
+            id=identifier,
+            file=self._file,
+            extends=self._extends(given.get("extends", []), (at, "extends", "extends")),
+            components=components,
+            removed=self._removed(given.get("remove", []), components, (at, "remove", "remove")),
+            children=self._children(children, (at, "children", "children")),
+            abstract=abstract is True,
+            at=(at, "Prefab", ""),  # a step that leads nowhere: the prefab itself
+        )
+
+    def _fields(self, struct: Struct, known: tuple[str, ...], at: At | None) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for field_name, value in struct._items():
+            place: At = (at, field_name, field_name)
+            if field_name not in known:
+                hint = did_you_mean(field_name, known)
+                if field_name in self._registry:
+                    hint = "components stand in a list: components: [...]"
+                message = f"unknown field `{field_name}`"
+                self._report(place, message, hint=hint, kind=UnknownNameError, key=True)
+            elif field_name in given:
+                self._report(place, f"the field `{field_name}` stands twice", key=True)
+            else:
+                given[field_name] = value
+        return given
+
+    def _list(self, value: Value, at: At, what: str) -> list[Value]:
+        if isinstance(value, Unit):
+            return []
+        if not isinstance(value, list | tuple):
+            self._report(at, f"expected a list of {what}, got {kind_of(value)}")
+            return []
+        return list(value)
+
+    def _extends(self, value: Value, at: At) -> tuple[Reference, ...]:
+        if isinstance(value, str):
+            reference = self._reference(value, at)
+            return () if reference is None else (reference,)
+        references: dict[str, Reference] = {}
+        for i, item in enumerate(self._list(value, at, "prefabs")):
+            place: At = (at, i, f"[{i}]")
+            reference = self._reference(item, place)
+            if reference is not None and reference.id in references:
+                self._report(place, f"{reference.id} is extended twice")
+            elif reference is not None:
+                references[reference.id] = reference
+        return tuple(references.values())
+
+    def _reference(self, value: Value, at: At) -> Reference | None:
+        if not isinstance(value, str):
+            self._report(at, f"expected a prefab's id in quotes, got {kind_of(value)}")
+            return None
+        try:
+            return Reference(prefab_id(value, base=self._file.id), at)
+        except ValueError as error:
+            self._report(at, str(error))
+            return None
+
+    def _components(self, value: Value, at: At) -> Mapping[str, Part]:
+        parts: dict[str, Part] = {}
+        for i, item in enumerate(self._list(value, at, "components")):
+            place: At = (at, i, f"[{i}]")
+            name = item._name if isinstance(item, Struct) else getattr(item, "name", None)
+            if name is None:
+                hint = "components look like `Health(max: 20)`"
+                self._report(place, f"expected a component, got {kind_of(item)}", hint=hint)
+                continue
+            component = self._registry.get(name)
+            if component is None:
+                hint = did_you_mean(name, self._registry.names())
+                message = f"unknown component `{name}`"
+                self._report(place, message, hint=hint, kind=UnknownNameError)
+            elif name in parts:
+                self._report(place, f"the component `{name}` stands twice")
+            else:
+                named: At = (at, i, name)
+                fields = component.plan.given(item, named, self._report, self._checked)
+                parts[name] = Part(fields, named)
+        return MappingProxyType(parts)
+
+    def _removed(self, value: Value, components: Mapping[str, Part], at: At) -> Mapping[str, At]:
+        removed: dict[str, At] = {}
+        for i, item in enumerate(self._list(value, at, "component names")):
+            place: At = (at, i, f"[{i}]")
+            name = item.name if isinstance(item, Ident) else item
+            if not isinstance(name, str):
+                self._report(place, f"expected a component's name, got {kind_of(item)}")
+            elif name not in self._registry:
+                hint = did_you_mean(name, self._registry.names())
+                message = f"unknown component `{name}`"
+                self._report(place, message, hint=hint, kind=UnknownNameError)
+            elif name in components:
+                self._report(place, f"`{name}` is both given and removed")
+            else:
+                removed[name] = place
+        return MappingProxyType(removed)
+
+    def _children(self, value: Value, at: At) -> tuple[ChildDocument, ...]:
+        children: list[ChildDocument] = []
+        names: set[str] = set()
+        for i, item in enumerate(self._list(value, at, "children")):
+            place: At = (at, i, f"[{i}]")
+            if not isinstance(item, Struct) or item._name not in (None, "Child"):
+                hint = 'children look like `(name: "lamp", prefab: "props/lamp", at: (0, 32))`'
+                self._report(place, f"expected a child, got {kind_of(item)}", hint=hint)
+                continue
+            child = self._child(item, place)
+            if child.name is not None and child.name in names:
+                self._report((place, "name", ".name"), f"the child `{child.name}` stands twice")
+                continue
+            if child.name is not None:
+                names.add(child.name)
+            children.append(child)
+        return tuple(children)
+
+    def _child(self, struct: Struct, at: At) -> ChildDocument:
+        given = self._fields(struct, _CHILD_FIELDS, at)
+        name = given.get("name")
+        if name is not None and (not isinstance(name, str) or not name):
+            self._report((at, "name", ".name"), f"expected text in quotes, got {kind_of(name)}")
+            name = None
+        prefab = None
+        if "prefab" in given:
+            prefab = self._reference(given["prefab"], (at, "prefab", ".prefab"))
+        elif name is None:
+            self._report(at, "a child needs a `prefab`, or the `name` of an inherited child")
+        placed = Struct(None, {key: given[key] for key in _PLACEMENT.fields if key in given})
+        placement = _PLACEMENT.given(placed, at, self._report, self._checked)
+        overrides = self._components(given.get("overrides", []), (at, "overrides", "overrides"))
+        removed = self._removed(given.get("remove", []), overrides, (at, "remove", "remove"))
+        return ChildDocument(
+            name=None if name is None else str(name),
+            prefab=prefab,
+            placement=placement,
+            overrides=overrides,
+            removed=removed,
+            at=(at, "child", ""),
+        )
+
+    def _checked(self, kind: str, name: str, at: At) -> str:
+        if kind == "prefab":
+            link = Reference(prefab_id(name, base=self._file.id), at)
+            self.links.append(link)
+            return link.id
+        if kind == "sprite_class":
+            known = self._registry.sprite_class_names()
+            if name not in known:
+                raise unknown_sprite_class(name, known)
+            return name
+        path = asset_path(name)
+        if self._asset_exists is not None and not self._asset_exists(path):
+            raise PrefabError(f"there is no {kind} {path}")
+        return path

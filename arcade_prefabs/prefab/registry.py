@@ -1,0 +1,258 @@
+"""Which components a prefab file may name, and which classes stand behind the names.
+
+Data never names code: a file says ``Health``, and the registry knows the one class that the game
+registered under that name.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+from ..errors import PrefabError, RegistryError, UnknownNameError
+from .builtin import BUILTIN_COMPONENTS
+from .containers import Record
+from .fields import UnsupportedType, compile_type
+from .suggest import did_you_mean
+
+__all__ = [
+    "ComponentRegistry",
+    "ComponentType",
+    "component",
+    "default_registry",
+]
+
+_T = TypeVar("_T", bound=type)
+
+
+class ComponentType:
+    """A registered component: its name, its class, and what its fields accept."""
+
+    __slots__ = ("cls", "name", "plan")
+
+    def __init__(self, name: str, cls: type, plan: Record) -> None:
+        self.name = name
+        self.cls = cls
+        self.plan = plan
+
+    def build(self, fields: dict[str, Any]) -> Any:
+        """A new component from lowered fields.
+
+        Raises:
+            PrefabError: A field is missing, or the class itself refuses the values.
+        """
+        missing = [name for name in self.plan.fields if name in self.plan.required - fields.keys()]
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            raise PrefabError(f"{self.name}: missing field{'s' * (len(missing) > 1)} {names}")
+        if self.plan.has_any:
+            fields = copy.deepcopy(fields)  # entities must not share what each of them may change
+        try:
+            return msgspec.convert(fields, self.cls, str_keys=True)
+        except msgspec.ValidationError as error:
+            # Field types were checked when the fields were lowered, so that this is the class's
+            # own `__post_init__`, or data of another version of the class.
+            raise PrefabError(f"{self.name}: {error}") from error
+
+
+class ComponentRegistry:
+    """The components and sprite classes that prefab files may name.
+
+    A new registry knows the built-in components (``Sprite``, ``Collider``, ...). Most games need
+    only the `default_registry`, which `component` fills; tests and tools make their own.
+
+    Example:
+        >>> registry = ComponentRegistry()
+        >>> @registry.component
+        ... @dataclasses.dataclass
+        ... class Health:
+        ...     max: int
+        >>> registry.build("Health", {"max": 20})
+        Health(max=20)
+
+    Any thread; registering while prefabs are being read is safe, but whether those see the new name
+    is a matter of time.
+    """
+
+    def __init__(self, *, builtins: bool = True) -> None:
+        self._lock = threading.Lock()  # two registrations of one name must not both succeed
+        self._types: dict[str, ComponentType] = {}
+        # Classes whose field types name classes that come later in their module.
+        self._pending: dict[str, type] = {}
+        self._sprite_classes: dict[str, type | None] = {}
+        if builtins:
+            for cls in BUILTIN_COMPONENTS:
+                self.component(cls)
+            # Arcade's own classes are named here and supplied by the floor that may import Arcade.
+            self._sprite_classes = {"Sprite": None, "BasicSprite": None}
+
+    @overload
+    def component(self, cls: _T, /) -> _T: ...
+    @overload
+    def component(self, /, *, name: str | None = None) -> Callable[[_T], _T]: ...
+
+    def component(self, cls: type | None = None, /, *, name: str | None = None) -> Any:
+        """Register a dataclass (or ``msgspec.Struct``) as a component; used as a decorator.
+
+        Args:
+            cls: The class.
+            name: The name in prefab files; the class's own by default.
+
+        Raises:
+            RegistryError: The name is taken by another class, the class is no dataclass, or a field
+                has a type that cannot be filled from a file (give it ``field(init=False)`` if the
+                game fills it).
+        """
+        if cls is None:
+            return lambda decorated: self._register(decorated, name)
+        return self._register(cls, name)
+
+    def _register(self, cls: type, name: str | None) -> type:
+        if not isinstance(cls, type) or not (
+            dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct)
+        ):
+            raise RegistryError(
+                f"{getattr(cls, '__name__', cls)!s} is no dataclass: "
+                "write @component above @dataclass, directly above the class"
+            )
+        name = cls.__name__ if name is None else name
+        if not name.isidentifier():
+            raise RegistryError(f"a component's name must be a plain name, got {name!r}")
+        with self._lock:
+            known = self._types[name].cls if name in self._types else self._pending.get(name)
+            if known is cls:
+                return cls
+            if known is not None:
+                raise RegistryError(
+                    f"the component name `{name}` is taken by {_full_name(known)}; "
+                    f"give {_full_name(cls)} another one: @component(name=...)"
+                )
+            try:
+                self._types[name] = self._compiled(name, cls)
+            except NameError:
+                self._pending[name] = cls
+        return cls
+
+    def _compiled(self, name: str, cls: type) -> ComponentType:
+        try:
+            plan = compile_type(cls)
+        except UnsupportedType as error:
+            raise RegistryError(f"component `{name}`: {error}") from error
+        plan.name = name
+        return ComponentType(name, cls, plan)
+
+    def get(self, name: str) -> ComponentType | None:
+        """The component of that name, or None.
+
+        Raises:
+            RegistryError: A field's type names a class that does not exist.
+        """
+        found = self._types.get(name)
+        if found is None and name in self._pending:
+            with self._lock:
+                cls = self._pending.get(name)
+                if cls is not None:
+                    try:
+                        self._types[name] = self._compiled(name, cls)
+                    except NameError as error:
+                        raise RegistryError(f"component `{name}`: {error}") from error
+                    del self._pending[name]
+            found = self._types.get(name)
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all components, sorted."""
+        with self._lock:
+            return tuple(sorted((*self._types, *self._pending)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._types or name in self._pending
+
+    def build(self, name: str, fields: dict[str, Any]) -> Any:
+        """A new, typed component from the plain data of a `Prefab`.
+
+        Raises:
+            UnknownNameError: No component of that name is registered.
+            PrefabError: A field is missing, or the class refuses the values.
+        """
+        found = self.get(name)
+        if found is None:
+            raise UnknownNameError(
+                f"unknown component `{name}`", hint=did_you_mean(name, self.names())
+            )
+        return found.build(fields)
+
+    @overload
+    def sprite_class(self, cls: _T, /) -> _T: ...
+    @overload
+    def sprite_class(self, /, *, name: str | None = None) -> Callable[[_T], _T]: ...
+
+    def sprite_class(self, cls: type | None = None, /, *, name: str | None = None) -> Any:
+        """Register a sprite class under a name that prefabs may use; used as a decorator.
+
+        Example:
+            >>> registry = ComponentRegistry()
+            >>> @registry.sprite_class
+            ... class Enemy: ...  # in a game: class Enemy(arcade.Sprite)
+            >>> "Enemy" in registry.sprite_class_names()
+            True
+
+        Raises:
+            RegistryError: The name is taken by another class, or ``cls`` is no class.
+        """
+        if cls is None:
+            return lambda decorated: self._register_sprite_class(decorated, name)
+        return self._register_sprite_class(cls, name)
+
+    def _register_sprite_class(self, cls: type, name: str | None) -> type:
+        if not isinstance(cls, type):
+            raise RegistryError(f"a sprite class must be a class, got {cls!r}")
+        name = cls.__name__ if name is None else name
+        if not name.isidentifier():
+            raise RegistryError(f"a sprite class's name must be a plain name, got {name!r}")
+        with self._lock:
+            if name in self._sprite_classes and self._sprite_classes[name] is not cls:
+                taken = self._sprite_classes[name]
+                holder = "Arcade's own" if taken is None else _full_name(taken)
+                raise RegistryError(
+                    f"the sprite class name `{name}` is taken by {holder}; "
+                    f"give {_full_name(cls)} another one: name=..."
+                )
+            self._sprite_classes[name] = cls
+        return cls
+
+    def sprite_class_names(self) -> tuple[str, ...]:
+        """The names of all sprite classes, sorted."""
+        with self._lock:
+            return tuple(sorted(self._sprite_classes))
+
+    def get_sprite_class(self, name: str) -> type | None:
+        """The class that the game registered; None for Arcade's own (``Sprite``, ``BasicSprite``).
+
+        Raises:
+            UnknownNameError: No such name is registered.
+        """
+        if name not in self._sprite_classes:
+            raise unknown_sprite_class(name, self.sprite_class_names())
+        return self._sprite_classes[name]
+
+
+def unknown_sprite_class(name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error for a sprite class that nobody registered."""
+    return UnknownNameError(f"unknown sprite class `{name}`", hint=did_you_mean(name, known))
+
+
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+default_registry: Final = ComponentRegistry()
+"""The registry that `component` fills and that is used wherever none is given."""
+
+component = default_registry.component
+"""Register a dataclass with the `default_registry`; see `ComponentRegistry.component`."""

@@ -1,0 +1,32 @@
+"""Hints for misspelt names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean"]
+
+_SHOWN = 8
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint with the nearest known names, or with those there are when none is near.
+
+    Case and separators do not count as a difference, for they are the likeliest slips.
+    """
+    by_folded: dict[str, str] = {}
+    for candidate in known:
+        by_folded.setdefault(_folded(candidate), candidate)
+    near = difflib.get_close_matches(_folded(name), by_folded, n=2, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(f"`{by_folded[match]}`" for match in near) + "?"
+    names = list(by_folded.values())
+    if not names:
+        return "there are none"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return "there are: " + ", ".join(f"`{known_name}`" for known_name in names[:_SHOWN]) + more
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
