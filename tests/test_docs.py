@@ -1,0 +1,126 @@
+"""What README and docs show is read and run, so that it stays true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import arcade_prefabs
+from arcade_prefabs import ron
+from arcade_prefabs.prefab import ComponentRegistry, check_tree, read_prefabs
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Where each fenced block of a language stands, and its content."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in re.finditer(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append((f"{page.relative_to(ROOT).as_posix()}:{line}", match.group(1)))
+    return found
+
+
+RON_BLOCKS = blocks("ron")
+
+
+def test_the_pages_hold_examples() -> None:
+    """The other tests of this module have something to look at."""
+    assert len(RON_BLOCKS) >= 4
+    assert len(blocks("python")) >= 3
+
+
+@pytest.mark.parametrize(("place", "text"), RON_BLOCKS, ids=[place for place, _ in RON_BLOCKS])
+def test_ron_examples_are_read_and_their_prefabs_are_sound(place: str, text: str) -> None:
+    """Every RON example reads and writes back; every prefab in one has no error."""
+    value = ron.loads(text, path=place)
+    assert ron.to_tagged(ron.loads(ron.dumps(value))) == ron.to_tagged(value)
+    if isinstance(value, ron.Struct) and value._name in ("Prefab", "Library"):
+        assert [str(e) for e in read_prefabs(text, "x", registry=documented()).errors] == []
+
+
+def documented() -> ComponentRegistry:
+    """A registry with the component that the README declares."""
+    registry = ComponentRegistry()
+    text = next(text for _, text in blocks("python") if "class Health" in text)
+    names: dict[str, object] = {}
+    exec(text.replace("@arcade_prefabs.component\n", ""), names)
+    health = names["Health"]
+    assert isinstance(health, type)
+    registry.component(health)
+    return registry
+
+
+def test_python_examples_of_the_readme_run() -> None:
+    """The examples run one after the other, in a process of their own, and their asserts hold."""
+    text = "\n".join(text for place, text in blocks("python") if place.startswith("README"))
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-"],
+        input=text,
+        text=True,
+        capture_output=True,
+        timeout=50,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "weather: Rain" in result.stdout
+
+
+def test_the_error_example_of_the_readme_is_what_check_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two errors that the README shows are shown in exactly these words."""
+    shown = next(text for _, text in blocks("text") if "props/crate.ron" in text)
+    file = tmp_path / "assets/prefabs/props/crate.ron"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "Prefab(\n    components: [\n        // seen in the README\n"
+        '        Sprite(textur: "crate.png"),\n        Health(max: "20"),\n    ],\n)\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    report = check_tree("assets", registry=documented())
+    printed = "".join(f"{error}\n\n" for error in report.errors)
+    assert printed + "2 errors in 1 file, 1 prefab\n" == shown
+
+
+def test_the_ron_error_example_is_what_is_raised() -> None:
+    """The error that docs/formats.md shows is raised in exactly these words."""
+    shown = next(text for place, text in blocks("text") if place.startswith("docs/formats"))
+    with pytest.raises(ron.RonError) as caught:
+        ron.loads("Crate(\n    // comment\n    size: (32, 32;\n)", path="crate.ron")
+    assert f"{caught.value}\n" == shown
+
+
+def test_every_built_in_component_is_documented_with_all_its_fields() -> None:
+    """The table of docs/formats.md names each component and each of its fields."""
+    table = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    registry = ComponentRegistry()
+    for name in registry.names():
+        component = registry.get(name)
+        assert component is not None
+        row = next(line for line in table.splitlines() if line.startswith(f"| `{name}` |"))
+        missing = [
+            field
+            for field in component.plan.fields
+            if f"`{field}`" not in row.replace("*", "") and f"`{field}(" not in row
+        ]
+        assert missing == []
+
+
+def test_the_shipped_assets_have_no_errors() -> None:
+    """Every prefab in assets/ is sound."""
+    report = check_tree(ROOT / "assets")
+    assert [str(error) for error in report.errors] == []
+    assert report.prefabs >= 6
+
+
+def test_the_version_is_a_version() -> None:
+    """The package says which version it is."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+", arcade_prefabs.__version__)
