@@ -298,7 +298,7 @@ class _Reader:
         frame.items.append(value)
         if self._nodes:
             if frame.key_nodes:
-                node.key = frame.key_nodes[len(frame.items) - 1]
+                node.key = frame.key_nodes[-1]
             frame.inner.append(node)
         closer = frame.closer
         if text.startswith(",", at):

@@ -23,10 +23,11 @@ from .values import UNIT, Ident, Map, Some, Struct, TupleStruct, Value
 
 __all__ = ["read"]
 
-# Before 3.11.5 a possessive group that fails midway keeps what it took (CPython gh-100061). An
-# atomic group does the same job, but needs memory for every repetition.
+# Before 3.11.5 a possessive group that fails midway keeps what it took (CPython gh-100061), and
+# text is misread. An atomic group does the same job, but needs 150 bytes for each repetition; hence
+# the limit, beyond which the careful reader takes over.
 _POSSESSIVE: Final = "(?:{})*+"
-_ATOMIC: Final = "(?>(?:{})*)"
+_ATOMIC: Final = "(?>(?:{}){{0,1000}})"
 _REPEATED: Final = _POSSESSIVE if sys.version_info >= (3, 11, 5) else _ATOMIC
 
 
@@ -39,7 +40,7 @@ def _token_expression(repeated: str) -> re.Pattern[str]:
     name = r"[A-Za-z_][A-Za-z0-9_]*+"
     return re.compile(
         rf"""
-        (?:({name}){blank}:{blank}(?=.)|)                # 1 field name, or a name as a map's key
+        (?:({name}){blank}:{blank}|)                     # 1 field name, or a name as a map's key
         (?:
           (?:
             "([^"\\]*+)"                                 # 2 string without escapes
@@ -86,7 +87,7 @@ _WORDS: Final[dict[str, Any]] = {
     "()": UNIT,
     **{word: float(word[:3]) for word in ("inf", "inff32", "inff64", "NaN", "NaNf32", "NaNf64")},
 }
-# Names that mean something else than a name before a bracket or as a map's key.
+# Names that mean something else than a name in front of a bracket.
 _RESERVED: Final = frozenset((*_WORDS, "Some"))
 
 # Without the careful reader's weights: Some counts like a bracket, which is never too lenient.
@@ -185,7 +186,7 @@ def _read(text: str, at: int) -> Value:
         elif key is None:
             items.append(value)
         elif bracket == "{":
-            if key in _RESERVED or len(keys) != len(items):
+            if len(keys) != len(items):
                 raise _NotQuick
             keys.append(words[key])
             items.append(value)

@@ -360,7 +360,7 @@ class Map:
         mine_by_key, theirs_by_key = dict(mine), dict(theirs)
         if len(mine_by_key) < len(mine):  # a key stands twice, so the order counts
             return mine == theirs
-        return len(theirs_by_key) == len(theirs) and mine_by_key == theirs_by_key
+        return mine_by_key == theirs_by_key
 
     def __hash__(self) -> int:
         return hash((Map, frozenset((_identity(k), v) for k, v in self.items())))
