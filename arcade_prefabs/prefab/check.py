@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,19 +66,34 @@ def check_tree(
     start = Path(path)
     if not start.exists():
         raise FileNotFoundError(f"there is no file or folder {start}")
-    tree = _Tree(start, handles or {})
-    return _Checker(tree, registry).run()
+    # Above a whole game `check .` is a matter of course: each assets folder is a tree of its own.
+    report = CheckReport()
+    roots = _assets_below(start)
+    trees = [_Tree(root, handles or {}) for root in roots]
+    for tree in [*trees, _Tree(start, handles or {}, without=roots)]:
+        found = _Checker(tree, registry).run()
+        report.files += found.files
+        report.prefabs += found.prefabs
+        report.errors += found.errors
+    return report
 
 
 class _Tree:
     """Where files are: ids to paths and back."""
 
     def __init__(
-        self, start: Path, handles: Mapping[str, Sequence[str | os.PathLike[str]]]
+        self,
+        start: Path,
+        handles: Mapping[str, Sequence[str | os.PathLike[str]]],
+        without: Sequence[Path] = (),
     ) -> None:
-        self.start = start
-        self.prefabs = _prefab_folder(start)
+        self._given = start
+        # Relative paths and `..` would hide that one path is inside another.
+        self.start = _absolute(start)
+        self._without = {_absolute(folder) for folder in without}
+        self.prefabs = _prefab_folder(self.start)
         self.assets = self.prefabs.parent if self.prefabs.name == PREFAB_FOLDER else self.prefabs
+        self._ids: list[str] | None = None
         self._handles = {name: [Path(folder) for folder in handles[name]] for name in handles}
 
     def files(self) -> Iterator[Path]:
@@ -86,13 +102,25 @@ class _Tree:
             yield self.start
             return
         for folder, folders, files in os.walk(self.start):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".") and Path(folder, name) not in self._without
+            )
             yield from (Path(folder, name) for name in sorted(files) if name.endswith(SUFFIX))
+
+    def shown(self, path: Path) -> str:
+        """How errors name a file: from where the user stands, if the user did so, too."""
+        if path.is_relative_to(self.start):
+            return str(self._given / path.relative_to(self.start))
+        return str(path) if self._given.is_absolute() else os.path.relpath(path)
 
     def ids(self) -> list[str]:
         """The ids of all prefab files of the assets folder, for hints."""
-        found = (path for path in self.prefabs.rglob("*" + SUFFIX))
-        return [f"{PREFAB_FOLDER}/{path.relative_to(self.prefabs).as_posix()}" for path in found]
+        if self._ids is None:
+            found = [path.relative_to(self.prefabs) for path in self.prefabs.rglob("*" + SUFFIX)]
+            self._ids = [f"{PREFAB_FOLDER}/{path.as_posix()}" for path in found]
+        return self._ids
 
     def holds_prefabs(self, path: Path) -> bool:
         """Whether a file stands in the folder for prefabs, and so must hold some."""
@@ -120,7 +148,10 @@ class _Tree:
 
     def confined(self, path: Path) -> bool:
         """Whether a path, links followed, is inside the folders that belong to the game."""
-        real = path.resolve()
+        try:
+            real = path.resolve()
+        except RuntimeError:  # a link to itself, before Python 3.13; reading it will say so
+            return True
         folders = [self.assets, *itertools.chain.from_iterable(self._handles.values())]
         return any(real.is_relative_to(folder.resolve()) for folder in folders)
 
@@ -131,15 +162,31 @@ class _Tree:
 
 def _prefab_folder(start: Path) -> Path:
     folder = start if start.is_dir() else start.parent
-    if (folder / PREFAB_FOLDER).is_dir():
-        return folder / PREFAB_FOLDER
-    # `.resolve()` would follow links; the names as the user wrote them are what errors show.
-    for candidate in (folder, *folder.absolute().parents):
+    for candidate in (folder, *folder.parents):
         if candidate.name == PREFAB_FOLDER:
             return candidate
-        if (candidate / PREFAB_FOLDER).is_dir() and start.absolute() != candidate:
+        if (candidate / PREFAB_FOLDER).is_dir():
             return candidate / PREFAB_FOLDER
     return folder
+
+
+def _absolute(path: Path) -> Path:
+    # `.resolve()` would follow links; the names as the user wrote them are what errors show.
+    return Path(os.path.abspath(path))  # noqa: PTH100  # Path.absolute keeps `..`
+
+
+def _assets_below(start: Path) -> list[Path]:
+    """The assets folders inside of a folder that belongs to none itself, in a fixed order."""
+    whole = _absolute(start)
+    if not start.is_dir() or whole.name == PREFAB_FOLDER or _prefab_folder(whole) != whole:
+        return []
+    found: list[Path] = []
+    for folder, folders, _ in os.walk(start):
+        if PREFAB_FOLDER in folders:
+            found.append(Path(folder))
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    return found
 
 
 class _Checker:
@@ -152,16 +199,19 @@ class _Checker:
 
     def run(self) -> CheckReport:
         checked: list[PrefabFile] = []
-        by_folded: dict[str, str] = {}
+        by_folded: dict[str, tuple[str, str]] = {}
         for path in self._tree.files():
             self._report.files += 1
             file = self._file(path)
             if file is None:
                 continue
             checked.append(file)
-            twin = by_folded.setdefault(file.id.casefold(), file.id)
+            twin, twin_path = by_folded.setdefault(file.id.casefold(), (file.id, file.path))
             if twin != file.id:
                 message = f"the name differs from {twin} in case only: one file on some systems"
+                self._add(PrefabError(message, path=file.path))
+            elif twin_path != file.path:
+                message = f"the name differs from {twin_path} in its spelling only: both are {twin}"
                 self._add(PrefabError(message, path=file.path))
         resolver = Resolver(self._load, registry=self._registry, known_ids=self._tree.ids)
         for file in checked:
@@ -187,12 +237,15 @@ class _Checker:
         """The prefab file at a path; None if it is none or cannot be read, which is then noted."""
         try:
             data = self._read(path)
-            if not self._tree.holds_prefabs(path) and not _is_prefab(loads(data, path=path)):
+            if not self._tree.holds_prefabs(path) and not _is_prefab(
+                loads(data, path=self._tree.shown(path))
+            ):
                 return None
             try:
                 identifier = self._tree.id_of(path)
             except ValueError as error:
-                raise PrefabError(f"not a usable file name: {error}", path=str(path)) from None
+                message = f"not a usable file name: {error}"
+                raise PrefabError(message, path=self._tree.shown(path)) from None
             file = self._parse(data, identifier, path)
         except (RonError, PrefabError) as error:
             self._add(error)
@@ -203,21 +256,28 @@ class _Checker:
     def _parse(self, data: bytes, identifier: str, path: Path) -> PrefabFile:
         exists = self._tree.asset_exists
         return read_prefabs(
-            data, identifier, registry=self._registry, path=path, asset_exists=exists
+            data,
+            identifier,
+            registry=self._registry,
+            path=self._tree.shown(path),
+            asset_exists=exists,
         )
 
     def _read(self, path: Path) -> bytes:
+        shown = self._tree.shown(path)
         if not self._tree.confined(path):
-            raise PrefabError("the file is a link out of the assets folder", path=str(path))
+            raise PrefabError("the file is a link out of the assets folder", path=shown)
         try:
-            size = path.stat().st_size
-            if size > LARGEST_FILE:
-                limit = LARGEST_FILE // 2**20
-                raise PrefabError(f"the file has {size:,} bytes, over {limit} MB", path=str(path))
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):  # reading from a pipe would wait for ever
+                raise PrefabError("this is no file with data in it", path=shown)
+            if found.st_size > LARGEST_FILE:
+                message = f"the file has {found.st_size:,} bytes, over {LARGEST_FILE // 2**20} MB"
+                raise PrefabError(message, path=shown)
             return path.read_bytes()
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise PrefabError(f"the file cannot be read: {reason}", path=str(path)) from error
+            raise PrefabError(f"the file cannot be read: {reason}", path=shown) from error
 
     def _load(self, identifier: str) -> PrefabFile:
         """The file of an id, for the resolver; read once, whatever came of it."""
@@ -239,7 +299,11 @@ class _Checker:
             raise MissingPrefabError(f"the handle of {identifier} is not known here", hint=hint)
         if not path.is_file():
             raise MissingPrefabError(f"there is no prefab {identifier}")
-        return self._parse(self._read(path), identifier, path)
+        try:
+            data = self._read(path)
+        except PrefabError as error:  # without a place of its own, it is shown where it is named
+            raise PrefabError(f"{identifier}: {error.message}", hint=error.hint) from error
+        return self._parse(data, identifier, path)
 
     def _check_link(self, file: PrefabFile, link: Reference) -> None:
         """A prefab that a component names must exist; whether it is sound is its own matter."""

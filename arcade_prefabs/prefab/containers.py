@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 from ..errors import UnknownNameError
 from ..ron import Char, Ident, Map, Some, Struct, TupleStruct, Unit, Value
 from .plans import At, Checked, Named, Plan, Report, Scalar, kind_of, mismatch
-from .suggest import did_you_mean
+from .suggest import did_you_mean, shown
 
 __all__ = ["Anything", "Dict", "Items", "Optional", "Record", "Tuple", "Union"]
 
@@ -105,7 +106,7 @@ def _entries(
     for i, (key, item) in enumerate(entries.items()):
         if isinstance(key, Ident):
             key = key.name
-        place = (at, i, f"[{key!r}]" if isinstance(key, str | int | float) else f"[{i}]")
+        place = (at, i, f"[{shown(repr(key))}]" if isinstance(key, str | int | float) else f"[{i}]")
 
         def report_key(_: At, message: str, place: At = place, **more: Any) -> None:
             report(place, message, **{**more, "key": True})
@@ -116,7 +117,7 @@ def _entries(
         # JSON's keys are text; msgspec turns them back into numbers where the type says so.
         text = name if isinstance(name, str) else str(name).lower()
         if text in lowered:
-            report(place, f"the key {text!r} stands twice", key=True)
+            report(place, f"the key {shown(repr(text))} stands twice", key=True)
         lowered[text] = value_plan.lower(item, place, report, checked)
     return lowered
 
@@ -165,8 +166,8 @@ class Record(Plan):
                     plan = self.fields.get(name)
                     place = (at, name, f".{name}")
                     if plan is None:
-                        hint = did_you_mean(name, self.fields)
-                        message = f"unknown field `{name}`"
+                        hint = partial(did_you_mean, name, self.fields)
+                        message = f"unknown field `{shown(name)}`"
                         report(place, message, hint=hint, kind=UnknownNameError, key=True)
                     elif name in lowered:
                         report(place, f"the field `{name}` stands twice", key=True)
@@ -174,7 +175,8 @@ class Record(Plan):
                         lowered[name] = plan.lower(item, place, report, checked)
             case TupleStruct():
                 if len(value) > len(self.fields):
-                    message = f"{self.name} has {len(self.fields)} fields, got {len(value)} values"
+                    fields = f"{len(self.fields)} field{'s' * (len(self.fields) != 1)}"
+                    message = f"{self.name} has {fields}, got {len(value)} values"
                     report(at, message, hint=f"in order: {', '.join(self.fields) or 'none'}")
                 pairs = zip(self.fields.items(), value, strict=False)
                 for i, ((name, plan), item) in enumerate(pairs):
@@ -206,8 +208,9 @@ class Union(Plan):
                 return plan.lower(value, at, report, checked)
         name = value._name if isinstance(value, Struct) else getattr(value, "name", None)
         if name is not None and self.by_tag:
-            hint = did_you_mean(name, self.by_tag)
-            return report(at, f"`{name}` is no choice here", hint=hint, kind=UnknownNameError)
+            hint = partial(did_you_mean, name, self.by_tag)
+            message = f"`{shown(name)}` is no choice here"
+            return report(at, message, hint=hint, kind=UnknownNameError)
         return mismatch(self, value, at, report)
 
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:

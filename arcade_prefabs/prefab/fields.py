@@ -7,7 +7,8 @@ a sprite class.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+import dataclasses
+from typing import Annotated, Final, TypeAlias, get_type_hints
 
 import msgspec
 import msgspec.inspect as inspect
@@ -25,6 +26,7 @@ __all__ = [
     "UnsupportedType",
     "Variant",
     "compile_type",
+    "shape_of",
 ]
 
 ASSET_KIND: Final = "arcade_prefabs.kind"
@@ -70,18 +72,43 @@ def compile_type(cls: type) -> Record:
 
     Raises:
         UnsupportedType: A field's type cannot be filled from a file; the message names the field.
-        NameError: A field's type names a class that does not exist (yet).
+        NameError, AttributeError: A field's type names a class that does not exist (yet).
     """
     try:
         msgspec.json.Decoder(cls)  # refuses what msgspec could describe but not read
         described = inspect.type_info(cls)
-    except TypeError as error:
+    except (TypeError, SyntaxError) as error:
         raise UnsupportedType(str(error)) from error
     compiler = _Compiler()
     plan = compiler.plan(described, cls.__name__)
     assert isinstance(plan, Record)
     plan.has_any = compiler.has_any
     return plan
+
+
+def shape_of(cls: type) -> type:
+    """The class to fill from a file: ``cls`` itself, or a Struct of the fields that files have.
+
+    msgspec would fill fields with ``field(init=False)``, too, and miss those without a default.
+    """
+    if not _own_fields(cls):
+        return cls
+    hints = get_type_hints(cls, include_extras=True)
+    fields: list[tuple[str, type] | tuple[str, type, None]] = []
+    for field in dataclasses.fields(cls):
+        if field.init and field.default is field.default_factory is dataclasses.MISSING:
+            fields.append((field.name, hints[field.name]))
+        elif field.init:
+            # The class knows its defaults: this one is never looked at.
+            fields.append((field.name, hints[field.name], None))
+    return msgspec.defstruct(cls.__name__, fields, module=cls.__module__)
+
+
+def _own_fields(cls: type) -> list[str]:
+    """The fields that belong to the game alone."""
+    if not dataclasses.is_dataclass(cls):
+        return []
+    return [field.name for field in dataclasses.fields(cls) if not field.init]
 
 
 _SCALARS: Final[dict[type, type]] = {
@@ -102,6 +129,10 @@ class _Compiler:
         match described:
             case inspect.Metadata():
                 kind = (described.extra or {}).get(ASSET_KIND)
+                if kind is not None and not isinstance(described.type, inspect.StrType):
+                    raise UnsupportedType(
+                        f"{where}: only text can name a {kind}: mark the str itself"
+                    )
                 if kind is not None:
                     return plans.Named(str(kind))
                 return self.plan(described.type, where)
@@ -115,14 +146,13 @@ class _Compiler:
                 by_value = {member.value: member.value for member in described.cls}
                 return plans.Choice({**by_value, **by_name}, list(by_name))
             case inspect.LiteralType():
-                return plans.Choice(
-                    {choice: choice for choice in described.values},
-                    [str(choice) for choice in described.values],
-                )
+                choices = [choice for choice in described.values if choice is not None]
+                choice = plans.Choice({key: key for key in choices}, [str(key) for key in choices])
+                optional = len(choices) < len(described.values)
+                return containers.Optional([choice, plans.Nothing()]) if optional else choice
             case inspect.DictType():
                 return containers.Dict(
-                    self.plan(described.key_type, f"{where} (key)"),
-                    self.plan(described.value_type, where),
+                    self._key(described.key_type, where), self.plan(described.value_type, where)
                 )
             case inspect.TupleType():
                 return containers.Tuple([self.plan(item, where) for item in described.item_types])
@@ -149,6 +179,17 @@ class _Compiler:
             base, {name: limit for name, limit in limits.items() if limit is not None}
         )
 
+    def _key(self, described: inspect.Type, where: str) -> Plan:
+        """The plan of a map's keys, which are text in JSON and numbers at most behind it."""
+        if isinstance(described, inspect.AnyType):
+            return containers.Union([plans.Scalar(base, {}) for base in (str, int, float)])
+        plan = self.plan(described, f"{where} (key)")
+        if isinstance(plan, plans.Choice | plans.Named):
+            return plan
+        if isinstance(plan, plans.Scalar) and plan.base is not bool:
+            return plan
+        raise UnsupportedType(f"{where}: keys can be text, numbers or enums only")
+
     def _union(self, described: inspect.UnionType, where: str) -> Plan:
         optional = any(isinstance(item, inspect.NoneType) for item in described.types)
         choices = [self.plan(item, where) for item in described.types]
@@ -159,6 +200,11 @@ class _Compiler:
         if isinstance(described, inspect.StructType) and described.array_like:
             raise UnsupportedType(
                 f"{cls.__name__}: array_like structs cannot be filled from a file"
+            )
+        own = _own_fields(cls)
+        if own:
+            raise UnsupportedType(
+                f"{cls.__name__}.{own[0]}: only a component itself may have field(init=False)"
             )
         known = self._records.get(cls)
         if known is not None:

@@ -10,15 +10,25 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["PREFAB_FOLDER", "asset_path", "file_of", "prefab_id", "split_id"]
+from .suggest import shown
+
+__all__ = ["PREFAB_FOLDER", "SUFFIX", "asset_path", "file_of", "is_label", "prefab_id", "split_id"]
 
 PREFAB_FOLDER: Final = "prefabs"
 SUFFIX: Final = ".ron"
 
 # Longer paths fail on some file systems; no honest name comes near.
 _LONGEST: Final = 512
-_FORBIDDEN: Final = re.compile(r'[\x00-\x1f\x7f\\<>|"*?]')
+# Beside what Windows refuses: control characters, line ends, and halves of characters, which no
+# text file can hold.
+_FORBIDDEN: Final = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\<>|"*?]')
 _HANDLE: Final = re.compile(r":([A-Za-z0-9_-]+):")
+# What nearly all paths look like: nothing in them needs a closer look or another spelling.
+_PLAIN: Final = re.compile(
+    r"(?::[A-Za-z0-9_-]+:)?"
+    r"(?:(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])[./])[A-Za-z0-9_-]++/)*+"
+    r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z))[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+"
+)
 # Names that Windows gives to devices, with or without a suffix, in any folder.
 _DEVICE: Final = re.compile(
     r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)"
@@ -42,6 +52,11 @@ def asset_path(path: str) -> str:
         raise ValueError("the path is empty")
     if len(path) > _LONGEST:
         raise ValueError(f"the path is longer than {_LONGEST} characters")
+    if _PLAIN.fullmatch(path):
+        return path
+    path = unicodedata.normalize("NFC", path)
+    if len(path) > _LONGEST:  # some characters become two or three
+        raise ValueError(f"the path is longer than {_LONGEST} characters")
     bad = _FORBIDDEN.search(path)
     if bad is not None:
         shown = bad.group() if bad.group().isprintable() else f"U+{ord(bad.group()):04X}"
@@ -59,7 +74,7 @@ def asset_path(path: str) -> str:
     parts = [_part(part, path) for part in rest.split("/") if part not in ("", ".")]
     if not parts:
         raise ValueError(f"the path names no file: {path}")
-    return prefix + unicodedata.normalize("NFC", "/".join(parts))
+    return prefix + "/".join(parts)
 
 
 def _part(part: str, path: str) -> str:
@@ -93,8 +108,8 @@ def prefab_id(reference: str, *, base: str | None = None) -> str:
     Any thread.
     """
     path, mark, label = reference.partition("#")
-    if mark and not label.isidentifier():
-        raise ValueError(f"the label behind `#` is no name: {reference}")
+    if mark and not is_label(label):
+        raise ValueError(f"the label behind `#` is no name: {shown(reference)}")
     if not path:
         if base is None or not mark:
             raise ValueError("the reference is empty")
@@ -105,7 +120,14 @@ def prefab_id(reference: str, *, base: str | None = None) -> str:
             file += SUFFIX
         if not file.startswith((PREFAB_FOLDER + "/", ":")):
             file = f"{PREFAB_FOLDER}/{file}"
+        if len(file) > _LONGEST:
+            raise ValueError(f"the path is longer than {_LONGEST} characters")
     return file + mark + label
+
+
+def is_label(text: str) -> bool:
+    """Whether a prefab of a library may have that label: a plain name of sensible length."""
+    return len(text) <= _LONGEST and text.isidentifier()
 
 
 def split_id(identifier: str) -> tuple[str, str | None]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
 from ..errors import PrefabError, UnknownNameError
-from ..ron import Char, Ident, Map, Struct, TupleStruct, Unit, Value
-from .suggest import did_you_mean
+from ..ron import Char, Ident, Map, Range, Some, Struct, TupleStruct, Unit, Value
+from .suggest import did_you_mean, shown
 
 __all__ = [
     "At",
@@ -64,15 +65,19 @@ def kind_of(value: Value) -> str:
     """How an error names the kind of a RON value."""
     match value:
         case Ident():
-            return f"the name `{value.name}`"
+            return f"the name `{shown(value.name)}`"
         case TupleStruct():
-            return f"`{value.name}(...)`"
+            return f"`{shown(value.name)}(...)`"
         case Struct():
-            return "a struct" if value._name is None else f"`{value._name}(...)`"
+            return "a struct" if value._name is None else f"`{shown(value._name)}(...)`"
         case Map():
             return "a map"
         case None:
             return "None"
+        case Some():
+            return "`Some(...)`"
+        case Range():
+            return "a range"
         case Unit():
             return "`()`"
         case list():
@@ -86,7 +91,7 @@ def mismatch(plan: Plan, value: Value, at: At, report: Report) -> None:
     """Report a value of the wrong kind."""
     hint = None
     if isinstance(value, Ident) and isinstance(plan, Scalar) and plan.base is str:
-        hint = f'text stands in quotes: "{value.name}"'
+        hint = f'text stands in quotes: "{shown(value.name)}"'
     report(at, f"expected {plan.wanted}, got {kind_of(value)}", hint=hint)
 
 
@@ -182,7 +187,10 @@ class Choice(Plan):
         if not isinstance(value, Ident | str | int):
             return mismatch(self, value, at, report)
         key = self._key(value)
-        if key not in self.choices or isinstance(value, bool):
-            hint = did_you_mean(str(key), self.shown)
-            return report(at, f"`{key}` is no choice here", hint=hint, kind=UnknownNameError)
+        if isinstance(value, bool) or (key not in self.choices and str(key) in self.shown):
+            return mismatch(self, value, at, report)  # the number 1 where "1" is wanted
+        if key not in self.choices:
+            hint = partial(did_you_mean, str(key), self.shown)
+            message = f"`{shown(str(key))}` is no choice here"
+            return report(at, message, hint=hint, kind=UnknownNameError)
         return self.choices[key]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from ..errors import PrefabError
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ..errors import LocatedError, PrefabError, RonError
 from ..ron import Document, Step
 from .plans import At
 
-__all__ = ["Problems"]
+__all__ = ["Errors", "Hint", "Problems", "Several"]
+
+Hint: TypeAlias = "str | Callable[[], str] | None"
+"""A hint, or what makes it: looking for similar names takes time, and not every error is kept."""
 
 # A file of a million mistakes is one mistake; its author needs to see the first.
 _MOST = 100
@@ -28,7 +34,7 @@ class Problems:
         at: At | None,
         message: str,
         *,
-        hint: str | None = None,
+        hint: Hint = None,
         kind: type[PrefabError] = PrefabError,
         key: bool = False,
     ) -> None:
@@ -43,7 +49,7 @@ class Problems:
         at: At | None,
         message: str,
         *,
-        hint: str | None = None,
+        hint: Hint = None,
         kind: type[PrefabError] = PrefabError,
         key: bool = False,
     ) -> PrefabError:
@@ -68,7 +74,7 @@ class Problems:
             line=position.line,
             column=position.column,
             source_line=self._document.line_of(position),
-            hint=hint,
+            hint=hint() if callable(hint) else hint,
         )
 
     def found(self) -> tuple[PrefabError, ...]:
@@ -79,3 +85,42 @@ class Problems:
                 PrefabError(f"{self._dropped} more errors are not shown", path=self._path)
             )
         return tuple(errors)
+
+
+class Several(Exception):
+    """Errors that were found side by side."""
+
+    def __init__(self, errors: list[LocatedError]) -> None:
+        super().__init__(len(errors))
+        self.errors = errors
+
+
+class Errors:
+    """Collects the errors of several ``with`` blocks, so that one run shows them all."""
+
+    def __init__(self) -> None:
+        self._errors: list[LocatedError] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        match error:
+            case Several():
+                self._errors += error.errors
+            case PrefabError() | RonError():
+                self._errors.append(error)
+            case _:
+                return False
+        # More than fit on a screen help nobody, and a hostile tree could multiply them.
+        del self._errors[_MOST:]
+        return True
+
+    def several(self) -> Several:
+        """All of them, those that were met by several ways once."""
+        return Several(list(dict.fromkeys(self._errors)))
+
+    def raise_all(self) -> None:
+        """Raise all that were found, or return."""
+        if self._errors:
+            raise self.several()

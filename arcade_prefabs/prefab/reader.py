@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,10 +20,11 @@ from ..errors import PrefabError, UnknownNameError
 from ..ron import Ident, Struct, TupleStruct, Unit, Value, parse
 from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
 from .fields import compile_type
-from .ids import asset_path, prefab_id, split_id
+from .ids import asset_path, is_label, prefab_id, split_id
 from .plans import At, kind_of
+from .problems import Hint
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
-from .suggest import did_you_mean
+from .suggest import did_you_mean, shown
 
 __all__ = ["read_prefabs"]
 
@@ -107,8 +109,8 @@ class _Reader:
             item = _as_struct(item)
             if label in prefabs:
                 self._report(at, f"the label `{label}` stands twice", key=True)
-            elif not label.isidentifier():
-                self._report(at, f"the label `{label}` is no plain name", key=True)
+            elif not is_label(label):
+                self._report(at, f"the label `{shown(label)}` is no plain name", key=True)
             elif isinstance(item, Struct) and item._name == "Prefab":
                 prefabs[label] = self._prefab(item, f"{self._file.id}#{label}", at)
             else:
@@ -138,10 +140,10 @@ class _Reader:
         for field_name, value in struct._items():
             place: At = (at, field_name, field_name)
             if field_name not in known:
-                hint = did_you_mean(field_name, known)
+                hint: Hint = partial(did_you_mean, field_name, known)
                 if field_name in self._registry:
                     hint = "components stand in a list: components: [...]"
-                message = f"unknown field `{field_name}`"
+                message = f"unknown field `{shown(field_name)}`"
                 self._report(place, message, hint=hint, kind=UnknownNameError, key=True)
             elif field_name in given:
                 self._report(place, f"the field `{field_name}` stands twice", key=True)
@@ -192,9 +194,9 @@ class _Reader:
                 continue
             component = self._registry.get(name)
             if component is None:
-                hint = did_you_mean(name, self._registry.names())
-                message = f"unknown component `{name}`"
-                self._report(place, message, hint=hint, kind=UnknownNameError)
+                near = partial(did_you_mean, name, self._registry.names())
+                message = f"unknown component `{shown(name)}`"
+                self._report(place, message, hint=near, kind=UnknownNameError)
             elif name in parts:
                 self._report(place, f"the component `{name}` stands twice")
             else:
@@ -211,8 +213,8 @@ class _Reader:
             if not isinstance(name, str):
                 self._report(place, f"expected a component's name, got {kind_of(item)}")
             elif name not in self._registry:
-                hint = did_you_mean(name, self._registry.names())
-                message = f"unknown component `{name}`"
+                hint = partial(did_you_mean, name, self._registry.names())
+                message = f"unknown component `{shown(name)}`"
                 self._report(place, message, hint=hint, kind=UnknownNameError)
             elif name in components:
                 self._report(place, f"`{name}` is both given and removed")
@@ -231,7 +233,9 @@ class _Reader:
                 continue
             child = self._child(item, place)
             if child.name is not None and child.name in names:
-                self._report((place, "name", ".name"), f"the child `{child.name}` stands twice")
+                self._report(
+                    (place, "name", ".name"), f"the child `{shown(child.name)}` stands twice"
+                )
                 continue
             if child.name is not None:
                 names.add(child.name)

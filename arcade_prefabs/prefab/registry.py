@@ -17,8 +17,8 @@ import msgspec
 from ..errors import PrefabError, RegistryError, UnknownNameError
 from .builtin import BUILTIN_COMPONENTS
 from .containers import Record
-from .fields import UnsupportedType, compile_type
-from .suggest import did_you_mean
+from .fields import UnsupportedType, compile_type, shape_of
+from .suggest import did_you_mean, shown
 
 __all__ = [
     "ComponentRegistry",
@@ -33,12 +33,13 @@ _T = TypeVar("_T", bound=type)
 class ComponentType:
     """A registered component: its name, its class, and what its fields accept."""
 
-    __slots__ = ("cls", "name", "plan")
+    __slots__ = ("_shape", "cls", "name", "plan")
 
-    def __init__(self, name: str, cls: type, plan: Record) -> None:
+    def __init__(self, name: str, cls: type, shape: type, plan: Record) -> None:
         self.name = name
         self.cls = cls
         self.plan = plan
+        self._shape = shape
 
     def build(self, fields: dict[str, Any]) -> Any:
         """A new component from lowered fields.
@@ -49,15 +50,23 @@ class ComponentType:
         missing = [name for name in self.plan.fields if name in self.plan.required - fields.keys()]
         if missing:
             names = ", ".join(f"`{name}`" for name in missing)
-            raise PrefabError(f"{self.name}: missing field{'s' * (len(missing) > 1)} {names}")
+            raise PrefabError(f"missing field{'s' * (len(missing) > 1)} {names}")
         if self.plan.has_any:
             fields = copy.deepcopy(fields)  # entities must not share what each of them may change
         try:
-            return msgspec.convert(fields, self.cls, str_keys=True)
-        except msgspec.ValidationError as error:
+            filled: Any = msgspec.convert(fields, self._shape, str_keys=True)
+            if self._shape is self.cls:
+                return filled
+            return self.cls(
+                **{name: getattr(filled, name) for name in self.plan.fields.keys() & fields}
+            )
+        except (msgspec.ValidationError, ValueError, TypeError) as error:
             # Field types were checked when the fields were lowered, so that this is the class's
             # own `__post_init__`, or data of another version of the class.
-            raise PrefabError(f"{self.name}: {error}") from error
+            raise PrefabError(str(error)) from error
+        except Exception as error:
+            # A `__post_init__` that divides by a zero in the file, and the like.
+            raise PrefabError(f"{type(error).__name__}: {error}") from error
 
 
 class ComponentRegistry:
@@ -134,17 +143,18 @@ class ComponentRegistry:
                 )
             try:
                 self._types[name] = self._compiled(name, cls)
-            except NameError:
+            except (NameError, AttributeError):
                 self._pending[name] = cls
         return cls
 
     def _compiled(self, name: str, cls: type) -> ComponentType:
         try:
-            plan = compile_type(cls)
-        except UnsupportedType as error:
+            shape = shape_of(cls)
+            plan = compile_type(shape)
+        except (UnsupportedType, SyntaxError) as error:
             raise RegistryError(f"component `{name}`: {error}") from error
         plan.name = name
-        return ComponentType(name, cls, plan)
+        return ComponentType(name, cls, shape, plan)
 
     def get(self, name: str) -> ComponentType | None:
         """The component of that name, or None.
@@ -159,7 +169,7 @@ class ComponentRegistry:
                 if cls is not None:
                     try:
                         self._types[name] = self._compiled(name, cls)
-                    except NameError as error:
+                    except (NameError, AttributeError) as error:
                         raise RegistryError(f"component `{name}`: {error}") from error
                     del self._pending[name]
             found = self._types.get(name)
@@ -185,7 +195,10 @@ class ComponentRegistry:
             raise UnknownNameError(
                 f"unknown component `{name}`", hint=did_you_mean(name, self.names())
             )
-        return found.build(fields)
+        try:
+            return found.build(fields)
+        except PrefabError as error:
+            raise PrefabError(f"{name}: {error.message}") from error.__cause__
 
     @overload
     def sprite_class(self, cls: _T, /) -> _T: ...
@@ -244,7 +257,7 @@ class ComponentRegistry:
 
 def unknown_sprite_class(name: str, known: Iterable[str]) -> UnknownNameError:
     """The error for a sprite class that nobody registered."""
-    return UnknownNameError(f"unknown sprite class `{name}`", hint=did_you_mean(name, known))
+    return UnknownNameError(f"unknown sprite class `{shown(name)}`", hint=did_you_mean(name, known))
 
 
 def _full_name(cls: type) -> str:

@@ -9,8 +9,8 @@ is added.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,8 +26,9 @@ from .document import ChildDocument, Placement, PrefabDocument, PrefabFile, Refe
 from .ids import file_of, prefab_id, split_id
 from .model import Asset, Child, Prefab
 from .plans import At
+from .problems import Errors, Several
 from .registry import ComponentRegistry, default_registry
-from .suggest import did_you_mean
+from .suggest import did_you_mean, shown
 
 __all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Resolver"]
 
@@ -39,8 +40,6 @@ DEEPEST: Final = 64
 
 MOST_PARTS: Final = 10_000
 """Most prefabs inside one: thirty files that double each other would make a billion."""
-
-_MOST_ERRORS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,27 @@ class _MergedChild:
     changes: tuple[tuple[PrefabDocument, ChildDocument], ...]
 
 
+_Children: TypeAlias = "dict[str | int, _MergedChild]"
+"""Children by name; those without one, which no heir can change, under a number of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Blueprint:
     """A prefab with all that it inherits, its children not worked out yet."""
 
     document: PrefabDocument
     components: dict[str, _Merged]
-    children: tuple[_MergedChild, ...]
+    children: _Children
     lineage: frozenset[str]  # its own id and those of all its ancestors
+    depth: int  # prefabs in the longest chain of ancestors, itself included
+
+
+class _Finished(NamedTuple):
+    """A prefab that was worked out, how many prefabs are in it, and how deep they go."""
+
+    prefab: Prefab
+    size: int
+    depth: int
 
 
 class Resolver:
@@ -98,10 +110,11 @@ class Resolver:
         self._known_ids = known_ids
         self._documents: dict[str, PrefabDocument] = {}
         self._blueprints: dict[str, _Blueprint] = {}
-        self._resolved: dict[str, tuple[Prefab, int]] = {}
+        self._resolved: dict[str, _Finished] = {}
         # What could not be worked out during the present call. Without it, prefabs that double
         # each other would be tried again from every user, 2^n times.
-        self._failed: dict[str, _Several] = {}
+        self._failed: dict[str, Several] = {}
+        self._failed_blueprints: dict[str, Several] = {}
 
     def resolve(self, identifier: str) -> Prefab:
         """The prefab of an id, in any spelling, with all that it inherits.
@@ -113,10 +126,13 @@ class Resolver:
             ValueError: ``identifier`` is no possible id.
         """
         full = prefab_id(identifier)
-        self._failed.clear()
+        self._forget_failures()
         try:
-            return self._prefab(self._document(full), ())[0]
-        except _Several as several:
+            document = self._document(full)
+            if document.abstract:
+                raise _abstract(document, document, document.at)
+            return self._prefab(document, ()).prefab
+        except Several as several:
             first = several.errors[0]
             if len(several.errors) > 1 and not getattr(first, "__notes__", None):
                 first.add_note(f"and {len(several.errors) - 1} more")
@@ -124,18 +140,22 @@ class Resolver:
 
     def problems(self, identifier: str) -> list[LocatedError]:
         """Everything that keeps a prefab from being used; an abstract one may lack fields."""
-        self._failed.clear()
+        self._forget_failures()
         try:
             document = self._document(prefab_id(identifier))
             if document.abstract:
-                self._blueprint(document, ())
+                self._check_children(self._blueprint(document, ()))
             else:
                 self._prefab(document, ())
-        except _Several as several:
+        except Several as several:
             return several.errors
         except (PrefabError, RonError) as error:
             return [error]
         return []
+
+    def _forget_failures(self) -> None:
+        self._failed.clear()
+        self._failed_blueprints.clear()
 
     # --------------------------------------------------------------------------------- documents
 
@@ -161,8 +181,7 @@ class Resolver:
             message = f"a prefab cannot contain or extend itself: {circle}"
             raise user.file.error(reference.at, message, kind=PrefabCycleError)
         if len(chain) >= DEEPEST:
-            message = f"more than {DEEPEST} prefabs extend or contain each other: {chain[0]} → … → "
-            raise user.file.error(reference.at, message + reference.id)
+            raise _too_deep(user, reference, chain[0])
         try:
             return self._document(reference.id)
         except PrefabError as error:
@@ -177,20 +196,36 @@ class Resolver:
 
     def _blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Blueprint:
         known = self._blueprints.get(document.id)
-        if known is not None:
-            return known
+        if known is None:
+            if document.id in self._failed_blueprints:
+                raise self._failed_blueprints[document.id]
+            try:
+                known = self._blueprints[document.id] = self._new_blueprint(document, chain)
+            except Several as several:
+                self._failed_blueprints[document.id] = several
+                raise
+        return known
+
+    def _new_blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Blueprint:
         chain = (*chain, document.id)
         components: dict[str, _Merged] = {}
-        children: list[_MergedChild] = []
+        children: _Children = {}
         lineage = {document.id}
-        errors = _Errors()
+        depth = 1
+        errors = Errors()
         for reference in document.extends:
             with errors:
                 parent = self._blueprint(self._follow(reference, document, chain), chain)
+                if parent.depth >= DEEPEST:
+                    # By this way it is too deep, though it was reached by a shorter one before.
+                    raise _too_deep(document, reference, document.id)
+                depth = max(depth, 1 + parent.depth)
                 lineage |= parent.lineage
                 for name, merged in parent.components.items():
                     _merge(components, name, merged)
-                children = _with_children(children, parent.children)
+                # A name replaces that name, in its place; what two parents inherit from one
+                # grandparent is there once.
+                children |= parent.children
         errors.raise_all()
         with errors:
             _remove(components, document.removed, document)
@@ -200,25 +235,19 @@ class Resolver:
             with errors:
                 _change_child(children, child, document)
         errors.raise_all()
-        blueprint = _Blueprint(document, components, tuple(children), frozenset(lineage))
-        self._blueprints[document.id] = blueprint
-        return blueprint
+        return _Blueprint(document, components, children, frozenset(lineage), depth)
 
     # ---------------------------------------------------------------------------------- children
 
-    def _prefab(self, document: PrefabDocument, chain: tuple[str, ...]) -> tuple[Prefab, int]:
-        """The finished prefab, and how many prefabs are in it."""
+    def _prefab(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Finished:
         known = self._resolved.get(document.id)
         if known is not None:
             return known
         if document.id in self._failed:
             raise self._failed[document.id]
-        errors = _Errors()
+        errors = Errors()
         with errors:
             blueprint = self._blueprint(document, chain)
-            if document.abstract:
-                message = f"{document.id} is abstract: it can be extended, but not used itself"
-                raise document.file.error(document.at, message)
             known = self._assemble(blueprint, blueprint.components, chain)
             self._resolved[document.id] = known
             return known
@@ -227,23 +256,29 @@ class Resolver:
 
     def _assemble(
         self, blueprint: _Blueprint, components: Mapping[str, _Merged], chain: tuple[str, ...]
-    ) -> tuple[Prefab, int]:
+    ) -> _Finished:
         chain = (*chain, blueprint.document.id)
-        errors = _Errors()
+        errors = Errors()
         needs: set[Asset] = set()
         for name, merged in components.items():
             with errors:
                 needs.update(self._checked(name, merged))
         files = {file_of(ancestor) for ancestor in blueprint.lineage}
         children: list[Child] = []
-        size = 1
-        for child in blueprint.children:
+        size, depth = 1, blueprint.depth
+        for child in blueprint.children.values():
+            if size > MOST_PARTS:
+                break
             with errors:
-                prefab, inside = self._child(child, chain)
+                way = self._way_to(child.owner, blueprint.document)
+                prefab, inside, levels = self._child(child, (*chain, *way))
                 size += inside
                 if size > MOST_PARTS:
                     message = f"more than {MOST_PARTS:,} prefabs inside one"
                     raise child.owner.file.error(child.prefab.at, message)
+                depth = max(depth, 1 + len(way) + levels)
+                if depth > DEEPEST:
+                    raise _too_deep(child.owner, child.prefab, chain[-1])
                 placement = msgspec.convert(child.placement, Placement)
                 children.append(Child(child.name, placement, prefab))
                 files.update(prefab.built_from)
@@ -256,12 +291,13 @@ class Resolver:
             needs=tuple(sorted(needs)),
             built_from=tuple(sorted(files)),
         )
-        return prefab, size
+        return _Finished(prefab, size, depth)
 
-    def _child(self, child: _MergedChild, chain: tuple[str, ...]) -> tuple[Prefab, int]:
-        # An inherited child hangs on the prefab that it was inherited from: that is in the chain.
-        chain = (*chain, *self._way_to(child.owner, self._documents[chain[-1]]))
+    def _child(self, child: _MergedChild, chain: tuple[str, ...]) -> _Finished:
+        """A child, worked out; the chain ends with the prefab that the child was inherited from."""
         document = self._follow(child.prefab, child.owner, chain)
+        if document.abstract:
+            raise _abstract(document, child.owner, child.prefab.at)
         # Without changes it is the prefab itself, which is worked out once for all its users.
         plain = self._prefab(document, chain)
         changes = [(user, change) for user, change in child.changes if change.changes_components]
@@ -274,6 +310,15 @@ class Resolver:
             for name, part in change.overrides.items():
                 _merge(components, name, _Merged(part.fields, user, part.at))
         return self._assemble(blueprint, components, chain)
+
+    def _check_children(self, blueprint: _Blueprint) -> None:
+        """Raise what is wrong with the children of an abstract prefab, as their files have them."""
+        errors = Errors()
+        for child in blueprint.children.values():
+            with errors:
+                way = self._way_to(child.owner, blueprint.document)
+                self._child(replace(child, changes=()), (blueprint.document.id, *way))
+        errors.raise_all()
 
     def _way_to(self, owner: PrefabDocument, heir: PrefabDocument) -> tuple[str, ...]:
         """The ids from an heir's parent down to the ancestor ``owner``; none if they are one."""
@@ -301,44 +346,6 @@ class Resolver:
                 yield Asset(kind, needed)
 
 
-class _Several(Exception):
-    """Errors that were found side by side."""
-
-    def __init__(self, errors: list[LocatedError]) -> None:
-        super().__init__(len(errors))
-        self.errors = errors
-
-
-class _Errors:
-    """Collects the errors of several ``with`` blocks, so that one run shows them all."""
-
-    def __init__(self) -> None:
-        self._errors: list[LocatedError] = []
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        match error:
-            case _Several():
-                self._errors += error.errors
-            case PrefabError() | RonError():
-                self._errors.append(error)
-            case _:
-                return False
-        # More than fit on a screen help nobody, and a hostile tree could multiply them.
-        del self._errors[_MOST_ERRORS:]
-        return True
-
-    def several(self) -> _Several:
-        """All of them, those that were met by several ways once."""
-        return _Several(list(dict.fromkeys(self._errors)))
-
-    def raise_all(self) -> None:
-        if self._errors:
-            raise self.several()
-
-
 def _merge(components: dict[str, _Merged], name: str, merged: _Merged) -> None:
     """Lay a component over the one of the same name, field by field."""
     below = components.get(name)
@@ -350,54 +357,42 @@ def _merge(components: dict[str, _Merged], name: str, merged: _Merged) -> None:
 def _remove(
     components: dict[str, _Merged], removed: Mapping[str, At], document: PrefabDocument
 ) -> None:
+    errors = Errors()
     for name, at in removed.items():
-        if components.pop(name, None) is None:
-            message = f"`{name}` cannot be removed, for it is not inherited"
-            hint = did_you_mean(name, components)
-            raise document.file.error(at, message, hint=hint)
+        with errors:
+            if components.pop(name, None) is None:
+                message = f"`{name}` cannot be removed, for it is not inherited"
+                raise document.file.error(at, message, hint=did_you_mean(name, components))
+    errors.raise_all()
 
 
-def _with_children(
-    children: list[_MergedChild], inherited: Iterable[_MergedChild]
-) -> list[_MergedChild]:
-    """Children of one more parent: a name replaces that name, others are added."""
-    result = list(children)
-    for child in inherited:
-        if any(known is child for known in result):
-            continue  # two parents inherit it from one grandparent
-        index = _index_of(result, child.name)
-        if index is None:
-            result.append(child)
-        else:
-            result[index] = child
-    return result
+def _abstract(document: PrefabDocument, user: PrefabDocument, at: At) -> PrefabError:
+    message = f"{document.id} is abstract: it can be extended, but not used itself"
+    return user.file.error(at, message)
 
 
-def _index_of(children: list[_MergedChild], name: str | None) -> int | None:
-    if name is None:
-        return None
-    return next((i for i, child in enumerate(children) if child.name == name), None)
+def _too_deep(user: PrefabDocument, reference: Reference, first: str) -> PrefabError:
+    message = f"more than {DEEPEST} prefabs extend or contain each other"
+    return user.file.error(reference.at, f"{message}: {first} → … → {reference.id}")
 
 
-def _change_child(
-    children: list[_MergedChild], child: ChildDocument, document: PrefabDocument
-) -> None:
+def _change_child(children: _Children, child: ChildDocument, document: PrefabDocument) -> None:
     """Add a document's own child, or lay it over the inherited one of its name."""
-    index = _index_of(children, child.name)
-    below = None if index is None else children[index]
+    key = id(child) if child.name is None else child.name
+    below = children.get(key)
     if below is None:
         if child.prefab is None:
-            hint = did_you_mean(child.name or "", [known.name for known in children if known.name])
-            message = f"there is no inherited child `{child.name}`; a new one needs a `prefab`"
+            name = child.name or ""
+            hint = did_you_mean(name, [known for known in children if isinstance(known, str)])
+            message = f"there is no inherited child `{shown(name)}`; a new one needs a `prefab`"
             raise document.file.error(child.at, message, hint=hint, kind=UnknownNameError)
         changes: tuple[tuple[PrefabDocument, ChildDocument], ...] = ((document, child),)
         placement = dict(child.placement)
-        children.append(_MergedChild(child.name, child.prefab, document, placement, changes))
+        children[key] = _MergedChild(child.name, child.prefab, document, placement, changes)
         return
     # With another prefab the changes to the old one have lost their subject.
     own = (document, child)
-    assert index is not None
-    children[index] = _MergedChild(
+    children[key] = _MergedChild(
         name=child.name,
         prefab=child.prefab or below.prefab,
         owner=below.owner if child.prefab is None else document,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean"]
+__all__ = ["did_you_mean", "shown"]
 
 _SHOWN = 8
+# Longer names are not honest ones; to compare or print one of many megabytes helps nobody.
+_LONGEST = 100
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -17,8 +19,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     by_folded: dict[str, str] = {}
     for candidate in known:
-        by_folded.setdefault(_folded(candidate), candidate)
-    near = difflib.get_close_matches(_folded(name), by_folded, n=2, cutoff=0.6)
+        by_folded.setdefault(_folded(candidate), shown(candidate))
+    near = difflib.get_close_matches(_folded(name[:_LONGEST]), by_folded, n=2, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(f"`{by_folded[match]}`" for match in near) + "?"
     names = list(by_folded.values())
@@ -26,6 +28,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return "there are none"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return "there are: " + ", ".join(f"`{known_name}`" for known_name in names[:_SHOWN]) + more
+
+
+def shown(name: str) -> str:
+    """A name as messages show it: whole, unless it is so long that it hides the message."""
+    return name if len(name) <= _LONGEST else name[:_LONGEST] + "…"
 
 
 def _folded(name: str) -> str:
