@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from . import __version__
-from .errors import ArcadePrefabsError
+from .errors import ArcadePrefabsError, RegistryError
 from .prefab import ComponentRegistry, check_trees, default_registry, prefab_id
 
 __all__ = ["main"]
@@ -62,8 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0 for success, 1 for errors found, 2 if it could not run."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A console that has no arrow, or a file name that is no text, must not end the run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # here a closed pipe can still be dealt with, at exit it cannot
+        return code
     except _CannotRun as error:
         print(f"arcade-prefabs: {error}", file=sys.stderr)
         return CANNOT_RUN
@@ -126,6 +133,8 @@ def _check(options: argparse.Namespace) -> int:
         report = check_trees(options.paths, registry=registry, handles=_handles(options.handle))
     except FileNotFoundError as error:
         raise _CannotRun(str(error)) from error
+    except RegistryError as error:  # a field's type that was to come later, and never came
+        raise _CannotRun(str(error)) from error
     for found in report.errors:
         print(found, end="\n\n")
     files = _count(report.files, "file")
@@ -185,7 +194,7 @@ def _registry(modules: list[str]) -> ComponentRegistry:
             raise _CannotRun(f"{name} imports {missing}, which is not installed") from error
         except ArcadePrefabsError as error:
             raise _CannotRun(f"{name}: {error}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _CannotRun(f"{name} fails: {type(error).__name__}: {error}") from error
         if attribute:
             named = getattr(module, attribute, None)
@@ -207,6 +216,9 @@ def _new(options: argparse.Namespace) -> int:
     text = _STARTER.format(short=short, name=path.stem, check=options.assets)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # among them a file where the folder should be
+        raise _CannotRun(f"{path.parent} cannot be made: {error.strerror}") from error
+    try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
