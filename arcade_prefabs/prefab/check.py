@@ -17,7 +17,7 @@ from .ids import PREFAB_FOLDER, SUFFIX, prefab_id, split_id
 from .reader import read_prefabs
 from .registry import ComponentRegistry
 from .resolve import Resolver
-from .suggest import did_you_mean
+from .suggest import nearest_prefabs
 
 __all__ = ["CheckReport", "check_tree", "check_trees"]
 
@@ -319,7 +319,7 @@ class _Checker:
         except PrefabError as error:
             hint = error.hint
             if isinstance(error, MissingPrefabError) and hint is None:
-                hint = did_you_mean(file_id, self._tree.ids())
+                hint = nearest_prefabs(file_id, self._tree.ids())
             self._add(file.error(link.at, error.message, hint=hint, kind=type(error)))
 
 

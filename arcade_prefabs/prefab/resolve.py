@@ -28,7 +28,7 @@ from .model import Asset, Child, Prefab
 from .plans import At
 from .problems import Errors, Several
 from .registry import ComponentRegistry, default_registry
-from .suggest import did_you_mean, shown
+from .suggest import did_you_mean, nearest_prefabs, shown
 
 __all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Resolver"]
 
@@ -166,7 +166,7 @@ class Resolver:
             try:
                 file = self._load(file_id)
             except MissingPrefabError as error:
-                error.hint = error.hint or did_you_mean(identifier, self._known_ids())
+                error.hint = error.hint or nearest_prefabs(file_id, self._known_ids())
                 raise
             file.raise_errors()
             known = self._documents[identifier] = file.prefab(label)

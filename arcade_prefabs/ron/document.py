@@ -109,8 +109,11 @@ def parse(
 ) -> Document:
     """Read a RON text into a `Document`.
 
+    Time and memory grow in proportion to the text, whatever it holds, and a dozen free frames of
+    Python's stack are enough for any nesting.
+
     Args:
-        text: The text, or its UTF-8 bytes; a byte order mark in front is dropped.
+        text: The text, or its UTF-8 bytes; a byte order mark in front is dropped and not counted.
         path: The name to show in errors.
 
     Raises:

@@ -20,6 +20,7 @@ from arcade_prefabs import (
     ron,
 )
 from arcade_prefabs.prefab import PrefabFile, read_prefabs
+from arcade_prefabs.prefab.suggest import nearest_prefabs
 
 
 @dataclass
@@ -365,7 +366,7 @@ def test_a_missing_prefab_is_named_where_it_is_used_with_the_nearest_one(library
         "prefabs/some/folder/crate.ron:1:17: extends: there is no prefab prefabs/props/lmap.ron\n"
         '  1 | Prefab(extends: "props/lmap")\n'
         "    |                 ^\n"
-        "  hint: did you mean `prefabs/props/lamp.ron`?"
+        "  hint: did you mean `props/lamp`?"
     )
     with pytest.raises(MissingPrefabError, match=r"there is no prefab prefabs/nope\.ron"):
         files.resolve("nope")
@@ -584,3 +585,12 @@ def test_a_wrong_value_is_reported_exactly_where_it_stands(
     position = ron.parse(text).position(*steps)
     errors = read(text).errors
     assert [(error.line, error.column) for error in errors] == [(position.line, position.column)]
+
+
+def test_a_forgotten_folder_is_found_by_the_name_of_the_file() -> None:
+    """`crate` for `some/deep/folder/crate` is the likeliest slip, so its hint comes first."""
+    known = ["prefabs/some/very/deep/folder/crate.ron", "prefabs/crates.ron"]
+    assert nearest_prefabs("prefabs/crate.ron", known) == (
+        "did you mean `some/very/deep/folder/crate`?"
+    )
+    assert nearest_prefabs("prefabs/crate.ron", []) is None
