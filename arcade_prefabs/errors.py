@@ -31,7 +31,9 @@ __all__ = [
     "UnknownNameError",
 ]
 
-# A minified or hostile file may hold one line of many megabytes; an error shows a window of it.
+# A minified or hostile file may hold one line of many megabytes; an error keeps and shows a window
+# of it, for it may travel from process to process and stay in a list.
+_KEPT_COLUMNS = 1000
 _SHOWN_COLUMNS = 100
 
 
@@ -47,7 +49,8 @@ class LocatedError(ArcadePrefabsError):
         path: The file's name as the caller gave it, or None for text without a file.
         line: Line, counted from 1, or None where no place is known.
         column: Column in characters, counted from 1, or None where no place is known.
-        source_line: The line of the file, for the caret, or None.
+        source_line: The line of the file, for the caret, or None; of a line of over 1,000
+            characters the part around the column.
         hint: What to try, or None.
     """
 
@@ -66,6 +69,10 @@ class LocatedError(ArcadePrefabsError):
         self.path = path
         self.line = line
         self.column = column
+        self._cut = 0  # characters of the line in front of what is kept
+        if source_line is not None and len(source_line) > _KEPT_COLUMNS:
+            self._cut = _window(len(source_line), column or 1, _KEPT_COLUMNS)
+            source_line = source_line[self._cut : self._cut + _KEPT_COLUMNS]
         self.source_line = source_line
         self.hint = hint
 
@@ -82,7 +89,7 @@ class LocatedError(ArcadePrefabsError):
     def __str__(self) -> str:
         lines = [f"{self.place}: {self.message}"]
         if self.source_line is not None and self.line is not None and self.column is not None:
-            lines += _excerpt(self.source_line, self.line, self.column)
+            lines += _excerpt(self.source_line, self.line, self.column - self._cut)
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
@@ -125,7 +132,7 @@ def _excerpt(source_line: str, line: int, column: int) -> list[str]:
     start = 0
     shown = source_line.rstrip("\r\n")
     if len(shown) > _SHOWN_COLUMNS:
-        start = max(0, min(column - 1 - _SHOWN_COLUMNS // 2, len(shown) - _SHOWN_COLUMNS))
+        start = _window(len(shown), column, _SHOWN_COLUMNS)
         shown = shown[start : start + _SHOWN_COLUMNS]
     # Tabs are kept in the padding so that the caret stands right at any tab width; other control
     # characters would move a terminal's cursor, or worse.
@@ -135,3 +142,8 @@ def _excerpt(source_line: str, line: int, column: int) -> list[str]:
     )
     number = str(line)
     return [f"  {number} | {printable}", f"  {' ' * len(number)} | {before}^"]
+
+
+def _window(length: int, column: int, width: int) -> int:
+    """Where a window of ``width`` columns around a column begins in a longer line."""
+    return max(0, min(column - 1 - width // 2, length - width))

@@ -192,7 +192,11 @@ def test_the_benchmarks_of_ron_run(tmp_path: Path) -> None:
     ] + [
         f"{what}, {size} MB level"
         for size in ("0.3", "5")
-        for what in ("peak memory", "peak memory of the careful reader")
+        for what in (
+            "peak memory",
+            "peak memory of the careful reader",
+            "peak memory with positions",
+        )
     ]
     for row in rows:
         assert row["value"] > 0

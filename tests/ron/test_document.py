@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
 
 from arcade_prefabs import ron
-from arcade_prefabs.errors import ArcadePrefabsError, LocatedError
+from arcade_prefabs.errors import ArcadePrefabsError, LocatedError, RonError
 from arcade_prefabs.ron import careful
 
 CRATE = """\
@@ -83,6 +84,13 @@ def test_the_last_of_two_fields_with_one_name_is_found() -> None:
     twice = document("(a: 1, b: 2, a: 3)")
     assert twice.text_of("a") == "3"
     assert twice.text_of(0) == "1"
+
+
+def test_the_line_of_a_position_is_shown_without_its_end() -> None:
+    """For the excerpt of an error about a value that is sound RON and wrong all the same."""
+    crate = document(CRATE.replace(", deep: 2", "").replace("\n", "\r\n"))
+    assert crate.line_of(crate.position("size", 1)) == "    size: (32, 64),"
+    assert crate.line_of(crate.position()) == "Crate("
 
 
 def test_columns_count_characters() -> None:
@@ -235,6 +243,44 @@ def test_an_error_shows_the_line_with_a_caret(text: str | bytes, lines: list[str
     assert str(error_of(text)).split("\n") == lines
 
 
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("Some()", 6, "expected a value in `Some(...)`"),
+        ("Some(1, 2)", 9, "expected `)`: Some holds exactly one value"),
+        ("Some(a: 1)", 7, "expected `,` or `)`, found `:`"),
+        ("[1i8x]", 3, "expected `,` or `]`, found `i`"),
+        ("256u8", 1, "the integer does not fit into `u8`"),
+        ("0b12", 1, "invalid digit `2` in a base 2 number"),
+        ("1..=", 5, "expected the end of the range behind `..=`"),
+        ("r#+ 1", 5, "expected the end of the text behind the value"),
+        ("r#", 3, "expected a name or a string behind `r#`"),
+        ("#![disable(x)]", 4, "expected `enable`, `type` or `schema`"),
+        ("/ 1", 1, "expected `//` or `/*`, found a lone `/`"),
+    ],
+)
+def test_an_error_says_what_was_expected(text: str, column: int, message: str) -> None:
+    """In one line, at the character that cannot be right."""
+    error = error_of(text)
+    assert (error.message, error.column) == (message, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Some(1, 2)", ron.Some((1, 2))),
+        ("Some(a: 1)", ron.Some(ron.Struct(None, {"a": 1}))),
+        ("Some()", ron.Some(ron.UNIT)),
+        ("Some(1)", ron.Some(1)),
+    ],
+)
+def test_an_extension_lets_some_hold_a_whole_struct(text: str, value: ron.Some) -> None:
+    """`unwrap_variant_newtypes` changes what `Some(...)` means, and can be written back."""
+    result = ron.loads("#![enable(unwrap_variant_newtypes)]\n" + text)
+    assert result == value
+    assert ron.loads(ron.dumps(result)) == value
+
+
 def test_a_long_line_is_shown_through_a_window() -> None:
     """A hundred characters around the place, with the caret still below it."""
     text = "[" + "1, " * 5_000 + "@, " + "2, " * 5_000 + "]"
@@ -295,3 +341,16 @@ def test_a_message_is_short_however_long_the_mistake(text: str) -> None:
     """Huge names and numbers are quoted by their beginning."""
     assert len(error_of(text).message) < 150
     assert len(str(error_of(text))) < 400
+
+
+def test_an_error_in_a_line_of_megabytes_stays_small() -> None:
+    """What an error keeps and shows of a huge line is a window with the caret in its place."""
+    text = "[" + "1, " * 400_000 + "; 2" + ", 3" * 400_000 + "]"
+    with pytest.raises(RonError) as caught:
+        ron.loads(text)
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert error.column == 1_200_002
+    assert error.source_line is not None
+    assert len(pickle.dumps(error)) < 3_000
+    shown, caret = str(error).splitlines()[1:3]
+    assert shown[caret.index("^")] == ";"
