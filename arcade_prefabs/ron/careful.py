@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from .hints import OpenBracket, hint_for
 from .literals import (
     BadText,
     identifier_end,
@@ -102,7 +103,8 @@ def read_attributes(text: str) -> tuple[int, frozenset[str]]:
     at = skip_blank(text, 0)
     while text.startswith("#", at):
         for mark in "#![":
-            at = _expect(text, at, mark, "an attribute such as `#![enable(implicit_some)]`")
+            what = "an attribute such as `#![enable(implicit_some)]`"
+            at = _expect(text, at, mark, what, hint="comments begin with `//`")
         end = identifier_end(text, at)
         word = text[at:end]
         if word == "enable":
@@ -120,10 +122,10 @@ def read_attributes(text: str) -> tuple[int, frozenset[str]]:
     return at, frozenset(enabled)
 
 
-def _expect(text: str, at: int, mark: str, what: str) -> int:
+def _expect(text: str, at: int, mark: str, what: str, hint: str | None = None) -> int:
     """The offset behind ``mark`` and the white space after it."""
     if not text.startswith(mark, at):
-        raise BadText(at, f"expected {what}")
+        raise BadText(at, f"expected {what}", hint)
     return skip_blank(text, at + len(mark))
 
 
@@ -151,7 +153,12 @@ def read(text: str, *, nodes: bool = True) -> tuple[Value, Node]:
     """
     at, extensions = read_attributes(text)
     unwrap_some = "unwrap_variant_newtypes" in extensions
-    return _Reader(text, at, unwrap_some=unwrap_some, nodes=nodes).run()
+    reader = _Reader(text, at, unwrap_some=unwrap_some, nodes=nodes)
+    try:
+        return reader.run()
+    except BadText as error:
+        error.hint = error.hint or hint_for(text, error.offset, reader.innermost())
+        raise
 
 
 class _Reader:
@@ -162,6 +169,16 @@ class _Reader:
         self._nodes = nodes
         self._stack: list[_Frame] = []
         self._depth = 0
+
+    def innermost(self) -> OpenBracket | None:
+        """The innermost bracket that is open, for a hint."""
+        if not self._stack:
+            return None
+        frame = self._stack[-1]
+        # A node ends at its bracket until that is closed.
+        return OpenBracket(
+            frame.node.end, frame.opener, frame.closer, frame.name, frame.items, frame.names
+        )
 
     def run(self) -> tuple[Value, Node]:
         while True:
@@ -177,7 +194,8 @@ class _Reader:
     def _end(self, value: Value, node: Node) -> tuple[Value, Node]:
         self._skip(node.end)
         if self._at < len(self._text):
-            raise BadText(self._at, "expected the end of the text behind the value")
+            message = "expected the end of the text behind the value" + self._found(self._at)
+            raise BadText(self._at, message)
         return value, node
 
     def _item_or_closer(self) -> tuple[Value, Node] | None:
@@ -227,7 +245,7 @@ class _Reader:
         text, at = self._text, self._at
         character = text[at : at + 1]
         if not character:
-            raise BadText(at, "expected a value, found the end of the text")
+            raise BadText(at, "expected a value" + self._found(at))
         if character in "([{":
             if text.startswith("()", at):
                 return UNIT, Node(at, at + 2)
@@ -271,7 +289,8 @@ class _Reader:
         character = self._text[at : at + 1]
         if not character:
             return ", found the end of the text"
-        return f", found `{shown(character)}`"
+        word = self._text[at : identifier_end(self._text, at)]
+        return f", found `{shown(word or character)}`"
 
     def _open(self, start: int, bracket: int, name: str | None, some: bool = False) -> None:
         self._depth += 1 if some else 2
@@ -308,16 +327,7 @@ class _Reader:
             return None
         if text.startswith(closer, at):
             return self._close(frame)
-        raise BadText(at, f"expected `,` or `{closer}`" + self._found(at), self._comma_hint(frame))
-
-    def _comma_hint(self, frame: _Frame) -> str | None:
-        found = self._text[self._at : self._at + 1]
-        if found == ":" and frame.opener == "(" and isinstance(frame.items[-1], Ident):
-            return "in one pair of brackets either every field has a name or none has"
-        if found in ("", ")", "]", "}"):
-            opened = self._text.count("\n", 0, frame.node.end) + 1
-            return f"`{frame.opener}` was opened in line {opened}"
-        return None
+        raise BadText(at, f"expected `,` or `{closer}`" + self._found(at))
 
     def _close(self, frame: _Frame) -> tuple[Value, Node]:
         self._stack.pop()
