@@ -8,6 +8,7 @@ import importlib.util
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -141,6 +142,9 @@ def _check(options: argparse.Namespace) -> int:
     prefabs = _count(report.prefabs, "prefab")
     if report.errors:
         print(f"{_count(len(report.errors), 'error')} in {files}, {prefabs}")
+        unknown = any("unknown component `" in found.message for found in report.errors)
+        if unknown and not options.components:
+            print("Are the unknown components your own? Name their module: --components MODULE")
         return FOUND_ERRORS
     print(f"{files}, {prefabs}: no errors")
     return OK
@@ -190,12 +194,16 @@ def _registry(modules: list[str]) -> ComponentRegistry:
             missing = error.name or name
             if name == missing or name.startswith(missing + "."):
                 hint = "name a module as in an import, from the folder that it is found in"
+                if name.endswith(".py"):
+                    hint = f"leave out `.py`: --components {name.removesuffix('.py')}"
+                    missing = name
                 raise _CannotRun(f"there is no module {missing}: {hint}") from error
             raise _CannotRun(f"{name} imports {missing}, which is not installed") from error
         except ArcadePrefabsError as error:
             raise _CannotRun(f"{name}: {error}") from error
         except (Exception, SystemExit) as error:
-            raise _CannotRun(f"{name} fails: {type(error).__name__}: {error}") from error
+            place = _place_of(error)
+            raise _CannotRun(f"{name} fails{place}: {type(error).__name__}: {error}") from error
         if attribute:
             named = getattr(module, attribute, None)
             if not isinstance(named, ComponentRegistry):
@@ -204,9 +212,21 @@ def _registry(modules: list[str]) -> ComponentRegistry:
     return registry
 
 
+def _place_of(error: BaseException) -> str:
+    """Where the user's own code raised an error, as `` at file:line``."""
+    here = Path.cwd()
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(here)
+    ]
+    return f" at {Path(own[-1].filename).relative_to(here)}:{own[-1].lineno}" if own else ""
+
+
 def _new(options: argparse.Namespace) -> int:
     try:
-        identifier = prefab_id(options.name)
+        # A shell completes the folder, too.
+        identifier = prefab_id(options.name.removeprefix(Path(options.assets).as_posix() + "/"))
     except ValueError as error:
         raise _CannotRun(f"{options.name!r} is no name for a prefab: {error}") from error
     if "#" in identifier or identifier.startswith(":"):

@@ -248,9 +248,9 @@ def test_a_registry_of_a_module_can_be_named(game: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        ("1 / 0", "components fails: ZeroDivisionError: division by zero"),
+        ("1 / 0", "components fails at components.py:1: ZeroDivisionError: division by zero"),
         ("def", "components fails: SyntaxError"),
-        ("import sys; sys.exit(0)", "components fails: SystemExit: 0"),
+        ("import sys; sys.exit(0)", "components fails at components.py:1: SystemExit: 0"),
         ("import no_such_thing", "components imports no_such_thing, which is not installed"),
         (
             "import arcade_prefabs\n@arcade_prefabs.component\nclass A: pass",
@@ -334,3 +334,32 @@ def test_a_closed_pipe_is_no_traceback(game: Path, errors: int) -> None:
     process.stderr.close()
     assert process.wait(timeout=50) == 1
     assert error == b""
+
+
+def test_unknown_components_lead_to_the_option_that_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who checks a game without its components is told how to name them."""
+    monkeypatch.chdir(tmp_path)
+    Path("assets/prefabs").mkdir(parents=True)
+    Path("assets/prefabs/a.ron").write_text("Prefab(components: [Health(max: 3)])")
+    assert main(["check", "assets"]) == 1
+    assert capsys.readouterr().out.endswith("Name their module: --components MODULE\n")
+
+
+def test_a_file_name_is_not_a_module_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--components my_game.py` says to leave the suffix out."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", ".", "--components", "my_game.py"]) == 2
+    assert "leave out `.py`: --components my_game" in capsys.readouterr().err
+
+
+def test_new_takes_a_name_that_a_shell_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`new assets/prefabs/props/crate` is the file of that path, not one far below it."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "assets/prefabs/props/crate"]) == 0
+    assert [path.as_posix() for path in Path().rglob("*.ron")] == ["assets/prefabs/props/crate.ron"]

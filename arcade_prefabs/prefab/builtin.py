@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-from .fields import SoundPath, SpriteClassName, TexturePath, Variant
+from .fields import WANTED, SoundPath, SpriteClassName, TexturePath, Variant
 
 __all__ = [
     "BUILTIN_COMPONENTS",
@@ -33,7 +33,14 @@ __all__ = [
 ]
 
 Byte: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=255)]
-Color: TypeAlias = Annotated[tuple[Byte, ...], msgspec.Meta(min_length=3, max_length=4)]
+Color: TypeAlias = Annotated[
+    tuple[Byte, ...],
+    msgspec.Meta(
+        min_length=3,
+        max_length=4,
+        extra={WANTED: "a color (red, green, blue), such as (255, 128, 0)"},
+    ),
+]
 """Red, green, blue and, if given, alpha, each 0 to 255, as everywhere in Arcade."""
 
 Point: TypeAlias = tuple[float, float]

@@ -15,6 +15,10 @@ from .suggest import did_you_mean, shown
 __all__ = ["Anything", "Dict", "Items", "Optional", "Record", "Tuple", "Union"]
 
 
+# Text that a hint may repeat.
+_SHORT = 40
+
+
 class Items(Plan):
     """A list, tuple or set of any length, all items of one type."""
 
@@ -24,6 +28,11 @@ class Items(Plan):
         self.item = item
         self.least = least or 0
         self.most = math.inf if most is None else most
+
+    def advice(self, value: Value) -> str | None:
+        if isinstance(value, str) and len(value) <= _SHORT and self.item.accepts(value):
+            return f'write `["{value}"]`'
+        return None
 
     def accepts(self, value: Value) -> bool:
         return isinstance(value, list | tuple | Unit)

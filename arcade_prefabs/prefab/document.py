@@ -146,9 +146,9 @@ class PrefabFile:
                 hint=f"it has: {labels}" if labels else "it is empty",
             )
         if None in self.prefabs:
-            message, hint = f"{self.id} is a single prefab and has no labels", f"write `{self.id}`"
-            raise PrefabError(message, path=self.path, hint=hint)
-        hint = did_you_mean(label, [known for known in self.prefabs if known is not None])
+            message = f"{self.id} is a single prefab and has no labels"
+            raise PrefabError(message, path=self.path, hint=f"leave out `#{label}`")
+        hint = did_you_mean("#" + label, [f"#{known}" for known in self.prefabs])
         message = f"{self.id} has no prefab `#{label}`"
         raise UnknownNameError(message, path=self.path, hint=hint)
 

@@ -19,6 +19,7 @@ from .plans import Plan
 
 __all__ = [
     "ASSET_KIND",
+    "WANTED",
     "PrefabRef",
     "SoundPath",
     "SpriteClassName",
@@ -32,6 +33,9 @@ __all__ = [
 ASSET_KIND: Final = "arcade_prefabs.kind"
 """Key in ``msgspec.Meta(extra=...)`` that says what a string names: ``texture``, ``sound``,
 ``prefab`` or ``sprite_class``; other kinds are paths of the game's own."""
+
+WANTED: Final = "arcade_prefabs.wanted"
+"""Key in ``msgspec.Meta(extra=...)``: how errors name what the field accepts."""
 
 TexturePath: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "texture"})]
 """Type of a component's field that names an image: a path below the assets folder, or a handle."""
@@ -135,7 +139,9 @@ class _Compiler:
                     )
                 if kind is not None:
                     return plans.Named(str(kind))
-                return self.plan(described.type, where)
+                plan = self.plan(described.type, where)
+                plan.wanted = (described.extra or {}).get(WANTED, plan.wanted)
+                return plan
             case inspect.NoneType():
                 return plans.Nothing()
             case inspect.AnyType():

@@ -9,6 +9,7 @@ reports everything that does not fit, each with its place.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -56,6 +57,10 @@ class Plan:
         """``value`` as plain data; what does not fit is reported and stands in as None."""
         raise NotImplementedError
 
+    def advice(self, value: Value) -> str | None:
+        """What to write instead of a value of the wrong kind, where that is likely."""
+        return None
+
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
         """Kind and name of everything in lowered data that names a file, prefab or class."""
         return iter(())
@@ -89,10 +94,23 @@ def kind_of(value: Value) -> str:
 
 def mismatch(plan: Plan, value: Value, at: At, report: Report) -> None:
     """Report a value of the wrong kind."""
-    hint = None
-    if isinstance(value, Ident) and isinstance(plan, Scalar) and plan.base is str:
-        hint = f'text stands in quotes: "{shown(value.name)}"'
+    hint = _foreign_word(value) or plan.advice(value)
     report(at, f"expected {plan.wanted}, got {kind_of(value)}", hint=hint)
+
+
+def _foreign_word(value: Value) -> str | None:
+    """What to write for the words that other languages have for true, false and None."""
+    word = value.name.casefold() if isinstance(value, Ident) else ""
+    if word in ("true", "false"):
+        return f"write `{word}`"
+    return "write `None`" if word in ("none", "null", "nil") else None
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+
+
+def _in_quotes(value: Ident) -> str:
+    return f'text stands in quotes: "{shown(value.name)}"'
 
 
 class Scalar(Plan):
@@ -100,9 +118,16 @@ class Scalar(Plan):
 
     def __init__(self, base: type, limits: dict[str, Any]) -> None:
         self.base = base
-        self.wanted = base.__name__
+        self.wanted = "true or false" if base is bool else base.__name__
         self.limits = bool(limits)
         self.hint: Any = Annotated[base, msgspec.Meta(**limits)] if limits else base
+
+    def advice(self, value: Value) -> str | None:
+        if isinstance(value, Ident) and self.base is str:
+            return _in_quotes(value)
+        if isinstance(value, str) and self.base in (int, float) and _NUMBER.fullmatch(value):
+            return f"numbers have no quotes: {value}"
+        return None
 
     def accepts(self, value: Value) -> bool:
         kind = type(value)
@@ -139,6 +164,9 @@ class Named(Plan):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.wanted = f"the {kind} in quotes"
+
+    def advice(self, value: Value) -> str | None:
+        return _in_quotes(value) if isinstance(value, Ident) else None
 
     def accepts(self, value: Value) -> bool:
         return isinstance(value, str)

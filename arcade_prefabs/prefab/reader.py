@@ -10,6 +10,7 @@ A file holds one ``Prefab(...)``, or several in a ``Library(...)``, each under a
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import PrefabError, UnknownNameError
-from ..ron import Ident, Struct, TupleStruct, Unit, Value, parse
+from ..ron import Ident, Map, Struct, TupleStruct, Unit, Value, parse
 from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
 from .fields import compile_type
 from .ids import asset_path, is_label, prefab_id, split_id
@@ -31,6 +32,15 @@ __all__ = ["read_prefabs"]
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
 _PLACEMENT: Final = compile_type(Placement)
 _CHILD_FIELDS: Final = ("name", "prefab", *_PLACEMENT.fields, "overrides", "remove")
+# Other words for what a child's fields say, and the names of its prefab's own fields.
+_CHILD_SLIPS: Final = {
+    "position": "at",
+    "pos": "at",
+    "offset": "at",
+    "angle": "rotation",
+    "components": "overrides",
+    "extends": "prefab",
+}
 
 
 def read_prefabs(
@@ -81,6 +91,22 @@ def _as_struct(value: Value) -> Value:
     return value
 
 
+def _form_hint(value: Value) -> str:
+    """What a file should look like that holds something else."""
+    if isinstance(value, Map):
+        return "this looks like JSON; a prefab looks like `Prefab(components: [...])`"
+    if isinstance(value, Struct) and value._name is None:
+        return "write `Prefab` in front of the bracket"
+    name = value._name if isinstance(value, Struct) else getattr(value, "name", None)
+    if name == "Prefab":
+        return "components stand in a list: `Prefab(components: [...])`"
+    if name == "Library":
+        return "each prefab has a label: `Library(wall: Prefab(...))`"
+    if name is not None and difflib.get_close_matches(name[:20].title(), ("Prefab", "Library")):
+        return did_you_mean(name, ("Prefab", "Library"))
+    return "several prefabs stand in `Library(label: Prefab(...), ...)`"
+
+
 class _Reader:
     def __init__(
         self,
@@ -99,9 +125,10 @@ class _Reader:
         if isinstance(value, Struct) and value._name == "Prefab":
             return {None: self._prefab(value, self._file.id, None)}
         if not isinstance(value, Struct) or value._name != "Library":
-            hint = "several prefabs stand in `Library(label: Prefab(...), ...)`"
             message = f"expected `Prefab(...)` or `Library(...)`, got {kind_of(value)}"
-            self._report(None, message, hint=hint)
+            if isinstance(value, TupleStruct) and value.name in ("Prefab", "Library"):
+                message = f"the parts of a {value.name} have names"
+            self._report(None, message, hint=partial(_form_hint, value))
             return {}
         prefabs: dict[str | None, PrefabDocument] = {}
         for label, item in value._items():
@@ -114,7 +141,8 @@ class _Reader:
             elif isinstance(item, Struct) and item._name == "Prefab":
                 prefabs[label] = self._prefab(item, f"{self._file.id}#{label}", at)
             else:
-                self._report(at, f"expected `Prefab(...)`, got {kind_of(item)}")
+                hint = None if isinstance(item, int | str) else partial(_form_hint, item)
+                self._report(at, f"expected `Prefab(...)`, got {kind_of(item)}", hint=hint)
         return prefabs
 
     def _prefab(self, struct: Struct, identifier: str, at: At | None) -> PrefabDocument:
@@ -123,7 +151,8 @@ class _Reader:
         children = given.get("children", [])
         abstract = given.get("abstract", False)
         if not isinstance(abstract, bool):
-            self._report((at, "abstract", "abstract"), f"expected bool, got {kind_of(abstract)}")
+            message = f"expected true or false, got {kind_of(abstract)}"
+            self._report((at, "abstract", "abstract"), message)
         return PrefabDocument(
             id=identifier,
             file=self._file,
@@ -141,7 +170,9 @@ class _Reader:
             place: At = (at, field_name, field_name)
             if field_name not in known:
                 hint: Hint = partial(did_you_mean, field_name, known)
-                if field_name in self._registry:
+                if known is _CHILD_FIELDS and field_name in _CHILD_SLIPS:
+                    hint = f"did you mean `{_CHILD_SLIPS[field_name]}`?"
+                elif field_name in self._registry:
                     hint = "components stand in a list: components: [...]"
                 message = f"unknown field `{shown(field_name)}`"
                 self._report(place, message, hint=hint, kind=UnknownNameError, key=True)
@@ -160,7 +191,7 @@ class _Reader:
         return list(value)
 
     def _extends(self, value: Value, at: At) -> tuple[Reference, ...]:
-        if isinstance(value, str):
+        if not isinstance(value, list | tuple | Unit):
             reference = self._reference(value, at)
             return () if reference is None else (reference,)
         references: dict[str, Reference] = {}
@@ -175,7 +206,9 @@ class _Reader:
 
     def _reference(self, value: Value, at: At) -> Reference | None:
         if not isinstance(value, str):
-            self._report(at, f"expected a prefab's id in quotes, got {kind_of(value)}")
+            hint = f'write "{shown(value.name)}"' if isinstance(value, Ident) else None
+            message = f"expected a prefab's id in quotes, got {kind_of(value)}"
+            self._report(at, message, hint=hint)
             return None
         try:
             return Reference(prefab_id(value, base=self._file.id), at)

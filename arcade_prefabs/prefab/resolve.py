@@ -262,7 +262,7 @@ class Resolver:
         needs: set[Asset] = set()
         for name, merged in components.items():
             with errors:
-                needs.update(self._checked(name, merged))
+                needs.update(self._checked(name, merged, blueprint.document))
         files = {file_of(ancestor) for ancestor in blueprint.lineage}
         children: list[Child] = []
         size, depth = 1, blueprint.depth
@@ -333,14 +333,17 @@ class Resolver:
     def _ancestors(self, document: PrefabDocument) -> frozenset[str]:
         return self._blueprints[document.id].lineage
 
-    def _checked(self, name: str, merged: _Merged) -> Iterator[Asset]:
+    def _checked(self, name: str, merged: _Merged, user: PrefabDocument) -> Iterator[Asset]:
         """What a finished component needs; building one shows that the class takes it."""
         component = self._registry.get(name)
         assert component is not None  # reading the file looked it up
         try:
             component.build(merged.fields)
         except PrefabError as error:
-            raise merged.document.file.error(merged.at, error.message) from error
+            message = error.message
+            if merged.document is not user:
+                message += f", which {user.id} needs"
+            raise merged.document.file.error(merged.at, message) from error
         for kind, needed in component.plan.names(merged.fields):
             if kind != "sprite_class":
                 yield Asset(kind, needed)

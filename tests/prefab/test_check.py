@@ -297,7 +297,7 @@ def test_prefabs_that_components_name_must_exist(tree: Tree) -> None:
     ]
     hints = [error.hint for error in report.errors[1:3]]
     assert "`props/rat`" in str(hints[0])
-    assert hints[1] == "did you mean `two`?"
+    assert hints[1] == "did you mean `#two`?"
 
 
 def test_a_missing_path_is_no_report(tmp_path: Path) -> None:

@@ -420,7 +420,7 @@ def test_a_type_takes_these_values(annotation: Any, value: str, expected: Any) -
         (float, "NaN", "expected a finite number, got nan"),
         (float, "inf", "expected a finite number, got inf"),
         (float, '"1"', "expected float, got str"),
-        (bool, "1", "expected bool, got int"),
+        (bool, "1", "expected true or false, got int"),
         (str, "1", "expected str, got int"),
         (str, "{}", "expected str, got a map"),
         (bytes, '"a"', "expected bytes, got str"),

@@ -88,7 +88,8 @@ def components(text: str) -> str:
             PrefabError,
             """crate.ron:3:21: Health.max: expected int, got str
   3 |         Health(max: "20"),
-    |                     ^""",
+    |                     ^
+  hint: numbers have no quotes: 20""",
         ),
         (
             "Health(current: 1)",
@@ -171,7 +172,8 @@ def components(text: str) -> str:
             PrefabError,
             """crate.ron:3:25: Sprite.texture: expected the texture in quotes, got the name `crate`
   3 |         Sprite(texture: crate),
-    |                         ^""",
+    |                         ^
+  hint: text stands in quotes: "crate\"""",
         ),
         (
             "Text(text: hello)",
@@ -240,13 +242,18 @@ def test_a_mistake_in_a_component_reads_like_this(
             "unknown field `Health`",
             "components stand in a list: components: [...]",
         ),
-        ("Prefab(abstract: 1)", 18, "abstract: expected bool, got int", None),
-        ("Prefab(extends: a)", 17, "extends: expected a list of prefabs, got the name `a`", None),
+        ("Prefab(abstract: 1)", 18, "abstract: expected true or false, got int", None),
+        (
+            "Prefab(extends: a)",
+            17,
+            "extends: expected a prefab's id in quotes, got the name `a`",
+            'write "a"',
+        ),
         (
             "Prefab(extends: [a])",
             18,
             "extends[0]: expected a prefab's id in quotes, got the name `a`",
-            None,
+            'write "a"',
         ),
         ('Prefab(extends: ["a", "./a"])', 23, "extends[1]: prefabs/a.ron is extended twice", None),
         (
@@ -375,8 +382,8 @@ def test_a_missing_prefab_is_named_where_it_is_used_with_the_nearest_one(library
 @pytest.mark.parametrize(
     ("reference", "message", "hint"),
     [
-        ("lib#gat", "prefabs/lib.ron has no prefab `#gat`", "did you mean `gate`?"),
-        ("lib#xyz", "prefabs/lib.ron has no prefab `#xyz`", "there are: `gate`, `tower`"),
+        ("lib#gat", "prefabs/lib.ron has no prefab `#gat`", "did you mean `#gate`?"),
+        ("lib#xyz", "prefabs/lib.ron has no prefab `#xyz`", "there are: `#gate`, `#tower`"),
         (
             "lib",
             "prefabs/lib.ron is a library: a label must say which",
@@ -386,7 +393,7 @@ def test_a_missing_prefab_is_named_where_it_is_used_with_the_nearest_one(library
         (
             "one#a",
             "prefabs/one.ron is a single prefab and has no labels",
-            "write `prefabs/one.ron`",
+            "leave out `#a`",
         ),
     ],
 )
