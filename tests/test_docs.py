@@ -58,9 +58,9 @@ def documented() -> ComponentRegistry:
     return registry
 
 
-def test_python_examples_of_the_readme_run() -> None:
+def test_python_examples_run() -> None:
     """The examples run one after the other, in a process of their own, and their asserts hold."""
-    text = "\n".join(text for place, text in blocks("python") if place.startswith("README"))
+    text = "\n".join(text for _, text in blocks("python"))
     result = subprocess.run(
         [sys.executable, "-W", "error", "-"],
         input=text,
