@@ -47,9 +47,9 @@ class ComponentType:
         Raises:
             PrefabError: A field is missing, or the class itself refuses the values.
         """
-        missing = [name for name in self.plan.fields if name in self.plan.required - fields.keys()]
+        missing = self.plan.required - fields.keys()
         if missing:
-            names = ", ".join(f"`{name}`" for name in missing)
+            names = ", ".join(f"`{name}`" for name in self.plan.fields if name in missing)
             raise PrefabError(f"missing field{'s' * (len(missing) > 1)} {names}")
         if self.plan.has_any:
             fields = copy.deepcopy(fields)  # entities must not share what each of them may change
