@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -44,18 +45,18 @@ Checked: TypeAlias = "Callable[[str, str, At], str]"
 PrefabError."""
 
 
-class Plan:
+class Plan(ABC):
     """What one type accepts. Subclasses say how a value is lowered."""
 
     wanted = "a value"
 
+    @abstractmethod
     def accepts(self, value: Value) -> bool:
         """Whether a union should take this alternative for ``value``; a look at its kind only."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
         """``value`` as plain data; what does not fit is reported and stands in as None."""
-        raise NotImplementedError
 
     def advice(self, value: Value) -> str | None:
         """What to write instead of a value of the wrong kind, where that is likely."""
