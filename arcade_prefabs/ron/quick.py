@@ -3,10 +3,10 @@
 A token is a whole step of the grammar: ``name: "text",`` is one. The expression leaves no gaps, so
 what it cannot cut, right or wrong, is met as a token of its own and ends the attempt: `read`
 returns None and the careful reader takes over. That happens for what ordinary files do not hold:
-comments in comments, names beyond ASCII, a field written twice, deep nesting, a lone number, and
-everything that is wrong.
+comments in comments, names beyond ASCII, a field written twice, deep nesting, and everything
+that is wrong.
 
-Quantifiers are possessive and the last alternative swallows the rest of the text, so the time is
+Quantifiers never give back and the last alternative swallows the rest of the text, so the time is
 linear in the length of any input.
 """
 
