@@ -12,13 +12,21 @@ Drop RON files into ``assets/prefabs``, register your own components, and spawn.
 
 from .errors import (
     ArcadePrefabsError,
+    AssetChangedError,
+    AssetError,
+    AssetTooLargeError,
+    BakeCancelledError,
     LocatedError,
+    MissingAssetError,
     MissingPrefabError,
     PrefabCycleError,
     PrefabError,
+    ProcessorError,
     RegistryError,
     RonError,
+    StoreError,
     UnknownNameError,
+    UnsafePathError,
 )
 from .prefab import ComponentRegistry, Prefab, Variant, component, default_registry
 
@@ -26,15 +34,23 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArcadePrefabsError",
+    "AssetChangedError",
+    "AssetError",
+    "AssetTooLargeError",
+    "BakeCancelledError",
     "ComponentRegistry",
     "LocatedError",
+    "MissingAssetError",
     "MissingPrefabError",
     "Prefab",
     "PrefabCycleError",
     "PrefabError",
+    "ProcessorError",
     "RegistryError",
     "RonError",
+    "StoreError",
     "UnknownNameError",
+    "UnsafePathError",
     "Variant",
     "component",
     "default_registry",

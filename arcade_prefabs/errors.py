@@ -5,10 +5,19 @@
     ArcadePrefabsError
     ├── LocatedError                 knows the file, line and column
     │   ├── RonError                 text that is not RON            (also a ValueError)
-    │   └── PrefabError              a prefab that cannot be used    (also a ValueError)
-    │       ├── UnknownNameError     a misspelt component, field, document or field value
-    │       ├── MissingPrefabError   `extends` or a child names a prefab that is not there
-    │       └── PrefabCycleError     a prefab that contains or extends itself
+    │   ├── PrefabError              a prefab that cannot be used    (also a ValueError)
+    │   │   ├── UnknownNameError     a misspelt component, field, document or field value
+    │   │   ├── MissingPrefabError   `extends` or a child names a prefab that is not there
+    │   │   └── PrefabCycleError     a prefab that contains or extends itself
+    │   └── AssetError               a file that cannot be read or baked
+    │       ├── MissingAssetError    there is no such file
+    │       ├── UnsafePathError      a name that leaves its folder, or differs between systems (also
+    │       │                        a ValueError)
+    │       ├── AssetTooLargeError   more bytes, pixels or entries than the stated limit
+    │       └── ProcessorError       the code that bakes the file failed, or its process died
+    ├── StoreError                   the bake store or a release file cannot be used
+    │   └── AssetChangedError        an asset was baked anew while it was being read
+    ├── BakeCancelledError           a bake was cancelled; what was committed stays
     └── RegistryError                a component class that cannot be registered (also a ValueError)
 
 A `LocatedError` prints as ``file:line:column: message``, followed by the line of the source with a
@@ -22,13 +31,21 @@ from typing import Any
 
 __all__ = [
     "ArcadePrefabsError",
+    "AssetChangedError",
+    "AssetError",
+    "AssetTooLargeError",
+    "BakeCancelledError",
     "LocatedError",
+    "MissingAssetError",
     "MissingPrefabError",
     "PrefabCycleError",
     "PrefabError",
+    "ProcessorError",
     "RegistryError",
     "RonError",
+    "StoreError",
     "UnknownNameError",
+    "UnsafePathError",
 ]
 
 # A minified or hostile file may hold one line of many megabytes; an error keeps and shows a window
@@ -117,6 +134,38 @@ class MissingPrefabError(PrefabError):
 
 class PrefabCycleError(PrefabError):
     """A prefab reaches itself through ``extends`` or ``children``; the message names the chain."""
+
+
+class AssetError(LocatedError):
+    """A file of the game that cannot be read or baked; the path is the asset's."""
+
+
+class MissingAssetError(AssetError):
+    """There is no such file, or it was never baked."""
+
+
+class UnsafePathError(AssetError, ValueError):
+    """A name that could leave its folder, or is not the same name on every system."""
+
+
+class AssetTooLargeError(AssetError):
+    """More bytes, pixels or entries than the limit that the message states."""
+
+
+class ProcessorError(AssetError):
+    """The code that bakes the asset raised something else, or its process died."""
+
+
+class StoreError(ArcadePrefabsError):
+    """The bake store, or a release file, cannot be used; the message says why and what to do."""
+
+
+class AssetChangedError(StoreError):
+    """An asset was baked anew while its pages were being read: get it again."""
+
+
+class BakeCancelledError(ArcadePrefabsError):
+    """A bake was cancelled. What was committed stays, the next bake goes on from there."""
 
 
 class RegistryError(ArcadePrefabsError, ValueError):

@@ -21,6 +21,7 @@ from .builtin import (
     Text,
 )
 from .check import CheckReport, check_tree, check_trees
+from .description import RegistryDescription
 from .document import (
     ChildDocument,
     Part,
@@ -34,7 +35,7 @@ from .ids import asset_path, prefab_id
 from .model import Asset, Child, Prefab
 from .reader import read_prefabs
 from .registry import ComponentRegistry, component, default_registry
-from .resolve import FileLoader, Resolver
+from .resolve import FileLoader, Outline, Resolver
 
 __all__ = [
     "Anchor",
@@ -51,6 +52,7 @@ __all__ = [
     "FileLoader",
     "FromTexture",
     "HitBoxAlgorithm",
+    "Outline",
     "Part",
     "Placement",
     "Polygon",
@@ -59,6 +61,7 @@ __all__ = [
     "PrefabFile",
     "PrefabRef",
     "Reference",
+    "RegistryDescription",
     "Resolver",
     "Sound",
     "SoundPath",

@@ -145,6 +145,11 @@ class Record(Plan):
         self.required: frozenset[str] = frozenset()
         # Whether anything inside is of type Any, whose data msgspec hands over uncopied.
         self.has_any = False
+        # The fields that can name something; found when first asked for, as fields come later.
+        self._naming: dict[str, Plan] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_naming": None}
 
     def accepts(self, value: Value) -> bool:
         match value:
@@ -193,10 +198,33 @@ class Record(Plan):
         return lowered
 
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
-        for name, value in (lowered or {}).items():
-            plan = self.fields.get(name)
-            if plan is not None and value is not None:
+        if self._naming is None:
+            self._naming = {name: plan for name, plan in self.fields.items() if _can_name(plan, [])}
+        for name, plan in self._naming.items():
+            value = lowered.get(name)
+            if value is not None:
                 yield from plan.names(value)
+
+
+def _can_name(plan: Plan, inside: list[Plan]) -> bool:
+    """Whether data of a plan can name a file, prefab or class."""
+    if any(plan is outer for outer in inside):
+        return False  # a type inside itself names what its other fields name
+    inside = [*inside, plan]
+    match plan:
+        case Named():
+            return True
+        case Items():
+            return _can_name(plan.item, inside)
+        case Tuple():
+            return any(_can_name(item, inside) for item in plan.items)
+        case Dict():
+            return _can_name(plan.key, inside) or _can_name(plan.value, inside)
+        case Union():
+            return any(_can_name(choice, inside) for choice in plan.plans)
+        case Record():
+            return any(_can_name(field, inside) for field in plan.fields.values())
+    return False
 
 
 class Union(Plan):

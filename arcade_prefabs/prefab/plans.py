@@ -120,8 +120,16 @@ class Scalar(Plan):
     def __init__(self, base: type, limits: dict[str, Any]) -> None:
         self.base = base
         self.wanted = "true or false" if base is bool else base.__name__
-        self.limits = bool(limits)
+        self.limits = limits
         self.hint: Any = Annotated[base, msgspec.Meta(**limits)] if limits else base
+
+    def __getstate__(self) -> dict[str, Any]:
+        # msgspec.Meta cannot be pickled.
+        return {name: value for name, value in vars(self).items() if name != "hint"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["base"], state["limits"])  # type: ignore[misc]
+        self.wanted = state["wanted"]
 
     def advice(self, value: Value) -> str | None:
         if isinstance(value, Ident) and self.base is str:

@@ -17,6 +17,7 @@ import msgspec
 from ..errors import PrefabError, RegistryError, UnknownNameError
 from .builtin import BUILTIN_COMPONENTS
 from .containers import Record
+from .description import RegistryDescription
 from .fields import UnsupportedType, compile_type, shape_of
 from .suggest import did_you_mean, shown
 
@@ -47,10 +48,7 @@ class ComponentType:
         Raises:
             PrefabError: A field is missing, or the class itself refuses the values.
         """
-        missing = self.plan.required - fields.keys()
-        if missing:
-            names = ", ".join(f"`{name}`" for name in self.plan.fields if name in missing)
-            raise PrefabError(f"missing field{'s' * (len(missing) > 1)} {names}")
+        self._refuse_missing(fields)
         if self.plan.has_any:
             fields = copy.deepcopy(fields)  # entities must not share what each of them may change
         try:
@@ -67,6 +65,22 @@ class ComponentType:
         except Exception as error:
             # A `__post_init__` that divides by a zero in the file, and the like.
             raise PrefabError(f"{type(error).__name__}: {error}") from error
+
+    def _refuse_missing(self, fields: dict[str, Any]) -> None:
+        missing = self.plan.required - fields.keys()
+        if missing:
+            names = ", ".join(f"`{name}`" for name in self.plan.fields if name in missing)
+            raise PrefabError(f"missing field{'s' * (len(missing) > 1)} {names}")
+
+
+class _DescribedType(ComponentType):
+    """A component whose class is in another process."""
+
+    __slots__ = ()
+
+    def build(self, fields: dict[str, Any]) -> Any:
+        self._refuse_missing(fields)
+        return fields
 
 
 class ComponentRegistry:
@@ -94,6 +108,7 @@ class ComponentRegistry:
         # Classes whose field types name classes that come later in their module.
         self._pending: dict[str, type] = {}
         self._sprite_classes: dict[str, type | None] = {}
+        self._description: RegistryDescription | None = None  # until something new is registered
         if builtins:
             for cls in BUILTIN_COMPONENTS:
                 self.component(cls)
@@ -141,6 +156,7 @@ class ComponentRegistry:
                     f"the component name `{name}` is taken by {_full_name(known)}; "
                     f"give {_full_name(cls)} another one: @component(name=...)"
                 )
+            self._description = None
             try:
                 self._types[name] = self._compiled(name, cls)
             except (NameError, AttributeError):
@@ -236,8 +252,41 @@ class ComponentRegistry:
                     f"the sprite class name `{name}` is taken by {holder}; "
                     f"give {_full_name(cls)} another one: name=..."
                 )
+            self._description = None
             self._sprite_classes[name] = cls
         return cls
+
+    def describe(self) -> RegistryDescription:
+        """What files may name, without the classes behind it; see `RegistryDescription`.
+
+        Raises:
+            RegistryError: A field's type names a class that does not exist.
+        """
+        known = self._description
+        if known is not None:
+            return known
+        plans = {}
+        for name in self.names():
+            found = self.get(name)
+            assert found is not None
+            plans[name] = found.plan
+        known = RegistryDescription(plans, self.sprite_class_names())
+        if set(plans) == set(self.names()):  # nothing was registered meanwhile
+            self._description = known
+        return known
+
+    @classmethod
+    def described(cls, description: RegistryDescription) -> ComponentRegistry:
+        """A registry that checks files as the described one would, and builds no components.
+
+        What only the classes themselves can tell, such as a `__post_init__` that refuses values,
+        it does not see.
+        """
+        registry = cls(builtins=False)
+        for name, plan in description.plans.items():
+            registry._types[name] = _DescribedType(name, dict, dict, plan)
+        registry._sprite_classes = dict.fromkeys(description.sprite_classes)
+        return registry
 
     def sprite_class_names(self) -> tuple[str, ...]:
         """The names of all sprite classes, sorted."""

@@ -20,17 +20,17 @@ from ..errors import (
     PrefabCycleError,
     PrefabError,
     RonError,
-    UnknownNameError,
 )
-from .document import ChildDocument, Placement, PrefabDocument, PrefabFile, Reference
+from .document import Placement, PrefabDocument, PrefabFile, Reference
 from .ids import file_of, prefab_id, split_id
+from .inherit import Children, Merged, MergedChild, change_child, merge, remove
 from .model import Asset, Child, Prefab
 from .plans import At
 from .problems import Errors, Several
 from .registry import ComponentRegistry, default_registry
-from .suggest import did_you_mean, nearest_prefabs, shown
+from .suggest import nearest_prefabs
 
-__all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Resolver"]
+__all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Outline", "Resolver"]
 
 FileLoader: TypeAlias = Callable[[str], PrefabFile]
 """Gives the checked file of an id, or raises MissingPrefabError, RonError or OSError."""
@@ -43,38 +43,27 @@ MOST_PARTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Merged:
-    """A component on its way: its fields, and where it was written last."""
-
-    fields: dict[str, Any]
-    document: PrefabDocument
-    at: At
-
-
-@dataclass(frozen=True, slots=True)
-class _MergedChild:
-    """A child on its way. ``changes`` are the documents that wrote it, the basis first."""
-
-    name: str | None
-    prefab: Reference
-    owner: PrefabDocument
-    placement: dict[str, Any]
-    changes: tuple[tuple[PrefabDocument, ChildDocument], ...]
-
-
-_Children: TypeAlias = "dict[str | int, _MergedChild]"
-"""Children by name; those without one, which no heir can change, under a number of their own."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Blueprint:
     """A prefab with all that it inherits, its children not worked out yet."""
 
     document: PrefabDocument
-    components: dict[str, _Merged]
-    children: _Children
+    components: dict[str, Merged]
+    children: Children
     lineage: frozenset[str]  # its own id and those of all its ancestors
     depth: int  # prefabs in the longest chain of ancestors, itself included
+
+
+class Outline(NamedTuple):
+    """What heirs take from an abstract prefab.
+
+    Attributes:
+        data: Its components and children as JSON values; the same for two prefabs if and only if
+            no heir can tell them apart, but for the prefabs of the children.
+        parts: The ids of its children's prefabs.
+    """
+
+    data: list[Any]
+    parts: tuple[str, ...]
 
 
 class _Finished(NamedTuple):
@@ -153,6 +142,48 @@ class Resolver:
             return [error]
         return []
 
+    def outline(self, identifier: str) -> Outline:
+        """What heirs and owners take from an abstract prefab, its parents' share in it.
+
+        Raises:
+            PrefabError: The prefab, or one that it is built from, cannot be used.
+            RonError: One of the files is not RON.
+            ValueError: ``identifier`` is no possible id.
+        """
+        full = prefab_id(identifier)
+        self._forget_failures()
+        try:
+            blueprint = self._blueprint(self._document(full), ())
+            self._check_children(blueprint)
+        except Several as several:
+            raise several.errors[0] from None
+        components = {name: merged.fields for name, merged in blueprint.components.items()}
+        children = [
+            [
+                child.name,
+                child.prefab.id,
+                child.placement,
+                [
+                    [name, part.fields]
+                    for _, c in child.changes
+                    for name, part in c.overrides.items()
+                ],
+                [[*c.removed] for _, c in child.changes],
+            ]
+            for child in blueprint.children.values()
+        ]
+        parts = tuple(child.prefab.id for child in blueprint.children.values())
+        return Outline([components, children, sorted(blueprint.lineage)], parts)
+
+    def document(self, identifier: str) -> PrefabDocument:
+        """The checked document of an id, nothing inherited.
+
+        Raises:
+            PrefabError, RonError: The file, or the prefab in it, cannot be used.
+            ValueError: ``identifier`` is no possible id.
+        """
+        return self._document(prefab_id(identifier))
+
     def _forget_failures(self) -> None:
         self._failed.clear()
         self._failed_blueprints.clear()
@@ -208,8 +239,8 @@ class Resolver:
 
     def _new_blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Blueprint:
         chain = (*chain, document.id)
-        components: dict[str, _Merged] = {}
-        children: _Children = {}
+        components: dict[str, Merged] = {}
+        children: Children = {}
         lineage = {document.id}
         depth = 1
         errors = Errors()
@@ -222,18 +253,18 @@ class Resolver:
                 depth = max(depth, 1 + parent.depth)
                 lineage |= parent.lineage
                 for name, merged in parent.components.items():
-                    _merge(components, name, merged)
+                    merge(components, name, merged)
                 # A name replaces that name, in its place; what two parents inherit from one
                 # grandparent is there once.
                 children |= parent.children
         errors.raise_all()
         with errors:
-            _remove(components, document.removed, document)
+            remove(components, document.removed, document)
         for name, part in document.components.items():
-            _merge(components, name, _Merged(part.fields, document, part.at))
+            merge(components, name, Merged(part.fields, document, part.at))
         for child in document.children:
             with errors:
-                _change_child(children, child, document)
+                change_child(children, child, document)
         errors.raise_all()
         return _Blueprint(document, components, children, frozenset(lineage), depth)
 
@@ -255,7 +286,7 @@ class Resolver:
         raise failed
 
     def _assemble(
-        self, blueprint: _Blueprint, components: Mapping[str, _Merged], chain: tuple[str, ...]
+        self, blueprint: _Blueprint, components: Mapping[str, Merged], chain: tuple[str, ...]
     ) -> _Finished:
         chain = (*chain, blueprint.document.id)
         errors = Errors()
@@ -293,7 +324,7 @@ class Resolver:
         )
         return _Finished(prefab, size, depth)
 
-    def _child(self, child: _MergedChild, chain: tuple[str, ...]) -> _Finished:
+    def _child(self, child: MergedChild, chain: tuple[str, ...]) -> _Finished:
         """A child, worked out; the chain ends with the prefab that the child was inherited from."""
         document = self._follow(child.prefab, child.owner, chain)
         if document.abstract:
@@ -306,9 +337,9 @@ class Resolver:
         blueprint = self._blueprint(document, chain)
         components = dict(blueprint.components)
         for user, change in changes:
-            _remove(components, change.removed, user)
+            remove(components, change.removed, user)
             for name, part in change.overrides.items():
-                _merge(components, name, _Merged(part.fields, user, part.at))
+                merge(components, name, Merged(part.fields, user, part.at))
         return self._assemble(blueprint, components, chain)
 
     def _check_children(self, blueprint: _Blueprint) -> None:
@@ -333,7 +364,7 @@ class Resolver:
     def _ancestors(self, document: PrefabDocument) -> frozenset[str]:
         return self._blueprints[document.id].lineage
 
-    def _checked(self, name: str, merged: _Merged, user: PrefabDocument) -> Iterator[Asset]:
+    def _checked(self, name: str, merged: Merged, user: PrefabDocument) -> Iterator[Asset]:
         """What a finished component needs; building one shows that the class takes it."""
         component = self._registry.get(name)
         assert component is not None  # reading the file looked it up
@@ -349,26 +380,6 @@ class Resolver:
                 yield Asset(kind, needed)
 
 
-def _merge(components: dict[str, _Merged], name: str, merged: _Merged) -> None:
-    """Lay a component over the one of the same name, field by field."""
-    below = components.get(name)
-    if below is not None:
-        merged = _Merged({**below.fields, **merged.fields}, merged.document, merged.at)
-    components[name] = merged
-
-
-def _remove(
-    components: dict[str, _Merged], removed: Mapping[str, At], document: PrefabDocument
-) -> None:
-    errors = Errors()
-    for name, at in removed.items():
-        with errors:
-            if components.pop(name, None) is None:
-                message = f"`{name}` cannot be removed, for it is not inherited"
-                raise document.file.error(at, message, hint=did_you_mean(name, components))
-    errors.raise_all()
-
-
 def _abstract(document: PrefabDocument, user: PrefabDocument, at: At) -> PrefabError:
     message = f"{document.id} is abstract: it can be extended, but not used itself"
     return user.file.error(at, message)
@@ -377,28 +388,3 @@ def _abstract(document: PrefabDocument, user: PrefabDocument, at: At) -> PrefabE
 def _too_deep(user: PrefabDocument, reference: Reference, first: str) -> PrefabError:
     message = f"more than {DEEPEST} prefabs extend or contain each other"
     return user.file.error(reference.at, f"{message}: {first} → … → {reference.id}")
-
-
-def _change_child(children: _Children, child: ChildDocument, document: PrefabDocument) -> None:
-    """Add a document's own child, or lay it over the inherited one of its name."""
-    key = id(child) if child.name is None else child.name
-    below = children.get(key)
-    if below is None:
-        if child.prefab is None:
-            name = child.name or ""
-            hint = did_you_mean(name, [known for known in children if isinstance(known, str)])
-            message = f"there is no inherited child `{shown(name)}`; a new one needs a `prefab`"
-            raise document.file.error(child.at, message, hint=hint, kind=UnknownNameError)
-        changes: tuple[tuple[PrefabDocument, ChildDocument], ...] = ((document, child),)
-        placement = dict(child.placement)
-        children[key] = _MergedChild(child.name, child.prefab, document, placement, changes)
-        return
-    # With another prefab the changes to the old one have lost their subject.
-    own = (document, child)
-    children[key] = _MergedChild(
-        name=child.name,
-        prefab=child.prefab or below.prefab,
-        owner=below.owner if child.prefab is None else document,
-        placement={**below.placement, **child.placement},
-        changes=(own,) if child.prefab is not None else (*below.changes, own),
-    )

@@ -1,0 +1,64 @@
+"""The asset pipeline: a folder that people edit becomes data that loads in microseconds.
+
+`AssetPipeline` bakes the files of a `Source` with a `Processor` for each kind, keeps what came out
+in a bake store, and bakes again exactly what has to be when something changes.
+"""
+
+from .assets import BakedAsset
+from .explain import Explanation, InputNow, OutputNow
+from .outcome import Change
+from .pipeline import AssetPipeline
+from .prefab_pages import PrefabAssembler, decode_prefab, encode_prefab
+from .processor import PAGE_BYTES, Input, Job, Output, Processor, Wish, variant_of
+from .processors import PrefabProcessor
+from .report import BakeReport, Progress, Statistics
+from .sources import (
+    LARGEST_FILE,
+    MOST_FILES,
+    DirectorySource,
+    HandleSource,
+    MemorySource,
+    OverlaySource,
+    PackageSource,
+    Source,
+    SourceFile,
+    ZipSource,
+    arcade_handles,
+)
+from .watch import AssetWatcher, Reload
+
+__all__ = [
+    "LARGEST_FILE",
+    "MOST_FILES",
+    "PAGE_BYTES",
+    "AssetPipeline",
+    "AssetWatcher",
+    "BakeReport",
+    "BakedAsset",
+    "Change",
+    "DirectorySource",
+    "Explanation",
+    "HandleSource",
+    "Input",
+    "InputNow",
+    "Job",
+    "MemorySource",
+    "Output",
+    "OutputNow",
+    "OverlaySource",
+    "PackageSource",
+    "PrefabAssembler",
+    "PrefabProcessor",
+    "Processor",
+    "Progress",
+    "Reload",
+    "Source",
+    "SourceFile",
+    "Statistics",
+    "Wish",
+    "ZipSource",
+    "arcade_handles",
+    "decode_prefab",
+    "encode_prefab",
+    "variant_of",
+]

@@ -1,0 +1,294 @@
+"""One run of a bake: what has to be done, and in which order.
+
+A bake goes in waves. The first takes every file that is new or changed; a worker reads whatever
+else it needs from the source itself, so that the order does not matter. Each further wave takes
+the assets that were made from something which the wave before made differently. What came out the
+same ends the chain there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import orjson
+
+from . import records
+from .changes import Known, below, compared, known, look_at_inputs, others, variants
+from .engine import Cancelled, Engine, Work
+from .outcome import Key, error_from
+from .pages import DICTIONARY_BYTES, make_dictionary
+from .report import BakeReport, Progress
+from .schema import NAMED
+from .sources import SourceFile
+
+__all__ = ["Baker", "OnProgress"]
+
+OnProgress = Callable[[Progress], None]
+
+# A store that begins with fewer prefabs gets no dictionary, which would be half of it.
+_WORTH_A_DICTIONARY: Final = 64
+# An asset is not tried more often in one bake: its inputs are being edited meanwhile.
+_MOST_TRIES: Final = 3
+# The first error of a parent stands for those in all its heirs.
+_MOST_ERRORS: Final = 1000
+
+
+class Baker:
+    """Decides what is baked.
+
+    Any thread, several at a time.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    # ------------------------------------------------------------------------------- whole bakes
+
+    def everything(
+        self, report: BakeReport, on_progress: OnProgress | None, cancelled: Cancelled | None
+    ) -> None:
+        """Bring the whole store up to date."""
+        run = self.engine.begin()
+        todo: list[Work] = []
+        gone: list[Known] = []
+        touched: list[tuple[SourceFile, Known]] = []
+        for file, row in compared(self.engine.store, self.engine.source.scan()):
+            if file is None:
+                assert row is not None
+                if row.processed:
+                    gone.append(row)
+                continue
+            report.files += 1
+            processor = self.engine.choose(file.path)
+            if processor is None:
+                if row is not None and row.processed:
+                    gone.append(row)
+                continue
+            reason = "new" if row is None else row.reason(file, self.engine.recipes[processor.name])
+            if reason is None:
+                report.unchanged += 1
+            elif reason == "touched" and row is not None:
+                touched.append((file, row))
+            else:
+                todo.append(Work(Key(file.path), file, processor, reason))
+        report.errors += self.engine.source.refused()
+        self._others(todo, gone, touched)
+        self._finish(report, run, todo, gone, touched, on_progress, cancelled)
+
+    def some(
+        self,
+        paths: Iterable[str],
+        report: BakeReport,
+        on_progress: OnProgress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> None:
+        """Bring these files up to date, and everything that is made from them."""
+        run = self.engine.begin()
+        todo: list[Work] = []
+        gone: list[Known] = []
+        touched: list[tuple[SourceFile, Known]] = []
+        for path in paths:
+            report.files += 1
+            rows = variants(self.engine.store, path)
+            file = self.engine.stat(path)
+            if file is None and not rows:  # it may have been a folder
+                gone += below(self.engine.store, path)
+                continue
+            processor = self.engine.choose(path) if file is not None else None
+            if file is None or processor is None:
+                gone += [row for row in rows if row.processed]
+                continue
+            if not rows or rows[0].variant:
+                todo.append(Work(Key(path), file, processor, "new"))
+            for row in rows:
+                if row.variant and not row.processed:
+                    continue
+                reason = row.reason(file, self.engine.recipes[processor.name])
+                if reason == "touched":
+                    touched.append((file, row))
+                elif reason is None:
+                    report.unchanged += 1
+                else:
+                    todo.append(Work(row.key, file, processor, reason))
+        self._finish(report, run, todo, gone, touched, on_progress, cancelled)
+
+    def _others(
+        self,
+        todo: list[Work],
+        gone: list[Known],
+        touched: list[tuple[SourceFile, Known]],
+    ) -> None:
+        for row in others(self.engine.store):
+            file = self.engine.stat(row.path)
+            processor = self.engine.choose(row.path)
+            if file is None or processor is None:
+                gone.append(row)
+                continue
+            reason = row.reason(file, self.engine.recipes[processor.name])
+            if reason == "touched":
+                touched.append((file, row))
+            elif reason is not None:
+                todo.append(Work(row.key, file, processor, reason))
+
+    def _finish(
+        self,
+        report: BakeReport,
+        run: int,
+        todo: list[Work],
+        gone: list[Known],
+        touched: list[tuple[SourceFile, Known]],
+        on_progress: OnProgress | None,
+        cancelled: Cancelled | None,
+    ) -> None:
+        """The waves, from what differs."""
+        self.engine.forget(gone, report)
+        todo += self.engine.really_changed(touched, report)
+        look_at_inputs(self.engine.store, self.engine.source)
+        tries: Counter[Key] = Counter()
+        done = 0
+        if self._wants_dictionary(todo):
+            done = self._learn(todo, tries, run, report, on_progress, cancelled)
+        while todo:
+            tries.update(work.key for work in todo)
+            total = done + len(todo)
+            for outcome in self.engine.process(todo, run, report, cancelled):
+                done += 1
+                if on_progress is not None:
+                    on_progress(Progress(done, total, outcome.key.path))
+            todo = [work for work in self._next_wave() if tries[work.key] < _MOST_TRIES]
+        self._complete(report, swept=bool(done or gone))
+
+    def _next_wave(self) -> Iterator[Work]:
+        """What is stale now, and what was asked for and is not there yet."""
+        with self.engine.store.reading() as db:
+            found = records.stale(db)
+            wished = db.execute(
+                "SELECT DISTINCT a.path, a.variant FROM assets a JOIN wishes w ON w.target=a.id "
+                "WHERE a.state=?",
+                (NAMED,),
+            ).fetchall()
+            # Files behind handles are in no scan: they are baked because somebody needs them.
+            needed = db.execute(
+                "SELECT DISTINCT a.path, a.variant FROM assets a JOIN needs n ON n.target=a.id "
+                "WHERE a.state=? AND a.path LIKE ':%'",
+                (NAMED,),
+            ).fetchall()
+        reasons = {Key(*row): "something needs it" for row in needed}
+        reasons |= {Key(*row): "something asked for these settings" for row in wished}
+        reasons |= found
+        for key, reason in reasons.items():
+            file = self.engine.stat(key.path)
+            processor = self.engine.choose(key.path)
+            if file is not None and processor is not None:
+                yield Work(key, file, processor, reason)
+
+    # --------------------------------------------------------------------------------- one asset
+
+    def one(self, key: Key) -> None:
+        """Bring one asset up to date, and before it what it is made from."""
+        self.engine.begin(run=False)
+        self._up_to_date(key, set())
+
+    def _up_to_date(self, key: Key, seen: set[Key]) -> None:
+        seen.add(key)
+        file = self.engine.stat(key.path)
+        processor = self.engine.choose(key.path)
+        with self.engine.store.reading() as db:
+            row = known(db, key)
+            targets = (
+                db.execute(
+                    "SELECT DISTINCT a.path FROM inputs i JOIN assets a ON a.id=i.target "
+                    "WHERE i.asset=? AND i.kind=1",
+                    (row.id,),
+                ).fetchall()
+                if row is not None
+                else []
+            )
+        if file is None or processor is None:
+            if row is not None and row.processed:
+                self.engine.forget([row], BakeReport())
+            return
+        for (path,) in targets:
+            if Key(path) not in seen:
+                self._up_to_date(Key(path), seen)
+        reason = (
+            "asked for" if row is None else row.reason(file, self.engine.recipes[processor.name])
+        )
+        if (
+            reason == "touched"
+            and row is not None
+            and not self.engine.really_changed([(file, row)], BakeReport())
+        ):
+            reason = None
+        if reason is None:
+            with self.engine.store.reading() as db:
+                reason = records.stale(db, key).get(key)
+        if reason is not None:
+            work = Work(key, file, processor, reason)
+            for _ in self.engine.process([work], 0, BakeReport(), None):
+                pass
+
+    # -------------------------------------------------------------------------------- dictionary
+
+    def _wants_dictionary(self, todo: list[Work]) -> bool:
+        prefabs = sum(work.processor.name == "prefab" for work in todo)
+        return prefabs >= _WORTH_A_DICTIONARY and self.engine.store.newest_dictionary() is None
+
+    def _learn(
+        self,
+        todo: list[Work],
+        tries: Counter[Key],
+        run: int,
+        report: BakeReport,
+        on_progress: OnProgress | None,
+        cancelled: Cancelled | None,
+    ) -> int:
+        """Bake a few prefabs from all over, and make the dictionary of what they have in common."""
+        at = [number for number, work in enumerate(todo) if work.processor.name == "prefab"]
+        step = max(1, len(at) // _WORTH_A_DICTIONARY)
+        sample = [todo[number] for number in at[::step][:_WORTH_A_DICTIONARY]]
+        pages: list[bytes] = []
+        for done, outcome in enumerate(self.engine.process(sample, run, report, cancelled), 1):
+            if on_progress is not None:
+                on_progress(Progress(done, len(todo), outcome.key.path))
+            pages += [
+                packed.pages[0].unpack() for packed in outcome.outputs if packed.kind == "prefab"
+            ]
+        chosen = {work.key for work in sample}
+        todo[:] = [work for work in todo if work.key not in chosen]
+        tries.update(chosen)
+        data = make_dictionary(pages)
+        if len(data) > DICTIONARY_BYTES // 8:
+            with self.engine.store.writing() as db:
+                if not db.execute("SELECT count(*) FROM dictionaries").fetchone()[0]:
+                    db.execute("INSERT INTO dictionaries VALUES (1, ?)", (data,))
+        return len(sample)
+
+    # ------------------------------------------------------------------------------------ at end
+
+    def _complete(self, report: BakeReport, *, swept: bool) -> None:
+        if swept:
+            with self.engine.store.writing() as db:
+                records.sweep(db)
+            self.engine.store.settle()
+        with self.engine.store.reading() as db:
+            texts = db.execute("SELECT errors FROM assets WHERE errors IS NOT NULL ORDER BY path")
+            seen = {str(error) for error in report.errors}
+            for (text,) in texts:
+                for record in orjson.loads(text):
+                    error = error_from(record)
+                    if str(error) not in seen and len(seen) < _MOST_ERRORS:
+                        seen.add(str(error))
+                        report.errors.append(error)
+            missing: dict[str, list[str]] = {}
+            for name, user in db.execute(
+                "SELECT t.path, a.path FROM needs n JOIN assets t ON t.id=n.target "
+                "JOIN assets a ON a.id=n.asset WHERE t.state=? ORDER BY 1, 2",
+                (NAMED,),
+            ):
+                missing.setdefault(name, []).append(user)
+        report.missing = {
+            name: users for name, users in missing.items() if self.engine.stat(name) is None
+        }

@@ -1,0 +1,96 @@
+"""Where things are: the source of an assets folder, and the bake store that belongs to it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from ..errors import MissingAssetError
+from .sources import DirectorySource, HandleSource, Source, ZipSource, arcade_handles
+
+__all__ = ["STORE_FOLDER", "STORE_NAME", "Folders", "is_release", "open_source", "store_folder"]
+
+STORE_FOLDER: Final = ".arcade_prefabs"
+STORE_NAME: Final = "bake.sqlite"
+_SQLITE: Final = b"SQLite format 3\0"
+
+Folders = Mapping[str, Sequence["str | os.PathLike[str]"]]
+
+
+def is_release(path: Path) -> bool:
+    """Whether a path is a release file rather than a folder or an archive. Any thread."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
+def open_source(assets: Path, handles: Folders) -> Source:
+    """The source of a folder or a zip archive, and of what stands behind resource handles.
+
+    Raises:
+        MissingAssetError: There is no such folder or archive.
+        AssetError: The archive cannot be read.
+    """
+    base: Source
+    if assets.is_dir():
+        base = DirectorySource(assets)
+    elif assets.is_file() and zipfile.is_zipfile(assets):
+        base = ZipSource(assets)
+    elif assets.exists():
+        raise MissingAssetError(
+            "this is neither a folder, nor a zip archive, nor a release file", path=str(assets)
+        )
+    else:
+        raise MissingAssetError("there is no such assets folder", path=str(assets))
+    # A game's own folders come first, as in Arcade those that were added last.
+    known: dict[str, list[str | os.PathLike[str]]] = {
+        name: list(folders) for name, folders in arcade_handles().items()
+    }
+    for name, folders in handles.items():
+        known[name] = [*folders, *known.get(name, [])]
+    return HandleSource(base, known)
+
+
+def store_folder(assets: Path | None) -> Path:
+    """A folder for the bake store that can be written: inside the assets, or else in the cache.
+
+    The folder gets a ``.gitignore``, for what can be baked again is not worth committing.
+    """
+    if assets is not None and assets.is_dir():
+        inside = assets / STORE_FOLDER
+        if _usable(inside):
+            return inside
+    if assets is not None:
+        name = hashlib.sha256(os.fsencode(assets.absolute())).hexdigest()[:16]
+        cache = Path(platformdirs.user_cache_dir("arcade_prefabs", appauthor=False)) / name
+        if _usable(cache):
+            return cache
+    return Path(tempfile.mkdtemp(prefix="arcade_prefabs-"))
+
+
+def _usable(folder: Path) -> bool:
+    """Make a folder; whether a store can live in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        # Not every file system that can be written knows the locks that SQLite needs.
+        probe = folder / f"probe-{os.getpid()}"
+        with contextlib.closing(sqlite3.connect(probe)) as db:
+            db.execute("CREATE TABLE probe(x)")
+        probe.unlink()
+    except (OSError, sqlite3.Error):
+        return False
+    return True

@@ -1,0 +1,340 @@
+"""Prefab files: RON text to resolved prefabs in pages."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from ...errors import (
+    AssetError,
+    LocatedError,
+    MissingAssetError,
+    MissingPrefabError,
+    PrefabError,
+    RonError,
+)
+from ...prefab import (
+    ComponentRegistry,
+    Prefab,
+    PrefabDocument,
+    PrefabFile,
+    RegistryDescription,
+    Resolver,
+    default_registry,
+    read_prefabs,
+)
+from ...prefab.ids import file_of
+from ..prefab_pages import encode_prefab
+from ..processor import Job, Output, digest, output_digest
+
+__all__ = ["PrefabProcessor"]
+
+# Parsed files that heirs keep asking for, in each worker: parents, mostly. A parsed file takes
+# about six times the size of its text.
+_KEPT_FILES: Final = 512
+_KEPT_BYTES: Final = 4 * 1024 * 1024
+
+_ALL: Final = "components:*"
+
+
+class PrefabProcessor:
+    """Reads and checks prefab files, works out what they inherit, and cuts them into pages.
+
+    A prefab is baked again when its own file changes, when the *baked* form of a prefab that it
+    extends or contains does, or when a component that one of their files names accepts something
+    else. One that failed is baked again when any file changes that it was looking at.
+
+    Args:
+        registry: The components that files may name; the ``default_registry`` if none is given.
+
+    Worker processes get a description of the registry, never the game's classes.
+    """
+
+    name = "prefab"
+    version = 1
+    patterns = ("prefabs/*.ron", ":*.ron")
+    settings: Mapping[str, Any] = {}
+
+    def __init__(self, registry: ComponentRegistry | None = None) -> None:
+        self._registry = default_registry if registry is None else registry
+        self._cache = _FileCache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"description": self._registry.describe()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(ComponentRegistry.described(state["description"]))  # type: ignore[misc]
+
+    def ambient(self, name: str) -> bytes | None:
+        """The hash of the components that an input of the kind ``ambient`` names."""
+        if not name.startswith("components:"):
+            return None
+        return _fingerprint(self._registry.describe(), name)
+
+    def process(self, job: Job) -> Iterator[Output]:
+        """The prefabs of a file; a mistake in one of a library's leaves the others alone."""
+        batch = job.shared.get(PrefabProcessor)
+        if batch is None:
+            batch = job.shared[PrefabProcessor] = _Batch(self._registry, self._cache, job)
+        try:
+            file = batch.own_file(job)
+        except (RonError, PrefabError):
+            job.depends("ambient", _ALL, batch.fingerprint(_ALL))
+            raise
+        if file.errors:
+            for error in file.errors:
+                job.fail(error)
+            job.depends("ambient", _ALL, batch.fingerprint(_ALL))
+            return
+        failed = False
+        for label, document in file.prefabs.items():
+            try:
+                output = batch.output(document)
+            except (RonError, PrefabError, AssetError):
+                problems = batch.problems(document.id)
+                for problem in problems:
+                    job.fail(problem, label=label or "")
+                failed = True
+            else:
+                yield output
+                if output.kind == "prefab":
+                    for path, settings in _sheets(batch.resolver.resolve(document.id)):
+                        job.wish(path, settings)
+        batch.note_inputs(job, file, failed=failed)
+
+
+class _FileCache:
+    """Parsed files by id and content, the ones used last."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[str, tuple[bytes, int, PrefabFile]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, identifier: str, content: bytes) -> PrefabFile | None:
+        known = self._files.get(identifier)
+        if known is None or known[0] != content:
+            return None
+        self._files.move_to_end(identifier)
+        return known[2]
+
+    def put(self, identifier: str, content: bytes, size: int, file: PrefabFile) -> None:
+        old = self._files.pop(identifier, None)
+        if old is not None:
+            self._bytes -= old[1]
+        self._files[identifier] = (content, size, file)
+        self._bytes += size
+        while len(self._files) > _KEPT_FILES or self._bytes > _KEPT_BYTES:
+            self._bytes -= self._files.popitem(last=False)[1][1]
+
+
+class _Batch:
+    """What the prefab files of one batch share: every file is read and worked out once."""
+
+    def __init__(self, registry: ComponentRegistry, cache: _FileCache, job: Job) -> None:
+        self._registry = registry
+        self._description: RegistryDescription = registry.describe()
+        self._cache = cache
+        self._peek = job.peek
+        self._shown = job.shown_name
+        self._files: dict[str, PrefabFile | LocatedError] = {}
+        self._content: dict[str, bytes | None] = {}
+        self._outputs: dict[str, Output] = {}
+        self._interfaces: dict[str, bytes | None] = {}
+        self._fingerprints: dict[str, bytes] = {}
+        self._named: dict[str, set[str]] = {}
+        self._own: list[PrefabFile] = []
+        self.resolver = Resolver(self._load, registry=registry)
+
+    def close(self) -> None:
+        """Let go of the files that only this batch has."""
+        # A file and its prefabs hold each other, and the resolver holds this batch: circles that
+        # only the garbage collector would find.
+        for file in self._own:
+            file.prefabs = {}
+        del self.resolver
+
+    # ------------------------------------------------------------------------------------- files
+
+    def own_file(self, job: Job) -> PrefabFile:
+        """The file of a job; as another job of the batch saw it, if one did."""
+        if job.path not in self._files:
+            self._content[job.path] = digest(job.data)
+            try:
+                file = self._parse(job.path, job.data)
+            except RonError as error:
+                self._files[job.path] = error
+                raise
+            self._files[job.path] = file
+            self._own.append(file)
+        return self._load(job.path)
+
+    def _load(self, identifier: str) -> PrefabFile:
+        known = self._files.get(identifier)
+        if known is None:
+            try:
+                known = self._read(identifier)
+            except MissingAssetError:
+                self._content[identifier] = None
+                known = MissingPrefabError(f"there is no prefab {identifier}")
+            except (RonError, AssetError) as error:
+                known = error
+            self._files[identifier] = known
+        if isinstance(known, PrefabFile):
+            return known
+        if isinstance(known, MissingPrefabError):
+            # The resolver puts the place where it is named into a new one, but adds a hint to this.
+            raise MissingPrefabError(known.message)
+        raise known
+
+    def _read(self, identifier: str) -> PrefabFile:
+        self._content[identifier] = b""  # what cannot be read differs from every content
+        data = self._peek(identifier)
+        content = self._content[identifier] = digest(data)
+        file = self._cache.get(identifier, content)
+        if file is None:
+            file = self._parse(identifier, data)
+            self._cache.put(identifier, content, len(data), file)
+        return file
+
+    def _parse(self, identifier: str, data: bytes) -> PrefabFile:
+        return read_prefabs(data, identifier, registry=self._registry, path=self._shown(identifier))
+
+    # ----------------------------------------------------------------------------------- outputs
+
+    def output(self, document: PrefabDocument) -> Output:
+        """What a prefab is baked to; an abstract one to a hash of what its heirs take from it."""
+        known = self._outputs.get(document.id)
+        if known is None:
+            label = document.id.partition("#")[2]
+            if document.abstract:
+                known = Output(label, "abstract", (self._outline(document),))
+            else:
+                prefab = self.resolver.resolve(document.id)
+                known = Output(label, "prefab", encode_prefab(prefab), prefab.needs)
+            self._outputs[document.id] = known
+        return known
+
+    def _outline(self, document: PrefabDocument) -> bytes:
+        outline = self.resolver.outline(document.id)
+        parts = [self._interface(part) or b"" for part in outline.parts]
+        data = orjson.dumps(outline.data, option=orjson.OPT_NON_STR_KEYS)
+        return digest(data, *parts)
+
+    def _interface(self, identifier: str) -> bytes | None:
+        """The hash of what a prefab is baked to; None if it cannot be baked by itself."""
+        if identifier not in self._interfaces:
+            try:
+                output = self.output(self.resolver.document(identifier))
+                self._interfaces[identifier] = output_digest(output)
+            except (RonError, PrefabError, AssetError):
+                self._interfaces[identifier] = None
+        return self._interfaces[identifier]
+
+    def problems(self, identifier: str) -> list[LocatedError]:
+        """Everything that keeps a prefab from being baked."""
+        found = self.resolver.problems(identifier)
+        if not found:  # it is sound, but does not fit its pages
+            try:
+                self.output(self.resolver.document(identifier))
+            except LocatedError as error:
+                found = [error]
+        return found
+
+    # ------------------------------------------------------------------------------------ inputs
+
+    def note_inputs(self, job: Job, file: PrefabFile, *, failed: bool) -> None:
+        """Note what a file was made from.
+
+        That is the baked form of what it names, or, if it failed, the text of all that it reaches.
+        """
+        if not failed:
+            for document in file.prefabs.values():
+                for reference in document.references():
+                    if file_of(reference.id) == file.id:
+                        continue
+                    interface = self._interface(reference.id)
+                    if interface is None:  # its heir filled what it lacks: no baked form to go by
+                        failed = True
+                    job.depends("output", reference.id, interface)
+        reached = self._reach(file)
+        if failed:
+            job.inputs.clear()
+            for identifier in reached:
+                if identifier != file.id:
+                    job.depends("file", identifier, self._content.get(identifier))
+            job.depends("ambient", _ALL, self.fingerprint(_ALL))
+            return
+        names: set[str] = set()
+        for identifier in reached:
+            if identifier not in self._named:
+                self._named[identifier] = self._names(identifier)
+            names |= self._named[identifier]
+        name = "components:" + ",".join(sorted(names))
+        job.depends("ambient", name, self.fingerprint(name))
+
+    def _reach(self, file: PrefabFile) -> list[str]:
+        """The files that a file is made from, itself included, as far as they can be read."""
+        found = [file.id]
+        seen = {file.id}
+        for identifier in found:
+            known = self._files.get(identifier)
+            if not isinstance(known, PrefabFile):
+                continue
+            for document in known.prefabs.values():
+                for reference in document.references():
+                    other = file_of(reference.id)
+                    if other not in seen:
+                        seen.add(other)
+                        found.append(other)
+                        if other not in self._files:
+                            self._interface(reference.id)
+        return found
+
+    def _names(self, identifier: str) -> set[str]:
+        """The components that a file names, and the sprite classes with an ``@`` in front."""
+        file = self._files.get(identifier)
+        names: set[str] = set()
+        if isinstance(file, PrefabFile):
+            for document in file.prefabs.values():
+                parts = [document.components, *(child.overrides for child in document.children)]
+                for components in parts:
+                    for name, part in components.items():
+                        names.add(name)
+                        found = self._registry.get(name)
+                        if found is not None:
+                            names.update(
+                                "@" + named
+                                for kind, named in found.plan.names(part.fields)
+                                if kind == "sprite_class"
+                            )
+        return names
+
+    def fingerprint(self, name: str) -> bytes:
+        """The hash of the components that an ambient input names."""
+        known = self._fingerprints.get(name)
+        if known is None:
+            known = self._fingerprints[name] = _fingerprint(self._description, name)
+        return known
+
+
+def _fingerprint(description: RegistryDescription, name: str) -> bytes:
+    names = name.partition(":")[2]
+    if names == "*":
+        return description.fingerprint()
+    return description.fingerprint(names.split(",") if names else [])
+
+
+def _sheets(prefab: Prefab) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The sprite sheets that the animations of a prefab cut their frames from."""
+    seen: set[int] = set()
+    for part in prefab.walk():
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        frames = part.components.get("Animation", {}).get("frames")
+        if isinstance(frames, dict) and "image" in frames:
+            cut = {name: frames[name] for name in ("frame_size", "columns", "count")}
+            yield frames["image"], {**cut, "first": frames.get("first", 0)}

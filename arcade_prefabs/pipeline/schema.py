@@ -1,0 +1,105 @@
+"""The tables of the bake store.
+
+Every file, and everything else that something is made from, has one row in ``assets``; the other
+tables name it by its number, so that a path is stored once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["AMBIENT", "BAKED", "BROKEN", "FORMAT", "INPUT", "KINDS", "NAMED", "SCHEMA"]
+
+FORMAT: Final = 1
+"""Raised with every change of a table or of the pages: another version's store is made anew."""
+
+NAMED, BAKED, BROKEN, AMBIENT, INPUT = range(5)
+"""States of an asset: only named by others (a dangling dependency), baked, in its newest version
+broken, not a file at all, a file that others are made from but no processor takes."""
+
+KINDS: Final = ("file", "output", "ambient")
+"""Kinds of inputs; the table has their places in this list."""
+
+SCHEMA: Final = """
+CREATE TABLE facts(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+CREATE TABLE recipes(
+    id INTEGER PRIMARY KEY,
+    processor TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    UNIQUE(processor, version, settings)
+);
+
+CREATE TABLE assets(
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    variant TEXT NOT NULL,   -- settings of its own, as JSON; '' for the processor's
+    state INTEGER NOT NULL,
+    size INTEGER,
+    stamp INTEGER,           -- 0: the file has to be read to tell whether it changed
+    content BLOB,            -- hash of the file's bytes
+    recipe INTEGER,
+    errors TEXT,             -- JSON
+    reason INTEGER,          -- why it was baked last; the number of a word
+    micros INTEGER,          -- microseconds that it took
+    run INTEGER,             -- the bake that baked it, or the newest one at its last use
+    UNIQUE(path, variant)
+);
+
+-- The first page stands in the row itself: most prefabs have no other.
+CREATE TABLE outputs(
+    asset INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    pages INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    method INTEGER NOT NULL,
+    "check" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY(asset, label)
+) WITHOUT ROWID;
+
+CREATE TABLE pages(
+    asset INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    method INTEGER NOT NULL,
+    "check" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE(asset, label, number)
+);
+
+CREATE TABLE dictionaries(number INTEGER PRIMARY KEY, data BLOB NOT NULL);
+
+-- What an asset was made from: when the digest is another one, it is made anew.
+CREATE TABLE inputs(
+    asset INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    digest BLOB,
+    PRIMARY KEY(asset, kind, target, label)
+) WITHOUT ROWID;
+CREATE INDEX inputs_target ON inputs(target);
+
+-- What has to be there at run time; `kind` is the number of a word.
+CREATE TABLE needs(
+    asset INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY(asset, target, kind)
+) WITHOUT ROWID;
+CREATE INDEX needs_target ON needs(target);
+CREATE TABLE words(id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
+
+-- Variants that an asset asked for.
+CREATE TABLE wishes(
+    asset INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    PRIMARY KEY(asset, target)
+) WITHOUT ROWID;
+CREATE INDEX wishes_target ON wishes(target);
+"""

@@ -1,0 +1,169 @@
+"""Handing out what was baked: on demand, and once more where the store is damaged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from ..errors import (
+    AssetChangedError,
+    AssetError,
+    MissingAssetError,
+    StoreError,
+    UnsafePathError,
+)
+from ..prefab import Prefab, prefab_id
+from ..prefab.suggest import did_you_mean
+from .assets import BakedAsset, Found, find, open_asset
+from .bake import Baker
+from .explain import ids_of
+from .outcome import Key, shown_id
+from .prefab_pages import decode_prefab
+from .processor import variant_of
+from .sources import checked_path
+from .store import BakeStore, DamagedStoreError
+from .upkeep import damaged_output
+
+__all__ = ["Shelf"]
+
+_T = TypeVar("_T")
+# Times that an asset may change while it is being read, before whoever reads it is told.
+_MOST_READS: Final = 5
+
+
+class Shelf:
+    """What an `AssetPipeline` reads from.
+
+    Args:
+        store: Where everything is.
+        baker: Who bakes what is missing; None for a release file, in which nothing is.
+        note_use: Whether to note what is handed out.
+
+    Attributes:
+        notes: What had to be repaired.
+        used: What was handed out since somebody last emptied it.
+        all_fresh: Whether a bake has compared all files that a scan shows.
+        on_demand: Files that were baked because somebody asked for them.
+
+    Any thread.
+    """
+
+    def __init__(self, store: BakeStore, baker: Baker | None, *, note_use: bool = False) -> None:
+        self.notes: list[str] = []
+        self.used: set[Key] = set()
+        self.on_demand = 0
+        self._store = store
+        self._baker = baker
+        self._note_use = note_use
+        self._lock = threading.Lock()
+        self.all_fresh = False
+        self._fresh: set[Key] = set()  # what was compared with its file by itself
+
+    def told(self) -> list[str]:
+        """The notes, which are gone from here then."""
+        notes, self.notes = self.notes, []
+        return notes
+
+    def forget(self, *, all_fresh: bool = False) -> None:
+        """Compare assets with their files again, but for those that a bake of all looks at."""
+        with self._lock:
+            self.all_fresh = all_fresh
+            self._fresh.clear()
+
+    def rebuild(self, error: DamagedStoreError) -> str:
+        """Begin a new store in place of a damaged one; gives what to tell."""
+        aside = self._store.rebuild()
+        self.forget()
+        note = f"{error}; a new store was begun, the old file is {aside}"
+        self.notes.append(note)
+        return note
+
+    def get(self, identifier: str, settings: Mapping[str, Any] | None) -> BakedAsset:
+        """See `AssetPipeline.get`."""
+        path, _, label = identifier.partition("#")
+        key = Key(checked_path(path), variant_of(settings or {}))
+        return self._healing(partial(self._read, key, label), key)
+
+    def get_prefab(self, identifier: str) -> Prefab:
+        """See `AssetPipeline.get_prefab`."""
+        try:
+            full = prefab_id(identifier)
+        except ValueError as error:
+            raise UnsafePathError(str(error), path=identifier[:200]) from None
+        key = Key(full.partition("#")[0])
+        for attempt in range(_MOST_READS):
+            asset = self.get(full, None)
+            if asset.kind == "abstract":
+                raise AssetError("the prefab is abstract: it can only be extended", path=full)
+            if asset.kind != "prefab":
+                raise AssetError(f"this is no prefab: it was baked to {asset.kind}", path=full)
+            try:
+                return self._healing(partial(decode_prefab, asset), key)
+            except AssetChangedError:
+                if attempt == _MOST_READS - 1:
+                    raise
+        raise AssertionError("the loop ends with a return or a raise")
+
+    def _read(self, key: Key, label: str) -> BakedAsset:
+        baker = self._baker
+        looked = baker is None or self._is_fresh(key)
+        if not looked:
+            self._bake(key)
+        found = find(self._store, key, label)
+        if looked and baker is not None and _lacks(found):
+            # It left a store that was too large, or came after the last bake.
+            self._bake(key)
+            found = find(self._store, key, label)
+        if found is None:
+            self._refuse_unknown_kind(key)
+            paths = [one.partition("#")[0] for one in ids_of(self._store, None)]
+            hint = did_you_mean(key.path, paths)
+            raise MissingAssetError("there is no such asset", path=key.path, hint=hint)
+        if self._note_use:
+            self.used.add(key)
+        return open_asset(self._store, key, label, found)
+
+    def _is_fresh(self, key: Key) -> bool:
+        # A scan shows neither variants nor what stands behind handles.
+        scanned = not key.variant and not key.path.startswith(":")
+        return key in self._fresh or (self.all_fresh and scanned)
+
+    def _bake(self, key: Key) -> None:
+        """Make sure that what the store has under a key is what the files say."""
+        assert self._baker is not None
+        before = self._baker.engine.files_baked
+        self._baker.one(key)
+        with self._lock:
+            self.on_demand += self._baker.engine.files_baked > before
+            self._fresh.add(key)
+
+    def _refuse_unknown_kind(self, key: Key) -> None:
+        """Raise if the file is there, but nobody knows how to bake it."""
+        if self._baker is not None:
+            engine = self._baker.engine
+            if engine.source.stat(key.path) is not None and engine.choose(key.path) is None:
+                shown = engine.source.shown(key.path)
+                raise AssetError("no processor takes files of this kind", path=shown)
+
+    def _healing(self, read: Callable[[], _T], key: Key) -> _T:
+        """Read something; if the store turns out to be damaged, bake it again and try once more."""
+        try:
+            return read()
+        except AssetChangedError:
+            raise
+        except StoreError as error:
+            if self._baker is None or self._store.closed:
+                raise
+            if isinstance(error, DamagedStoreError):
+                self.rebuild(error)
+            else:
+                self.notes.append(f"{shown_id(key)}: {error}; it was baked again")
+                damaged_output(self._store, key)
+                self.forget()
+            return read()
+
+
+def _lacks(found: Found | None) -> bool:
+    return found is None or (found.kind is None and not found.errors)

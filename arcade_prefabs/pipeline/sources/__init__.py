@@ -1,0 +1,37 @@
+"""Where assets are read from: folders, zip archives, packages, memory, and one over the other.
+
+A storage backend is any class with the methods of `Source`. All that are here confine every path
+to their own files, serve a path under one spelling only, never hand out more than `LARGEST_FILE`
+bytes, and may be used from several threads at once::
+
+    game = DirectorySource("assets")
+    with_mod = OverlaySource(game, ZipSource("mods/snow.zip"))
+    source = HandleSource(with_mod, arcade_handles())
+    source.read("prefabs/orc.ron")
+    source.read(":resources:images/items/coinGold.png")
+"""
+
+from __future__ import annotations
+
+from .archive import ZipSource
+from .base import LARGEST_FILE, MOST_FILES, Source, SourceFile, checked_path
+from .directory import DirectorySource
+from .handles import HandleSource, arcade_handles
+from .memory import MemorySource
+from .overlay import OverlaySource
+from .package import PackageSource
+
+__all__ = [
+    "LARGEST_FILE",
+    "MOST_FILES",
+    "DirectorySource",
+    "HandleSource",
+    "MemorySource",
+    "OverlaySource",
+    "PackageSource",
+    "Source",
+    "SourceFile",
+    "ZipSource",
+    "arcade_handles",
+    "checked_path",
+]

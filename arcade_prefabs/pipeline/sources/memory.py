@@ -1,0 +1,158 @@
+"""Files that live in memory only, for tests, editors and generated worlds."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import AssetTooLargeError, UnsafePathError
+from .base import LARGEST_FILE, SourceFile, checked_path
+from .names import Sifted, is_leftover, missing, printable
+
+__all__ = ["MemorySource"]
+
+
+class _File(NamedTuple):
+    data: bytes
+    stamp: int
+
+
+class MemorySource:
+    """Files that live in memory only, for tests, editors and generated worlds.
+
+    ::
+
+        source = MemorySource({"prefabs/orc.ron": "Prefab()"})
+        source.write("prefabs/orc.ron", "Prefab(components: [Tags(['green'])])")
+
+    Args:
+        files: What is there from the start, as for `write`.
+
+    Raises:
+        UnsafePathError: As `write` does.
+        AssetTooLargeError: As `write` does.
+    """
+
+    def __init__(self, files: Mapping[str, bytes | str] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, _File] = {}
+        self._sifted: Sifted | None = None
+        # From the clock on, so that no stamp of a run is met again in the next one, whose store
+        # would then take another content for the old one.
+        self._stamps = itertools.count(time.time_ns())
+        for path, data in (files or {}).items():
+            self.write(path, data)
+
+    def __repr__(self) -> str:
+        return f"<MemorySource of {len(self._files):,} files>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a MemorySource cannot be pickled: a copy would not see later writes")
+
+    @property
+    def portable(self) -> bool:
+        """Always False: no other process would see what is written here. Any thread."""
+        return False
+
+    def write(self, path: str, data: bytes | str) -> None:
+        """Make a file, or replace it; its stamp is above all earlier ones.
+
+        Args:
+            path: Its path, in any spelling.
+            data: Its content; text is stored in UTF-8.
+
+        Raises:
+            UnsafePathError: No asset can have that path.
+            AssetTooLargeError: It is larger than `LARGEST_FILE`.
+
+        Any thread.
+        """
+        path = checked_path(path)
+        if path.startswith(":") or is_leftover(path):
+            message = "the name is hidden, a leftover, or behind a handle: no source serves it"
+            raise UnsafePathError(message, path=printable(path))
+        content = data.encode() if isinstance(data, str) else bytes(data)
+        if len(content) > LARGEST_FILE:
+            raise AssetTooLargeError(f"the file has over {LARGEST_FILE:,} bytes", path=path)
+        with self._lock:
+            if path not in self._files:
+                self._sifted = None
+            self._files[path] = _File(content, next(self._stamps))
+
+    def remove(self, path: str) -> None:
+        """Delete a file.
+
+        Raises:
+            UnsafePathError: No asset can have that path.
+            MissingAssetError: There is no such file.
+
+        Any thread.
+        """
+        path = checked_path(path)
+        with self._lock:
+            if self._files.pop(path, None) is None:
+                raise missing(path, self.shown(path))
+            self._sifted = None
+
+    def scan(self) -> Iterator[SourceFile]:
+        """All files, each once, sorted by path. Any thread."""
+        with self._lock:
+            return iter([self._described(path) for path in self._names().names])
+
+    def refused(self) -> list[UnsafePathError]:
+        """Which files differ from another in case only. Any thread."""
+        with self._lock:
+            return list(self._names().refused)
+
+    def stat(self, path: str) -> SourceFile | None:
+        """The file of that path without its content, or None if there is none.
+
+        Raises:
+            UnsafePathError: No asset can have that path, or it differs from another in case only.
+
+        Any thread.
+        """
+        path = checked_path(path)
+        with self._lock:
+            found = self._names().find(path, self.shown)
+            return None if found is None else self._described(path)
+
+    def read(self, path: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            UnsafePathError: As in `stat`.
+            MissingAssetError: There is no such file.
+
+        Any thread.
+        """
+        path = checked_path(path)
+        with self._lock:
+            if self._names().find(path, self.shown) is None:
+                raise missing(path, self.shown(path))
+            return self._files[path].data
+
+    def shown(self, path: str) -> str:
+        """The path itself: there is no other place to look for the file. Any thread."""
+        return printable(path)
+
+    def folders(self) -> list[tuple[Path, str]]:
+        """None. Any thread."""
+        return []
+
+    def close(self) -> None:
+        """Do nothing; no file is open. Any thread."""
+
+    def _names(self) -> Sifted:
+        # Sifted when first asked for: to do so at every write would make ten thousand of them slow.
+        if self._sifted is None:
+            self._sifted = Sifted(self._files, self.shown)
+        return self._sifted
+
+    def _described(self, path: str) -> SourceFile:
+        file = self._files[path]
+        return SourceFile(path, len(file.data), file.stamp)

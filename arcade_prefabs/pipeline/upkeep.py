@@ -1,0 +1,53 @@
+"""Keeping the store in order: below its limit, and free of what turned out to be damaged."""
+
+from __future__ import annotations
+
+from .outcome import Key
+from .schema import BAKED
+from .store import BakeStore
+
+__all__ = ["damaged_output", "keep_below"]
+
+
+def damaged_output(store: BakeStore, key: Key) -> None:
+    """Throw away what a damaged asset was baked to, so that it is baked anew."""
+    with store.writing() as db:
+        row = db.execute("SELECT id FROM assets WHERE path=? AND variant=?", key).fetchone()
+        if row is not None:
+            for table in ("outputs", "pages"):
+                db.execute(f"DELETE FROM {table} WHERE asset=?", row)
+            # Another recipe than any that there is.
+            db.execute("UPDATE assets SET recipe=NULL WHERE id=?", row)
+
+
+def keep_below(store: BakeStore, limit: int) -> list[str]:
+    """Bring the store below a number of bytes; gives what is worth telling.
+
+    What was used longest ago goes first; it is baked again when it is asked for.
+    """
+    if store.file_bytes() <= limit:
+        return []
+    store.compact()
+    over = store.file_bytes() - limit
+    if over <= 0:
+        return []
+    removed = 0
+    with store.writing() as db:
+        rows = db.execute(
+            "SELECT a.id, (SELECT sum(length(data)) FROM outputs WHERE asset=a.id) + "
+            "coalesce((SELECT sum(length(data)) FROM pages WHERE asset=a.id), 0) "
+            "FROM assets a WHERE a.state=? ORDER BY a.run, a.id",
+            (BAKED,),
+        ).fetchall()
+        for asset, size in rows:
+            if over <= 0:
+                break
+            if not size:
+                continue
+            for table in ("outputs", "pages"):
+                db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
+            db.execute("UPDATE assets SET recipe=NULL WHERE id=?", (asset,))
+            over -= size
+            removed += 1
+    store.compact()
+    return [f"{removed} assets left the store, which is limited to {limit:,} bytes"]

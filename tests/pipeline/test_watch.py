@@ -1,0 +1,210 @@
+"""Hot reload: every way to save a file, broken text, and edits that come faster than bakes."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from arcade_prefabs import StoreError
+from arcade_prefabs.pipeline import AssetPipeline, AssetWatcher, MemorySource, Reload
+
+BOUND_S = 20.0
+
+
+def prefab(tag: str) -> str:
+    return f'Prefab(components: [Tags(["{tag}"])])\n'
+
+
+class Watched:
+    """A watched folder with a prefab ``a``, its heir ``b``, and a way to tell that all is quiet."""
+
+    def __init__(self, root: Path, *, events: bool = True) -> None:
+        self.root = root
+        self.file = root / "prefabs" / "a.ron"
+        self.file.parent.mkdir(parents=True)
+        self.file.write_text(prefab("first"), encoding="utf-8")
+        (root / "prefabs" / "b.ron").write_text('Prefab(extends: "a")\n', encoding="utf-8")
+        self.reloads: queue.Queue[Reload] = queue.Queue()
+        self.pipeline = AssetPipeline(root, jobs=0)
+        self.watcher = AssetWatcher(self.pipeline, self.reloads.put, events=events)
+        self._fences = 0
+
+    def until_quiet(self) -> list[Reload]:
+        """Every reload up to that of a file which is written now."""
+        self._fences += 1
+        name = f"prefabs/fence{self._fences}.ron"
+        (self.root / name).write_text(prefab("fence"), encoding="utf-8")
+        found: list[Reload] = []
+        while True:
+            reload = self.reloads.get(timeout=BOUND_S)
+            rest = tuple(one for one in reload.ids if one != name)
+            if rest or reload.errors or reload.healed:
+                found.append(reload._replace(ids=rest))
+            if name in reload.ids:
+                return found
+
+    def tags(self, name: str = "a") -> list[str]:
+        names: list[str] = self.pipeline.get_prefab(name).components["Tags"]["names"]
+        return names
+
+
+@pytest.fixture(params=[True, False], ids=["events", "polling"])
+def watched(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Watched]:
+    made = Watched(tmp_path / "assets", events=request.param)
+    with made.pipeline, made.watcher:
+        yield made
+        assert made.watcher.failures == []
+
+
+def in_place(file: Path, text: str) -> None:
+    with file.open("r+", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.truncate()
+
+
+def truncate_and_write(file: Path, text: str) -> None:
+    with file.open("w", encoding="utf-8") as opened:
+        opened.flush()
+        opened.write(text)
+
+
+def temp_and_rename(file: Path, text: str) -> None:
+    beside = file.with_name(".a.ron.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
+
+
+def delete_and_create(file: Path, text: str) -> None:
+    file.unlink()
+    file.write_text(text, encoding="utf-8")
+
+
+def with_backup(file: Path, text: str) -> None:
+    file.replace(file.with_name("a.ron~"))
+    file.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "save", [in_place, truncate_and_write, temp_and_rename, delete_and_create, with_backup]
+)
+def test_each_way_to_save_is_one_reload(
+    watched: Watched, save: Callable[[Path, str], None]
+) -> None:
+    """However an editor saves, the file and its heir are told once, with the new content."""
+    save(watched.file, prefab("second"))
+    (reload,) = watched.until_quiet()
+    assert reload.ids == ("prefabs/a.ron", "prefabs/b.ron")
+    assert not reload.errors
+    assert watched.tags("a") == watched.tags("b") == ["second"]
+
+
+def test_touch_and_a_comment_tell_nothing(watched: Watched) -> None:
+    """What changes no output is no reload."""
+    os.utime(watched.file)
+    assert watched.until_quiet() == []
+    watched.file.write_text("// a comment\n" + prefab("first"), encoding="utf-8")
+    assert watched.until_quiet() == []
+
+
+def test_renamed_folder_is_removed_and_added(watched: Watched) -> None:
+    """A folder that is renamed takes its prefabs away; renamed back, they are there again."""
+    folder = watched.file.parent
+    for name in ("old", "v1.2"):  # the second looks like a file
+        inside = folder / name
+        inside.mkdir()
+        (inside / "c.ron").write_text(prefab("c"), encoding="utf-8")
+        watched.until_quiet()
+        inside.rename(folder / f"new-{name}")
+        reloads = watched.until_quiet()
+        changes = {change for reload in reloads for change in reload.ids}
+        assert changes == {f"prefabs/{name}/c.ron", f"prefabs/new-{name}/c.ron"}
+        assert f"prefabs/new-{name}/c.ron" in watched.pipeline.ids()
+        assert f"prefabs/{name}/c.ron" not in watched.pipeline.ids()
+
+
+def test_broken_text_keeps_the_last_good_value_and_says_where(watched: Watched) -> None:
+    """A broken save changes nothing but the errors, with line and column; the next one heals."""
+    watched.file.write_text("Prefab(\n    components: [Tags([)],\n)\n", encoding="utf-8")
+    (reload,) = watched.until_quiet()
+    assert reload.ids == ()
+    (error,) = reload.errors
+    assert (error.line, error.column) == (2, 24)
+    assert watched.tags() == ["first"]
+    assert watched.pipeline.get("prefabs/a.ron").errors
+
+    watched.file.write_text(prefab("healed"), encoding="utf-8")
+    (reload,) = watched.until_quiet()
+    assert reload.ids == ("prefabs/a.ron", "prefabs/b.ron")
+    assert reload.healed == (str(watched.file),)
+    assert watched.tags() == ["healed"]
+    assert not watched.pipeline.get("prefabs/a.ron").errors
+
+
+def test_file_that_others_wait_for_heals_them(watched: Watched) -> None:
+    """A prefab that is named before it exists is told when it comes, and so is who names it."""
+    folder = watched.file.parent
+    (folder / "heir.ron").write_text('Prefab(extends: "late")\n', encoding="utf-8")
+    (reload,) = watched.until_quiet()
+    assert "there is no prefab prefabs/late.ron" in str(reload.errors[0])
+    (folder / "late.ron").write_text(prefab("late"), encoding="utf-8")
+    reloads = watched.until_quiet()
+    assert {one for reload in reloads for one in reload.ids} == {
+        "prefabs/late.ron",
+        "prefabs/heir.ron",
+    }
+    assert watched.tags("heir") == ["late"]
+
+
+def test_last_of_many_quick_edits_wins(watched: Watched) -> None:
+    """Fifty saves in a row end with the last one in the store, whatever was read in between."""
+    for number in range(50):
+        watched.file.write_text(prefab(f"edit{number}"), encoding="utf-8")
+    watched.until_quiet()
+    assert watched.tags("a") == watched.tags("b") == ["edit49"]
+
+
+def test_failing_listener_does_not_end_the_watch(tmp_path: Path) -> None:
+    """An exception in the listener is kept for whoever asks; later reloads still come."""
+    watched = Watched(tmp_path / "assets")
+    seen = threading.Semaphore(0)
+
+    def fail(reload: Reload) -> None:
+        seen.release()
+        raise RuntimeError("the listener is broken")
+
+    watcher = AssetWatcher(watched.pipeline, fail)
+    with watched.pipeline, watcher:
+        for tag in ("one", "two"):
+            watched.file.write_text(prefab(tag), encoding="utf-8")
+            assert seen.acquire(timeout=BOUND_S)
+        watcher.stop()
+        assert [str(error) for error in watcher.failures] == ["the listener is broken"] * 2
+
+
+def test_watch_ends_at_once_and_can_begin_again(tmp_path: Path) -> None:
+    """No thread is left behind a stop; a second stop does nothing; a second start works."""
+    watched = Watched(tmp_path / "assets")
+    with watched.pipeline:
+        for tag in ("one", "two"):
+            watched.watcher.start()
+            watched.file.write_text(prefab(tag), encoding="utf-8")
+            assert watched.until_quiet()
+            watched.watcher.stop()
+            watched.watcher.stop()
+            assert not any("watcher" in thread.name for thread in threading.enumerate())
+
+
+def test_release_file_cannot_be_watched(tmp_path: Path) -> None:
+    """What does not change is refused, rather than watched in silence."""
+    with AssetPipeline(MemorySource({"prefabs/a.ron": prefab("a")})) as pipeline:
+        assert pipeline.bake().ok
+        pipeline.write_release(tmp_path / "game.prefabs")
+    with AssetPipeline(tmp_path / "game.prefabs") as pipeline:
+        watcher = AssetWatcher(pipeline, lambda reload: None)
+        with pytest.raises(StoreError, match="release"):
+            watcher.start()
