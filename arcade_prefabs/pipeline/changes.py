@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..errors import AssetError, MissingAssetError
 from .outcome import Key
-from .processor import digest
+from .processor import UNREADABLE, digest
 from .schema import BAKED, BROKEN, INPUT, NAMED
 from .sources import Source, SourceFile
 from .store import BakeStore
@@ -147,10 +147,10 @@ def look_at_inputs(store: BakeStore, source: Source) -> None:
 
 
 def content_of(source: Source, path: str) -> bytes | None:
-    """The hash of a file's bytes; None if there is none, empty if it cannot be read."""
+    """The hash of a file's bytes; None if there is none, `UNREADABLE` if it cannot be read."""
     try:
         return digest(source.read(path))
     except MissingAssetError:
         return None
     except AssetError:
-        return b""  # as a processor notes it, too
+        return UNREADABLE

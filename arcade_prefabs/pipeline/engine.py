@@ -74,7 +74,7 @@ class Engine:
         self._context: Context | None = None
         self._context_facts: object = None
         self.recipes: dict[str, int] = {}
-        self._known_recipes: dict[str, Recipe] = {}
+        self._noted: tuple[int, dict[str, Recipe]] | None = None
 
     def process(
         self, todo: list[Work], run: int, report: BakeReport, cancelled: Cancelled | None
@@ -153,6 +153,8 @@ class Engine:
     def begin(self, *, run: bool = True) -> int:
         """Note the recipes and what else of the game outputs depend on; gives the run's number."""
         recipes = {one.name: Recipe.of(one) for one in self.choose.processors}
+        # Numbers are those of one store; another one takes its place if it is damaged.
+        noted = (self.store.generation, recipes)
         with self.store.reading() as db:
             query = "SELECT id, path, content FROM assets WHERE state=?"
             changed = [
@@ -160,7 +162,7 @@ class Engine:
                 for number, name, before in db.execute(query, (AMBIENT,)).fetchall()
                 if (content := self._ambient(name)) != before
             ]
-        if run or changed or recipes != self._known_recipes:
+        if run or changed or noted != self._noted:
             with self.store.writing() as db:
                 self.recipes = {
                     name: records.recipe_number(db, recipe) for name, recipe in recipes.items()
@@ -171,7 +173,7 @@ class Engine:
                         "INSERT INTO facts VALUES ('run', 1) "
                         "ON CONFLICT(name) DO UPDATE SET value=value+1"
                     )
-            self._known_recipes = recipes
+            self._noted = noted
         with self.store.reading() as db:
             found = db.execute("SELECT value FROM facts WHERE name='run'").fetchone()
         return int(found[0]) if found else 0

@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         key: The file.
-        content: The hash of its bytes; None if it was not there any more.
+        content: The hash of its bytes; None if it was not there any more, `UNREADABLE` if it was.
         outputs: What was baked.
         failed: Labels that could not be baked; None in it: the whole file.
         errors: What is wrong.

@@ -34,6 +34,7 @@ from ..prefab.model import Asset
 __all__ = [
     "DIGEST_BYTES",
     "PAGE_BYTES",
+    "UNREADABLE",
     "Chooser",
     "Input",
     "Job",
@@ -51,6 +52,10 @@ millisecond for that much, and a frame has sixteen."""
 
 DIGEST_BYTES: Final = 16
 """Enough that two different contents never meet by chance."""
+
+
+UNREADABLE: Final = b""
+"""In place of the hash of a file that is there, but cannot be read."""
 
 
 def digest(*parts: bytes) -> bytes:
@@ -230,7 +235,7 @@ class Job:
         self,
         head: Any,
         *,
-        data: bytes | memoryview = b"",
+        data: bytes | bytearray | memoryview = b"",
         kind: str = "data",
         label: str = "",
         needs: Iterable[Asset] = (),

@@ -63,6 +63,7 @@ class BakeStore:
         self._pool_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        self.generation = 0  # rises when the file is made anew: numbers of the old one mean nothing
         self._dictionaries: dict[int, Dictionary] = {}
         self._writer: sqlite3.Connection | None = None
         self._open()
@@ -154,6 +155,8 @@ class BakeStore:
             raise StoreError(f"{self.path} is a release file: it cannot be made anew here")
         with self._lock:
             self._close_connections()
+            with self._pool_lock:
+                self.generation += 1
             aside = set_aside(self.path)
             self._dictionaries.clear()
             self._open()
@@ -174,6 +177,7 @@ class BakeStore:
             with self._pool_lock:
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed")
+                generation = self.generation
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 connection = self._connect()
@@ -182,7 +186,7 @@ class BakeStore:
                 yield connection
             finally:
                 with self._pool_lock:
-                    keep = not self._closed
+                    keep = not self._closed and generation == self.generation
                     if keep:
                         self._idle.append(connection)
                 if not keep:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..errors import AssetError, LocatedError, MissingAssetError
+from ..prefab.suggest import did_you_mean
 from .outcome import Key, Outcome, located
 from .pages import Dictionary, Packed, pack
-from .processor import PAGE_BYTES, Job, Output, Processor, digest, variant_of
+from .processor import PAGE_BYTES, UNREADABLE, Job, Output, Processor, digest, variant_of
 from .sources import Source
 
 __all__ = ["Context", "Task", "process_batch", "process_pickled"]
@@ -89,15 +90,17 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
     outputs: list[Packed] = []
     failed: list[str | None] = []
     errors: list[LocatedError] = []
-    content: bytes | None = None
+    content: bytes | None = UNREADABLE
     job: Job | None = None
     try:
         data = read(path)
         content = digest(data)
-        settings = {**processor.settings, **task.settings}
+        settings = _settings(processor, task.settings, shown)
         job = Job(path, data, settings, read=read, shown=context.source.shown, shared=shared)
         outputs = _packed(processor.process(job), context.dictionary, job)
     except MissingAssetError as error:
+        if job is None:
+            content = None
         failed.append(None)
         errors.append(error)
     except RecursionError:
@@ -124,6 +127,16 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
         wishes=tuple(Key(one.path, variant_of(one.settings)) for one in job.wishes) if job else (),
         seconds=time.perf_counter() - started,
     )
+
+
+def _settings(processor: Processor, own: Mapping[str, Any], shown: str) -> dict[str, Any]:
+    unknown = next((name for name in own if name not in processor.settings), None)
+    if unknown is not None:
+        message = f"the processor `{processor.name}` has no setting `{unknown}`"
+        known = processor.settings
+        hint = did_you_mean(unknown, known) or f"it has: {', '.join(known) or 'none'}"
+        raise AssetError(message, path=shown, hint=hint)
+    return {**processor.settings, **own}
 
 
 def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) -> list[Packed]:

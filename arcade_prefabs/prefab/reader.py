@@ -27,7 +27,7 @@ from .problems import Hint
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
 from .suggest import did_you_mean, shown
 
-__all__ = ["read_prefabs"]
+__all__ = ["DocumentReader", "read_prefabs"]
 
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
 _PLACEMENT: Final = compile_type(Placement)
@@ -77,7 +77,7 @@ def read_prefabs(
     document = parse(text, path=shown)
     file = PrefabFile(identifier, shown, document)
     registry = default_registry if registry is None else registry
-    reader = _Reader(file, registry, asset_exists)
+    reader = DocumentReader(file, registry, asset_exists)
     file.prefabs = MappingProxyType(reader.file(document.value))
     file.links = tuple(reader.links)
     file.errors = file._problems.found()
@@ -107,7 +107,9 @@ def _form_hint(value: Value) -> str:
     return "several prefabs stand in `Library(label: Prefab(...), ...)`"
 
 
-class _Reader:
+class DocumentReader:
+    """Reads the parts of a file; what is wrong goes to the file's problems. One thread."""
+
     def __init__(
         self,
         file: PrefabFile,
@@ -121,6 +123,7 @@ class _Reader:
         self.links: list[Reference] = []
 
     def file(self, value: Value) -> dict[str | None, PrefabDocument]:
+        """The prefabs of a file, by label."""
         value = _as_struct(value)
         if isinstance(value, Struct) and value._name == "Prefab":
             return {None: self._prefab(value, self._file.id, None)}
@@ -146,8 +149,8 @@ class _Reader:
         return prefabs
 
     def _prefab(self, struct: Struct, identifier: str, at: At | None) -> PrefabDocument:
-        given = self._fields(struct, _PREFAB_FIELDS, at)
-        components = self._components(given.get("components", []), (at, "components", "components"))
+        given = self.fields(struct, _PREFAB_FIELDS, at)
+        components = self.components(given.get("components", []), (at, "components", "components"))
         children = given.get("children", [])
         abstract = given.get("abstract", False)
         if not isinstance(abstract, bool):
@@ -158,13 +161,14 @@ class _Reader:
             file=self._file,
             extends=self._extends(given.get("extends", []), (at, "extends", "extends")),
             components=components,
-            removed=self._removed(given.get("remove", []), components, (at, "remove", "remove")),
+            removed=self.removed(given.get("remove", []), components, (at, "remove", "remove")),
             children=self._children(children, (at, "children", "children")),
             abstract=abstract is True,
             at=(at, "Prefab", ""),  # a step that leads nowhere: the prefab itself
         )
 
-    def _fields(self, struct: Struct, known: tuple[str, ...], at: At | None) -> dict[str, Any]:
+    def fields(self, struct: Struct, known: tuple[str, ...], at: At | None) -> dict[str, Any]:
+        """The fields of a struct; unknown and repeated ones are reported."""
         given: dict[str, Any] = {}
         for field_name, value in struct._items():
             place: At = (at, field_name, field_name)
@@ -182,7 +186,8 @@ class _Reader:
                 given[field_name] = value
         return given
 
-    def _list(self, value: Value, at: At, what: str) -> list[Value]:
+    def listed(self, value: Value, at: At, what: str) -> list[Value]:
+        """The items of a list; empty if it is none."""
         if isinstance(value, Unit):
             return []
         if not isinstance(value, list | tuple):
@@ -192,19 +197,20 @@ class _Reader:
 
     def _extends(self, value: Value, at: At) -> tuple[Reference, ...]:
         if not isinstance(value, list | tuple | Unit):
-            reference = self._reference(value, at)
+            reference = self.reference(value, at)
             return () if reference is None else (reference,)
         references: dict[str, Reference] = {}
-        for i, item in enumerate(self._list(value, at, "prefabs")):
+        for i, item in enumerate(self.listed(value, at, "prefabs")):
             place: At = (at, i, f"[{i}]")
-            reference = self._reference(item, place)
+            reference = self.reference(item, place)
             if reference is not None and reference.id in references:
                 self._report(place, f"{reference.id} is extended twice")
             elif reference is not None:
                 references[reference.id] = reference
         return tuple(references.values())
 
-    def _reference(self, value: Value, at: At) -> Reference | None:
+    def reference(self, value: Value, at: At) -> Reference | None:
+        """A prefab that is named; None if that is no name."""
         if not isinstance(value, str):
             hint = f'write "{shown(value.name)}"' if isinstance(value, Ident) else None
             message = f"expected a prefab's id in quotes, got {kind_of(value)}"
@@ -216,9 +222,10 @@ class _Reader:
             self._report(at, str(error))
             return None
 
-    def _components(self, value: Value, at: At) -> Mapping[str, Part]:
+    def components(self, value: Value, at: At) -> Mapping[str, Part]:
+        """Components with the fields that are written, by name."""
         parts: dict[str, Part] = {}
-        for i, item in enumerate(self._list(value, at, "components")):
+        for i, item in enumerate(self.listed(value, at, "components")):
             place: At = (at, i, f"[{i}]")
             name = item._name if isinstance(item, Struct) else getattr(item, "name", None)
             if name is None:
@@ -234,13 +241,14 @@ class _Reader:
                 self._report(place, f"the component `{name}` stands twice")
             else:
                 named: At = (at, i, name)
-                fields = component.plan.given(item, named, self._report, self._checked)
+                fields = component.plan.given(item, named, self._report, self.checked)
                 parts[name] = Part(fields, named)
         return MappingProxyType(parts)
 
-    def _removed(self, value: Value, components: Mapping[str, Part], at: At) -> Mapping[str, At]:
+    def removed(self, value: Value, components: Mapping[str, Part], at: At) -> Mapping[str, At]:
+        """Names of components to take away, and where they stand."""
         removed: dict[str, At] = {}
-        for i, item in enumerate(self._list(value, at, "component names")):
+        for i, item in enumerate(self.listed(value, at, "component names")):
             place: At = (at, i, f"[{i}]")
             name = item.name if isinstance(item, Ident) else item
             if not isinstance(name, str):
@@ -258,7 +266,7 @@ class _Reader:
     def _children(self, value: Value, at: At) -> tuple[ChildDocument, ...]:
         children: list[ChildDocument] = []
         names: set[str] = set()
-        for i, item in enumerate(self._list(value, at, "children")):
+        for i, item in enumerate(self.listed(value, at, "children")):
             place: At = (at, i, f"[{i}]")
             if not isinstance(item, Struct) or item._name not in (None, "Child"):
                 hint = 'children look like `(name: "lamp", prefab: "props/lamp", at: (0, 32))`'
@@ -276,20 +284,20 @@ class _Reader:
         return tuple(children)
 
     def _child(self, struct: Struct, at: At) -> ChildDocument:
-        given = self._fields(struct, _CHILD_FIELDS, at)
+        given = self.fields(struct, _CHILD_FIELDS, at)
         name = given.get("name")
         if name is not None and (not isinstance(name, str) or not name):
             self._report((at, "name", ".name"), f"expected text in quotes, got {kind_of(name)}")
             name = None
         prefab = None
         if "prefab" in given:
-            prefab = self._reference(given["prefab"], (at, "prefab", ".prefab"))
+            prefab = self.reference(given["prefab"], (at, "prefab", ".prefab"))
         elif name is None:
             self._report(at, "a child needs a `prefab`, or the `name` of an inherited child")
         placed = Struct(None, {key: given[key] for key in _PLACEMENT.fields if key in given})
-        placement = _PLACEMENT.given(placed, at, self._report, self._checked)
-        overrides = self._components(given.get("overrides", []), (at, "overrides", "overrides"))
-        removed = self._removed(given.get("remove", []), overrides, (at, "remove", "remove"))
+        placement = _PLACEMENT.given(placed, at, self._report, self.checked)
+        overrides = self.components(given.get("overrides", []), (at, "overrides", "overrides"))
+        removed = self.removed(given.get("remove", []), overrides, (at, "remove", "remove"))
         return ChildDocument(
             name=None if name is None else str(name),
             prefab=prefab,
@@ -299,7 +307,8 @@ class _Reader:
             at=(at, "child", ""),
         )
 
-    def _checked(self, kind: str, name: str, at: At) -> str:
+    def checked(self, kind: str, name: str, at: At) -> str:
+        """The one spelling of a name of some kind; see `Checked`."""
         if kind == "prefab":
             link = Reference(prefab_id(name, base=self._file.id), at)
             self.links.append(link)

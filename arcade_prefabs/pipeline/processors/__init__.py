@@ -4,13 +4,45 @@ from __future__ import annotations
 
 from ...prefab import ComponentRegistry
 from ..processor import Processor
+from .image import Derivation, ImageFrame, ImageHead, ImageProcessor, read_image
+from .plain import JsonProcessor, RawProcessor, read_data, read_json
 from .prefab import PrefabProcessor
+from .world import (
+    WorldEntity,
+    WorldHead,
+    WorldProcessor,
+    cell_label,
+    read_cell,
+    read_world,
+)
 
-__all__ = ["PrefabProcessor", "builtin_processors"]
+__all__ = [
+    "Derivation",
+    "ImageFrame",
+    "ImageHead",
+    "ImageProcessor",
+    "JsonProcessor",
+    "PrefabProcessor",
+    "RawProcessor",
+    "WorldEntity",
+    "WorldHead",
+    "WorldProcessor",
+    "builtin_processors",
+    "cell_label",
+    "read_cell",
+    "read_data",
+    "read_image",
+    "read_json",
+    "read_world",
+]
 
 
 def builtin_processors(registry: ComponentRegistry | None = None) -> list[Processor]:
     """The built-in processors; of those that take a file, the last one gets it."""
     return [
+        RawProcessor(),
+        JsonProcessor(),
+        ImageProcessor(),
+        WorldProcessor(registry),
         PrefabProcessor(registry),
     ]

@@ -28,7 +28,7 @@ from ...prefab import (
 )
 from ...prefab.ids import file_of
 from ..prefab_pages import encode_prefab
-from ..processor import Job, Output, digest, output_digest
+from ..processor import UNREADABLE, Job, Output, digest, output_digest
 
 __all__ = ["PrefabProcessor"]
 
@@ -190,7 +190,7 @@ class _Batch:
         raise known
 
     def _read(self, identifier: str) -> PrefabFile:
-        self._content[identifier] = b""  # what cannot be read differs from every content
+        self._content[identifier] = UNREADABLE
         data = self._peek(identifier)
         content = self._content[identifier] = digest(data)
         file = self._cache.get(identifier, content)

@@ -1,0 +1,295 @@
+"""Images: decoded, cut into frames, and given the border that a texture atlas wants.
+
+What stands in the store can be written into an atlas as it is. The hash of a frame is the one
+that Arcade computes for an image, so that a texture of the game's own with the same pixels
+shares its place in the atlas.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from PIL import Image, ImageStat, UnidentifiedImageError
+from PIL.Image import Resampling
+
+from ...errors import AssetError
+from ..assets import BakedAsset
+from ..processor import Job, Output
+
+__all__ = ["Derivation", "ImageFrame", "ImageHead", "ImageProcessor", "read_image"]
+
+# Pillow would otherwise try every format that it knows, some of which start other programs.
+_FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TGA")
+_MAX_PIXELS: Final = 4096 * 4096
+
+
+class Derivation(Protocol):
+    """Computes something from a frame that is worth baking, such as a hit box.
+
+    Attributes:
+        name: Its place in `ImageFrame.derived`.
+        version: Raised whenever the same image gives another value.
+    """
+
+    @property
+    def name(self) -> str:
+        """See above."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """See above."""
+        ...
+
+    def __call__(self, image: Image.Image) -> Any:
+        """The value, as JSON, of an RGBA image without its border."""
+        ...
+
+
+class ImageFrame(msgspec.Struct, frozen=True):
+    """One picture of an image.
+
+    Attributes:
+        width: Pixels, without the border.
+        height: Pixels, without the border.
+        hash: What Arcade computes for such an image: SHA-256 of its RGBA bytes.
+        color: Average red, green, blue, weighted by opacity, and average alpha, each 0 to 255.
+        at: Where its bytes, border included, begin in the data.
+        size: How many there are.
+        duration: Seconds that an animated image shows it; None otherwise.
+        derived: What derivations made of it, by their names.
+    """
+
+    width: int
+    height: int
+    hash: str
+    color: tuple[int, int, int, int]
+    at: int
+    size: int
+    duration: float | None = None
+    derived: dict[str, Any] = {}
+
+
+class ImageHead(msgspec.Struct, frozen=True):
+    """The first page of a baked image.
+
+    Attributes:
+        border: Pixels of border around each frame.
+        frames: The frames; the bytes of all of them are the data.
+    """
+
+    border: int
+    frames: tuple[ImageFrame, ...]
+
+
+class ImageProcessor:
+    """Bakes images, animated ones and sprite sheets included.
+
+    Settings: ``frame_size`` ([width, height]) cuts a sheet into frames, counted from the top left,
+    row by row, ``columns`` and ``count`` of them, from the frame ``first`` on; a strip is a sheet
+    of one row. Without them, columns are as many as fit, and frames as well. ``border`` is in
+    pixels, two in Arcade's own atlas. ``max_pixels`` limits an image, all frames together.
+
+    Args:
+        derive: What else to compute from each frame.
+        border: The setting of that name.
+        max_pixels: The setting of that name.
+
+    Any process.
+    """
+
+    name = "image"
+    version = 1
+    patterns = tuple(f"*.{one}" for one in ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tga"))
+
+    def __init__(
+        self,
+        derive: Sequence[Derivation] = (),
+        *,
+        border: int = 2,
+        max_pixels: int = _MAX_PIXELS,
+    ) -> None:
+        self._derive = tuple(derive)
+        self.settings: Mapping[str, Any] = {
+            "border": border,
+            "max_pixels": max_pixels,
+            "frame_size": None,
+            "columns": None,
+            "count": None,
+            "first": 0,
+            "derive": {one.name: one.version for one in self._derive},
+        }
+
+    def process(self, job: Job) -> Iterator[Output]:
+        """One output: the frames in the head, their bytes behind it."""
+        border = _whole(job, "border", least=0, most=64)
+        frames: list[ImageFrame] = []
+        data = bytearray()
+        places: dict[str, int] = {}
+        for image, duration in _frames(job):
+            pixels = image.tobytes()
+            name = hashlib.sha256(pixels).hexdigest()
+            bordered = _bordered(image, border)
+            at = places.get(name)
+            if at is None:
+                at = places[name] = len(data)
+                data += bordered
+            frame = ImageFrame(
+                width=image.width,
+                height=image.height,
+                hash=name,
+                color=_average(image),
+                at=at,
+                size=len(bordered),
+                duration=duration,
+                derived={one.name: one(image) for one in self._derive},
+            )
+            frames.append(frame)
+        head = msgspec.to_builtins(ImageHead(border, tuple(frames)))
+        yield job.output(head, data=data, kind="image")
+
+
+def read_image(asset: BakedAsset) -> ImageHead:
+    """What a baked image holds; the bytes of its frames are in ``asset.data()``.
+
+    Raises:
+        AssetError: It was baked to something else.
+
+    Any thread.
+    """
+    if asset.kind != "image":
+        raise AssetError(f"this was baked to {asset.kind}, not to an image", path=asset.id)
+    return msgspec.json.decode(asset.first, type=ImageHead)
+
+
+def _frames(job: Job) -> Iterator[tuple[Image.Image, float | None]]:
+    """The RGBA frames of an image, and how long each is shown."""
+    limit = _whole(job, "max_pixels", least=1)
+    image = _opened(job, limit)
+    if job.settings["frame_size"] is not None:
+        yield from ((frame, None) for frame in _cut(job, _decoded(job, image)))
+        return
+    count = _frame_count(job, image)
+    if count * image.width * image.height > limit:
+        size = f"{count:,} frames of {image.width:,}×{image.height:,} pixels"
+        raise job.error(f"the image has {size}, over {limit:,} pixels in all")
+    for number in range(count):
+        frame = _decoded(job, image, number)
+        duration = image.info.get("duration") if count > 1 else None
+        yield frame, duration / 1000 if duration is not None else None
+
+
+def _opened(job: Job, limit: int) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large images and of odd ones; we know what is too large.
+            warnings.simplefilter("ignore")
+            # Reads the header only.
+            image = Image.open(io.BytesIO(job.data), formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        found = re.search(r"[0-9]+", str(error))
+        pixels = f"{int(found.group()):,}" if found else "too many"
+        raise job.error(f"the image has {pixels} pixels, over {limit:,} in all") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            reason = f"it is no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+        raise job.error(f"the image cannot be read: {reason}") from error
+    if image.width < 1 or image.height < 1:
+        raise job.error("the image has no pixels")
+    if image.width * image.height > limit:
+        message = f"the image has {image.width:,}×{image.height:,} pixels, over {limit:,} in all"
+        raise job.error(message, hint="cut it into smaller ones, or raise `max_pixels`")
+    return image
+
+
+def _frame_count(job: Job, image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:  # it looks through the whole file
+        raise job.error(f"the image is damaged: {type(error).__name__}: {error}") from error
+
+
+def _decoded(job: Job, image: Image.Image, number: int = 0) -> Image.Image:
+    try:
+        if number:
+            image.seek(number)
+        # What Arcade does with an image that it loads.
+        return image.convert("RGBA") if image.mode != "RGBA" else image.copy()
+    except Exception as error:
+        message = f"the image cannot be decoded: {type(error).__name__}: {error}"
+        raise job.error(message, hint="is the file complete?") from error
+
+
+def _cut(job: Job, image: Image.Image) -> Iterator[Image.Image]:
+    """The frames of a sprite sheet."""
+    size = job.settings["frame_size"]
+    if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_whole(n) for n in size)):
+        raise job.error(f"frame_size must be [width, height] in pixels, got {size!r}")
+    width, height = size
+    across, down = image.width // width, image.height // height
+    columns = across if job.settings["columns"] is None else _whole(job, "columns")
+    if columns > across or not across or not down:
+        message = (
+            f"{columns or 1} columns of {width}×{height} pixels do not fit into an image of "
+            f"{image.width}×{image.height}"
+        )
+        raise job.error(message, hint=f"{across} columns and {down} rows would fit")
+    first = _whole(job, "first", least=0)
+    there = columns * down
+    count = there - first if job.settings["count"] is None else _whole(job, "count")
+    if count < 1 or first + count > there:
+        message = f"frames {first} to {first + count - 1} are asked for, and there are {there}"
+        raise job.error(message, hint=f"{columns} columns and {down} rows, counted from 0")
+    for number in range(first, first + count):
+        left, top = number % columns * width, number // columns * height
+        yield image.crop((left, top, left + width, top + height))
+
+
+def _is_whole(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _whole(job: Job, name: str, *, least: int = 1, most: int | None = None) -> int:
+    value = job.settings[name]
+    if not _is_whole(value, least) or (most is not None and value > most):
+        limits = f"from {least}" + (f" to {most}" if most is not None else " on")
+        raise job.error(f"the setting `{name}` must be a whole number {limits}, got {value!r}")
+    return int(value)
+
+
+def _bordered(image: Image.Image, border: int) -> bytes:
+    """The pixels with the outermost ones repeated outwards, corners left clear.
+
+    So does `arcade.DefaultTextureAtlas.write_image`, arcade/texture_atlas/atlas_default.py.
+    """
+    if not border:
+        return image.tobytes()
+    width, height = image.size
+    whole = Image.new("RGBA", (width + 2 * border, height + 2 * border), (0, 0, 0, 0))
+    whole.paste(image, (border, border))
+    for box, size, place in (
+        ((0, 0, width, 1), (width, border), (border, 0)),
+        ((0, height - 1, width, height), (width, border), (border, height + border)),
+        ((0, 0, 1, height), (border, height), (0, border)),
+        ((width - 1, 0, width, height), (border, height), (width + border, border)),
+    ):
+        whole.paste(image.crop(box).resize(size, Resampling.NEAREST), place)
+    return whole.tobytes()
+
+
+def _average(image: Image.Image) -> tuple[int, int, int, int]:
+    alpha = image.getchannel("A")
+    opacity = ImageStat.Stat(alpha).mean[0]
+    if not opacity:
+        return (0, 0, 0, 0)
+    # The channels with every pixel weighted by how much of it can be seen.
+    seen = image.convert("RGBa")
+    red, green, blue = (round(one * 255 / opacity) for one in ImageStat.Stat(seen).mean[:3])
+    return (min(red, 255), min(green, 255), min(blue, 255), round(opacity))

@@ -1,0 +1,314 @@
+"""Worlds: entities sorted into cells, each of which can be loaded by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ...errors import AssetError, AssetTooLargeError, LocatedError, MissingAssetError, RonError
+from ...prefab import Asset, ComponentRegistry, default_registry
+from ...prefab.plans import At
+from ..assets import BakedAsset
+from ..processor import PAGE_BYTES, Job, Output
+from .world_document import DERIVED, EntityDocument, WorldDocument, read_world_file
+
+__all__ = ["WorldEntity", "WorldHead", "WorldProcessor", "cell_label", "read_cell", "read_world"]
+
+ALWAYS: Final = "always"
+"""The label of the entities that are there wherever the player is."""
+
+_CELL_SIZE: Final = 1024.0
+_DEEPEST: Final = 64
+_ROOM: Final = PAGE_BYTES - 64
+_CELL: Final = struct.Struct("<ii")
+_encode = msgspec.json.Encoder().encode
+
+
+class WorldEntity(msgspec.Struct, frozen=True, array_like=True):
+    """An entity of a world.
+
+    Attributes:
+        id: Its own name in the world; the same after every edit that leaves it alone.
+        prefab: The id of what it is.
+        x: Pixels.
+        y: Pixels.
+        rotation: Clockwise, in degrees.
+        scale_x: Factor.
+        scale_y: Factor.
+        layer: The layer to draw it in; None for that of its prefab.
+        overrides: Fields that differ from those of the prefab, by component.
+        removed: Components that it does not have.
+    """
+
+    id: str
+    prefab: str
+    x: float
+    y: float
+    rotation: float = 0.0
+    scale_x: float = 1.0
+    scale_y: float = 1.0
+    layer: str | None = None
+    overrides: dict[str, dict[str, Any]] = {}
+    removed: tuple[str, ...] = ()
+
+
+class WorldHead(msgspec.Struct, frozen=True):
+    """What a world is made of.
+
+    Attributes:
+        cell_size: Pixels.
+        layers: Names in drawing order; empty if the world does not say.
+        entities: How many there are.
+        always: How many of them are there wherever the player is.
+        cells: Column and row of every cell with anything in it, sorted.
+    """
+
+    cell_size: float
+    layers: tuple[str, ...]
+    entities: int
+    always: int
+    cells: tuple[tuple[int, int], ...] = ()
+
+
+class WorldProcessor:
+    """Bakes world files: one output for each cell, and one that says which cells there are.
+
+    Prefabs are only named: they are not part of a world's bake, but needed at run time.
+
+    Args:
+        registry: The components that entities may override; the ``default_registry`` by default.
+
+    Any process.
+    """
+
+    name = "world"
+    version = 1
+    patterns = ("worlds/*.ron",)
+    settings: Mapping[str, Any] = {"cell_size": _CELL_SIZE}
+
+    def __init__(self, registry: ComponentRegistry | None = None) -> None:
+        self._registry = default_registry if registry is None else registry
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"description": self._registry.describe()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(ComponentRegistry.described(state["description"]))  # type: ignore[misc]
+
+    def process(self, job: Job) -> Iterator[Output]:
+        """The outputs of a world, or all of its mistakes."""
+        reader = _Included(job, self._registry)
+        try:
+            reader.read(job.path, job.data, ())
+        except RonError:
+            self._depend(job, None)
+            raise
+        if reader.errors:
+            for error in reader.errors:
+                job.fail(error)
+            self._depend(job, None)
+            return
+        self._depend(job, reader.components)
+        yield from _outputs(job, reader)
+
+    def _depend(self, job: Job, components: set[str] | None) -> None:
+        names = None if components is None else sorted(components)
+        if names != []:
+            # The prefab processor, whose registry this is, answers for these names.
+            name = "components:" + ("*" if names is None else ",".join(names))
+            job.depends("ambient", name, self._registry.describe().fingerprint(names))
+
+
+class _Included:
+    """A world file with all that it includes."""
+
+    def __init__(self, job: Job, registry: ComponentRegistry) -> None:
+        self.errors: list[LocatedError] = []
+        self.entities: list[EntityDocument] = []
+        self.components: set[str] = set()
+        self.top: WorldDocument | None = None
+        self._job = job
+        self._registry = registry
+        self._seen: set[str] = set()
+        self._ids: dict[str, str] = {}
+
+    def read(self, path: str, data: bytes, chain: tuple[str, ...]) -> None:
+        """Read a file, and behind it those that it includes."""
+        shown = self._job.shown_name(path)
+        world = read_world_file(data, path, self._registry, shown)
+        self._seen.add(path)
+        self.errors += world.file.errors
+        self.components |= world.components
+        if self.top is None:
+            self.top = world
+        for entity in world.entities:
+            self._take(entity, world)
+        for included, at in world.included:
+            self._include(included, at, world, (*chain, path))
+
+    def _take(self, entity: EntityDocument, world: WorldDocument) -> None:
+        layers = self.top.layers if self.top is not None else ()
+        if layers and entity.layer is not None and entity.layer not in layers:
+            if world is not self.top:
+                message = f"the world has no layer `{entity.layer}`"
+                self._fail(world, (entity.at, "layer", ".layer"), message)
+            return
+        if entity.id is not None:
+            place: At = (entity.at, "id", ".id")
+            known = self._ids.get(entity.id)
+            if known is not None:
+                message = f"the id `{entity.id}` stands in {known}, too"
+                self._fail(world, place, message)
+                return
+            self._ids[entity.id] = world.file.path
+        self.entities.append(entity)
+
+    def _include(self, path: str, at: At, world: WorldDocument, chain: tuple[str, ...]) -> None:
+        if path in chain:
+            circle = " → ".join((*chain[chain.index(path) :], path))
+            self._fail(world, at, f"a world cannot include itself: {circle}")
+        elif len(chain) >= _DEEPEST:
+            self._fail(world, at, f"more than {_DEEPEST} files include each other")
+        elif path in self._seen:
+            self._fail(world, at, f"{path} is included by another file already")
+        else:
+            try:
+                self.read(path, self._job.read(path), chain)
+            except MissingAssetError:
+                self._fail(world, at, f"there is no world file {path}")
+            except RonError as error:
+                self.errors.append(error)
+            except AssetError as error:
+                self._fail(world, at, error.message)
+
+    def _fail(self, world: WorldDocument, at: At, message: str) -> None:
+        self.errors.append(world.file.error(at, message))
+
+
+def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
+    assert reader.top is not None
+    size = reader.top.cell_size or _checked_size(job)
+    cells: dict[tuple[int, int], list[WorldEntity]] = {}
+    always: list[WorldEntity] = []
+    for entity, document in zip(_entities(reader.entities), reader.entities, strict=True):
+        if document.always:
+            always.append(entity)
+        else:
+            cell = (math.floor(entity.x / size), math.floor(entity.y / size))
+            cells.setdefault(cell, []).append(entity)
+    order = sorted(cells)
+    head = {
+        "cell_size": size,
+        "layers": reader.top.layers,
+        "entities": len(reader.entities),
+        "always": len(always),
+    }
+    packed = b"".join(_CELL.pack(*cell) for cell in order)
+    yield job.output(head, data=packed, kind="world", needs=_needs(always))
+    for cell in order:
+        yield _cell_output(job, cell_label(*cell), cells[cell])
+    if always:
+        yield _cell_output(job, ALWAYS, always)
+
+
+def _checked_size(job: Job) -> float:
+    size = job.settings["cell_size"]
+    if isinstance(size, bool) or not isinstance(size, int | float) or not 1 <= size <= 1e9:
+        raise job.error(f"the setting `cell_size` must be pixels from 1 on, got {size!r}")
+    return float(size)
+
+
+def _entities(documents: list[EntityDocument]) -> Iterator[WorldEntity]:
+    """The entities, those without an id named by what and where they are."""
+    twins: Counter[str] = Counter()
+    for document in documents:
+        place = document.placement
+        x, y = place.at
+        name = document.id
+        if name is None:
+            # The n-th of several in one place: which of them it is cannot matter to anybody.
+            what = f"{document.prefab} {float(x)} {float(y)} {float(place.rotation)}"
+            text = f"{what} {twins[what]}"
+            twins[what] += 1
+            name = DERIVED + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        scale = place.scale
+        scale_x, scale_y = scale if isinstance(scale, tuple) else (scale, scale)
+        yield WorldEntity(
+            id=name,
+            prefab=document.prefab,
+            x=float(x),
+            y=float(y),
+            rotation=float(place.rotation),
+            scale_x=float(scale_x),
+            scale_y=float(scale_y),
+            layer=document.layer,
+            overrides=document.overrides,
+            removed=document.removed,
+        )
+
+
+def cell_label(column: int, row: int) -> str:
+    """The label of a cell: ``c3_m2`` for column 3, row -2. Any thread."""
+    return f"c{column}_{row}".replace("-", "m")
+
+
+def _needs(entities: list[WorldEntity]) -> list[Asset]:
+    return [Asset("prefab", name) for name in sorted({entity.prefab for entity in entities})]
+
+
+def _cell_output(job: Job, label: str, entities: list[WorldEntity]) -> Output:
+    pages: list[bytes] = []
+    rows: list[bytes] = []
+    size = 0
+    # By id, so that the order of the file is no part of what was baked.
+    for entity in sorted(entities, key=lambda one: one.id):
+        row = _encode(entity)
+        if len(row) > _ROOM:
+            message = f"the entity {entity.id} has {len(row):,} bytes of data, over {_ROOM:,}"
+            raise AssetTooLargeError(message, path=job.shown)
+        if size + len(row) + 1 > _ROOM:
+            pages.append(b"[%b]" % b",".join(rows))
+            rows, size = [], 0
+        rows.append(row)
+        size += len(row) + 1
+    pages.append(b"[%b]" % b",".join(rows))
+    return Output(label, "cell", tuple(pages), tuple(_needs(entities)))
+
+
+_decode_head: Final = msgspec.json.Decoder(WorldHead).decode
+_decode_cell: Final = msgspec.json.Decoder(list[WorldEntity]).decode
+
+
+def read_world(asset: BakedAsset) -> WorldHead:
+    """What a world is made of.
+
+    Raises:
+        AssetError: It was baked to something else.
+        StoreError: It cannot be read.
+
+    Any thread.
+    """
+    if asset.kind != "world":
+        raise AssetError(f"this was baked to {asset.kind}, not to a world", path=asset.id)
+    cells = tuple((column, row) for column, row in _CELL.iter_unpack(asset.data()))
+    return msgspec.structs.replace(_decode_head(asset.first), cells=cells)
+
+
+def read_cell(asset: BakedAsset) -> Iterator[list[WorldEntity]]:
+    """The entities of a cell, page by page.
+
+    Raises:
+        AssetError: It was baked to something else.
+        StoreError: It cannot be read.
+
+    Any thread.
+    """
+    if asset.kind != "cell":
+        raise AssetError(f"this was baked to {asset.kind}, not to a cell", path=asset.id)
+    return (_decode_cell(page) for page in asset)

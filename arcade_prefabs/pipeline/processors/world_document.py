@@ -1,0 +1,237 @@
+"""World files: RON text to entities with places, every mistake with its own place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from ...prefab import ComponentRegistry, Placement, PrefabFile
+from ...prefab.fields import compile_type
+from ...prefab.ids import asset_path
+from ...prefab.plans import At, kind_of
+from ...prefab.reader import DocumentReader
+from ...prefab.suggest import did_you_mean, shown
+from ...ron import Struct, TupleStruct, Unit, Value, parse
+
+__all__ = ["EntityDocument", "WorldDocument", "read_world_file"]
+
+_WORLD_FIELDS: Final = ("cell_size", "layers", "include", "entities")
+_PLACEMENT: Final = compile_type(Placement)
+_ENTITY_FIELDS: Final = (
+    "prefab",
+    *_PLACEMENT.fields,
+    "layer",
+    "id",
+    "always",
+    "overrides",
+    "remove",
+)
+# Beyond, a float has no room left for parts of a pixel that matter.
+_FARTHEST: Final = 1e9
+_LONGEST_ID: Final = 200
+DERIVED: Final = "~"
+"""Ids that authors do not give begin with it, and theirs do not."""
+
+
+@dataclass(slots=True)
+class EntityDocument:
+    """An entity as its file writes it."""
+
+    prefab: str
+    placement: Placement
+    layer: str | None
+    id: str | None
+    always: bool
+    overrides: dict[str, dict[str, Any]]
+    removed: tuple[str, ...]
+    at: At
+
+
+@dataclass(slots=True)
+class WorldDocument:
+    """A world file, nothing included yet.
+
+    Attributes:
+        file: Knows the errors, and where things stand.
+        cell_size: Pixels, None if it is not written.
+        layers: Names in drawing order; empty if they are not written.
+        included: Paths of the files that are included, and where they are named.
+        entities: Its entities, in the order of the file.
+        components: Names of all components that it names.
+    """
+
+    file: PrefabFile
+    cell_size: float | None = None
+    layers: tuple[str, ...] = ()
+    included: list[tuple[str, At]] = field(default_factory=list)
+    entities: list[EntityDocument] = field(default_factory=list)
+    components: set[str] = field(default_factory=set)
+
+
+def read_world_file(
+    data: bytes, path: str, registry: ComponentRegistry, shown_path: str
+) -> WorldDocument:
+    """Read and check one world file.
+
+    Raises:
+        RonError: The text is not RON.
+    """
+    document = parse(data, path=shown_path)
+    file = PrefabFile(path, shown_path, document)
+    world = WorldDocument(file)
+    _Reader(world, registry).read(document.value)
+    file.errors = file._problems.found()
+    return world
+
+
+class _Reader:
+    def __init__(self, world: WorldDocument, registry: ComponentRegistry) -> None:
+        self._world = world
+        self._report = world.file._problems.report
+        self._parts = DocumentReader(world.file, registry, None)
+        self._ids: dict[str, At] = {}
+
+    def read(self, value: Value) -> None:
+        if isinstance(value, TupleStruct) and value.name == "World" and not value.values:
+            value = Struct("World")
+        if not isinstance(value, Struct) or value._name != "World":
+            hint = "a world looks like `World(entities: [(prefab: ..., at: (0, 0))])`"
+            self._report(None, f"expected `World(...)`, got {kind_of(value)}", hint=hint)
+            return
+        given = self._parts.fields(value, _WORLD_FIELDS, None)
+        if "cell_size" in given:
+            self._world.cell_size = self._cell_size(given["cell_size"])
+        self._world.layers = self._layers(given.get("layers", []))
+        self._world.included = self._included(given.get("include", []))
+        at: At = (None, "entities", "entities")
+        for i, item in enumerate(self._parts.listed(given.get("entities", []), at, "entities")):
+            self._entity(item, (at, i, f"[{i}]"))
+
+    def _cell_size(self, value: Value) -> float | None:
+        at: At = (None, "cell_size", "cell_size")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._report(at, f"expected a number of pixels, got {kind_of(value)}")
+        elif not (math.isfinite(value) and 1 <= value <= _FARTHEST):
+            self._report(at, f"expected 1 to {_FARTHEST:,.0f} pixels, got {value}")
+        else:
+            return float(value)
+        return None
+
+    def _layers(self, value: Value) -> tuple[str, ...]:
+        at: At = (None, "layers", "layers")
+        names: dict[str, None] = {}
+        for i, item in enumerate(self._parts.listed(value, at, "names")):
+            place: At = (at, i, f"[{i}]")
+            if not isinstance(item, str) or not item:
+                self._report(place, f"expected a name in quotes, got {kind_of(item)}")
+            elif item in names:
+                self._report(place, f"the layer `{shown(item)}` stands twice")
+            else:
+                names[str(item)] = None
+        return tuple(names)
+
+    def _included(self, value: Value) -> list[tuple[str, At]]:
+        at: At = (None, "include", "include")
+        paths: dict[str, At] = {}
+        for i, item in enumerate(self._parts.listed(value, at, "world files")):
+            place: At = (at, i, f"[{i}]")
+            if not isinstance(item, str):
+                self._report(place, f"expected a path in quotes, got {kind_of(item)}")
+                continue
+            try:
+                path = asset_path(item)
+            except ValueError as error:
+                self._report(place, str(error))
+                continue
+            if path in paths:
+                self._report(place, f"{path} is included twice")
+            paths.setdefault(path, place)
+        return list(paths.items())
+
+    def _entity(self, value: Value, at: At) -> None:
+        if not isinstance(value, Struct) or value._name not in (None, "Entity"):
+            hint = 'entities look like `(prefab: "props/crate", at: (120, 40))`'
+            self._report(at, f"expected an entity, got {kind_of(value)}", hint=hint)
+            return
+        given = self._parts.fields(value, _ENTITY_FIELDS, at)
+        if "prefab" not in given:
+            self._report(at, "an entity needs a `prefab`")
+            return
+        prefab = self._parts.reference(given["prefab"], (at, "prefab", ".prefab"))
+        overrides_at: At = (at, "overrides", "overrides")
+        overrides = self._parts.components(given.get("overrides", []), overrides_at)
+        removed = self._parts.removed(given.get("remove", []), overrides, (at, "remove", "remove"))
+        self._world.components |= {*overrides, *removed}
+        always = given.get("always", False)
+        if not isinstance(always, bool):
+            place = (at, "always", ".always")
+            self._report(place, f"expected true or false, got {kind_of(always)}")
+        placement = self._placement(given, at)
+        layer, name = self._layer(given.get("layer"), at), self._id(given.get("id"), at)
+        if prefab is not None and placement is not None:
+            self._world.entities.append(
+                EntityDocument(
+                    prefab=prefab.id,
+                    placement=placement,
+                    layer=layer,
+                    id=name,
+                    always=always is True,
+                    overrides={one: part.fields for one, part in overrides.items()},
+                    removed=tuple(removed),
+                    at=at,
+                )
+            )
+
+    def _placement(self, given: Mapping[str, Any], at: At) -> Placement | None:
+        if "at" not in given:
+            self._report(at, "an entity needs a place: `at: (x, y)`")
+            return None
+        placed = Struct(None, {key: given[key] for key in _PLACEMENT.fields if key in given})
+        wrong = False
+
+        def report(*arguments: Any, **more: Any) -> None:
+            nonlocal wrong
+            wrong = True
+            self._report(*arguments, **more)
+
+        lowered = _PLACEMENT.given(placed, at, report, self._parts.checked)
+        if wrong:
+            return None
+        placement = msgspec.convert(lowered, Placement)
+        if max(map(abs, placement.at)) > _FARTHEST:
+            self._report((at, "at", ".at"), f"farther than {_FARTHEST:,.0f} pixels from the origin")
+            return None
+        return placement
+
+    def _layer(self, value: Value, at: At) -> str | None:
+        if value is None or isinstance(value, Unit):
+            return None
+        place: At = (at, "layer", ".layer")
+        if not isinstance(value, str):
+            self._report(place, f"expected a layer's name in quotes, got {kind_of(value)}")
+            return None
+        layers = self._world.layers
+        if layers and value not in layers:
+            hint = did_you_mean(value, layers)
+            self._report(place, f"there is no layer `{shown(value)}`", hint=hint)
+        return str(value)
+
+    def _id(self, value: Value, at: At) -> str | None:
+        if value is None:
+            return None
+        place: At = (at, "id", ".id")
+        if not isinstance(value, str) or not value:
+            self._report(place, f"expected text in quotes, got {kind_of(value)}")
+        elif value.startswith(DERIVED) or len(value) > _LONGEST_ID:
+            limits = f"does not begin with `{DERIVED}` and has at most {_LONGEST_ID} characters"
+            self._report(place, f"an id {limits}")
+        elif value in self._ids:
+            self._report(place, f"the id `{shown(value)}` stands twice")
+        else:
+            self._ids[str(value)] = place
+            return str(value)
+        return None

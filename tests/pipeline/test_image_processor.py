@@ -1,0 +1,237 @@
+"""Images: pixels, borders, frames, hashes, and everything that is no image."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from arcade_prefabs import AssetError
+from arcade_prefabs.pipeline import (
+    PAGE_BYTES,
+    AssetPipeline,
+    BakedAsset,
+    ImageFrame,
+    ImageProcessor,
+    Job,
+    MemorySource,
+    read_image,
+)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def noise(width: int, height: int, mode: str = "RGBA") -> Image.Image:
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    data = hashlib.shake_128(f"{width}x{height}{mode}".encode()).digest(width * height * bands)
+    return Image.frombytes(mode, (width, height), data)
+
+
+def pixels(asset: BakedAsset, frame: ImageFrame, border: int) -> Image.Image:
+    size = (frame.width + 2 * border, frame.height + 2 * border)
+    return Image.frombytes("RGBA", size, asset.data()[frame.at : frame.at + frame.size])
+
+
+def test_pixels_hash_and_size_are_those_of_the_picture(baked: Any) -> None:
+    """The middle of the baked picture is the picture; the hash is Arcade's: SHA-256 of its RGBA."""
+    image = noise(20, 9)
+    asset = baked("a.png", {"a.png": encoded(image)})
+    head = read_image(asset)
+    (frame,) = head.frames
+    assert (frame.width, frame.height, head.border) == (20, 9, 2)
+    assert frame.hash == hashlib.sha256(image.tobytes()).hexdigest()
+    middle = pixels(asset, frame, 2).crop((2, 2, 22, 11))
+    assert middle.tobytes() == image.tobytes()
+
+
+def test_border_repeats_the_outermost_pixels(baked: Any) -> None:
+    """Each border pixel is the nearest pixel of the picture; corners are clear, as in Arcade."""
+    image = noise(5, 4)
+    asset = baked("a.png", {"a.png": encoded(image)}, {"border": 3})
+    bordered = pixels(asset, read_image(asset).frames[0], 3)
+    for x in range(bordered.width):
+        for y in range(bordered.height):
+            inside_x, inside_y = 3 <= x < 8, 3 <= y < 7
+            if inside_x or inside_y:
+                nearest = (min(max(x - 3, 0), 4), min(max(y - 3, 0), 3))
+                assert bordered.getpixel((x, y)) == image.getpixel(nearest)
+            else:
+                assert bordered.getpixel((x, y)) == (0, 0, 0, 0)
+
+
+def test_arcades_own_atlas_would_write_the_same_bytes(
+    baked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arcade's own code, its texture replaced by one that keeps the bytes, agrees byte by byte."""
+    arcade = pytest.importorskip("arcade")
+    written: list[bytes] = []
+
+    class Texture:
+        def write(self, data: bytes, level: int, viewport: object) -> None:
+            written.append(data)
+
+    atlas = object.__new__(arcade.texture_atlas.DefaultTextureAtlas)
+    atlas._border = 2
+    atlas._texture = Texture()
+    monkeypatch.setattr(type(atlas), "__del__", lambda self: None, raising=False)
+    image = noise(13, 7)
+    atlas.write_image(image, 0, 0)
+    asset = baked("a.png", {"a.png": encoded(image)})
+    assert asset.data() == written[0]
+    expected = arcade.texture.ImageData.calculate_hash(image)
+    assert read_image(asset).frames[0].hash == expected
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_every_kind_of_pixel_becomes_rgba_as_in_arcade(baked: Any, mode: str) -> None:
+    """Palettes, greys and the like are converted as ``Image.convert`` does it."""
+    image = noise(8, 8, "RGB").convert(mode if mode != "I;16" else "I").convert(mode)
+    data = encoded(image)
+    with Image.open(io.BytesIO(data)) as opened:
+        expected = opened.convert("RGBA")
+    asset = baked("a.png", {"a.png": data}, {"border": 0})
+    assert asset.data() == expected.tobytes()
+
+
+def test_large_picture_has_many_pages(baked: Any) -> None:
+    """No page is over the limit, and together they are the picture."""
+    image = noise(300, 300)
+    asset = baked("a.png", {"a.png": encoded(image)}, {"border": 0})
+    assert asset.pages > 2
+    assert max(len(page) for page in asset) <= PAGE_BYTES
+    assert asset.data() == image.tobytes()
+
+
+def test_sheet_is_cut_row_by_row(baked: Any) -> None:
+    """Frames are counted from the top left; ``first``, ``count`` and ``columns`` choose."""
+    image = noise(40, 30)
+    sheet = {"frame_size": [10, 10], "columns": 3, "first": 2, "count": 4, "border": 0}
+    asset = baked("a.png", {"a.png": encoded(image)}, sheet)
+    frames = read_image(asset).frames
+    corners = [(20, 0), (0, 10), (10, 10), (20, 10)]
+    assert len(frames) == 4
+    for frame, (left, top) in zip(frames, corners, strict=True):
+        expected = image.crop((left, top, left + 10, top + 10))
+        assert pixels(asset, frame, 0).tobytes() == expected.tobytes()
+
+
+def test_strip_without_numbers_gives_every_whole_frame(baked: Any) -> None:
+    """A strip is a sheet of one row; what is left over at its end is no frame."""
+    asset = baked("a.png", {"a.png": encoded(noise(35, 8))}, {"frame_size": [8, 8]})
+    assert len(read_image(asset).frames) == 4
+
+
+def test_equal_frames_are_stored_once(baked: Any) -> None:
+    """Frames with the same pixels share their bytes, not their places in the list."""
+    image = Image.new("RGBA", (32, 8), (1, 2, 3, 255))
+    asset = baked("a.png", {"a.png": encoded(image)}, {"frame_size": [8, 8], "border": 0})
+    frames = read_image(asset).frames
+    assert len(frames) == 4
+    assert {frame.at for frame in frames} == {0}
+    assert len(asset.data()) == 8 * 8 * 4
+
+
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"frame_size": [10, 10], "columns": 5}, "5 columns of 10×10 pixels do not fit"),
+        ({"frame_size": [50, 10]}, "1 columns of 50×10 pixels do not fit"),
+        ({"frame_size": [10, 10], "first": 12}, "there are 12"),
+        ({"frame_size": [10, 10], "count": 13}, "frames 0 to 12 are asked for"),
+        ({"frame_size": [0, 10]}, "frame_size"),
+        ({"frame_size": "big"}, "frame_size"),
+        ({"frame_size": [10, 10], "columns": 0}, "columns"),
+        ({"frame_size": [10, 10], "first": -1}, "first"),
+        ({"frame_size": [10, 10], "count": 2.5}, "count"),
+        ({"border": -1}, "border"),
+        ({"border": True}, "border"),
+        ({"max_pixels": 100}, "40×30 pixels, over 100"),
+        ({"framesize": [10, 10]}, "no setting `framesize`"),
+    ],
+)
+def test_sheet_that_cannot_be_cut_says_what_would_fit(
+    baked: Any, settings_: Mapping[str, Any], message: str
+) -> None:
+    """Wrong settings are an error of the asset, in words that help."""
+    with pytest.raises(AssetError) as caught:
+        baked("a.png", {"a.png": encoded(noise(40, 30))}, settings_)
+    assert message in str(caught.value)
+    assert "a.png" in str(caught.value)
+
+
+def test_animated_gif_gives_all_frames_with_seconds(baked: Any) -> None:
+    """Every frame of an animation is there, with how long it is shown."""
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    first, *more = [Image.new("RGB", (6, 6), color) for color in colors]
+    data = encoded(first, "GIF", save_all=True, append_images=more, duration=[100, 200, 300])
+    asset = baked("a.gif", {"a.gif": data})
+    frames = read_image(asset).frames
+    assert [frame.duration for frame in frames] == [0.1, 0.2, 0.3]
+    assert [frame.color for frame in frames] == [(*color, 255) for color in colors]
+
+
+def test_animation_is_limited_by_all_its_frames(baked: Any) -> None:
+    """A thousand small frames count as one large picture."""
+    first, *more = [Image.new("L", (50, 50), number) for number in range(20)]
+    data = encoded(first, "GIF", save_all=True, append_images=more)
+    with pytest.raises(AssetError, match="20 frames"):
+        baked("a.gif", {"a.gif": data}, {"max_pixels": 20_000})
+
+
+def test_average_color_counts_what_can_be_seen(baked: Any) -> None:
+    """Clear pixels have no say in the colour; alpha is the mean."""
+    image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    image.putpixel((0, 0), (200, 100, 50, 255))
+    frame = read_image(baked("a.png", {"a.png": encoded(image)})).frames[0]
+    assert frame.color == (200, 100, 50, 128)
+    clear = Image.new("RGBA", (2, 2), (9, 9, 9, 0))
+    assert read_image(baked("b.png", {"b.png": encoded(clear)})).frames[0].color == (0, 0, 0, 0)
+
+
+class Corners:
+    """A derivation, as a higher floor would bring one along."""
+
+    name = "corners"
+
+    def __init__(self, version: int = 1) -> None:
+        self.version = version
+
+    def __call__(self, image: Image.Image) -> Any:
+        return [self.version, image.width, image.height]
+
+
+def test_derived_data_is_baked_and_its_version_is_part_of_the_key(tmp_path: Any) -> None:
+    """What a derivation computes is in the frame; a newer version bakes the image again."""
+    source = MemorySource({"a.png": encoded(noise(4, 3))})
+    for version, expected in ((1, 1), (1, 0), (2, 1)):
+        processors = [ImageProcessor([Corners(version)])]
+        store = tmp_path / "bake.sqlite"
+        with AssetPipeline(source, processors=processors, store=store, jobs=0) as pipeline:
+            assert len(pipeline.bake().baked) == expected
+            frame = read_image(pipeline.get("a.png")).frames[0]
+            assert frame.derived == {"corners": [version, 4, 3]}
+
+
+@given(data=st.binary(max_size=200), flip=st.integers(0, 10_000))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_raise_anything_but_asset_errors(data: bytes, flip: int) -> None:
+    """Random bytes, and a real picture with one of its bytes changed: baked, or an asset error."""
+    real = bytearray(encoded(noise(9, 9)))
+    real[flip % len(real)] ^= 0x55
+    processor = ImageProcessor()
+    for content in (data, b"\x89PNG\r\n\x1a\n" + data, bytes(real)):
+        job = Job("a.png", content, processor.settings, read=lambda path: b"")
+        with contextlib.suppress(AssetError):
+            (output,) = processor.process(job)
+            assert output.kind == "image"

@@ -1,0 +1,264 @@
+"""Worlds: every entity in exactly one cell, ids that survive edits, mistakes with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import make_dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcade_prefabs import ComponentRegistry
+from arcade_prefabs.pipeline import (
+    PAGE_BYTES,
+    AssetPipeline,
+    MemorySource,
+    WorldEntity,
+    cell_label,
+    read_cell,
+    read_world,
+)
+from arcade_prefabs.prefab.ids import is_label
+
+NAME = "worlds/valley.ron"
+COORDINATES = st.floats(-1e9, 1e9, allow_nan=False) | st.integers(-5, 5).map(lambda n: n * 100)
+
+
+def world(*entities: str, **fields: str) -> str:
+    lines = [f"{name}: {text}," for name, text in fields.items()]
+    return f"World({' '.join(lines)} entities: [{', '.join(entities)}])"
+
+
+def cells_of(text: str, **more: str) -> dict[str, list[WorldEntity]]:
+    """The entities of a world by label; every one as its own cell reads it."""
+    files = {NAME: text, **{f"worlds/{name}.ron": other for name, other in more.items()}}
+    with AssetPipeline(MemorySource(files), jobs=0) as pipeline:
+        head = read_world(pipeline.get(NAME))
+        labels = [cell_label(*cell) for cell in head.cells] + ["always"] * bool(head.always)
+        found = {
+            label: [one for page in read_cell(pipeline.get(f"{NAME}#{label}")) for one in page]
+            for label in labels
+        }
+        kinds = [one for one in pipeline.ids("cell") if one.startswith(NAME + "#")]
+        assert sorted(kinds) == sorted(f"{NAME}#{label}" for label in labels)
+        assert sum(map(len, found.values())) == head.entities
+        return found
+
+
+def errors_of(text: str, files: Mapping[str, str] | None = None) -> list[str]:
+    with AssetPipeline(MemorySource({NAME: text, **(files or {})}), jobs=0) as pipeline:
+        report = pipeline.bake()
+        assert NAME not in pipeline.ids()
+        return [str(error) for error in report.errors]
+
+
+def test_entity_has_all_that_its_file_says() -> None:
+    """Place, rotation, both forms of scale, layer, id, overrides and removals come back."""
+    text = world(
+        '(prefab: "props/crate", at: (120, -40), rotation: 45, scale: 2, layer: "props", id: "one",'
+        " overrides: [Sprite(alpha: 128)], remove: [Collider])",
+        '(prefab: "castle.ron#gate", at: (1.5, 0), scale: (1, 0.5))',
+        cell_size="100",
+        layers='["ground", "props"]',
+    )
+    cells = cells_of(text)
+    (crate,) = cells["c1_m1"]
+    assert crate == WorldEntity(
+        id="one",
+        prefab="prefabs/props/crate.ron",
+        x=120.0,
+        y=-40.0,
+        rotation=45.0,
+        scale_x=2.0,
+        scale_y=2.0,
+        layer="props",
+        overrides={"Sprite": {"alpha": 128}},
+        removed=("Collider",),
+    )
+    (gate,) = cells["c0_0"]
+    assert gate.prefab == "prefabs/castle.ron#gate"
+    assert (gate.scale_x, gate.scale_y, gate.layer) == (1.0, 0.5, None)
+    assert gate.id.startswith("~")
+
+
+@given(places=st.lists(st.tuples(COORDINATES, COORDINATES), max_size=20), size=st.integers(1, 999))
+def test_every_entity_is_in_the_one_cell_that_holds_its_place(
+    places: list[tuple[float, float]], size: int
+) -> None:
+    """Exactly once, borders belong to the cell above, and negative places are right."""
+    entities = [
+        f'(prefab: "a", at: ({x!r}, {y!r}), id: "{number}")' for number, (x, y) in enumerate(places)
+    ]
+    found = cells_of(world(*entities, cell_size=str(size)))
+    seen: dict[str, tuple[float, float]] = {}
+    for label, members in found.items():
+        column, row = (int(part.replace("m", "-")) for part in label[1:].split("_"))
+        for one in members:
+            assert one.id not in seen
+            seen[one.id] = (one.x, one.y)
+            assert column * size <= one.x or one.x - column * size > -1e-6
+            assert (column, row) == (one.x // size, one.y // size)
+    assert seen == {str(number): place for number, place in enumerate(places)}
+
+
+@given(order=st.permutations(range(6)), insert=st.integers(0, 6))
+def test_ids_survive_reordering_and_inserting(order: list[int], insert: int) -> None:
+    """Entities without an id of their own keep the one they got, twins included."""
+    entities = [f'(prefab: "a", at: ({number // 2}, 0))' for number in range(6)]
+    before = {one.id for one in cells_of(world(*entities))["c0_0"]}
+    assert len(before) == 6
+    changed = [entities[number] for number in order]
+    changed.insert(insert, '(prefab: "b", at: (0, 0))')
+    after = {one.id for one in cells_of(world(*changed))["c0_0"]}
+    assert before < after
+    assert len(after) == 7
+
+
+def test_order_of_the_file_is_no_part_of_what_is_baked() -> None:
+    """Two files that differ in order only are baked to the same cells."""
+    entities = [f'(prefab: "a", at: ({number}, 0))' for number in range(5)]
+    digests = []
+    for text in (world(*entities), world(*reversed(entities))):
+        with AssetPipeline(MemorySource({NAME: text}), jobs=0) as pipeline:
+            digests.append(pipeline.get(f"{NAME}#c0_0").digest)
+    assert digests[0] == digests[1]
+
+
+def test_full_cell_is_cut_into_pages_that_are_read_alone() -> None:
+    """20,000 entities in one cell: no page over the limit, none lost."""
+    text = world(*(f'(prefab: "p{n % 50}", at: ({n % 1000}, {n % 7}))' for n in range(20_000)))
+    with AssetPipeline(MemorySource({NAME: text}), jobs=0) as pipeline:
+        asset = pipeline.get(f"{NAME}#c0_0")
+        assert asset.pages > 5
+        assert max(len(page) for page in asset) <= PAGE_BYTES
+        assert len({one.id for page in read_cell(asset) for one in page}) == 20_000
+
+
+def test_always_loaded_entities_are_in_no_cell() -> None:
+    """They come with the world, wherever the player is, and the world needs their prefabs."""
+    text = world('(prefab: "sky", at: (5000, 5000), always: true)', '(prefab: "a", at: (0, 0))')
+    cells = cells_of(text)
+    assert [one.prefab for one in cells["always"]] == ["prefabs/sky.ron"]
+    assert list(cells) == ["c0_0", "always"]
+
+
+def test_included_files_belong_to_the_world_and_rebake_it() -> None:
+    """Their entities are added; an edit of one bakes the world again."""
+    source = MemorySource(
+        {
+            NAME: world('(prefab: "a", at: (0, 0))', include='["worlds/north.ron"]'),
+            "worlds/north.ron": world('(prefab: "b", at: (0, 0))'),
+        }
+    )
+    with AssetPipeline(source, jobs=0) as pipeline:
+        assert pipeline.bake().ok
+        assert read_world(pipeline.get(NAME)).entities == 2
+        source.write("worlds/north.ron", world())
+        assert NAME in pipeline.bake().baked
+        assert read_world(pipeline.get(NAME)).entities == 1
+
+
+def test_edit_in_one_cell_changes_that_cell_alone() -> None:
+    """The ids that changed are those of the cell, and of the world where its numbers did."""
+    places = {number: f'(prefab: "a", at: ({number * 2000}, 0))' for number in range(4)}
+    source = MemorySource({NAME: world(*places.values())})
+    with AssetPipeline(source, jobs=0) as pipeline:
+        pipeline.bake()
+        places[2] = '(prefab: "b", at: (4000, 0))'
+        source.write(NAME, world(*places.values()))
+        assert pipeline.bake().changed_ids() == [f"{NAME}#c3_0"]
+
+
+def test_prefabs_are_needed_and_not_built_in() -> None:
+    """An edited prefab bakes no world again; a missing one is told, and is no error."""
+    source = MemorySource(
+        {
+            NAME: world('(prefab: "a", at: (0, 0))'),
+            "prefabs/a.ron": "Prefab(components: [Tags([])])",
+        }
+    )
+    with AssetPipeline(source, jobs=0) as pipeline:
+        assert pipeline.bake().ok
+        assert pipeline.dependents("prefabs/a.ron") == []
+        assert pipeline.dependents("prefabs/a.ron", at_run_time=True) == [NAME]
+        source.remove("prefabs/a.ron")
+        report = pipeline.bake()
+        assert report.ok
+        assert report.missing == {"prefabs/a.ron": [NAME]}
+
+
+MISTAKES: Mapping[str, tuple[str, str]] = {
+    "no world": ("Prefab()", "expected `World(...)`"),
+    "unknown field": ("World(entity: [])", "did you mean `entities`?"),
+    "no prefab": (world("(at: (0, 0))"), "an entity needs a `prefab`"),
+    "no place": (world('(prefab: "a")'), "an entity needs a place"),
+    "place": (world('(prefab: "a", at: (0, "b"))'), "expected float, got str"),
+    "far": (world('(prefab: "a", at: (2e9, 0))'), "1,000,000,000 pixels"),
+    "nan": (world('(prefab: "a", at: (NaN, 0))'), "finite"),
+    "prefab": (world('(prefab: "../a", at: (0, 0))'), "leaves its folder"),
+    "layer": (world('(prefab: "a", at: (0, 0), layer: "grond")', layers='["ground"]'), "ground"),
+    "layers": (world(layers='["a", "a"]'), "stands twice"),
+    "cell size": (world(cell_size="0"), "expected 1 to"),
+    "infinite cell": (world(cell_size="inf"), "expected 1 to"),
+    "id": (world('(prefab: "a", at: (0, 0), id: "~x")'), "does not begin with"),
+    "always": (world('(prefab: "a", at: (0, 0), always: 1)'), "expected true or false"),
+    "component": (world('(prefab: "a", at: (0, 0), overrides: [Sprit()])'), "`Sprite`"),
+    "field": (world('(prefab: "a", at: (0, 0), overrides: [Sprite(alfa: 1)])'), "`alpha`"),
+    "value": (world('(prefab: "a", at: (0, 0), overrides: [Sprite(alpha: 999)])'), "255"),
+    "include": (world(include='["worlds/none.ron"]'), "there is no world file"),
+    "itself": (world(include=f'["{NAME}"]'), "cannot include itself"),
+    "outside": (world(include='["../up.ron"]'), "leaves its folder"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_told_with_its_place(name: str) -> None:
+    """File, line and column, and words that help."""
+    text, expected = MISTAKES[name]
+    (error,) = errors_of(text)
+    assert expected in error
+    assert error.startswith(f"{NAME}:1:")
+
+
+def test_all_mistakes_are_told_in_one_go() -> None:
+    """An author sees them all, in the order of the file, those of included files too."""
+    text = world(
+        '(prefab: "a")', '(at: (0, 0), prefab: "b", layr: "x")', include='["worlds/b.ron"]'
+    )
+    errors = errors_of(text, {"worlds/b.ron": world("7")})
+    assert len(errors) == 3
+    assert sum(error.startswith(NAME) for error in errors) == 2
+
+
+def test_one_id_in_two_files_is_told_with_both() -> None:
+    """An id is a name in the whole world."""
+    twin = world('(prefab: "a", at: (0, 0), id: "one")')
+    text = world('(prefab: "a", at: (0, 0), id: "one")', include='["worlds/b.ron"]')
+    (error,) = errors_of(text, {"worlds/b.ron": twin})
+    assert error.startswith("worlds/b.ron:1:")
+    assert NAME in error
+
+
+def test_labels_of_cells_are_labels() -> None:
+    """Negative columns and rows included."""
+    for cell in ((0, 0), (-3, 7), (10**9, -(10**9))):
+        assert is_label(cell_label(*cell))
+
+
+def test_overridden_component_that_changes_bakes_the_world_again(tmp_path: Any) -> None:
+    """What a component accepts is part of the key of a world that overrides it."""
+
+    def registry(kind: type) -> ComponentRegistry:
+        made = ComponentRegistry()
+        made.component(make_dataclass("Health", [("max", kind)]))
+        return made
+
+    source = MemorySource({NAME: world('(prefab: "a", at: (0, 0), overrides: [Health(max: 1)])')})
+    for kind, ok, baked in ((int, True, 1), (int, True, 0), (str, False, 1), (int, True, 1)):
+        with AssetPipeline(
+            source, registry=registry(kind), store=tmp_path / "bake.sqlite", jobs=0
+        ) as pipeline:
+            report = pipeline.bake()
+            assert (report.ok, len(report.baked)) == (ok, baked)
