@@ -18,7 +18,7 @@ Prefab(
         Tags(["breakable", "wooden", "WORD1", "WORD2"]),
         Animation(frames: ["props/WORD1_1.png", "props/WORD2_2.png"], frame_duration: 0.1),
         Sound(path: "sounds/WORD1_break.wav", volume: 0.8, radius: Some(RADIUS)),
-        Text(text: "A WORD1 WORD2 crate, number NUMBER", offset: (0.0, 40.0), color: (255, 240, 200)),
+        Text(text: "A WORD1 WORD2 crate, number NUMBER", offset: (0.0, 40.0), color: (255, 240, 0)),
     ],
     children: [
         (name: "lamp", prefab: "props/lamp", at: (X, 32), overrides: [
@@ -37,7 +37,34 @@ Prefab(extends: "props/thing", components: [Sprite(texture: "props/wood.png", la
 Prefab(components: [Sprite(texture: "props/lamp.png", scale: 0.25), Tags(["light"])])
 """,
 }
-_WORDS: Final = ["oak", "pine", "birch", "iron", "steel", "rusty", "golden", "mossy", "ancient", "broken", "cursed", "blessed", "tiny", "huge", "red", "blue", "green", "copper", "silver", "frozen", "burning", "hollow", "painted", "royal", "sunken", "dusty"]
+_WORDS: Final = (
+    "oak",
+    "pine",
+    "birch",
+    "iron",
+    "steel",
+    "rusty",
+    "golden",
+    "mossy",
+    "ancient",
+    "broken",
+    "cursed",
+    "blessed",
+    "tiny",
+    "huge",
+    "red",
+    "blue",
+    "green",
+    "copper",
+    "silver",
+    "frozen",
+    "burning",
+    "hollow",
+    "painted",
+    "royal",
+    "sunken",
+    "dusty",
+)
 _PER_FOLDER: Final = 200
 
 

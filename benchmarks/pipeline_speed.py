@@ -80,7 +80,7 @@ def pipeline_speed(options: Options) -> Iterator[Row]:
                 statistic.store_bytes / text_bytes,
                 "×",
                 target=SMALL,
-                note=f"{statistic.packed_bytes / text_bytes:.0%} are pages, the rest says what they "
+                note=f"{statistic.packed_bytes / text_bytes:.0%} are pages, the rest is what they "
                 "were made from",
             )
             release = pipeline.write_release(root / "game.prefabs")

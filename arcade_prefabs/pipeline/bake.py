@@ -148,6 +148,9 @@ class Baker:
         look_at_inputs(self.engine.store, self.engine.source)
         tries: Counter[Key] = Counter()
         done = 0
+        # What is stale already: a component changed, a file is gone, or a bake ended half way.
+        chosen = {work.key for work in todo}
+        todo += [work for work in self._next_wave() if work.key not in chosen]
         if self._wants_dictionary(todo):
             done = self._learn(todo, tries, run, report, on_progress, cancelled)
         while todo:

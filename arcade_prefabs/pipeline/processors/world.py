@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -200,7 +199,8 @@ def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
         if document.always:
             always.append(entity)
         else:
-            cell = (math.floor(entity.x / size), math.floor(entity.y / size))
+            # Rounding would put what is a hair below 0 into the cell above.
+            cell = (int(entity.x // size), int(entity.y // size))
             cells.setdefault(cell, []).append(entity)
     order = sorted(cells)
     head = {
