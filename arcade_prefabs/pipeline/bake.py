@@ -202,8 +202,8 @@ class Baker:
             row = known(db, key)
             targets = (
                 db.execute(
-                    "SELECT DISTINCT a.path FROM inputs i JOIN assets a ON a.id=i.target "
-                    "WHERE i.asset=? AND i.kind=1",
+                    "SELECT a.path, min(i.kind) FROM inputs i JOIN assets a ON a.id=i.target "
+                    "WHERE i.asset=? AND i.kind<2 GROUP BY a.path",
                     (row.id,),
                 ).fetchall()
                 if row is not None
@@ -213,9 +213,11 @@ class Baker:
             if row is not None and row.processed:
                 self.engine.forget([row], BakeReport())
             return
-        for (path,) in targets:
+        for path, _ in targets:
             if Key(path) not in seen:
                 self._up_to_date(Key(path), seen)
+        if any(kind == 0 for _, kind in targets):  # among them may be files that nobody bakes
+            look_at_inputs(self.engine.store, self.engine.source)
         reason = (
             "asked for" if row is None else row.reason(file, self.engine.recipes[processor.name])
         )
@@ -271,8 +273,13 @@ class Baker:
 
     # ------------------------------------------------------------------------------------ at end
 
+    def _has_failed_variants(self) -> bool:
+        with self.engine.store.reading() as db:
+            query = "SELECT 1 FROM assets WHERE variant<>'' AND errors IS NOT NULL LIMIT 1"
+            return db.execute(query).fetchone() is not None
+
     def _complete(self, report: BakeReport, *, swept: bool) -> None:
-        if swept:
+        if swept or self._has_failed_variants():
             with self.engine.store.writing() as db:
                 records.sweep(db)
             self.engine.store.settle()

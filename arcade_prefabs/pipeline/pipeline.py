@@ -20,7 +20,14 @@ from .bake import Baker, OnProgress
 from .engine import Cancelled, Engine
 from .explain import Explanation, dependents_of, explain, ids_of, statistics
 from .outcome import Key
-from .places import STORE_NAME, Folders, is_release, open_source, store_folder
+from .places import (
+    STORE_NAME,
+    Folders,
+    is_release,
+    named_store,
+    open_source,
+    store_folder,
+)
 from .processor import Processor, variant_of
 from .processors import builtin_processors
 from .release import write_release
@@ -108,8 +115,7 @@ class AssetPipeline:
                 self._temporary = place
             path = place / STORE_NAME
         else:
-            path = Path(store)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path = named_store(Path(store))
         self.store = self._open_store(path, on_step)
         if self._workers is None:
             inline = jobs == 0 or not self.source.portable or not ProcessWorkers.possible()

@@ -14,10 +14,18 @@ from typing import Final
 
 import platformdirs
 
-from ..errors import MissingAssetError
+from ..errors import MissingAssetError, StoreError
 from .sources import DirectorySource, HandleSource, Source, ZipSource, arcade_handles
 
-__all__ = ["STORE_FOLDER", "STORE_NAME", "Folders", "is_release", "open_source", "store_folder"]
+__all__ = [
+    "STORE_FOLDER",
+    "STORE_NAME",
+    "Folders",
+    "is_release",
+    "named_store",
+    "open_source",
+    "store_folder",
+]
 
 STORE_FOLDER: Final = ".arcade_prefabs"
 STORE_NAME: Final = "bake.sqlite"
@@ -77,6 +85,21 @@ def store_folder(assets: Path | None) -> Path:
         if _usable(cache):
             return cache
     return Path(tempfile.mkdtemp(prefix="arcade_prefabs-"))
+
+
+def named_store(path: Path) -> Path:
+    """The path of a store that the game names, its folder made.
+
+    Raises:
+        StoreError: There is a file that is no store, which may be somebody's savegame.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and path.stat().st_size and not is_release(path):
+            raise StoreError(f"{path} is no bake store, and was left alone: name another file")
+    except OSError as error:
+        raise StoreError(f"the store {path} cannot be made: {error.strerror}") from error
+    return path
 
 
 def _usable(folder: Path) -> bool:

@@ -242,6 +242,15 @@ def stale(db: sqlite3.Connection, key: Key | None = None) -> dict[Key, str]:
 
 def sweep(db: sqlite3.Connection) -> int:
     """Delete rows of assets that are neither there nor named by anything; gives how many."""
+    # Variants with impossible settings: somebody asked for them once, and nobody waits for them.
+    failed = db.execute(
+        "SELECT id, path, variant FROM assets WHERE variant<>'' AND state=? "
+        "AND NOT EXISTS (SELECT 1 FROM outputs WHERE asset=assets.id) "
+        "AND NOT EXISTS (SELECT 1 FROM wishes WHERE target=assets.id)",
+        (BROKEN,),
+    ).fetchall()
+    for asset, *key in failed:
+        forget(db, asset, Key(*key))
     return db.execute(
         "DELETE FROM assets WHERE state IN (?,?,?) "
         "AND NOT EXISTS (SELECT 1 FROM inputs WHERE target=assets.id) "

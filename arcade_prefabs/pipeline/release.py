@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from .pages import Dictionary, PackedPage, make_dictionary
+from .places import is_release
 from .schema import BAKED, BROKEN, FORMAT, SCHEMA
 from .store import BakeStore
 
@@ -30,6 +31,8 @@ def write_release(store: BakeStore, path: Path) -> int:
     """
     if path.exists() and store.path.exists() and path.samefile(store.path):
         raise StoreError(f"{path} is the bake store itself: choose another name")
+    if path.exists() and not is_release(path):
+        raise StoreError(f"{path} is no release file, and was left alone: choose another name")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

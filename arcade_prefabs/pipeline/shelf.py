@@ -119,7 +119,7 @@ class Shelf:
         if found is None:
             self._refuse_unknown_kind(key)
             paths = [one.partition("#")[0] for one in ids_of(self._store, None)]
-            hint = did_you_mean(key.path, paths)
+            hint = did_you_mean(key.path, paths) if paths else None
             raise MissingAssetError("there is no such asset", path=key.path, hint=hint)
         if self._note_use:
             self.used.add(key)

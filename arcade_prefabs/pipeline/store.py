@@ -7,6 +7,7 @@ also after a power cut, and several processes can read while one writes.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -95,7 +96,7 @@ class BakeStore:
         mode = "ro&immutable=1" if self.read_only else "rwc"
         # Ours: we give a connection to one thread at a time.
         connection = sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode={mode}",
+            f"file:{quote(os.fsencode(self.path))}?mode={mode}",
             uri=True,
             timeout=_BUSY_S,
             isolation_level=None,

@@ -130,13 +130,21 @@ class AssetWatcher:
 
     def _run(self, source: Source) -> None:
         folders = source.folders()
-        with contextlib.suppress(ArcadePrefabsError):
-            # Errors that are known when watching begins are no news.
-            self._note_errors(self._pipeline.bake())
+        if self._pipeline.statistics().bakes:
+            # What changed since the last bake is news.
+            self._bake(None)
+        else:
+            with contextlib.suppress(ArcadePrefabsError):
+                # Errors that are known when watching begins are none.
+                self._note_errors(self._pipeline.bake())
         if self._events and folders:
-            with contextlib.suppress(ImportError):
+            try:
                 self._run_on_events(source, folders)
                 return
+            except ImportError:
+                pass  # watchfiles is not installed
+            except Exception as error:  # the system has no more watches to give, for one
+                self.failures.append(error)
         self._ready.set()
         while not self._stop.wait(_POLL_S):
             self._bake(None)

@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, Protocol
 
@@ -171,7 +171,8 @@ class ProcessWorkers:
                     args = (self._executor,)
                     threading.Thread(target=self._watch, args=args, daemon=True).start()
                 executor = self._executor
-                future = executor.submit(process_pickled, mark, pickled, list(tasks))
+                with _deaf_to_interrupts():
+                    future = executor.submit(process_pickled, mark, pickled, list(tasks))
                 # A batch that takes longer has a file in it that does.
                 self._deadlines[future] = time.monotonic() + self._limit_s + 0.05 * len(tasks)
         except BrokenExecutor:
@@ -186,14 +187,14 @@ class ProcessWorkers:
             error = finished.exception()
             if error is None:
                 self._proven = True
-                result.set_result(finished.result())
+                _settle(result, finished.result())
             elif _ended(error):
                 self._replace(executor)
                 # Not in this thread, which belongs to the pool.
                 args = (context, mark, pickled, tasks, result)
                 threading.Thread(target=self._retry, args=args, daemon=True).start()
             else:  # the outcome itself could not be sent
-                result.set_result([_lost(context, task, error) for task in tasks])
+                _settle(result, [_lost(context, task, error) for task in tasks])
 
         future.add_done_callback(done)
         return result
@@ -250,7 +251,7 @@ class ProcessWorkers:
         outcomes: list[Outcome] = []
         if not self._proven and not self._works():
             self._refused = True
-            result.set_result(self._inline.submit(context, tasks).result())
+            _settle(result, self._inline.submit(context, tasks).result())
             return
         try:
             for task in tasks:
@@ -258,9 +259,10 @@ class ProcessWorkers:
                 with self._quarantine:
                     outcomes.append(self._try_alone(context, mark, pickled, task))
         except BaseException as error:
-            result.set_exception(error)
+            with contextlib.suppress(InvalidStateError):
+                result.set_exception(error)
         else:
-            result.set_result(outcomes)
+            _settle(result, outcomes)
 
     def _works(self) -> bool:
         """Whether a worker process can do anything at all here."""
@@ -284,7 +286,8 @@ class ProcessWorkers:
             self._alone = _new_executor(1)
         executor = self._alone
         try:
-            future = executor.submit(process_pickled, mark, pickled, [task])
+            with _deaf_to_interrupts():
+                future = executor.submit(process_pickled, mark, pickled, [task])
             outcome: Outcome = future.result(timeout=self._limit_s)[0]
             return outcome
         except FutureTimeoutError:
@@ -307,6 +310,25 @@ class ProcessWorkers:
         for one in (executor, alone):
             if one is not None:
                 _kill(one, wait=True)
+
+
+def _settle(result: Future[list[Outcome]], outcomes: list[Outcome]) -> None:
+    """Hand over a result, unless whoever waited for it has given up."""
+    with contextlib.suppress(InvalidStateError):
+        result.set_result(outcomes)
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes deaf to Ctrl-C, which a terminal sends to all of them, also to new ones."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ended(error: BaseException) -> bool:

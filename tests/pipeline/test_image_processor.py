@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import struct
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
-from arcade_prefabs import AssetError
+from arcade_prefabs import AssetError, AssetTooLargeError, ProcessorError
 from arcade_prefabs.pipeline import (
     PAGE_BYTES,
     AssetPipeline,
@@ -235,3 +237,143 @@ def test_no_bytes_raise_anything_but_asset_errors(data: bytes, flip: int) -> Non
         with contextlib.suppress(AssetError):
             (output,) = processor.process(job)
             assert output.kind == "image"
+
+
+def gif(*frames: tuple[int, int], screen: tuple[int, int] = (2, 2)) -> bytes:
+    """A GIF whose frames, 2×2 pixels each, stand at given places."""
+    made = encoded(Image.new("L", (2, 2)), "GIF")
+    head = 13 + (3 << (made[10] & 7) + 1)
+    body = made[made.index(b",", head) + 9 : -1]
+    parts = [
+        b"!\xf9\x04\x08\x05\0\0\0," + struct.pack("<HHHH", *place, 2, 2) + body for place in frames
+    ]
+    return made[:6] + struct.pack("<HH", *screen) + made[10:head] + b"".join(parts) + b";"
+
+
+def test_gif_that_grows_behind_its_first_frame_is_refused_undecoded(
+    baked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred bytes whose second frame stands far out ask for gigabytes; nothing is decoded."""
+
+    def decoded(self: object) -> None:
+        pytest.fail("a frame was decoded")
+
+    assert len(read_image(baked("a.gif", {"a.gif": gif((0, 0), (5, 0))})).frames) == 2
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
+    data = gif((0, 0), (12_998, 12_998), (0, 0))
+    with pytest.raises(AssetTooLargeError, match="13,000×13,000"):
+        baked("a.gif", {"a.gif": data})
+
+
+@pytest.mark.parametrize(
+    ("data", "settings_"),
+    [
+        (gif(*[(0, 0)] * 5000), {}),
+        (encoded(Image.new("L", (100, 100))), {"frame_size": [1, 1]}),
+    ],
+)
+def test_more_frames_than_a_head_holds_are_refused_before_they_are_made(
+    baked: Any, monkeypatch: pytest.MonkeyPatch, data: bytes, settings_: Mapping[str, Any]
+) -> None:
+    """Two hundred thousand tiny frames would take minutes to be refused at the end."""
+
+    def hashed(data: bytes) -> None:
+        pytest.fail("a frame was made")
+
+    monkeypatch.setattr(hashlib, "sha256", hashed)
+    with pytest.raises(AssetTooLargeError, match="more than fit into the head"):
+        baked("a.gif", {"a.gif": data}, settings_)
+
+
+def test_noise_is_a_picture_only_where_the_suffix_says_so(baked: Any) -> None:
+    """TGA has no mark of its own: bytes that could be one are none in a PNG."""
+    data = bytes([0, 0, 2, *[0] * 9]) + struct.pack("<HH", 4, 4) + bytes([32, 8]) + b"x" * 64
+    assert read_image(baked("a.tga", {"a.tga": data})).frames[0].width == 4
+    with pytest.raises(AssetError, match="it is no PNG"):
+        baked("a.png", {"a.png": data})
+
+
+def test_preview_behind_a_photo_is_no_frame(baked: Any) -> None:
+    """Cameras put a second picture into a JPEG; Arcade shows the first."""
+    photo, preview = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (4, 4))
+    data = encoded(photo, "MPO", save_all=True, append_images=[preview])
+    (frame,) = read_image(baked("a.jpg", {"a.jpg": data})).frames
+    assert (frame.width, frame.height) == (8, 8)
+
+
+def test_picture_for_those_without_animations_is_no_frame(baked: Any) -> None:
+    """An animated PNG may show something else to old viewers."""
+    shown, *frames = [Image.new("RGBA", (4, 4), color) for color in ("red", "lime", "blue")]
+    options = {"save_all": True, "append_images": frames, "duration": [100, 200]}
+    data = encoded(shown, "PNG", default_image=True, **options)
+    found = read_image(baked("a.png", {"a.png": data})).frames
+    assert [(one.color, one.duration) for one in found] == [
+        ((0, 255, 0, 255), 0.1),
+        ((0, 0, 255, 255), 0.2),
+    ]
+
+
+def test_frame_without_a_duration_has_none(baked: Any) -> None:
+    """A GIF of zeros leaves its speed to the game; an animation must not divide by it."""
+    first, *more = [Image.new("L", (2, 2), number) for number in range(3)]
+    data = encoded(first, "GIF", save_all=True, append_images=more, duration=0)
+    frames = read_image(baked("a.gif", {"a.gif": data})).frames
+    assert [frame.duration for frame in frames] == [None, None, None]
+
+
+@given(
+    cells=st.lists(st.tuples(*[st.integers(0, 255)] * 4), min_size=1, max_size=6),
+)
+def test_average_color_is_exact(cells: list[tuple[int, int, int, int]]) -> None:
+    """It is the weighted mean of exact arithmetic, however clear the pixels are."""
+    image = Image.new("RGBA", (len(cells), 1))
+    image.putdata(cells)
+    processor = ImageProcessor()
+    job = Job("a.png", encoded(image), processor.settings, read=lambda path: b"")
+    (output,) = processor.process(job)
+    color = msgspec.json.decode(output.pages[0])["frames"][0]["color"]
+    weight = sum(cell[3] for cell in cells)
+    exact = [sum(cell[i] * cell[3] for cell in cells) / max(weight, 1) for i in range(3)]
+    assert color == pytest.approx([*exact, weight / len(cells)], abs=0.51)
+
+
+class Failing:
+    """A derivation with a mistake."""
+
+    name = "outline"
+    version = 1
+
+    def __init__(self, value: object = None) -> None:
+        self.value = value
+
+    def __call__(self, image: Image.Image) -> Any:
+        return 1 // 0 if self.value is None else self.value
+
+
+@pytest.mark.parametrize("value", [None, object()])
+def test_derivation_that_fails_is_named(baked: Any, value: object) -> None:
+    """A mistake in the game's own code says whose it is, also where the value is no JSON."""
+    processors = [ImageProcessor([Failing(value)])]
+    with pytest.raises(ProcessorError, match="the derivation `outline` failed"):
+        baked("a.png", {"a.png": encoded(noise(2, 2))}, processors=processors)
+
+
+def test_derivations_cannot_paint_over_each_others_picture(baked: Any) -> None:
+    """Each gets the pixels of the file."""
+
+    class Painting(Corners):
+        name = "painting"
+
+        def __call__(self, image: Image.Image) -> Any:
+            before = image.getpixel((0, 0))
+            image.paste((0, 0, 0, 0), (0, 0, *image.size))
+            return before
+
+    class Later(Painting):
+        name = "later"
+
+    image = Image.new("RGBA", (2, 2), (1, 2, 3, 4))
+    processors = [ImageProcessor([Painting(), Later()])]
+    asset = baked("a.png", {"a.png": encoded(image)}, processors=processors)
+    derived = read_image(asset).frames[0].derived
+    assert derived == {"painting": [1, 2, 3, 4], "later": [1, 2, 3, 4]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -82,3 +83,40 @@ def test_byte_order_mark_is_no_part_of_json(baked: Any) -> None:
     """Editors of Windows write one."""
     assert read_json(baked("a.json", {"a.json": b"\xef\xbb\xbf[1]"})) == [1]
     assert JsonProcessor.version == 1
+
+
+@pytest.mark.parametrize("depth", [253, 254, 255, 1024, 1025, 100_000])
+def test_depth_of_json_is_limited_in_words(baked: Any, depth: int) -> None:
+    """Brackets within brackets come back or are an error about the file, never one of ours."""
+    text = "[" * depth + "]" * depth
+    if depth <= 254:
+        assert read_json(baked("a.json", {"a.json": text})) == json.loads(text)
+        return
+    with pytest.raises(AssetError) as caught:
+        baked("a.json", {"a.json": text})
+    assert type(caught.value) is AssetError
+    assert "brackets" in str(caught.value) or "depth" in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [1, PAGE_BYTES])
+def test_keys_keep_their_order_whatever_the_size(baked: Any, size: int) -> None:
+    """A value that grows over a page must not change in anything else."""
+    value = {"b": "x" * size, "a": 1}
+    found = read_json(baked("a.json", {"a.json": json.dumps(value)}))
+    assert list(found) == ["b", "a"]
+
+
+def test_line_of_broken_json_is_the_one_that_editors_count(baked: Any) -> None:
+    """Only line feeds end lines: U+2028 inside of a text does not."""
+    text = '{"a": "\u2028",\n "b": }'
+    with pytest.raises(AssetError) as caught:
+        baked("a.json", {"a.json": text})
+    assert (caught.value.line, caught.value.column) == (2, 7)
+    assert caught.value.source_line == ' "b": }'
+
+
+def test_json_in_another_encoding_says_so(baked: Any) -> None:
+    """Latin-1 and UTF-16 are told from broken JSON."""
+    for data in ('{"a": "é"}'.encode("latin-1"), '{"a": 1}'.encode("utf-16")):
+        with pytest.raises(AssetError, match="no UTF-8 text"):
+            baked("a.json", {"a.json": data})

@@ -14,8 +14,10 @@ from arcade_prefabs import ComponentRegistry
 from arcade_prefabs.pipeline import (
     PAGE_BYTES,
     AssetPipeline,
+    Job,
     MemorySource,
     WorldEntity,
+    WorldProcessor,
     cell_label,
     read_cell,
     read_world,
@@ -261,3 +263,120 @@ def test_overridden_component_that_changes_bakes_the_world_again(tmp_path: Any) 
         ) as pipeline:
             report = pipeline.bake()
             assert (report.ok, len(report.baked)) == (ok, baked)
+
+
+def test_label_without_a_file_is_no_prefab() -> None:
+    """``#gate`` would be a part of the world file; the hint says what to write."""
+    (error,) = errors_of(world('(prefab: "#gate", at: (0, 0))'))
+    assert error.startswith(f"{NAME}:1:")
+    assert "castle.ron#gate" in error
+
+
+def test_both_zeros_are_one_place() -> None:
+    """``-0.0`` stands where ``0`` does, and is baked to the same bytes."""
+    plus, minus = (cells_of(world(f'(prefab: "a", at: ({x}, {x}))')) for x in ("0", "-0.0"))
+    assert str(plus) == str(minus)
+
+
+@given(order=st.permutations(range(4)))
+def test_twins_that_differ_keep_their_own_ids(order: list[int]) -> None:
+    """Of entities in one place each keeps its id by what it is, wherever it stands in the file."""
+    more = ["scale: 2", "", "always: true", "remove: [Light]"]
+    registry = ComponentRegistry()
+    registry.component(make_dataclass("Light", []))
+
+    def ids(numbers: list[int]) -> dict[str, str]:
+        text = world(*(f'(prefab: "a", at: (0, 0), {more[n]})' for n in numbers))
+        with AssetPipeline(MemorySource({NAME: text}), registry=registry, jobs=0) as pipeline:
+            return {
+                one.id: f"{label} {one}"
+                for label in ("c0_0", "always")
+                for page in read_cell(pipeline.get(f"{NAME}#{label}"))
+                for one in page
+            }
+
+    assert len(ids(order)) == 4
+    assert ids(order) == ids([0, 1, 2, 3])
+
+
+def test_files_that_overrides_name_are_needed_by_their_cell() -> None:
+    """A texture of an override is there at run time, and its sprite sheet is cut."""
+    sheet = 'SpriteSheet(image: "b.png", frame_size: (4, 4), columns: 2, count: 2)'
+    overrides = f'overrides: [Sprite(texture: "a.png"), Animation(frames: {sheet})]'
+    processor = WorldProcessor()
+    data = world(f'(prefab: "a", at: (0, 0), {overrides})').encode()
+    job = Job(NAME, data, processor.settings, read=lambda path: b"")
+    cell = list(processor.process(job))[1]
+    needed = [("prefab", "prefabs/a.ron"), ("texture", "a.png"), ("texture", "b.png")]
+    assert list(cell.needs) == needed
+    (wish,) = job.wishes
+    assert wish.path == "b.png"
+    assert wish.settings == {"frame_size": [4, 4], "columns": 2, "count": 2, "first": 0}
+
+
+def test_sprite_class_of_an_override_is_part_of_the_key() -> None:
+    """A world that names a sprite class is baked again when it is registered no more."""
+    registry = ComponentRegistry()
+    registry.sprite_class(type("Enemy", (), {}))
+    data = world('(prefab: "a", at: (0, 0), overrides: [Sprite(sprite_class: "Enemy")])')
+    job = Job(NAME, data.encode(), WorldProcessor.settings, read=lambda path: b"")
+    list(WorldProcessor(registry).process(job))
+    assert ("ambient", "components:@Enemy,Sprite") in job.inputs
+
+
+def test_errors_of_many_files_are_limited_together() -> None:
+    """Thirty files of a hundred mistakes each are no three thousand errors."""
+    wrong = world(*["(at: (0, 0))"] * 150)
+    files = {f"parts/p{number}.ron": wrong for number in range(30)}
+    names = ", ".join(f'"{path}"' for path in files)
+    errors = errors_of(world(include=f"[{names}]"), files)
+    assert len(errors) == 101
+    assert "more errors are not shown" in errors[-1]
+
+
+def test_second_place_of_an_id_names_the_first() -> None:
+    """In one file and in two, with line and column."""
+    one = '(prefab: "a", at: (0, 0), id: "one")'
+    column = world(one).index('"one"') + 1
+    (error,) = errors_of(world(one, one))
+    assert f"first in {NAME}:1:{column}" in error
+    include = 'include: ["parts/b.ron"], '
+    text = world(one).replace("entities", include + "entities")
+    (error,) = errors_of(text, {"parts/b.ron": world(one)})
+    assert error.startswith(f"parts/b.ron:1:{column}:")
+    assert f"{NAME}:1:{column + len(include)}" in error
+
+
+def test_chain_that_is_too_long_is_named() -> None:
+    """Its beginning and its end, with the place where it goes too far."""
+    files = {
+        f"parts/p{number}.ron": world(include=f'["parts/p{number + 1}.ron"]')
+        for number in range(80)
+    }
+    (error,) = errors_of(world(include='["parts/p0.ron"]'), files)
+    assert error.startswith("parts/p62.ron:1:")
+    assert f"{NAME} → parts/p0.ron → … → parts/p61.ron → parts/p62.ron → parts/p63.ron" in error
+
+
+def test_entity_that_fills_a_page_is_told_with_its_place() -> None:
+    """Also if everything else in the file is right."""
+    text = world('(prefab: "a", at: (0, 0), overrides: [Tags(["%s"])])' % ("x" * PAGE_BYTES))
+    (error,) = errors_of(text)
+    assert error.startswith(f"{NAME}:1:")
+    assert "bytes of data" in error
+
+
+@pytest.mark.parametrize("layers", [[f"layer {number}" for number in range(257)], ["x" * 101]])
+def test_layers_that_do_not_fit_into_the_head_are_told_with_their_place(layers: list[str]) -> None:
+    """All of them stand in the first page, which has an end."""
+    names = ", ".join(f'"{name}"' for name in layers)
+    (error,) = errors_of(world(layers=f"[{names}]"))
+    assert error.startswith(f"{NAME}:1:")
+
+
+def test_most_and_longest_layers_fit() -> None:
+    """The limits themselves are allowed, whatever the characters take."""
+    face = "\N{GRINNING FACE}"
+    names = ", ".join(f'"{number:03}{face * 97}"' for number in range(256))
+    with AssetPipeline(MemorySource({NAME: world(layers=f"[{names}]")}), jobs=0) as pipeline:
+        assert len(read_world(pipeline.get(NAME)).layers) == 256

@@ -10,23 +10,29 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
-from PIL import Image, ImageStat, UnidentifiedImageError
+from PIL import Image, ImageMath, ImageStat, UnidentifiedImageError
 from PIL.Image import Resampling
 
-from ...errors import AssetError
+from ...errors import AssetError, AssetTooLargeError, ProcessorError
 from ..assets import BakedAsset
-from ..processor import Job, Output
+from ..processor import PAGE_BYTES, Job, Output
+from .gif import gif_extent
 
 __all__ = ["Derivation", "ImageFrame", "ImageHead", "ImageProcessor", "read_image"]
 
 # Pillow would otherwise try every format that it knows, some of which start other programs.
-_FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TGA")
+_FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
+# Nothing at its beginning tells it from noise.
+_BY_SUFFIX: Final = ("TGA",)
+_ANIMATED: Final = ("PNG", "GIF", "WEBP")  # not MPO, the JPEG of cameras with a preview behind it
 _MAX_PIXELS: Final = 4096 * 4096
+# A frame takes at least this much of the head: more frames are refused before they are decoded.
+_FRAME_BYTES: Final = 140
+_MOST_FRAMES: Final = PAGE_BYTES // _FRAME_BYTES
 
 
 class Derivation(Protocol):
@@ -131,28 +137,44 @@ class ImageProcessor:
         border = _whole(job, "border", least=0, most=64)
         frames: list[ImageFrame] = []
         data = bytearray()
-        places: dict[str, int] = {}
+        known: dict[str, ImageFrame] = {}
         for image, duration in _frames(job):
             pixels = image.tobytes()
             name = hashlib.sha256(pixels).hexdigest()
-            bordered = _bordered(image, border)
-            at = places.get(name)
-            if at is None:
-                at = places[name] = len(data)
+            frame = known.get(name)
+            if frame is None:
+                bordered = _bordered(image, border)
+                frame = known[name] = ImageFrame(
+                    width=image.width,
+                    height=image.height,
+                    hash=name,
+                    color=_average(image),
+                    at=len(data),
+                    size=len(bordered),
+                    derived={one.name: _derived(job, one, image) for one in self._derive},
+                )
                 data += bordered
-            frame = ImageFrame(
-                width=image.width,
-                height=image.height,
-                hash=name,
-                color=_average(image),
-                at=at,
-                size=len(bordered),
-                duration=duration,
-                derived={one.name: one(image) for one in self._derive},
-            )
-            frames.append(frame)
+            frames.append(msgspec.structs.replace(frame, duration=duration))
         head = msgspec.to_builtins(ImageHead(border, tuple(frames)))
-        yield job.output(head, data=data, kind="image")
+        try:
+            yield job.output(head, data=data, kind="image")
+        except AssetTooLargeError as error:
+            raise _too_many(job, len(frames)) from error
+
+
+def _derived(job: Job, derivation: Derivation, image: Image.Image) -> Any:
+    try:
+        # A copy, for the next derivation must see the same pixels.
+        return msgspec.to_builtins(derivation(image.copy()))
+    except Exception as error:
+        message = f"the derivation `{derivation.name}` failed: {type(error).__name__}: {error}"
+        raise ProcessorError(message, path=job.shown) from error
+
+
+def _too_many(job: Job, count: int) -> AssetTooLargeError:
+    message = f"the image has {count:,} frames, more than fit into the head of an asset"
+    hint = f"at most about {_MOST_FRAMES:,} fit, fewer with derived data: cut it into several files"
+    return AssetTooLargeError(message, path=job.shown, hint=hint)
 
 
 def read_image(asset: BakedAsset) -> ImageHead:
@@ -176,40 +198,59 @@ def _frames(job: Job) -> Iterator[tuple[Image.Image, float | None]]:
         yield from ((frame, None) for frame in _cut(job, _decoded(job, image)))
         return
     count = _frame_count(job, image)
+    if count > _MOST_FRAMES:
+        raise _too_many(job, count)
     if count * image.width * image.height > limit:
         size = f"{count:,} frames of {image.width:,}×{image.height:,} pixels"
-        raise job.error(f"the image has {size}, over {limit:,} pixels in all")
-    for number in range(count):
+        raise _too_large(job, f"the image has {size}", limit)
+    # What a PNG shows to those who cannot see animations may be no frame of it.
+    first = 1 if count > 1 and image.info.get("default_image") else 0
+    for number in range(first, count):
         frame = _decoded(job, image, number)
-        duration = image.info.get("duration") if count > 1 else None
-        yield frame, duration / 1000 if duration is not None else None
+        milliseconds = image.info.get("duration") if count > 1 else None
+        yield frame, round(milliseconds / 1000, 6) if milliseconds else None
 
 
 def _opened(job: Job, limit: int) -> Image.Image:
+    """The image, nothing of it decoded."""
+    gif = gif_extent(job.data, _MOST_FRAMES)
+    if gif is not None:
+        _refuse_large(job, gif[:2], limit)
+        if gif.frames > _MOST_FRAMES and job.settings["frame_size"] is None:
+            raise _too_many(job, gif.frames)
+    by_suffix: tuple[str, ...] = _BY_SUFFIX if job.path.lower().endswith(".tga") else ()
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images and of odd ones; we know what is too large.
-            warnings.simplefilter("ignore")
-            # Reads the header only.
-            image = Image.open(io.BytesIO(job.data), formats=_FORMATS)
-    except Image.DecompressionBombError as error:
+        # Reads the header only.
+        image = Image.open(io.BytesIO(job.data), formats=(*_FORMATS, *by_suffix))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         found = re.search(r"[0-9]+", str(error))
         pixels = f"{int(found.group()):,}" if found else "too many"
-        raise job.error(f"the image has {pixels} pixels, over {limit:,} in all") from error
+        raise _too_large(job, f"the image has {pixels} pixels", limit) from error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            reason = f"it is no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+            *others, last = (*_FORMATS, *by_suffix)
+            reason = f"it is no {', '.join(others)} or {last}, or damaged"
         raise job.error(f"the image cannot be read: {reason}") from error
     if image.width < 1 or image.height < 1:
         raise job.error("the image has no pixels")
-    if image.width * image.height > limit:
-        message = f"the image has {image.width:,}×{image.height:,} pixels, over {limit:,} in all"
-        raise job.error(message, hint="cut it into smaller ones, or raise `max_pixels`")
+    _refuse_large(job, image.size, limit)
     return image
 
 
+def _refuse_large(job: Job, size: tuple[int, int], limit: int) -> None:
+    if size[0] * size[1] > limit:
+        raise _too_large(job, f"the image has {size[0]:,}×{size[1]:,} pixels", limit)
+
+
+def _too_large(job: Job, what: str, limit: int) -> AssetTooLargeError:
+    hint = "cut it into smaller ones, or raise `max_pixels`"
+    return AssetTooLargeError(f"{what}, over {limit:,} in all", path=job.shown, hint=hint)
+
+
 def _frame_count(job: Job, image: Image.Image) -> int:
+    if image.format not in _ANIMATED:
+        return 1
     try:
         return int(getattr(image, "n_frames", 1))
     except Exception as error:  # it looks through the whole file
@@ -247,6 +288,8 @@ def _cut(job: Job, image: Image.Image) -> Iterator[Image.Image]:
     if count < 1 or first + count > there:
         message = f"frames {first} to {first + count - 1} are asked for, and there are {there}"
         raise job.error(message, hint=f"{columns} columns and {down} rows, counted from 0")
+    if count > _MOST_FRAMES:
+        raise _too_many(job, count)
     for number in range(first, first + count):
         left, top = number % columns * width, number // columns * height
         yield image.crop((left, top, left + width, top + height))
@@ -285,11 +328,22 @@ def _bordered(image: Image.Image, border: int) -> bytes:
 
 
 def _average(image: Image.Image) -> tuple[int, int, int, int]:
-    alpha = image.getchannel("A")
+    *colors, alpha = image.split()
+    if alpha.getextrema() == (255, 255):
+        red, green, blue = (round(mean) for mean in ImageStat.Stat(image).mean[:3])
+        return (red, green, blue, 255)
     opacity = ImageStat.Stat(alpha).mean[0]
     if not opacity:
         return (0, 0, 0, 0)
-    # The channels with every pixel weighted by how much of it can be seen.
-    seen = image.convert("RGBa")
-    red, green, blue = (round(one * 255 / opacity) for one in ImageStat.Stat(seen).mean[:3])
-    return (min(red, 255), min(green, 255), min(blue, 255), round(opacity))
+    # In floats: weighted in bytes, what is nearly clear would lose its color to rounding.
+    weights = alpha.convert("F")
+    red, green, blue = (round(_mean(color, weights) / opacity) for color in colors)
+    return (red, green, blue, round(opacity))
+
+
+def _mean(color: Image.Image, weights: Image.Image) -> float:
+    """The mean of a channel times weights."""
+    weighted = ImageMath.lambda_eval(
+        lambda one: one["color"] * one["weights"], color=color.convert("F"), weights=weights
+    )
+    return float(weighted.resize((1, 1), Resampling.BOX).getpixel((0, 0)))

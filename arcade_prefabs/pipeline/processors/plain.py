@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from ...errors import AssetError
+from ...ron.document import position_of, source_line
 from ..assets import BakedAsset
 from ..processor import PAGE_BYTES, Job, Output
 
@@ -54,23 +55,27 @@ class JsonProcessor:
 
     def process(self, job: Job) -> Iterator[Output]:
         """One output: the value in the head, or, if it is too large for that, its text."""
+        text = job.text()
         try:
-            value = orjson.loads(job.data.removeprefix(b"\xef\xbb\xbf"))
+            value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            lines = error.doc.splitlines()
-            line = lines[error.lineno - 1] if error.lineno <= len(lines) else None
+            place = position_of(text, error.pos)
             raise AssetError(
                 f"not JSON: {error.msg}",
                 path=job.shown,
-                line=error.lineno,
-                column=error.colno,
-                source_line=line,
-            ) from None
-        text = orjson.dumps(value)
-        if len(text) <= _IN_HEAD:
-            yield job.output({"value": value}, kind="json")
+                line=place.line,
+                column=place.column,
+                source_line=source_line(text, place.offset),
+            ) from error
+        try:
+            compact = orjson.dumps(value)
+        except TypeError as error:  # it reads deeper than it writes
+            raise job.error("more than 254 brackets stand inside each other") from error
+        # Not by Job.output, which sorts: people count on the order of a file's keys.
+        if len(compact) <= _IN_HEAD:
+            yield Output("", "json", (b'{"value":%b}' % compact,))
         else:
-            yield job.output({"size": len(text)}, data=text, kind="json")
+            yield job.output({"size": len(compact)}, data=compact, kind="json")
 
 
 def read_data(asset: BakedAsset) -> bytes:

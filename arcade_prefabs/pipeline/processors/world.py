@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from ...errors import AssetError, AssetTooLargeError, LocatedError, MissingAssetError, RonError
+from ...errors import AssetError, LocatedError, MissingAssetError, RonError
 from ...prefab import Asset, ComponentRegistry, default_registry
 from ...prefab.plans import At
 from ..assets import BakedAsset
@@ -24,7 +23,11 @@ ALWAYS: Final = "always"
 
 _CELL_SIZE: Final = 1024.0
 _DEEPEST: Final = 64
+# As many as one file tells, for all files together.
+_MOST_ERRORS: Final = 100
 _ROOM: Final = PAGE_BYTES - 64
+# What an entity may override, with room for its other fields: it has to fit on one page.
+_LARGEST: Final = _ROOM - 8 * 1024
 _CELL: Final = struct.Struct("<ii")
 _encode = msgspec.json.Encoder().encode
 
@@ -109,8 +112,10 @@ class WorldProcessor:
             self._depend(job, None)
             raise
         if reader.errors:
-            for error in reader.errors:
+            for error in reader.errors[:_MOST_ERRORS]:
                 job.fail(error)
+            if reader.unshown or len(reader.errors) > _MOST_ERRORS:
+                job.fail(job.error("more errors are not shown"))
             self._depend(job, None)
             return
         self._depend(job, reader.components)
@@ -131,11 +136,12 @@ class _Included:
         self.errors: list[LocatedError] = []
         self.entities: list[EntityDocument] = []
         self.components: set[str] = set()
+        self.unshown = False
         self.top: WorldDocument | None = None
         self._job = job
         self._registry = registry
         self._seen: set[str] = set()
-        self._ids: dict[str, str] = {}
+        self._ids: dict[str, EntityDocument] = {}
 
     def read(self, path: str, data: bytes, chain: tuple[str, ...]) -> None:
         """Read a file, and behind it those that it includes."""
@@ -162,10 +168,18 @@ class _Included:
             place: At = (entity.at, "id", ".id")
             known = self._ids.get(entity.id)
             if known is not None:
-                message = f"the id `{entity.id}` stands in {known}, too"
-                self._fail(world, place, message)
+                if len(self.errors) < _MOST_ERRORS:  # each place is counted from the beginning
+                    first = known.file.error((known.at, "id", ".id"), "").place
+                    self._fail(world, place, f"the id `{entity.id}` stands in {first}, too")
+                else:
+                    self.unshown = True
                 return
-            self._ids[entity.id] = world.file.path
+            self._ids[entity.id] = entity
+        size = len(_encode((entity.overrides, entity.removed)))
+        if size > _LARGEST:
+            place = (entity.at, "overrides", "overrides")
+            self._fail(world, place, f"{size:,} bytes of data, over {_LARGEST:,}")
+            return
         self.entities.append(entity)
 
     def _include(self, path: str, at: At, world: WorldDocument, chain: tuple[str, ...]) -> None:
@@ -173,7 +187,8 @@ class _Included:
             circle = " → ".join((*chain[chain.index(path) :], path))
             self._fail(world, at, f"a world cannot include itself: {circle}")
         elif len(chain) >= _DEEPEST:
-            self._fail(world, at, f"more than {_DEEPEST} files include each other")
+            shown = " → ".join((*chain[:2], "…", *chain[-2:], path))
+            self._fail(world, at, f"more than {_DEEPEST} files include each other: {shown}")
         elif path in self._seen:
             self._fail(world, at, f"{path} is included by another file already")
         else:
@@ -195,13 +210,15 @@ def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
     size = reader.top.cell_size or _checked_size(job)
     cells: dict[tuple[int, int], list[WorldEntity]] = {}
     always: list[WorldEntity] = []
-    for entity, document in zip(_entities(reader.entities), reader.entities, strict=True):
-        if document.always:
-            always.append(entity)
-        else:
-            # Rounding would put what is a hair below 0 into the cell above.
-            cell = (int(entity.x // size), int(entity.y // size))
-            cells.setdefault(cell, []).append(entity)
+    needs: dict[str, set[Asset]] = {}
+    for entity, document in _entities(reader.entities):
+        # Rounding would put what is a hair below 0 into the cell above.
+        cell = (int(entity.x // size), int(entity.y // size))
+        (always if document.always else cells.setdefault(cell, [])).append(entity)
+        label = ALWAYS if document.always else cell_label(*cell)
+        needs.setdefault(label, set()).update(document.needs)
+        for path, settings in _sheets(entity):
+            job.wish(path, settings)
     order = sorted(cells)
     head = {
         "cell_size": size,
@@ -210,11 +227,13 @@ def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
         "always": len(always),
     }
     packed = b"".join(_CELL.pack(*cell) for cell in order)
-    yield job.output(head, data=packed, kind="world", needs=_needs(always))
+    needed = sorted(needs.get(ALWAYS, ()))
+    yield job.output(head, data=packed, kind="world", needs=needed)
     for cell in order:
-        yield _cell_output(job, cell_label(*cell), cells[cell])
+        label = cell_label(*cell)
+        yield _cell_output(label, cells[cell], needs[label])
     if always:
-        yield _cell_output(job, ALWAYS, always)
+        yield _cell_output(ALWAYS, always, needs[ALWAYS])
 
 
 def _checked_size(job: Job) -> float:
@@ -224,33 +243,52 @@ def _checked_size(job: Job) -> float:
     return float(size)
 
 
-def _entities(documents: list[EntityDocument]) -> Iterator[WorldEntity]:
+def _entities(
+    documents: list[EntityDocument],
+) -> Iterator[tuple[WorldEntity, EntityDocument]]:
     """The entities, those without an id named by what and where they are."""
-    twins: Counter[str] = Counter()
+    twins: dict[str, list[tuple[WorldEntity, EntityDocument]]] = {}
     for document in documents:
         place = document.placement
-        x, y = place.at
-        name = document.id
-        if name is None:
-            # The n-th of several in one place: which of them it is cannot matter to anybody.
-            what = f"{document.prefab} {float(x)} {float(y)} {float(place.rotation)}"
-            text = f"{what} {twins[what]}"
-            twins[what] += 1
-            name = DERIVED + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         scale = place.scale
         scale_x, scale_y = scale if isinstance(scale, tuple) else (scale, scale)
-        yield WorldEntity(
-            id=name,
+        entity = WorldEntity(
+            id=document.id or "",
             prefab=document.prefab,
-            x=float(x),
-            y=float(y),
-            rotation=float(place.rotation),
-            scale_x=float(scale_x),
-            scale_y=float(scale_y),
+            x=_plain(place.at[0]),
+            y=_plain(place.at[1]),
+            rotation=_plain(place.rotation),
+            scale_x=_plain(scale_x),
+            scale_y=_plain(scale_y),
             layer=document.layer,
             overrides=document.overrides,
             removed=document.removed,
         )
+        if document.id is not None:
+            yield entity, document
+        else:
+            what = f"{entity.prefab} {entity.x} {entity.y} {entity.rotation}"
+            twins.setdefault(what, []).append((entity, document))
+    for what, same in twins.items():
+        if len(same) > 1:  # told apart by the rest of them, or else it cannot matter which is which
+            same.sort(key=lambda one: (_encode(one[0]), one[1].always))
+        for number, (entity, document) in enumerate(same):
+            text = f"{what} {number}"
+            name = DERIVED + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+            yield msgspec.structs.replace(entity, id=name), document
+
+
+def _plain(number: float) -> float:
+    """A float with one spelling for each place: -0.0 is 0.0."""
+    return float(number) + 0.0
+
+
+def _sheets(entity: WorldEntity) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The sprite sheet that an overridden animation cuts its frames from."""
+    frames = entity.overrides.get("Animation", {}).get("frames")
+    if isinstance(frames, dict) and "image" in frames:
+        cut = {name: frames[name] for name in ("frame_size", "columns", "count")}
+        yield frames["image"], {**cut, "first": frames.get("first", 0)}
 
 
 def cell_label(column: int, row: int) -> str:
@@ -258,27 +296,20 @@ def cell_label(column: int, row: int) -> str:
     return f"c{column}_{row}".replace("-", "m")
 
 
-def _needs(entities: list[WorldEntity]) -> list[Asset]:
-    return [Asset("prefab", name) for name in sorted({entity.prefab for entity in entities})]
-
-
-def _cell_output(job: Job, label: str, entities: list[WorldEntity]) -> Output:
+def _cell_output(label: str, entities: list[WorldEntity], needs: set[Asset]) -> Output:
     pages: list[bytes] = []
     rows: list[bytes] = []
     size = 0
     # By id, so that the order of the file is no part of what was baked.
     for entity in sorted(entities, key=lambda one: one.id):
         row = _encode(entity)
-        if len(row) > _ROOM:
-            message = f"the entity {entity.id} has {len(row):,} bytes of data, over {_ROOM:,}"
-            raise AssetTooLargeError(message, path=job.shown)
         if size + len(row) + 1 > _ROOM:
             pages.append(b"[%b]" % b",".join(rows))
             rows, size = [], 0
         rows.append(row)
         size += len(row) + 1
     pages.append(b"[%b]" % b",".join(rows))
-    return Output(label, "cell", tuple(pages), tuple(_needs(entities)))
+    return Output(label, "cell", tuple(pages), tuple(sorted(needs)))
 
 
 _decode_head: Final = msgspec.json.Decoder(WorldHead).decode

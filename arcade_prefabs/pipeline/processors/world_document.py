@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ...prefab import ComponentRegistry, Placement, PrefabFile
+from ...prefab import Asset, ComponentRegistry, Placement, PrefabFile
+from ...prefab.document import Part
 from ...prefab.fields import compile_type
 from ...prefab.ids import asset_path
 from ...prefab.plans import At, kind_of
@@ -33,6 +34,9 @@ _ENTITY_FIELDS: Final = (
 # Beyond, a float has no room left for parts of a pixel that matter.
 _FARTHEST: Final = 1e9
 _LONGEST_ID: Final = 200
+_MOST_PLACES: Final = 100
+_MOST_LAYERS: Final = 256
+_LONGEST_LAYER: Final = 100  # all of them stand in the first page of the world
 DERIVED: Final = "~"
 """Ids that authors do not give begin with it, and theirs do not."""
 
@@ -48,7 +52,9 @@ class EntityDocument:
     always: bool
     overrides: dict[str, dict[str, Any]]
     removed: tuple[str, ...]
+    needs: frozenset[Asset]
     at: At
+    file: PrefabFile
 
 
 @dataclass(slots=True)
@@ -61,7 +67,8 @@ class WorldDocument:
         layers: Names in drawing order; empty if they are not written.
         included: Paths of the files that are included, and where they are named.
         entities: Its entities, in the order of the file.
-        components: Names of all components that it names.
+        components: Names of all components that it names, and of sprite classes with an ``@`` in
+            front.
     """
 
     file: PrefabFile
@@ -93,7 +100,9 @@ class _Reader:
         self._world = world
         self._report = world.file._problems.report
         self._parts = DocumentReader(world.file, registry, None)
+        self._registry = registry
         self._ids: dict[str, At] = {}
+        self._twice = 0
 
     def read(self, value: Value) -> None:
         if isinstance(value, TupleStruct) and value.name == "World" and not value.values:
@@ -126,12 +135,15 @@ class _Reader:
         names: dict[str, None] = {}
         for i, item in enumerate(self._parts.listed(value, at, "names")):
             place: At = (at, i, f"[{i}]")
-            if not isinstance(item, str) or not item:
-                self._report(place, f"expected a name in quotes, got {kind_of(item)}")
+            if not isinstance(item, str) or not 0 < len(item) <= _LONGEST_LAYER:
+                wanted = f"a name in quotes, of at most {_LONGEST_LAYER} characters"
+                self._report(place, f"expected {wanted}, got {kind_of(item)}")
             elif item in names:
                 self._report(place, f"the layer `{shown(item)}` stands twice")
             else:
                 names[str(item)] = None
+        if len(names) > _MOST_LAYERS:
+            self._report(at, f"expected at most {_MOST_LAYERS} layers, got {len(names):,}")
         return tuple(names)
 
     def _included(self, value: Value) -> list[tuple[str, At]]:
@@ -161,7 +173,7 @@ class _Reader:
         if "prefab" not in given:
             self._report(at, "an entity needs a `prefab`")
             return
-        prefab = self._parts.reference(given["prefab"], (at, "prefab", ".prefab"))
+        prefab = self._prefab(given["prefab"], (at, "prefab", ".prefab"))
         overrides_at: At = (at, "overrides", "overrides")
         overrides = self._parts.components(given.get("overrides", []), overrides_at)
         removed = self._parts.removed(given.get("remove", []), overrides, (at, "remove", "remove"))
@@ -175,16 +187,39 @@ class _Reader:
         if prefab is not None and placement is not None:
             self._world.entities.append(
                 EntityDocument(
-                    prefab=prefab.id,
+                    prefab=prefab,
                     placement=placement,
                     layer=layer,
                     id=name,
                     always=always is True,
                     overrides={one: part.fields for one, part in overrides.items()},
                     removed=tuple(removed),
+                    needs=self._needs(prefab, overrides),
                     at=at,
+                    file=self._world.file,
                 )
             )
+
+    def _prefab(self, value: Value, at: At) -> str | None:
+        if isinstance(value, str) and value.startswith("#"):
+            # It would be a part of the world file itself.
+            hint = f'write the file in front: "castle.ron{shown(value)}"'
+            self._report(at, f"`{shown(value)}` names no file", hint=hint)
+            return None
+        reference = self._parts.reference(value, at)
+        return None if reference is None else reference.id
+
+    def _needs(self, prefab: str, overrides: Mapping[str, Part]) -> frozenset[Asset]:
+        """What an entity needs at run time, and what it needs to be known by name."""
+        needs = {Asset("prefab", prefab)}
+        for name, part in overrides.items():
+            component = self._registry.get(name)
+            for kind, named in component.plan.names(part.fields) if component else ():
+                if kind == "sprite_class":
+                    self._world.components.add("@" + named)
+                elif named is not None:
+                    needs.add(Asset(kind, named))
+        return frozenset(needs)
 
     def _placement(self, given: Mapping[str, Any], at: At) -> Placement | None:
         if "at" not in given:
@@ -226,11 +261,16 @@ class _Reader:
         place: At = (at, "id", ".id")
         if not isinstance(value, str) or not value:
             self._report(place, f"expected text in quotes, got {kind_of(value)}")
-        elif value.startswith(DERIVED) or len(value) > _LONGEST_ID:
+        elif value.startswith(DERIVED) or len(value) > _LONGEST_ID or not value.isprintable():
             limits = f"does not begin with `{DERIVED}` and has at most {_LONGEST_ID} characters"
-            self._report(place, f"an id {limits}")
+            self._report(place, f"an id {limits}, all of them printable")
         elif value in self._ids:
-            self._report(place, f"the id `{shown(value)}` stands twice")
+            self._twice += 1
+            # Each place is counted from the beginning of the file: enough of them is enough.
+            where = ""
+            if self._twice <= _MOST_PLACES:
+                where = f": first in {self._world.file.error(self._ids[str(value)], '').place}"
+            self._report(place, f"the id `{shown(value)}` stands twice{where}")
         else:
             self._ids[str(value)] = place
             return str(value)

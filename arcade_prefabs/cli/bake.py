@@ -1,0 +1,198 @@
+"""``arcade-prefabs bake``: bring the bake store up to date, and write release files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import BakeCancelledError
+from ..pipeline import AssetPipeline, BakeReport
+from ..pipeline.sources.names import printable
+from .interrupt import Interrupt
+from .output import amount, duration, print_json, progress
+from .shared import (
+    FOUND_ERRORS,
+    INTERRUPTED,
+    OK,
+    CannotRun,
+    add_assets,
+    add_game_options,
+    add_store_options,
+    count,
+    error_json,
+    hint_at_components,
+    is_store,
+    opened,
+)
+
+__all__ = [
+    "KEPT",
+    "add_bake",
+    "add_bake_options",
+    "print_report",
+    "report_json",
+    "run_bake",
+]
+
+KEPT: Final = (
+    "arcade-prefabs: interrupted; what was baked so far is kept, the next bake goes on from there"
+)
+# Missing assets, and users of each, that are named in the text.
+_MOST_MISSING: Final = 20
+_MOST_USERS: Final = 3
+
+
+def add_bake(commands: Any) -> None:
+    """Add the command to the parser."""
+    bake = commands.add_parser(
+        "bake",
+        help="bake what changed in the assets, and write a release file",
+        description="Bake what changed in the assets, and what is made from it. "
+        "Exits with 1 if something cannot be baked; all the rest is baked.",
+    )
+    add_assets(bake, "the assets folder, or a zip archive of it")
+    bake.add_argument(
+        "--release",
+        metavar="FILE",
+        help="then write everything into one read-only file, which a game opens in place of the "
+        "folder. Not written if there are errors",
+    )
+    add_bake_options(bake)
+    bake.set_defaults(run=_bake)
+
+
+def add_bake_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of everything that bakes a whole folder."""
+    parser.add_argument(
+        "--jobs",
+        type=_jobs,
+        metavar="N",
+        help="worker processes (default: one for each core, at most 8; 0: none)",
+    )
+    add_game_options(parser)
+    add_store_options(parser)
+
+
+def _jobs(text: str) -> int:
+    try:
+        jobs = int(text)
+    except ValueError:
+        jobs = -1
+    if jobs < 0:
+        raise argparse.ArgumentTypeError(f"a number of processes, 0 or more, not {text!r}")
+    return jobs
+
+
+def run_bake(pipeline: AssetPipeline, interrupt: Interrupt) -> BakeReport:
+    """Bake everything, and show how far it has come.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    try:
+        with progress("baking") as on_progress:
+            return pipeline.bake(on_progress=on_progress, cancelled=interrupt.pressed)
+    except BakeCancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _bake(options: argparse.Namespace) -> int:
+    if options.release is not None:
+        _check_release(Path(options.release))
+    released: int | None = None
+    with Interrupt() as interrupt, opened(options, jobs=options.jobs) as pipeline:
+        try:
+            report = run_bake(pipeline, interrupt)
+            if options.release is not None and report.ok:
+                released = pipeline.write_release(options.release)
+        except KeyboardInterrupt:
+            interrupt.closing()
+            print(KEPT, file=sys.stderr)
+            return INTERRUPTED
+        interrupt.closing()
+    if options.json:
+        release = None
+        if released is not None:
+            release = {"path": options.release, "bytes": released}
+        print_json({**report_json(report), "release": release})
+    else:
+        print_report(report, options)
+        if released is not None:
+            print(printable(f"wrote {options.release}: {amount(released)}"))
+        elif options.release is not None:
+            print(printable(f"{options.release} was not written because of the errors"))
+    return OK if report.ok else FOUND_ERRORS
+
+
+def _check_release(path: Path) -> None:
+    """Refuse, before anything is baked, to write a release over something else."""
+    if path.is_dir():
+        raise CannotRun(f"--release wants a file, and {path} is a folder")
+    if path.exists() and not is_store(path):
+        raise CannotRun(f"{path} is there already, and is no release file: choose another name")
+
+
+# --------------------------------------------------------------------------------------- the report
+
+
+def print_report(report: BakeReport, options: argparse.Namespace) -> None:
+    """What a bake did, its errors in full."""
+    for error in report.errors:
+        print(error, end="\n\n")
+    _print_missing(report.missing)
+    for note in report.notes:
+        print(printable(f"note: {note}"))
+    print(_summary(report))
+    if report.errors:
+        print(count(len(report.errors), "error"))
+        hint = hint_at_components(report.errors, options)
+        if hint:
+            print(hint)
+
+
+def _summary(report: BakeReport) -> str:
+    baked = f"{len(report.baked):,} baked"
+    rate = _rate(report)
+    if rate is not None:
+        baked += f" ({rate:,.0f} a second)"
+    unchanged = report.unchanged + report.touched
+    return (
+        f"{count(report.files, 'file')} in {duration(report.seconds)}: {baked}, "
+        f"{unchanged:,} unchanged, {report.removed:,} removed"
+    )
+
+
+def _rate(report: BakeReport) -> float | None:
+    return len(report.baked) / report.seconds if report.baked and report.seconds else None
+
+
+def _print_missing(missing: Mapping[str, list[str]]) -> None:
+    for name, users in list(missing.items())[:_MOST_MISSING]:
+        named = ", ".join(users[:_MOST_USERS])
+        if len(users) > _MOST_USERS:
+            named += f" and {len(users) - _MOST_USERS:,} more"
+        print(printable(f"warning: there is no {name}, which {named} will need"))
+    if len(missing) > _MOST_MISSING:
+        more = len(missing) - _MOST_MISSING
+        print(f"warning: {count(more, 'more asset')} missing; --json names them all")
+
+
+def report_json(report: BakeReport) -> dict[str, Any]:
+    """What a bake did, for scripts."""
+    return {
+        "ok": report.ok,
+        "files": report.files,
+        "baked": report.baked,
+        "unchanged": report.unchanged,
+        "touched": report.touched,
+        "removed": report.removed,
+        "changes": [change._asdict() for change in report.changes],
+        "errors": [error_json(error) for error in report.errors],
+        "missing": dict(report.missing),
+        "seconds": report.seconds,
+        "rate": _rate(report),
+        "notes": report.notes,
+    }

@@ -1,0 +1,134 @@
+"""``arcade-prefabs watch``: bake again whatever is saved, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ..pipeline import BakeReport
+from ..pipeline.sources.names import printable
+from .bake import add_bake_options, print_report, report_json, run_bake
+from .interrupt import Interrupt
+from .output import duration, print_json
+from .shared import OK, CannotRun, add_assets, error_json, hint_at_components, opened
+
+if TYPE_CHECKING:
+    from ..pipeline import AssetWatcher, Reload
+
+__all__ = ["add_watch"]
+
+# Seconds between two looks at what went wrong in the watcher's thread.
+_LOOK_S: Final = 0.25
+
+
+def add_watch(commands: Any) -> None:
+    """Add the command to the parser."""
+    watch = commands.add_parser(
+        "watch",
+        help="bake what changes, as soon as it is saved",
+        description="Bake, then bake again whatever is saved. Ends with Ctrl-C, and exits with 0.",
+    )
+    add_assets(watch, "the assets folder")
+    add_bake_options(watch)
+    watch.set_defaults(run=_watch)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from ..pipeline import AssetWatcher
+
+    reloads: queue.SimpleQueue[Reload] = queue.SimpleQueue()
+    with Interrupt() as interrupt, opened(options, jobs=options.jobs) as pipeline:
+        watcher = AssetWatcher(pipeline, reloads.put)
+        try:
+            if pipeline.read_only:
+                raise CannotRun(f"{options.assets} is a release file, which does not change")
+            _print_first(run_bake(pipeline, interrupt), options)
+            watcher.start()
+            _print_watching(options)
+            failures = _Failures(watcher)
+            while not interrupt.asked:
+                try:
+                    _print_reload(reloads.get(timeout=_LOOK_S), options)
+                except queue.Empty:
+                    failures.print_new(options)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            interrupt.closing()
+            watcher.stop()
+    if not options.json:
+        print("arcade-prefabs: stopped watching", file=sys.stderr)
+    return OK
+
+
+def _print_first(report: BakeReport, options: argparse.Namespace) -> None:
+    if options.json:
+        print_json({"event": "baked", "time": _now(), **report_json(report)}, line=True)
+    else:
+        print_report(report, options)
+
+
+def _print_watching(options: argparse.Namespace) -> None:
+    if options.json:
+        print_json({"event": "watching", "time": _now()}, line=True)
+    else:
+        print(printable(f"watching {options.assets}; Ctrl-C ends it"), flush=True)
+
+
+def _print_reload(reload: Reload, options: argparse.Namespace) -> None:
+    if options.json:
+        event = {
+            "event": "reload",
+            "time": _now(),
+            "ids": reload.ids,
+            "changes": [change._asdict() for change in reload.report.changes],
+            "errors": [error_json(error) for error in reload.errors],
+            "healed": reload.healed,
+            "seconds": reload.report.seconds,
+        }
+        print_json(event, line=True)
+        return
+    at = f"{datetime.now().astimezone():%H:%M:%S}"
+    kinds = {change.id: change.kind for change in reload.report.changes}
+    took = duration(reload.report.seconds)
+    for identifier in reload.ids:
+        print(printable(f"{at} {kinds.get(identifier, 'changed')} {identifier} ({took})"))
+    for path in reload.healed:
+        print(printable(f"{at} fixed {path}"))
+    for error in reload.errors:
+        print(f"{at} error\n{error}", end="\n\n")
+    hint = hint_at_components(reload.errors, options)
+    if hint:
+        print(hint)
+    sys.stdout.flush()
+
+
+class _Failures:
+    """Tells of what goes wrong in the watcher's thread, such as a full disk, each once."""
+
+    def __init__(self, watcher: AssetWatcher) -> None:
+        self._watcher = watcher
+        self._seen: list[Exception] = []
+        self._last = ""
+
+    def print_new(self, options: argparse.Namespace) -> None:
+        now = list(self._watcher.failures)
+        new = [one for one in now if not any(one is known for known in self._seen)]
+        self._seen = now
+        for error in new:
+            text = f"{type(error).__name__}: {error}"
+            # What goes wrong at every look is no news.
+            if text != self._last:
+                self._last = text
+                if options.json:
+                    event = {"event": "failure", "time": _now(), "message": text}
+                    print_json(event, line=True)
+                else:
+                    print(f"arcade-prefabs: {text}", file=sys.stderr, flush=True)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
