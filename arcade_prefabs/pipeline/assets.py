@@ -142,8 +142,14 @@ class BakedAsset:
         return b"".join(self.page(number) for number in range(1, self.pages))
 
 
-def open_asset(store: BakeStore, key: Key, label: str, found: Found) -> BakedAsset:
-    """The asset of a row.
+def open_asset(
+    store: BakeStore,
+    key: Key,
+    label: str,
+    found: Found,
+    on_damage: Callable[[StoreError], None],
+) -> BakedAsset:
+    """The asset of a row; ``on_damage`` is called when one of its later pages cannot be used.
 
     Raises:
         LocatedError: It could never be baked; what is wrong with it.
@@ -161,8 +167,14 @@ def open_asset(store: BakeStore, key: Key, label: str, found: Found) -> BakedAss
     digest = found.digest
 
     def read_page(number: int) -> bytes:
-        page = page_of(store, found.asset, label, digest, number)
-        return page.unpack(store.dictionary(page.method))
+        try:
+            page = page_of(store, found.asset, label, digest, number)
+            return page.unpack(store.dictionary(page.method))
+        except AssetChangedError:
+            raise
+        except StoreError as error:
+            on_damage(error)
+            raise
 
     first = found.first.unpack(store.dictionary(found.first.method))
     identifier = shown_id(key, label)

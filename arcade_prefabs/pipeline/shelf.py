@@ -123,7 +123,7 @@ class Shelf:
             raise MissingAssetError("there is no such asset", path=key.path, hint=hint)
         if self._note_use:
             self.used.add(key)
-        return open_asset(self._store, key, label, found)
+        return open_asset(self._store, key, label, found, partial(self._repair, key))
 
     def _is_fresh(self, key: Key) -> bool:
         # A scan shows neither variants nor what stands behind handles.
@@ -156,13 +156,19 @@ class Shelf:
         except StoreError as error:
             if self._baker is None or self._store.closed:
                 raise
-            if isinstance(error, DamagedStoreError):
-                self.rebuild(error)
-            else:
-                self.notes.append(f"{shown_id(key)}: {error}; it was baked again")
-                damaged_output(self._store, key)
-                self.forget()
+            self._repair(key, error)
             return read()
+
+    def _repair(self, key: Key, error: StoreError) -> None:
+        """Throw away what is damaged, so that it is baked again by whoever asks next."""
+        if self._baker is None or self._store.closed:
+            return
+        if isinstance(error, DamagedStoreError):
+            self.rebuild(error)
+        else:
+            self.notes.append(f"{shown_id(key)}: {error}; it was baked again")
+            damaged_output(self._store, key)
+            self.forget()
 
 
 def _lacks(found: Found | None) -> bool:

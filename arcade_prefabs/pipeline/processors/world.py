@@ -300,8 +300,8 @@ def _cell_output(label: str, entities: list[WorldEntity], needs: set[Asset]) -> 
     pages: list[bytes] = []
     rows: list[bytes] = []
     size = 0
-    # By id, so that the order of the file is no part of what was baked.
-    for entity in sorted(entities, key=lambda one: one.id):
+    # In the order of the file: what comes later is drawn on top.
+    for entity in entities:
         row = _encode(entity)
         if size + len(row) + 1 > _ROOM:
             pages.append(b"[%b]" % b",".join(rows))
