@@ -870,6 +870,7 @@ def test_python_m_is_the_same_command(game: Path) -> None:
 @posix
 def test_a_real_terminal_gets_a_bar_and_tables(game: Path) -> None:
     """A command in a pseudo-terminal ends in good order, whatever was drawn."""
+    pytest.importorskip("rich")
     import pty
 
     leader, follower = pty.openpty()
