@@ -794,6 +794,7 @@ def test_ctrl_c_while_workers_bake_ends_them_too(
     code = running.press_ctrl_c()
     assert code == 130, running.error
     assert "interrupted; what was baked so far is kept" in running.error
+    assert "Traceback" not in running.error
     found = facts(capsys, "bake", "--jobs", "0")
     assert found["errors"] == []
     assert found["unchanged"] + found["touched"] > 0

@@ -16,7 +16,7 @@ import orjson
 
 from . import records
 from .changes import Known, below, compared, known, look_at_inputs, others, variants
-from .engine import Cancelled, Engine, Work
+from .engine import Cancelled, Engine, Work, trusted
 from .outcome import Key, error_from
 from .pages import DICTIONARY_BYTES, make_dictionary
 from .report import BakeReport, Progress
@@ -54,7 +54,9 @@ class Baker:
         todo: list[Work] = []
         gone: list[Known] = []
         touched: list[tuple[SourceFile, Known]] = []
-        for file, row in compared(self.engine.store, self.engine.source.scan()):
+        now = self.engine.now_ns()
+        files = (trusted(file, now) for file in self.engine.source.scan())
+        for file, row in compared(self.engine.store, files):
             if file is None:
                 assert row is not None
                 if row.processed:
@@ -145,22 +147,25 @@ class Baker:
         """The waves, from what differs."""
         self.engine.forget(gone, report)
         todo += self.engine.really_changed(touched, report)
-        look_at_inputs(self.engine.store, self.engine.source)
+        look_at_inputs(self.engine.store, self.engine.source, self.engine.stat)
         tries: Counter[Key] = Counter()
         done = 0
-        # What is stale already: a component changed, a file is gone, or a bake ended half way.
-        chosen = {work.key for work in todo}
-        todo += [work for work in self._next_wave() if work.key not in chosen]
         if self._wants_dictionary(todo):
             done = self._learn(todo, tries, run, report, on_progress, cancelled)
-        while todo:
+        # Also with no file to begin with: a component changed, or a bake ended half way.
+        while True:
             tries.update(work.key for work in todo)
             total = done + len(todo)
             for outcome in self.engine.process(todo, run, report, cancelled):
                 done += 1
                 if on_progress is not None:
                     on_progress(Progress(done, total, outcome.key.path))
-            todo = [work for work in self._next_wave() if tries[work.key] < _MOST_TRIES]
+            wave = list(self._next_wave())
+            # What was baked in this run already was made from what others are still to become.
+            todo = [work for work in wave if not tries[work.key]]
+            todo = todo or [work for work in wave if tries[work.key] < _MOST_TRIES]
+            if not todo:
+                break
         self._complete(report, swept=bool(done or gone))
 
     def _next_wave(self) -> Iterator[Work]:
@@ -192,7 +197,10 @@ class Baker:
     def one(self, key: Key) -> None:
         """Bring one asset up to date, and before it what it is made from."""
         self.engine.begin(run=False)
-        self._up_to_date(key, set())
+        try:
+            self._up_to_date(key, set())
+        except RecursionError:  # a chain of hundreds of files: look at all of them in waves
+            self.everything(BakeReport(), None, None)
 
     def _up_to_date(self, key: Key, seen: set[Key]) -> None:
         seen.add(key)
@@ -217,7 +225,7 @@ class Baker:
             if Key(path) not in seen:
                 self._up_to_date(Key(path), seen)
         if any(kind == 0 for _, kind in targets):  # among them may be files that nobody bakes
-            look_at_inputs(self.engine.store, self.engine.source)
+            look_at_inputs(self.engine.store, self.engine.source, self.engine.stat)
         reason = (
             "asked for" if row is None else row.reason(file, self.engine.recipes[processor.name])
         )
@@ -258,9 +266,11 @@ class Baker:
         for done, outcome in enumerate(self.engine.process(sample, run, report, cancelled), 1):
             if on_progress is not None:
                 on_progress(Progress(done, len(todo), outcome.key.path))
-            pages += [
-                packed.pages[0].unpack() for packed in outcome.outputs if packed.kind == "prefab"
-            ]
+            for packed in outcome.outputs:
+                if packed.kind == "prefab":
+                    # Another process may have made a dictionary meanwhile.
+                    first = packed.pages[0]
+                    pages.append(first.unpack(self.engine.store.dictionary(first.method)))
         chosen = {work.key for work in sample}
         todo[:] = [work for work in todo if work.key not in chosen]
         tries.update(chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import AssetError, MissingAssetError
@@ -117,7 +117,9 @@ def others(store: BakeStore) -> list[Known]:
         return [Known(*row) for row in db.execute(query)]
 
 
-def look_at_inputs(store: BakeStore, source: Source) -> None:
+def look_at_inputs(
+    store: BakeStore, source: Source, stat: Callable[[str], SourceFile | None]
+) -> None:
     """Find out how the files stand that others were made from, but that nobody bakes."""
     query = (
         f"SELECT DISTINCT {', '.join('a.' + name for name in _COLUMNS.split(', '))} "
@@ -130,7 +132,7 @@ def look_at_inputs(store: BakeStore, source: Source) -> None:
         file: SourceFile | None = None
         content: bytes | None = None
         with contextlib.suppress(AssetError):
-            file = source.stat(row.path)
+            file = stat(row.path)
         if file is not None:
             if file.stamp and (row.size, row.stamp) == (file.size, file.stamp):
                 continue

@@ -23,7 +23,7 @@ from .store import BakeStore
 from .work import Context, Task
 from .workers import Workers
 
-__all__ = ["Cancelled", "Engine", "Work"]
+__all__ = ["Cancelled", "Engine", "Work", "trusted"]
 
 Cancelled = Callable[[], bool]
 
@@ -65,7 +65,7 @@ class Engine:
         self.choose = Chooser(processors)
         self.files_baked = 0
         self.bake_seconds = 0.0
-        self._clock_ns = clock_ns
+        self.now_ns = clock_ns
         self._lock = threading.Lock()
         self._tickets = itertools.count(1)
         # The newest ticket committed of each asset, while any bake runs.
@@ -137,14 +137,15 @@ class Engine:
                     if row is not None:
                         changes += records.forget(db, row.id, row.key)
                     continue
-                stamp = self._trusted(work.file)
                 recipe = self.recipes[work.processor.name]
-                written = Written(work.file.size, stamp, recipe, work.reason, run)
+                written = Written(work.file.size, work.file.stamp, recipe, work.reason, run)
                 changes += records.write(db, numbers, outcome, written, self.store.step)
                 baked[shown_id(outcome.key)] = work.reason
+            # While nobody else can write: an older read may be waiting for that.
+            for outcome in outcomes:
+                ticket = given[outcome.key][1]
+                self._committed[outcome.key] = max(ticket, self._committed.get(outcome.key, 0))
         for outcome in outcomes:
-            ticket = given[outcome.key][1]
-            self._committed[outcome.key] = max(ticket, self._committed.get(outcome.key, 0))
             self.bake_seconds += outcome.seconds
         self.files_baked += len(baked)
         report.changes += changes
@@ -203,7 +204,7 @@ class Engine:
         same: list[tuple[int, int]] = []
         for file, row in touched:
             if content_of(self.source, file.path) == row.content:
-                same.append((self._trusted(file), row.id))
+                same.append((file.stamp, row.id))
             else:
                 processor = self.choose(file.path)
                 assert processor is not None
@@ -229,15 +230,23 @@ class Engine:
 
     def stat(self, path: str) -> SourceFile | None:
         """The file of a path; None if there is none."""
+        now = self.now_ns()
         try:
-            return self.source.stat(path)
+            found = self.source.stat(path)
+            return None if found is None else trusted(found, now)
         except AssetError:
             # It cannot be looked at, which is not to be taken for deleted: reading it tells why.
             return SourceFile(path, -1, 0)
 
-    def _trusted(self, file: SourceFile) -> int:
-        """The stamp of a file, 0 if the file is so fresh that it may change without showing."""
-        return file.stamp if self._clock_ns() - file.stamp > _FRESH_NS else 0
+
+def trusted(file: SourceFile, now_ns: int) -> SourceFile:
+    """A file, without its stamp if it is so fresh that it may change without showing.
+
+    Args:
+        file: How it stood.
+        now_ns: The time before it was looked at.
+    """
+    return file if now_ns - file.stamp > _FRESH_NS else file._replace(stamp=0)
 
 
 def _facts(processor: Processor) -> object:

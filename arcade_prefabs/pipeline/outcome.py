@@ -73,7 +73,14 @@ _FIELDS = ("path", "line", "column", "source_line", "hint", "_cut")
 def error_record(error: LocatedError) -> dict[str, Any]:
     """An error as JSON values, for the store."""
     fields = {name: getattr(error, name) for name in _FIELDS if getattr(error, name, None)}
-    return {"type": type(error).__name__, "message": error.message, **fields}
+    record = {"type": type(error).__name__, "message": error.message, **fields}
+    # Names of files may hold halves of characters, which no JSON can.
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        if isinstance(value, str)
+        else value
+        for name, value in record.items()
+    }
 
 
 def error_from(record: dict[str, Any]) -> LocatedError:

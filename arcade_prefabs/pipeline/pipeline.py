@@ -67,7 +67,7 @@ class AssetPipeline:
             folder, or in the user's cache folder where that cannot be written.
         jobs: Worker processes: None for one per core, 0 for none at all.
         store_limit: Bytes that the store may have, None for any number. What was used longest ago
-            goes first, and is baked again when it is asked for.
+            goes first, and is baked again when it is asked for, or by the next bake.
         workers: Other workers than those of ``jobs``.
         clock_ns: Gives the time in nanoseconds; for tests.
         on_step: See `BakeStore`; for tests.
@@ -172,7 +172,7 @@ class AssetPipeline:
         """
         baker = self._baking()
         chosen = None if paths is None else [checked_path(path) for path in paths]
-        all_fresh = self._shelf.all_fresh
+        forgotten = self._shelf.forgotten
         started = time.perf_counter()
         report = BakeReport(notes=self._shelf.told())
 
@@ -186,11 +186,12 @@ class AssetPipeline:
             run()
         except DamagedStoreError as error:
             self._shelf.rebuild(error)
+            forgotten = self._shelf.forgotten
             report = BakeReport(notes=self._shelf.told())
             chosen = None
             run()
         self._bakes += 1
-        self._shelf.forget(all_fresh=chosen is None or all_fresh)
+        self._shelf.baked(forgotten, whole=chosen is None)
         if self._limit is not None:
             self._note_used()
             report.notes += keep_below(self.store, self._limit)

@@ -7,10 +7,12 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import platformdirs
 
@@ -95,11 +97,22 @@ def named_store(path: Path) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and path.stat().st_size and not is_release(path):
+        there = path.is_file() and path.stat().st_size > 0
+        if there and not (is_release(path) and _has_facts(path)):
             raise StoreError(f"{path} is no bake store, and was left alone: name another file")
     except OSError as error:
         raise StoreError(f"the store {path} cannot be made: {error.strerror}") from error
     return path
+
+
+def _has_facts(path: Path) -> bool:
+    """Whether an SQLite file is a bake store, of any version; it is only looked at."""
+    try:
+        uri = f"file:{quote(os.fsencode(path))}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
+            return bool(db.execute("SELECT value FROM facts WHERE name='format'").fetchone())
+    except sqlite3.Error:
+        return False
 
 
 def _usable(folder: Path) -> bool:
@@ -110,7 +123,7 @@ def _usable(folder: Path) -> bool:
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
         # Not every file system that can be written knows the locks that SQLite needs.
-        probe = folder / f"probe-{os.getpid()}"
+        probe = folder / f"probe-{uuid.uuid4().hex}"
         with contextlib.closing(sqlite3.connect(probe)) as db:
             db.execute("CREATE TABLE probe(x)")
         probe.unlink()

@@ -5,7 +5,7 @@ and a hundred rows that place it. Pages hold parts and rows in such an order tha
 names stands in its own page or in one before, so that children can be used while later pages are
 still being read::
 
-    page:  [head | null, [part, ...], [row, ...], [need, ...], [file, ...]]
+    page:  [head | number, [part, ...], [row, ...], [need, ...], [file, ...]]
     head:  [pages, parts, rows]
     part:  [number, id, {component: fields}]          number 0 is the prefab itself
     row:   [parent, part, name, x, y, rotation, scale]
@@ -55,7 +55,7 @@ class _Row(msgspec.Struct, array_like=True):
 
 
 class _Page(msgspec.Struct, array_like=True):
-    head: _Head | None
+    head: _Head | int
     parts: list[_Part]
     rows: list[_Row]
     needs: list[Asset]
@@ -136,7 +136,7 @@ class _Writer:
         return tuple(
             b"[%b,%b]"
             % (
-                b"null" if number else head,
+                b"%d" % number if number else head,
                 b",".join(b"[%b]" % b",".join(records) for records in lists),
             )
             for number, lists in enumerate(pages)
@@ -182,9 +182,10 @@ class PrefabAssembler:
         """
         try:
             content = _decode(page)
-            if (content.head is None) == (self._head is None):
+            number = content.head if isinstance(content.head, int) else 0
+            if number != self.fed:
                 raise StoreError("a page of a prefab is out of order")
-            if content.head is not None:
+            if isinstance(content.head, _Head):
                 self._head = content.head
                 self.pages = content.head.pages
             self.fed += 1
@@ -195,10 +196,13 @@ class PrefabAssembler:
                 else:
                     self._parts[part.number].components.update(part.components)
             for row in content.rows:
+                # A part that was placed is finished, and one that never came has no rows.
+                if not 0 <= row.parent < len(self._parts) or row.parent in self._built:
+                    raise IndexError("a row stands in a part that is not open")
                 placement = Placement((row.x, row.y), row.rotation, row.scale)
                 child = Child(row.name, placement, self._part(row.part))
                 self._rows.setdefault(row.parent, []).append(child)
-        except (msgspec.MsgspecError, IndexError) as error:
+        except (msgspec.MsgspecError, IndexError, ValueError) as error:
             raise StoreError(f"a page of a prefab is damaged: {error}") from error
         self._row_count += len(content.rows)
         self._needs += content.needs
@@ -218,10 +222,15 @@ class PrefabAssembler:
             StoreError: Pages are missing.
         """
         head = self._head
-        if head is None or (self.fed, len(self._parts), self._row_count) != (
-            head.pages,
-            head.parts,
-            head.rows,
+        if (
+            not self._parts
+            or head is None
+            or (self.fed, len(self._parts), self._row_count)
+            != (
+                head.pages,
+                head.parts,
+                head.rows,
+            )
         ):
             raise StoreError(f"{self.fed} of {self.pages or '?'} pages of a prefab have come")
         root = self._parts[0]

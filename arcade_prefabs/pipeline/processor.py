@@ -28,7 +28,14 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 import msgspec
 import orjson
 
-from ..errors import AssetError, AssetTooLargeError, MissingAssetError, ProcessorError
+from ..errors import (
+    AssetError,
+    AssetTooLargeError,
+    MissingAssetError,
+    ProcessorError,
+    UnsafePathError,
+)
+from ..prefab.ids import asset_path
 from ..prefab.model import Asset
 
 __all__ = [
@@ -91,12 +98,14 @@ class Output(NamedTuple):
         pages: The data in pages of at most `PAGE_BYTES`, to be read one by one. The first one is
             what a reader needs first.
         needs: What has to be there at run time. Nothing is baked again because of them.
+        identity: What else makes it another output for those that are made from it.
     """
 
     label: str
     kind: str
     pages: tuple[bytes, ...]
     needs: tuple[Asset, ...] = ()
+    identity: bytes = b""
 
 
 def output_digest(output: Output) -> bytes:
@@ -106,7 +115,7 @@ def output_digest(output: Output) -> bytes:
     """
     # Lengths go in front, or two pages could be told apart from one only by where they are cut.
     lengths = msgspec.json.encode((output.kind, [len(p) for p in output.pages], output.needs))
-    return digest(lengths, *output.pages)
+    return digest(lengths, *output.pages, output.identity)
 
 
 class Wish(NamedTuple):
@@ -190,6 +199,7 @@ class Job:
             MissingAssetError: There is none; when it appears, this one is baked again.
             AssetError: It cannot be read.
         """
+        path = self._checked(path)
         try:
             data = self._read(path)
         except MissingAssetError:
@@ -217,7 +227,17 @@ class Job:
 
     def wish(self, path: str, settings: Mapping[str, Any]) -> None:
         """Ask for another file to be baked with settings of its own, a sprite sheet's for one."""
-        self.wishes.append(Wish(path, settings))
+        try:
+            variant_of(settings)
+        except TypeError as error:
+            raise ProcessorError(f"settings must be JSON: {error}", path=self.shown) from error
+        self.wishes.append(Wish(self._checked(path), settings))
+
+    def _checked(self, path: str) -> str:
+        try:
+            return asset_path(path)
+        except ValueError as error:
+            raise UnsafePathError(str(error), path=self.shown) from None
 
     def fail(self, error: Exception, *, label: str | None = None) -> None:
         """Note an error and go on.

@@ -44,7 +44,11 @@ def write_release(store: BakeStore, path: Path) -> int:
                 target.execute(statement)
             target.execute("INSERT INTO facts VALUES ('format', ?)", (FORMAT,))
             with store.reading() as db:
-                _copy(db, store, target)
+                db.execute("BEGIN")  # all that is read is of one moment
+                try:
+                    _copy(db, store, target)
+                finally:
+                    db.execute("ROLLBACK")
             target.execute("COMMIT")
             target.execute("VACUUM")
         with beside.open("rb+") as file:

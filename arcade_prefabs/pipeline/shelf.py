@@ -45,6 +45,7 @@ class Shelf:
         notes: What had to be repaired.
         used: What was handed out since somebody last emptied it.
         all_fresh: Whether a bake has compared all files that a scan shows.
+        forgotten: How often `forget` was called.
         on_demand: Files that were baked because somebody asked for them.
 
     Any thread.
@@ -59,6 +60,7 @@ class Shelf:
         self._note_use = note_use
         self._lock = threading.Lock()
         self.all_fresh = False
+        self.forgotten = 0
         self._fresh: set[Key] = set()  # what was compared with its file by itself
 
     def told(self) -> list[str]:
@@ -66,11 +68,19 @@ class Shelf:
         notes, self.notes = self.notes, []
         return notes
 
-    def forget(self, *, all_fresh: bool = False) -> None:
-        """Compare assets with their files again, but for those that a bake of all looks at."""
+    def forget(self) -> None:
+        """Compare assets with their files again."""
         with self._lock:
-            self.all_fresh = all_fresh
+            self.forgotten += 1
+            self.all_fresh = False
             self._fresh.clear()
+
+    def baked(self, forgotten: int, *, whole: bool) -> None:
+        """Note a bake that began when `forgotten` had that value."""
+        with self._lock:
+            if self.forgotten == forgotten:  # or what was forgotten meanwhile would not be
+                self.all_fresh = self.all_fresh or whole
+                self._fresh.clear()
 
     def rebuild(self, error: DamagedStoreError) -> str:
         """Begin a new store in place of a damaged one; gives what to tell."""
@@ -133,11 +143,12 @@ class Shelf:
     def _bake(self, key: Key) -> None:
         """Make sure that what the store has under a key is what the files say."""
         assert self._baker is not None
-        before = self._baker.engine.files_baked
+        before, forgotten = self._baker.engine.files_baked, self.forgotten
         self._baker.one(key)
         with self._lock:
             self.on_demand += self._baker.engine.files_baked > before
-            self._fresh.add(key)
+            if forgotten == self.forgotten:  # or the file may have changed since it was looked at
+                self._fresh.add(key)
 
     def _refuse_unknown_kind(self, key: Key) -> None:
         """Raise if the file is there, but nobody knows how to bake it."""

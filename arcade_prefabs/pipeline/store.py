@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -166,7 +166,7 @@ class BakeStore:
     # --------------------------------------------------------------------------------- using it
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Generator[sqlite3.Connection]:
         """A connection to read with; what it sees during one statement does not change.
 
         Raises:
@@ -194,7 +194,7 @@ class BakeStore:
                     connection.close()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Generator[sqlite3.Connection]:
         """A connection inside a transaction: committed at the end, undone by an exception.
 
         Raises:
@@ -257,7 +257,8 @@ class BakeStore:
         """
         with self._lock, contextlib.suppress(sqlite3.Error):
             if self._writer is not None:
-                self._writer.execute("PRAGMA incremental_vacuum")
+                # One page for each row that is fetched.
+                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
                 self._writer.execute("PRAGMA busy_timeout=0")
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with self._lock, contextlib.suppress(sqlite3.Error):
@@ -300,7 +301,7 @@ class BakeStore:
             self._writer = None
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:

@@ -206,7 +206,7 @@ class AssetWatcher:
             if error.path is not None and error.path not in broken
         }
         self._known_errors = now
-        return new, tuple(sorted(path for path in healed if path is not None))
+        return new, tuple(sorted(healed))
 
 
 def _wanted(_: object, name: str) -> bool:

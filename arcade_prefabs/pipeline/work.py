@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..errors import AssetError, LocatedError, MissingAssetError
+from ..prefab.ids import is_label
 from ..prefab.suggest import did_you_mean
 from .outcome import Key, Outcome, located
 from .pages import Dictionary, Packed, pack
@@ -18,7 +19,7 @@ from .sources import Source
 
 __all__ = ["Context", "Task", "process_batch", "process_pickled"]
 
-# Larger files are not kept for the other jobs of a batch.
+# A larger file is kept for the other jobs of a batch only if one of them asked for it.
 _KEPT_BYTES: Final = 256 * 1024
 
 
@@ -51,14 +52,22 @@ class _Reader:
         self._source = source
         self._kept: dict[str, bytes | AssetError] = {}
 
+    def own(self, path: str) -> bytes:
+        """The file of a job; a large one is not kept, for hardly anybody else wants it."""
+        return self._read(path, _KEPT_BYTES)
+
     def __call__(self, path: str) -> bytes:
+        """Another file, which has to be the same for all jobs, its own included."""
+        return self._read(path, None)
+
+    def _read(self, path: str, most: int | None) -> bytes:
         known = self._kept.get(path)
         if known is None:
             try:
                 known = self._source.read(path)
             except AssetError as error:
                 known = error
-            if isinstance(known, AssetError) or len(known) <= _KEPT_BYTES:
+            if isinstance(known, AssetError) or most is None or len(known) <= most:
                 self._kept[path] = known
         if isinstance(known, AssetError):
             raise known.with_traceback(None)
@@ -93,7 +102,7 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
     content: bytes | None = UNREADABLE
     job: Job | None = None
     try:
-        data = read(path)
+        data = read.own(path)
         content = digest(data)
         settings = _settings(processor, task.settings, shown)
         job = Job(path, data, settings, read=read, shown=context.source.shown, shared=shared)
@@ -144,6 +153,8 @@ def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) 
     for output in outputs:
         if output.label in found:
             raise job.error(f"two outputs have the label {output.label!r}")
+        if not (isinstance(output.label, str) and (not output.label or is_label(output.label))):
+            raise job.error(f"the label of an output is no plain name: {output.label!r}")
         if not output.pages:
             raise job.error(f"the output {output.label!r} has no pages")
         large = max(len(page) for page in output.pages)

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, Protocol
@@ -162,6 +162,7 @@ class ProcessWorkers:
         except Exception:
             self._find_unsendable(context)
             return self._inline.submit(context, tasks)
+        executor: Any = None
         try:
             with self._lock:
                 if self._closed:
@@ -319,7 +320,7 @@ def _settle(result: Future[list[Outcome]], outcomes: list[Outcome]) -> None:
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _deaf_to_interrupts() -> Generator[None]:
     """Start processes deaf to Ctrl-C, which a terminal sends to all of them, also to new ones."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -352,8 +353,15 @@ def _lost(context: Context, task: Task, reason: BaseException) -> Outcome:
 
 
 def _new_executor(jobs: int) -> Any:
-    from loky import ProcessPoolExecutor
+    from multiprocessing import resource_tracker
 
+    from loky import ProcessPoolExecutor
+    from loky.backend import resource_tracker as loky_tracker
+
+    if os.name == "posix":
+        # Starting a tracker lets SIGINT through again, which `_deaf_to_interrupts` holds back.
+        resource_tracker.ensure_running()
+        loky_tracker.ensure_running()
     return ProcessPoolExecutor(
         max_workers=jobs, timeout=_IDLE_S, initializer=_begin_worker, initargs=(os.getpid(),)
     )

@@ -159,21 +159,27 @@ class Resolver:
             raise several.errors[0] from None
         components = {name: merged.fields for name, merged in blueprint.components.items()}
         children = [
-            [
-                child.name,
-                child.prefab.id,
-                child.placement,
-                [
-                    [name, part.fields]
-                    for _, c in child.changes
-                    for name, part in c.overrides.items()
-                ],
-                [[*c.removed] for _, c in child.changes],
-            ]
+            [child.name, child.prefab.id, child.owner.id, child.placement, _changes(child)]
             for child in blueprint.children.values()
         ]
         parts = tuple(child.prefab.id for child in blueprint.children.values())
         return Outline([components, children, sorted(blueprint.lineage)], parts)
+
+    def provenance(self, identifier: str) -> list[Any]:
+        """What heirs of a prefab can tell, and its components and children do not show.
+
+        An heir of two prefabs has a child without a name once if both inherit it from one place,
+        and twice if it stands in two.
+
+        Raises:
+            As `resolve`.
+        """
+        try:
+            blueprint = self._blueprint(self._document(prefab_id(identifier)), ())
+        except Several as several:
+            raise several.errors[0] from None
+        children = [[child.name, child.owner.id] for child in blueprint.children.values()]
+        return [children, sorted(blueprint.lineage)]
 
     def document(self, identifier: str) -> PrefabDocument:
         """The checked document of an id, nothing inherited.
@@ -378,6 +384,14 @@ class Resolver:
         for kind, needed in component.plan.names(merged.fields):
             if kind != "sprite_class":
                 yield Asset(kind, needed)
+
+
+def _changes(child: MergedChild) -> list[Any]:
+    """What documents change in a child, one after the other, the basis first."""
+    return [
+        [{name: part.fields for name, part in change.overrides.items()}, *change.removed]
+        for _, change in child.changes
+    ]
 
 
 def _abstract(document: PrefabDocument, user: PrefabDocument, at: At) -> PrefabError:

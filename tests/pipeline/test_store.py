@@ -358,3 +358,11 @@ def test_files_of_others_are_left_alone(assets: Path, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="itself"):
             pipeline.write_release(pipeline.store.path)
     assert savegame.read_text(encoding="utf-8") == "years of my life"
+    database = tmp_path / "savegame.db"
+    with sqlite3.connect(database) as db:
+        db.execute("CREATE TABLE heroes(name)")
+    db.close()
+    before = database.read_bytes()
+    with pytest.raises(StoreError, match="left alone"):
+        AssetPipeline(assets, store=database, jobs=0)
+    assert database.read_bytes() == before

@@ -213,7 +213,10 @@ class _Batch:
                 known = Output(label, "abstract", (self._outline(document),))
             else:
                 prefab = self.resolver.resolve(document.id)
-                known = Output(label, "prefab", encode_prefab(prefab), prefab.needs)
+                identity = b""
+                if prefab.children:
+                    identity = orjson.dumps(self.resolver.provenance(document.id))
+                known = Output(label, "prefab", encode_prefab(prefab), prefab.needs, identity)
             self._outputs[document.id] = known
         return known
 

@@ -217,7 +217,7 @@ class _Reader:
             for kind, named in component.plan.names(part.fields) if component else ():
                 if kind == "sprite_class":
                     self._world.components.add("@" + named)
-                elif named is not None:
+                elif named:
                     needs.add(Asset(kind, named))
         return frozenset(needs)
 

@@ -104,6 +104,8 @@ def checked_path(path: str) -> str:
     Any thread.
     """
     try:
+        if "#" in path:
+            raise ValueError(f"a name in the path has a `#`, which begins a label: {path}")
         return asset_path(path)
     except ValueError as error:
         raise UnsafePathError(str(error), path=printable(path[:200]) or "<empty path>") from None
