@@ -13,11 +13,18 @@
     │       ├── MissingAssetError    there is no such file
     │       ├── UnsafePathError      a name that leaves its folder, or differs between systems (also
     │       │                        a ValueError)
+    │       ├── UnreadableAssetError it is there, but reading it failed; it may go next time
     │       ├── AssetTooLargeError   more bytes, pixels or entries than the stated limit
     │       └── ProcessorError       the code that bakes the file failed, or its process died
     ├── StoreError                   the bake store or a release file cannot be used
     │   └── AssetChangedError        an asset was baked anew while it was being read
     ├── BakeCancelledError           a bake was cancelled; what was committed stays
+    ├── LoadError                    a load that gives no value
+    │   ├── LoadCancelledError       nobody wants it any more
+    │   ├── LoadTimeoutError         it took too long               (also a TimeoutError)
+    │   └── DependencyError          something that the asset needs cannot be loaded
+    ├── LoaderClosedError            the loader was shut down
+    ├── QueueFullError               the game's own jobs pile up on the main thread
     └── RegistryError                a component class that cannot be registered (also a ValueError)
 
 A `LocatedError` prints as ``file:line:column: message``, followed by the line of the source with a
@@ -35,16 +42,23 @@ __all__ = [
     "AssetError",
     "AssetTooLargeError",
     "BakeCancelledError",
+    "DependencyError",
+    "LoadCancelledError",
+    "LoadError",
+    "LoadTimeoutError",
+    "LoaderClosedError",
     "LocatedError",
     "MissingAssetError",
     "MissingPrefabError",
     "PrefabCycleError",
     "PrefabError",
     "ProcessorError",
+    "QueueFullError",
     "RegistryError",
     "RonError",
     "StoreError",
     "UnknownNameError",
+    "UnreadableAssetError",
     "UnsafePathError",
 ]
 
@@ -148,6 +162,13 @@ class UnsafePathError(AssetError, ValueError):
     """A name that could leave its folder, or is not the same name on every system."""
 
 
+class UnreadableAssetError(AssetError):
+    """The file is there, but reading it failed: it is locked, or the disk or network is not well.
+
+    It may go next time.
+    """
+
+
 class AssetTooLargeError(AssetError):
     """More bytes, pixels or entries than the limit that the message states."""
 
@@ -196,3 +217,38 @@ def _excerpt(source_line: str, line: int, column: int) -> list[str]:
 def _window(length: int, column: int, width: int) -> int:
     """Where a window of ``width`` columns around a column begins in a longer line."""
     return max(0, min(column - 1 - width // 2, length - width))
+
+
+class LoadError(ArcadePrefabsError):
+    """A load that gives no value, for another reason than the asset's own."""
+
+
+class LoadCancelledError(LoadError):
+    """The load was cancelled: by its handle, or because the loader was shut down."""
+
+
+class LoadTimeoutError(LoadError, TimeoutError):
+    """The load took longer than its time-out."""
+
+
+class DependencyError(LoadError):
+    """Something that an asset needs cannot be loaded; the cause is in ``__cause__``.
+
+    Attributes:
+        chain: The ids from the asset that was asked for to the one that failed.
+    """
+
+    def __init__(self, message: str, chain: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.chain = chain
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.chain)
+
+
+class LoaderClosedError(ArcadePrefabsError):
+    """The loader was shut down: make a new one."""
+
+
+class QueueFullError(ArcadePrefabsError):
+    """The main thread has as many jobs waiting as it may have: submit fewer, or later."""

@@ -8,7 +8,7 @@ from .assets import BakedAsset
 from .explain import Explanation, InputNow, OutputNow
 from .outcome import Change
 from .pipeline import AssetPipeline
-from .prefab_pages import PrefabAssembler, decode_prefab, encode_prefab
+from .prefab_pages import PackedPart, PackedPrefab, PrefabAssembler, decode_prefab, encode_prefab
 from .processor import PAGE_BYTES, Input, Job, Output, Processor, Wish, variant_of
 from .processors import (
     Derivation,
@@ -69,6 +69,8 @@ __all__ = [
     "OutputNow",
     "OverlaySource",
     "PackageSource",
+    "PackedPart",
+    "PackedPrefab",
     "PrefabAssembler",
     "PrefabProcessor",
     "Processor",

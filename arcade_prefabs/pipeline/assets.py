@@ -11,12 +11,23 @@ import orjson
 from ..errors import AssetChangedError, LocatedError, MissingAssetError, StoreError
 from ..prefab.model import Asset
 from ..prefab.suggest import did_you_mean
-from .outcome import Key, error_from, shown_id
-from .pages import PackedPage
+from .outcome import Key, shown_id
+from .pages import LEFT, PackedPage, seal
+from .rows import errors_of, typed
 from .schema import BAKED, BROKEN
 from .store import BakeStore
 
 __all__ = ["BakedAsset", "Found", "find", "needs_of", "open_asset", "page_of"]
+
+
+class FoundOutput(NamedTuple):
+    """One of a file's outputs, but for its first page."""
+
+    kind: str
+    digest: bytes
+    pages: int
+    seal: int
+    first: PackedPage
 
 
 class Found(NamedTuple):
@@ -24,15 +35,24 @@ class Found(NamedTuple):
 
     asset: int
     state: int
-    errors: str | None
-    kind: str | None
-    digest: bytes | None
-    pages: int
-    first: PackedPage | None
+    labels: int | None
+    errors: list[LocatedError]
+    output: FoundOutput | None
+
+    @property
+    def lacking(self) -> bool:
+        """Whether there is no such output, and nothing is known to be wrong with the file."""
+        return self.output is None and not self.errors
+
+    @property
+    def left(self) -> bool:
+        """Whether it left a store that was too large, and can be baked again."""
+        return self.output is not None and self.output.first.method == LEFT and not self.errors
 
 
 _FIND: Final = """
-SELECT a.id, a.state, a.errors, o.kind, o.digest, o.pages, o.size, o.method, o."check", o.data
+SELECT a.id, a.state, a.labels, a.errors, o.kind, o.digest, o.pages, o.seal, o.size, o.method,
+    o."check", o.data
 FROM assets a LEFT JOIN outputs o ON o.asset=a.id AND o.label=?
 WHERE a.path=? AND a.variant=?
 """
@@ -42,32 +62,34 @@ def find(store: BakeStore, key: Key, label: str) -> Found | None:
     """The row of an id; None if nothing was ever baked from the file."""
     with store.reading() as db:
         row = db.execute(_FIND, (label, *key)).fetchone()
-    if row is None or row[1] not in (BAKED, BROKEN):
-        return None
-    first = PackedPage(*row[6:]) if row[3] is not None else None
-    asset, state, errors, kind, digest, pages = row[:6]
-    return Found(asset, state, errors, kind, digest, pages or 0, first)
+        if row is None or row[1] not in (BAKED, BROKEN):
+            return None
+        asset, state, labels, errors = typed(row[:4], tuple[int, int, int | None, str | None])
+        output = typed((*row[4:8], row[8:]), FoundOutput) if row[4] is not None else None
+        return Found(asset, state, labels, errors_of(errors), output)
 
 
-def page_of(store: BakeStore, asset: int, label: str, digest: bytes, number: int) -> PackedPage:
-    """A page behind the first, if the output is still the one of that hash."""
+def page_of(
+    store: BakeStore, asset: int, label: str, digest: bytes, number: int
+) -> tuple[int, PackedPage]:
+    """The seal of a page behind the first and the page, if its output still has that hash."""
     with store.reading() as db:
         row = db.execute(
-            'SELECT p.size, p.method, p."check", p.data FROM pages p '
+            'SELECT p.seal, p.size, p.method, p."check", p.data FROM pages p '
             "JOIN outputs o ON o.asset=p.asset AND o.label=p.label "
             "WHERE p.asset=? AND p.label=? AND p.number=? AND o.digest=?",
             (asset, label, number, digest),
         ).fetchone()
         if row is None and (asset, digest) in _current(db, asset, label):
             raise StoreError("a page is missing")
-    if row is None:
-        raise AssetChangedError("the asset was baked anew while it was being read: get it again")
-    return PackedPage(*row)
+        if row is None:
+            raise AssetChangedError("the asset was baked anew while it was read: get it again")
+        return typed((row[0], row[1:]), tuple[int, PackedPage])
 
 
 def _current(db: sqlite3.Connection, asset: int, label: str) -> list[tuple[int, bytes]]:
-    query = "SELECT asset, digest FROM outputs WHERE asset=? AND label=?"
-    return db.execute(query, (asset, label)).fetchall()
+    query = "SELECT asset, digest FROM outputs WHERE asset=? AND label=? AND method<>?"
+    return db.execute(query, (asset, label, LEFT)).fetchall()
 
 
 def needs_of(store: BakeStore, asset: int) -> tuple[Asset, ...]:
@@ -77,8 +99,8 @@ def needs_of(store: BakeStore, asset: int) -> tuple[Asset, ...]:
             "SELECT w.word, a.path FROM needs n JOIN words w ON w.id=n.kind "
             "JOIN assets a ON a.id=n.target WHERE n.asset=? ORDER BY 1, 2",
             (asset,),
-        ).fetchall()
-    return tuple(Asset(*row) for row in rows)
+        )
+        return tuple(Asset(*typed(row, tuple[str, str])) for row in rows)
 
 
 class BakedAsset:
@@ -156,32 +178,50 @@ def open_asset(
         MissingAssetError: The file has no such label; the message says which there are.
         StoreError: Its first page is damaged.
     """
-    errors = tuple(error_from(record) for record in orjson.loads(found.errors or b"[]"))
-    if found.kind is None or found.digest is None or found.first is None:
-        if errors:
-            raise errors[0]
-        known = [shown_id(key, one) for one in _labels(store, found.asset) if one]
+    output = found.output
+    if output is not None and output.first.method == LEFT:
+        raise found.errors[0] if found.errors else StoreError("its pages left the store")
+    if output is None:
+        labels = _labels(store, key, found.asset)
+        if found.labels not in (None, len(labels)):
+            raise StoreError(f"{len(labels)} of {found.labels} outputs are there")
+        if label in labels:
+            raise StoreError("the store shows and hides the same row")
+        if found.errors:
+            raise found.errors[0]
+        known = [shown_id(key, one) for one in labels if one]
         message = f"it has no part `#{label}`" if label else "it has parts: say which one"
         hint = did_you_mean(shown_id(key, label), known) or f"it has: {', '.join(known[:10])}"
         raise MissingAssetError(message, path=key.path, hint=hint if known else None)
-    digest = found.digest
+    identifier = shown_id(key, label)
+    kind, digest, pages, first_seal, first = output
+
+    def unpacked(number: int, its_seal: int, page: PackedPage) -> bytes:
+        if seal(identifier, number, kind, digest, pages, page) != its_seal:
+            raise StoreError("a page is damaged: the checksum of its row is wrong")
+        return page.unpack(store.dictionary(page.method))
 
     def read_page(number: int) -> bytes:
         try:
-            page = page_of(store, found.asset, label, digest, number)
-            return page.unpack(store.dictionary(page.method))
+            return unpacked(number, *page_of(store, found.asset, label, digest, number))
         except AssetChangedError:
             raise
         except StoreError as error:
             on_damage(error)
             raise
 
-    first = found.first.unpack(store.dictionary(found.first.method))
-    identifier = shown_id(key, label)
-    return BakedAsset(identifier, found.kind, digest, found.pages, first, read_page, errors)
+    head = unpacked(0, first_seal, first)
+    return BakedAsset(identifier, kind, digest, pages, head, read_page, tuple(found.errors))
 
 
-def _labels(store: BakeStore, asset: int) -> list[str]:
+def _labels(store: BakeStore, key: Key, asset: int) -> list[str]:
+    """The labels of a file; `StoreError` if one of them is damaged, for it may be another one."""
+    query = "SELECT label, kind, digest, pages, seal, size, method, \"check\", x'' FROM outputs "
     with store.reading() as db:
-        query = "SELECT label FROM outputs WHERE asset=? ORDER BY label"
-        return [row[0] for row in db.execute(query, (asset,))]
+        rows = db.execute(query + "WHERE asset=? ORDER BY label", (asset,))
+        found = {row[0]: typed((*row[1:5], row[5:]), FoundOutput) for row in rows}
+    for label, one in found.items():
+        right = seal(shown_id(key, label), 0, one.kind, one.digest, one.pages, one.first)
+        if right != one.seal and one.first.method != LEFT:
+            raise StoreError(f"the row of a page is damaged, whose label is now {label!r}")
+    return list(found)

@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-import orjson
-
 from . import records
 from .changes import Known, below, compared, known, look_at_inputs, others, variants
 from .engine import Cancelled, Engine, Work, trusted
-from .outcome import Key, error_from
-from .pages import DICTIONARY_BYTES, make_dictionary
+from .outcome import Key
+from .pages import DICTIONARY_BYTES, Dictionary, make_dictionary
 from .report import BakeReport, Progress
+from .rows import errors_of, typed
 from .schema import NAMED
 from .sources import SourceFile
 
@@ -172,19 +171,21 @@ class Baker:
         """What is stale now, and what was asked for and is not there yet."""
         with self.engine.store.reading() as db:
             found = records.stale(db)
-            wished = db.execute(
+            wished: Iterable[Key] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN wishes w ON w.target=a.id "
                 "WHERE a.state=?",
                 (NAMED,),
-            ).fetchall()
+            )
+            wished = [typed(row, Key) for row in wished]
             # Files behind handles are in no scan: they are baked because somebody needs them.
-            needed = db.execute(
+            needed: Iterable[Key] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN needs n ON n.target=a.id "
                 "WHERE a.state=? AND a.path LIKE ':%'",
                 (NAMED,),
-            ).fetchall()
-        reasons = {Key(*row): "something needs it" for row in needed}
-        reasons |= {Key(*row): "something asked for these settings" for row in wished}
+            )
+            needed = [typed(row, Key) for row in needed]
+        reasons = dict.fromkeys(needed, "something needs it")
+        reasons |= dict.fromkeys(wished, "something asked for these settings")
         reasons |= found
         for key, reason in reasons.items():
             file = self.engine.stat(key.path)
@@ -208,15 +209,16 @@ class Baker:
         processor = self.engine.choose(key.path)
         with self.engine.store.reading() as db:
             row = known(db, key)
-            targets = (
+            targets: Iterable[tuple[str, int]] = (
                 db.execute(
                     "SELECT a.path, min(i.kind) FROM inputs i JOIN assets a ON a.id=i.target "
                     "WHERE i.asset=? AND i.kind<2 GROUP BY a.path",
                     (row.id,),
-                ).fetchall()
+                )
                 if row is not None
                 else []
             )
+            targets = [typed(target, tuple[str, int]) for target in targets]
         if file is None or processor is None:
             if row is not None and row.processed:
                 self.engine.forget([row], BakeReport())
@@ -278,7 +280,7 @@ class Baker:
         if len(data) > DICTIONARY_BYTES // 8:
             with self.engine.store.writing() as db:
                 if not db.execute("SELECT count(*) FROM dictionaries").fetchone()[0]:
-                    db.execute("INSERT INTO dictionaries VALUES (1, ?)", (data,))
+                    db.execute("INSERT INTO dictionaries VALUES (?, ?)", Dictionary.of(data))
         return len(sample)
 
     # ------------------------------------------------------------------------------------ at end
@@ -296,18 +298,18 @@ class Baker:
         with self.engine.store.reading() as db:
             texts = db.execute("SELECT errors FROM assets WHERE errors IS NOT NULL ORDER BY path")
             seen = {str(error) for error in report.errors}
-            for (text,) in texts:
-                for record in orjson.loads(text):
-                    error = error_from(record)
+            for row in texts:
+                for error in errors_of(typed(row, tuple[str])[0]):
                     if str(error) not in seen and len(seen) < _MOST_ERRORS:
                         seen.add(str(error))
                         report.errors.append(error)
             missing: dict[str, list[str]] = {}
-            for name, user in db.execute(
+            for row in db.execute(
                 "SELECT t.path, a.path FROM needs n JOIN assets t ON t.id=n.target "
                 "JOIN assets a ON a.id=n.asset WHERE t.state=? ORDER BY 1, 2",
                 (NAMED,),
             ):
+                name, user = typed(row, tuple[str, str])
                 missing.setdefault(name, []).append(user)
         report.missing = {
             name: users for name, users in missing.items() if self.engine.stat(name) is None

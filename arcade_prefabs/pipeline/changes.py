@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..errors import AssetError, MissingAssetError
 from .outcome import Key
 from .processor import UNREADABLE, digest
+from .rows import typed
 from .schema import BAKED, BROKEN, INPUT, NAMED
 from .sources import Source, SourceFile
 from .store import BakeStore
@@ -58,7 +59,7 @@ def known(db: sqlite3.Connection, key: Key) -> Known | None:
     """What the store knows of one asset."""
     query = f"SELECT {_COLUMNS} FROM assets WHERE path=? AND variant=?"
     row = db.execute(query, key).fetchone()
-    return Known(*row) if row else None
+    return typed(row, Known) if row else None
 
 
 def compared(
@@ -73,7 +74,7 @@ def compared(
         f"AND state IN ({NAMED}, {BAKED}, {BROKEN}, {INPUT}) ORDER BY path"
     )
     with store.reading() as db:
-        rows = (Known(*row) for row in db.execute(query))
+        rows = (typed(row, Known) for row in db.execute(query))
         row = next(rows, None)
         for file in files:
             while row is not None and row.path < file.path:
@@ -93,7 +94,7 @@ def variants(store: BakeStore, path: str) -> list[Known]:
     """What the store knows of a file, the processor's own settings first."""
     query = f"SELECT {_COLUMNS} FROM assets WHERE path=? ORDER BY variant"
     with store.reading() as db:
-        return [Known(*row) for row in db.execute(query, (path,))]
+        return [typed(row, Known) for row in db.execute(query, (path,))]
 
 
 def below(store: BakeStore, folder: str) -> list[Known]:
@@ -104,7 +105,7 @@ def below(store: BakeStore, folder: str) -> list[Known]:
     )
     with store.reading() as db:
         # `0` is the character behind `/`.
-        return [Known(*row) for row in db.execute(query, (folder + "/", folder + "0"))]
+        return [typed(row, Known) for row in db.execute(query, (folder + "/", folder + "0"))]
 
 
 def others(store: BakeStore) -> list[Known]:
@@ -114,7 +115,7 @@ def others(store: BakeStore) -> list[Known]:
         f"AND state IN ({BAKED}, {BROKEN})"
     )
     with store.reading() as db:
-        return [Known(*row) for row in db.execute(query)]
+        return [typed(row, Known) for row in db.execute(query)]
 
 
 def look_at_inputs(
@@ -126,7 +127,7 @@ def look_at_inputs(
         f"FROM assets a JOIN inputs i ON i.target=a.id WHERE i.kind=0 AND a.state IN (?,?)"
     )
     with store.reading() as db:
-        rows = [Known(*row) for row in db.execute(query, (NAMED, INPUT))]
+        rows = [typed(row, Known) for row in db.execute(query, (NAMED, INPUT))]
     updates: list[tuple[int, int | None, int | None, bytes | None, int]] = []
     for row in rows:
         file: SourceFile | None = None
@@ -143,7 +144,7 @@ def look_at_inputs(
         size, stamp = (file.size, file.stamp) if file else (None, None)
         updates.append((state, size, stamp, content, row.id))
     if updates:
-        with store.writing() as db:
+        with store.writing(begun=True) as db:
             update = "UPDATE assets SET state=?, size=?, stamp=?, content=? WHERE id=?"
             db.executemany(update, updates)
 

@@ -17,9 +17,10 @@ from .outcome import Change, Key, Outcome, shown_id
 from .processor import Chooser, Processor
 from .records import Recipe, Written
 from .report import BakeReport
+from .rows import typed
 from .schema import AMBIENT
 from .sources import Source, SourceFile
-from .store import BakeStore
+from .store import BakeStore, DamagedStoreError
 from .work import Context, Task
 from .workers import Workers
 
@@ -125,7 +126,7 @@ class Engine:
     ) -> None:
         changes: list[Change] = []
         baked: dict[str, str] = {}
-        with self.store.writing() as db:
+        with self.store.writing(begun=True) as db:
             numbers = records.Numbers(db)
             for outcome in outcomes:
                 work, ticket = given[outcome.key]
@@ -154,17 +155,21 @@ class Engine:
     def begin(self, *, run: bool = True) -> int:
         """Note the recipes and what else of the game outputs depend on; gives the run's number."""
         recipes = {one.name: Recipe.of(one) for one in self.choose.processors}
+        self.store.begin()
         # Numbers are those of one store; another one takes its place if it is damaged.
         noted = (self.store.generation, recipes)
         with self.store.reading() as db:
             query = "SELECT id, path, content FROM assets WHERE state=?"
             changed = [
                 (content, number)
-                for number, name, before in db.execute(query, (AMBIENT,)).fetchall()
+                for number, name, before in [
+                    typed(row, tuple[int, str, bytes | None])
+                    for row in db.execute(query, (AMBIENT,))
+                ]
                 if (content := self._ambient(name)) != before
             ]
         if run or changed or noted != self._noted:
-            with self.store.writing() as db:
+            with self.store.writing(begun=True) as db:
                 self.recipes = {
                     name: records.recipe_number(db, recipe) for name, recipe in recipes.items()
                 }
@@ -177,7 +182,7 @@ class Engine:
             self._noted = noted
         with self.store.reading() as db:
             found = db.execute("SELECT value FROM facts WHERE name='run'").fetchone()
-        return int(found[0]) if found else 0
+            return typed(found, tuple[int])[0] if found else 0
 
     def _ambient(self, name: str) -> bytes | None:
         for processor in self.choose.processors:
@@ -191,7 +196,7 @@ class Engine:
         """Delete what was baked from files that are gone."""
         if not gone:
             return
-        with self.store.writing() as db:
+        with self.store.writing(begun=True) as db:
             for row in gone:
                 report.changes += records.forget(db, row.id, row.key)
         report.removed += len(gone)
@@ -212,7 +217,7 @@ class Engine:
         report.touched += len(same)
         noted = [(stamp, number) for stamp, number in same if stamp]
         if noted:
-            with self.store.writing() as db:
+            with self.store.writing(begun=True) as db:
                 db.executemany("UPDATE assets SET stamp=? WHERE id=?", noted)
         return changed
 
@@ -256,7 +261,12 @@ def _facts(processor: Processor) -> object:
 
 
 def _settings(key: Key) -> Mapping[str, Any]:
-    settings: Mapping[str, Any] = orjson.loads(key.variant) if key.variant else {}
+    try:
+        settings: object = orjson.loads(key.variant) if key.variant else {}
+    except orjson.JSONDecodeError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise DamagedStoreError(f"the store has settings that are none for {key.path}")
     return settings
 
 

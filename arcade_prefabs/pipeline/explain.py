@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import orjson
+from typing import Literal, NamedTuple, TypeVar
 
 from ..errors import LocatedError, MissingAssetError
 from ..prefab.model import Asset
 from .assets import needs_of
-from .outcome import Key, error_from, shown_id
+from .outcome import Key, shown_id
 from .records import stale
 from .report import Statistics
+from .rows import errors_of, typed
 from .schema import BAKED, BROKEN, KINDS
 from .store import BakeStore
 
@@ -25,6 +25,8 @@ __all__ = [
     "ids_of",
     "statistics",
 ]
+
+_T = TypeVar("_T")
 
 
 class InputNow(NamedTuple):
@@ -105,61 +107,86 @@ class Explanation:
 def explain(store: BakeStore, key: Key) -> Explanation:
     """See `AssetPipeline.explain`."""
     with store.reading() as db:
-        row = db.execute(
+        found = db.execute(
             "SELECT a.id, a.state, r.processor, r.version, r.settings, w.word, a.content, "
             "a.size, a.micros / 1e6, a.errors FROM assets a LEFT JOIN recipes r ON r.id=a.recipe "
             "LEFT JOIN words w ON w.id=a.reason "
             "WHERE a.path=? AND a.variant=?",
             key,
         ).fetchone()
-        if row is None or row[1] not in (BAKED, BROKEN):
+        if found is None or found[1] not in (BAKED, BROKEN):
             raise MissingAssetError("nothing was ever baked from this file", path=key.path)
-        asset = row[0]
+        row = typed(found, _Row)
+        errors = errors_of(row.errors)
+        asset = row.id
         inputs = [
             InputNow(KINDS[kind], name, digest, bool(current))
-            for kind, name, digest, current in db.execute(
+            for kind, name, digest, current in _typed(
+                db,
+                tuple[Literal[0, 1, 2], str, bytes | None, int],
                 "SELECT i.kind, t.path || CASE i.label WHEN '' THEN '' ELSE '#' || i.label END, "
                 "i.digest, (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS i.digest "
                 "FROM inputs i JOIN assets t ON t.id=i.target LEFT JOIN outputs o "
                 "ON i.kind=1 AND o.asset=i.target AND o.label=i.label "
                 "WHERE i.asset=? ORDER BY i.kind, 2",
-                (asset,),
+                asset,
             )
         ]
         outputs = [
-            OutputNow(shown_id(key, label), *rest)
-            for label, *rest in db.execute(
+            OutputNow(shown_id(key, label), kind, digest, pages, size, packed)
+            for label, kind, digest, pages, size, packed in _typed(
+                db,
+                tuple[str, str, bytes, int, int, int],
                 "SELECT o.label, o.kind, o.digest, o.pages, "
                 "o.size + coalesce(sum(p.size), 0), "
                 "length(o.data) + coalesce(sum(length(p.data)), 0) "
                 "FROM outputs o LEFT JOIN pages p ON p.asset=o.asset AND p.label=o.label "
                 "WHERE o.asset=? GROUP BY o.label ORDER BY o.label",
-                (asset,),
+                asset,
             )
         ]
-        dependents = db.execute(
+        dependents = _typed(
+            db,
+            Key,
             "SELECT DISTINCT a.path, a.variant FROM inputs i JOIN assets a ON a.id=i.asset "
             "WHERE i.target=? ORDER BY 1, 2",
-            (asset,),
-        ).fetchall()
+            asset,
+        )
         why = stale(db, key).get(key)
     return Explanation(
         path=key.path,
         variant=key.variant,
-        processor=row[2],
-        version=row[3],
-        settings=row[4],
-        reason=row[5],
+        processor=row.processor,
+        version=row.version,
+        settings=row.settings,
+        reason=row.reason,
         stale=why,
-        content=row[6],
-        source_bytes=row[7],
-        seconds=row[8],
+        content=row.content,
+        source_bytes=row.size,
+        seconds=row.seconds,
         inputs=inputs,
         needs=needs_of(store, asset),
         outputs=outputs,
-        dependents=[shown_id(Key(*one)) for one in dependents],
-        errors=[error_from(record) for record in orjson.loads(row[9] or b"[]")],
+        dependents=[shown_id(one) for one in dependents],
+        errors=errors,
     )
+
+
+class _Row(NamedTuple):
+    id: int
+    state: int
+    processor: str | None
+    version: int | None
+    settings: str | None
+    reason: str | None
+    content: bytes | None
+    size: int | None
+    seconds: float | None
+    errors: str | None
+
+
+def _typed(db: sqlite3.Connection, kind: type[_T], query: str, *values: object) -> list[_T]:
+    return [typed(row, kind) for row in db.execute(query, values)]
 
 
 def dependents_of(store: BakeStore, path: str, *, at_run_time: bool) -> list[str]:
@@ -168,24 +195,32 @@ def dependents_of(store: BakeStore, path: str, *, at_run_time: bool) -> list[str
     if at_run_time:
         edges += " UNION SELECT asset, target FROM needs"
     with store.reading() as db:
-        rows = db.execute(
+        rows = _typed(
+            db,
+            Key,
             f"WITH RECURSIVE edges(asset, target) AS ({edges}), "
             "reached(id) AS (SELECT id FROM assets WHERE path=? "
             "UNION SELECT e.asset FROM edges e JOIN reached r ON e.target=r.id) "
             "SELECT DISTINCT a.path, a.variant FROM reached r JOIN assets a ON a.id=r.id "
             "WHERE a.path<>? ORDER BY 1, 2",
-            (path, path),
-        ).fetchall()
-    return [shown_id(Key(*row)) for row in rows]
+            path,
+            path,
+        )
+    return [shown_id(row) for row in rows]
 
 
 def ids_of(store: BakeStore, kind: str | None) -> list[str]:
     """See `AssetPipeline.ids`."""
     with store.reading() as db:
-        rows = db.execute(
+        rows = _typed(
+            db,
+            tuple[str, str, str],
             "SELECT a.path, a.variant, o.label FROM outputs o JOIN assets a ON a.id=o.asset "
-            "WHERE ? IS NULL OR o.kind=? ORDER BY 1, 2, 3",
-            (kind, kind),
+            "WHERE (? IS NULL OR o.kind=?) AND a.state IN (?,?) ORDER BY 1, 2, 3",
+            kind,
+            kind,
+            BAKED,
+            BROKEN,
         )
         return [shown_id(Key(path, variant), label) for path, variant, label in rows]
 

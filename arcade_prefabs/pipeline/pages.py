@@ -17,7 +17,16 @@ from ..errors import StoreError
 from ..prefab.model import Asset
 from .processor import PAGE_BYTES, Output, output_digest
 
-__all__ = ["DICTIONARY_BYTES", "Dictionary", "Packed", "PackedPage", "make_dictionary", "pack"]
+__all__ = [
+    "DICTIONARY_BYTES",
+    "LEFT",
+    "Dictionary",
+    "Packed",
+    "PackedPage",
+    "make_dictionary",
+    "pack",
+    "seal",
+]
 
 DICTIONARY_BYTES: Final = 16 * 1024
 """Compression looks through the whole dictionary for every page: 64 kB take four times as long for
@@ -25,6 +34,12 @@ a few per cent."""
 
 # How a page is stored. Dictionaries have the numbers above.
 _PLAIN, _ALONE = -1, 0
+LEFT: Final = -2
+"""The method of an output whose pages left a store that was too large; its row stays, so that
+whatever is made from it is known to be as it was."""
+# Dictionaries have their checksum above this as number: the same number never means another one,
+# whichever store it comes from. Those below were put there by hand.
+_CHECKED: Final = 2**32
 
 
 class Dictionary(NamedTuple):
@@ -32,6 +47,16 @@ class Dictionary(NamedTuple):
 
     number: int
     data: bytes
+
+    @classmethod
+    def of(cls, data: bytes) -> Dictionary:
+        """A dictionary that is new."""
+        return cls(_CHECKED + zlib.crc32(data), data)
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is what its number says."""
+        return self.number < _CHECKED or self == Dictionary.of(self.data)
 
 
 class PackedPage(NamedTuple):
@@ -94,6 +119,25 @@ class PackedPage(NamedTuple):
         if len(page) != self.size:
             raise StoreError("a page is damaged: its size is wrong")
         return bytes(page)
+
+
+def seal(
+    identifier: str, number: int, kind: str, digest: bytes, pages: int, page: PackedPage
+) -> int:
+    """A checksum of everything in a page's row, and of whose page it is.
+
+    A bit that flips in a row turns it into another asset's just as well as into no page at all.
+
+    Args:
+        identifier: Full id of the output.
+        number: Which of its pages it is.
+        kind: See `Output`.
+        digest: The hash of the output.
+        pages: How many pages the output has.
+        page: The page; its ``check`` stands for its data.
+    """
+    row = (identifier, number, kind, digest, pages, page.size, page.method, page.check)
+    return zlib.crc32(repr(row).encode("utf-8", "backslashreplace"))
 
 
 class Packed(NamedTuple):

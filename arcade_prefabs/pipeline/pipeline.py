@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from .places import (
     is_release,
     named_store,
     open_source,
+    set_aside,
     store_folder,
 )
 from .processor import Processor, variant_of
@@ -35,7 +37,7 @@ from .report import BakeReport, Statistics
 from .shelf import Shelf
 from .sources import Source, checked_path
 from .store import BakeStore, DamagedStoreError
-from .upkeep import keep_below
+from .upkeep import expect, keep_below, left
 from .workers import InlineWorkers, ProcessWorkers, Workers
 
 __all__ = ["AssetPipeline"]
@@ -67,7 +69,7 @@ class AssetPipeline:
             folder, or in the user's cache folder where that cannot be written.
         jobs: Worker processes: None for one per core, 0 for none at all.
         store_limit: Bytes that the store may have, None for any number. What was used longest ago
-            goes first, and is baked again when it is asked for, or by the next bake.
+            goes first, and is baked again when it is asked for.
         workers: Other workers than those of ``jobs``.
         clock_ns: Gives the time in nanoseconds; for tests.
         on_step: See `BakeStore`; for tests.
@@ -133,8 +135,6 @@ class AssetPipeline:
         try:
             return BakeStore(path, on_step=on_step)
         except DamagedStoreError as error:
-            from .store import set_aside
-
             aside = set_aside(path)
             self._note = f"{error}; a new store was begun, the old file is {aside}"
             return BakeStore(path, on_step=on_step)
@@ -233,6 +233,16 @@ class AssetPipeline:
         """
         return self._shelf.get(identifier, settings)
 
+    def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None = None) -> bool:
+        """Whether `get` takes what is in the store, without looking at files or baking them.
+
+        Raises:
+            UnsafePathError: No such path may exist.
+
+        Any thread.
+        """
+        return self._shelf.is_fresh(identifier, settings)
+
     def get_prefab(self, identifier: str) -> Prefab:
         """A prefab, from any way to write its id: ``props/crate``, ``castle.ron#gate``.
 
@@ -246,14 +256,19 @@ class AssetPipeline:
 
     def needs(self, identifier: str) -> list[str]:
         """The assets that have to be there at run time for a file's outputs. Any thread."""
-        found = find(self.store, Key(checked_path(identifier.partition("#")[0])), "")
-        return [need.name for need in needs_of(self.store, found.asset)] if found else []
+        key = Key(checked_path(identifier.partition("#")[0]))
+
+        def needed() -> list[str]:
+            found = find(self.store, key, "")
+            return [need.name for need in needs_of(self.store, found.asset)] if found else []
+
+        return self._shelf.asked(needed)
 
     # ---------------------------------------------------------------------------------- questions
 
     def ids(self, kind: str | None = None) -> list[str]:
         """The ids of everything that is baked, or of one kind of it, sorted. Any thread."""
-        return ids_of(self.store, kind)
+        return self._shelf.asked(partial(ids_of, self.store, kind))
 
     def dependents(self, identifier: str, *, at_run_time: bool = False) -> list[str]:
         """The files that are baked again, directly or by way of others, when this one changes.
@@ -265,7 +280,8 @@ class AssetPipeline:
         Any thread.
         """
         path = checked_path(identifier.partition("#")[0])
-        return dependents_of(self.store, path, at_run_time=at_run_time)
+        ask = partial(dependents_of, self.store, path, at_run_time=at_run_time)
+        return self._shelf.asked(ask)
 
     def explain(self, identifier: str, settings: Mapping[str, Any] | None = None) -> Explanation:
         """Why a file was baked last, from what, and to what.
@@ -276,14 +292,15 @@ class AssetPipeline:
         Any thread.
         """
         path = checked_path(identifier.partition("#")[0])
-        return explain(self.store, Key(path, variant_of(settings or {})))
+        key = Key(path, variant_of(settings or {}))
+        return self._shelf.asked(partial(explain, self.store, key))
 
     def statistics(self) -> Statistics:
         """What the store holds, and what was done since the pipeline was opened. Any thread."""
         restarts = getattr(self._workers, "restarts", 0)
         baked = self._baker.engine.files_baked if self._baker else 0
         seconds = self._baker.engine.bake_seconds if self._baker else 0.0
-        return statistics(self.store)._replace(
+        return self._shelf.asked(partial(statistics, self.store))._replace(
             baked=baked,
             bakes=self._bakes,
             on_demand=self._shelf.on_demand,
@@ -317,7 +334,11 @@ class AssetPipeline:
 
         Any thread.
         """
-        return write_release(self.store, Path(path))
+        if self._baker is not None:
+            for key in self._shelf.asked(partial(left, self.store)):
+                expect(self.store, key)
+                self._baker.one(key)
+        return self._shelf.asked(partial(write_release, self.store, Path(path)))
 
     def _note_used(self) -> None:
         used, self._shelf.used = self._shelf.used, set()

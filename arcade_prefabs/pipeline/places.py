@@ -23,9 +23,11 @@ __all__ = [
     "STORE_FOLDER",
     "STORE_NAME",
     "Folders",
+    "identity",
     "is_release",
     "named_store",
     "open_source",
+    "set_aside",
     "store_folder",
 ]
 
@@ -130,3 +132,29 @@ def _usable(folder: Path) -> bool:
     except (OSError, sqlite3.Error):
         return False
     return True
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path; None for none. Any thread."""
+    try:
+        # Half of what Path.stat takes, and done in every transaction.
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def set_aside(path: Path) -> Path | None:
+    """Move a damaged store out of the way; its journals, which belong to it alone, are deleted."""
+    aside = path.with_name(path.name + ".damaged")
+    try:
+        for ending in ("-wal", "-shm", "-journal"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        if not path.exists():
+            return None
+        path.replace(aside)
+    except OSError as error:
+        raise StoreError(
+            f"{path} is damaged and cannot be moved: {error.strerror}; delete it"
+        ) from error
+    return aside

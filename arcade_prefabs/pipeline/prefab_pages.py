@@ -15,8 +15,8 @@ A part with many components may be written in several pieces of the same number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -25,7 +25,7 @@ from ..prefab.document import Placement
 from ..prefab.model import Asset, Child, Prefab
 from .processor import PAGE_BYTES
 
-__all__ = ["PrefabAssembler", "decode_prefab", "encode_prefab"]
+__all__ = ["PackedPart", "PackedPrefab", "PrefabAssembler", "decode_prefab", "encode_prefab"]
 
 # Room for the brackets, commas and the head around the records of a page.
 _ROOM: Final = PAGE_BYTES - 256
@@ -41,7 +41,7 @@ class _Head(msgspec.Struct, array_like=True):
 class _Part(msgspec.Struct, array_like=True):
     number: int
     id: str
-    components: dict[str, dict[str, Any]]
+    components: msgspec.Raw
 
 
 class _Row(msgspec.Struct, array_like=True):
@@ -58,11 +58,79 @@ class _Page(msgspec.Struct, array_like=True):
     head: _Head | int
     parts: list[_Part]
     rows: list[_Row]
-    needs: list[Asset]
+    needs: msgspec.Raw
     files: list[str]
 
 
 _decode: Final = msgspec.json.Decoder(_Page).decode
+_Components: TypeAlias = dict[str, dict[str, Any]]
+_decode_components: Final = msgspec.json.Decoder(_Components).decode
+_decode_needs: Final = msgspec.json.Decoder(list[Asset]).decode
+_T = TypeVar("_T")
+
+
+class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
+    """A prefab whose components stay as they were baked until somebody asks for them.
+
+    A cache of thousands of prefabs takes half of the memory that way, and gives the garbage
+    collector next to nothing to look at: every object that it has to visit is time that the game
+    stands still. Each access to `components` gives new dictionaries, so nobody can change what
+    others have.
+
+    Attributes:
+        packed: The JSON that the components stand in, a line for each piece.
+        packed_needs: The JSON that the needs stand in, a line for each page.
+    """
+
+    packed: bytes = b""
+    packed_needs: bytes = b""
+
+    @property  # type: ignore[misc]  # read-only in the base, too
+    def components(self) -> _Components:
+        """The fields of every component, by its name; decoded at each access.
+
+        Raises:
+            StoreError: The page that they stood in was damaged.
+        """
+        found: _Components = {}
+        for piece in self.packed.split(b"\n"):
+            found.update(_unpacked(_decode_components, piece))
+        return found
+
+    @property  # type: ignore[misc]  # see above
+    def needs(self) -> tuple[Asset, ...]:
+        """What it needs at run time; decoded at each access.
+
+        Raises:
+            StoreError: The page that it stood in was damaged.
+        """
+        return tuple(
+            one
+            for piece in self.packed_needs.split(b"\n")
+            if piece
+            for one in _unpacked(_decode_needs, piece)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prefab):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in Prefab.__struct_fields__)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class PackedPrefab(PackedPart, frozen=True, gc=True, weakref=True, eq=False):
+    """A `PackedPart` that is a whole, which others may refer to weakly."""
+
+    __hash__ = PackedPart.__hash__
+
+
+def _unpacked(decode: Callable[[bytes], _T], piece: bytes) -> _T:
+    try:
+        return decode(piece)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreError(f"a page of a prefab is damaged: {error}") from error
 
 
 def encode_prefab(prefab: Prefab) -> tuple[bytes, ...]:
@@ -109,12 +177,12 @@ class _Writer:
         if known is not None:
             return known
         number = self._numbers[id(prefab)] = len(self._numbers)
-        record = _encode(_Part(number, prefab.id, prefab.components))
+        record = _encode((number, prefab.id, prefab.components))
         if len(record) + 1 <= _ROOM:
             self.add(_PARTS, record)
         else:
             for name, fields in prefab.components.items():
-                piece = _encode(_Part(number, prefab.id, {name: fields}))
+                piece = _encode((number, prefab.id, {name: fields}))
                 if len(piece) + 1 > _ROOM:
                     raise AssetTooLargeError(
                         f"the component {name} has {len(piece):,} bytes of data, over {_ROOM:,}",
@@ -154,6 +222,10 @@ class PrefabAssembler:
         >>> assembler.prefab.id
         'prefabs/rock.ron'
 
+    Args:
+        packed: Whether to make a `PackedPrefab`. Its components are not looked at here: whoever
+            wants to know that they are sound builds them.
+
     Attributes:
         children: The children of the prefab itself that have come so far.
         pages: How many pages there are; known from the first one on.
@@ -162,16 +234,18 @@ class PrefabAssembler:
     One thread at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, packed: bool = False) -> None:
         self.children: list[Child] = []
+        self._lazy = packed
         self.pages = 0
         self.fed = 0
         self._head: _Head | None = None
         self._parts: list[_Part] = []
+        self._pieces: list[list[bytes]] = []
         self._rows: dict[int, list[Child]] = {0: self.children}
         self._built: dict[int, Prefab] = {}
         self._row_count = 0
-        self._needs: list[Asset] = []
+        self._needs: list[bytes] = []
         self._files: list[str] = []
 
     def feed(self, page: bytes) -> list[Child]:
@@ -193,8 +267,9 @@ class PrefabAssembler:
             for part in content.parts:
                 if part.number == len(self._parts):
                     self._parts.append(part)
+                    self._pieces.append([bytes(part.components)])
                 else:
-                    self._parts[part.number].components.update(part.components)
+                    self._pieces[part.number].append(bytes(part.components))
             for row in content.rows:
                 # A part that was placed is finished, and one that never came has no rows.
                 if not 0 <= row.parent < len(self._parts) or row.parent in self._built:
@@ -205,14 +280,16 @@ class PrefabAssembler:
         except (msgspec.MsgspecError, IndexError, ValueError) as error:
             raise StoreError(f"a page of a prefab is damaged: {error}") from error
         self._row_count += len(content.rows)
-        self._needs += content.needs
+        needs = bytes(content.needs)
+        if needs != b"[]":
+            self._needs.append(needs)
         self._files += content.files
         return self.children[before:]
 
     @property
     def components(self) -> dict[str, dict[str, Any]]:
         """The components of the prefab itself that have come so far."""
-        return self._parts[0].components if self._parts else {}
+        return self._made(0, (), (), ()).components if self._parts else {}
 
     @property
     def prefab(self) -> Prefab:
@@ -233,23 +310,31 @@ class PrefabAssembler:
             )
         ):
             raise StoreError(f"{self.fed} of {self.pages or '?'} pages of a prefab have come")
-        root = self._parts[0]
-        return Prefab(
-            root.id,
-            root.components,
-            tuple(self.children),
-            tuple(self._needs),
-            tuple(self._files),
+        return self._made(0, tuple(self.children), tuple(self._needs), tuple(self._files))
+
+    def _made(
+        self,
+        number: int,
+        children: tuple[Child, ...],
+        needs: tuple[bytes, ...],
+        files: tuple[str, ...],
+    ) -> Prefab:
+        cls = PackedPart if number else PackedPrefab
+        identifier, packed = self._parts[number].id, b"\n".join(self._pieces[number])
+        made = cls(
+            identifier, {}, children, (), files, packed=packed, packed_needs=b"\n".join(needs)
         )
+        if self._lazy:
+            return made
+        return Prefab(identifier, made.components, children, made.needs, files)
 
     def _part(self, number: int) -> Prefab:
         known = self._built.get(number)
         if known is None:
             if number <= 0:
                 raise IndexError("a part that contains the whole")
-            part = self._parts[number]
             children = tuple(self._rows.pop(number, ()))
-            known = self._built[number] = Prefab(part.id, part.components, children)
+            known = self._built[number] = self._made(number, children, (), ())
         return known
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from .outcome import Change, Key, Outcome, errors_text, shown_id
-from .pages import Packed
+from .pages import LEFT, Packed, PackedPage, seal
 from .processor import Input, Processor, variant_of
+from .rows import typed
 from .schema import AMBIENT, BAKED, BROKEN, INPUT, KINDS, NAMED
 
 __all__ = ["Numbers", "Recipe", "Written", "forget", "recipe_number", "stale", "sweep", "write"]
@@ -51,7 +52,8 @@ def recipe_number(db: sqlite3.Connection, recipe: Recipe) -> int:
     found = db.execute(
         "SELECT id FROM recipes WHERE processor=? AND version=? AND settings=?", recipe
     ).fetchone()
-    return int(found[0])
+    # None where a damaged index knows of a row that is not there.
+    return typed(found or (), tuple[int])[0]
 
 
 class Numbers:
@@ -82,11 +84,11 @@ def _asset_number(db: sqlite3.Connection, key: Key) -> int:
     if found is None:
         insert = "INSERT INTO assets(path, variant, state) VALUES (?, ?, ?)"
         return int(db.execute(insert, (*key, NAMED)).lastrowid or 0)
-    return int(found[0])
+    return typed(found, tuple[int])[0]
 
 
-_PAGE: Final = "INSERT INTO pages VALUES (?,?,?,?,?,?,?)"
-_OUTPUT: Final = "INSERT OR REPLACE INTO outputs VALUES (?,?,?,?,?,?,?,?,?)"
+_PAGE: Final = "INSERT INTO pages VALUES (?,?,?,?,?,?,?,?)"
+_OUTPUT: Final = "INSERT OR REPLACE INTO outputs VALUES (?,?,?,?,?,?,?,?,?,?)"
 
 
 def write(
@@ -102,26 +104,32 @@ def write(
     """
     step("asset")
     asset = numbers.asset(outcome.key)
-    query = "SELECT label, digest FROM outputs WHERE asset=?"
-    before: dict[str, bytes] = dict(db.execute(query, (asset,)))
+    query = "SELECT label, digest, method FROM outputs WHERE asset=?"
+    rows = [typed(row, tuple[str, bytes, int]) for row in db.execute(query, (asset,))]
+    before = {label: digest for label, digest, _ in rows}
+    left = {label for label, _, method in rows if method == LEFT}
     whole = None in outcome.failed
+    labels = before.keys() if whole else {packed.label for packed in outcome.outputs}
+    if not whole:
+        labels |= before.keys() & set(outcome.failed)
     changes: list[Change] = []
     if not whole:
-        kept = {packed.label for packed in outcome.outputs} | set(outcome.failed)
-        for label in before.keys() - kept:
+        for label in before.keys() - labels:
             _delete_output(db, asset, label)
             changes.append(Change(shown_id(outcome.key, label), "removed"))
         for packed in outcome.outputs:
-            if before.get(packed.label) != packed.digest:
+            changed = before.get(packed.label) != packed.digest
+            if changed or packed.label in left:
                 step("output")
-                _write_output(db, asset, packed, packed.label in before)
+                _write_output(db, asset, outcome.key, packed, packed.label in before)
+            if changed:
                 kind = "changed" if packed.label in before else "added"
                 changes.append(Change(shown_id(outcome.key, packed.label), kind))
     step("inputs")
     db.execute("DELETE FROM inputs WHERE asset=?", (asset,))
-    rows = {(asset, *_input_row(db, numbers, one)): one.digest for one in outcome.inputs}
+    inputs = {(asset, *_input_row(db, numbers, one)): one.digest for one in outcome.inputs}
     db.executemany(
-        "INSERT INTO inputs VALUES (?,?,?,?,?)", ((*row, known) for row, known in rows.items())
+        "INSERT INTO inputs VALUES (?,?,?,?,?)", ((*row, known) for row, known in inputs.items())
     )
     if not outcome.failed:  # what failed keeps its last good outputs, and what those need
         step("needs")
@@ -131,7 +139,7 @@ def write(
     step("state")
     db.execute(
         "UPDATE assets SET state=?, size=?, stamp=?, content=?, recipe=?, errors=?, reason=?, "
-        "micros=?, run=? WHERE id=?",
+        "micros=?, run=?, labels=? WHERE id=?",
         (
             BROKEN if outcome.failed else BAKED,
             written.size,
@@ -142,21 +150,33 @@ def write(
             numbers.word(written.reason),
             round(outcome.seconds * 1e6),
             written.run,
+            len(labels),
             asset,
         ),
     )
     return changes
 
 
-def _write_output(db: sqlite3.Connection, asset: int, packed: Packed, replaces: bool) -> None:
+def _write_output(
+    db: sqlite3.Connection, asset: int, key: Key, packed: Packed, replaces: bool
+) -> None:
+    identifier = shown_id(key, packed.label)
+    kind, digest, count = packed.kind, packed.digest, len(packed.pages)
+
+    def sealed(number: int, page: PackedPage) -> tuple[object, ...]:
+        return (*page, seal(identifier, number, kind, digest, count, page))
+
     first, *more = packed.pages
     if replaces:
         db.execute("DELETE FROM pages WHERE asset=? AND label=?", (asset, packed.label))
-    row = (asset, packed.label, packed.kind, packed.digest, len(packed.pages), *first)
-    db.execute(_OUTPUT, row)
+    db.execute(_OUTPUT, (asset, packed.label, kind, digest, count, *sealed(0, first)))
     if more:
         db.executemany(
-            _PAGE, ((asset, packed.label, number, *page) for number, page in enumerate(more, 1))
+            _PAGE,
+            (
+                (asset, packed.label, number, *sealed(number, page))
+                for number, page in enumerate(more, 1)
+            ),
         )
 
 
@@ -180,7 +200,7 @@ def _word_number(db: sqlite3.Connection, word: str) -> int:
     found = db.execute("SELECT id FROM words WHERE word=?", (word,)).fetchone()
     if found is None:
         return int(db.execute("INSERT INTO words(word) VALUES (?)", (word,)).lastrowid or 0)
-    return int(found[0])
+    return typed(found, tuple[int])[0]
 
 
 def _input_row(db: sqlite3.Connection, numbers: Numbers, one: Input) -> tuple[int, int, str]:
@@ -209,7 +229,7 @@ def forget(db: sqlite3.Connection, asset: int, key: Key) -> list[Change]:
         db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
     db.execute(
         "UPDATE assets SET state=?, size=NULL, stamp=NULL, content=NULL, recipe=NULL, errors=NULL, "
-        "reason=NULL, micros=NULL, run=NULL WHERE id=?",
+        "reason=NULL, micros=NULL, run=NULL, labels=NULL WHERE id=?",
         (NAMED, asset),
     )
     return [Change(shown_id(key, label), "removed") for label in labels]
@@ -221,7 +241,8 @@ FROM inputs i
 JOIN assets a ON a.id = i.asset
 JOIN assets t ON t.id = i.target
 LEFT JOIN outputs o ON i.kind = 1 AND o.asset = i.target AND o.label = i.label
-WHERE (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS NOT i.digest
+WHERE i.kind IN (0, 1, 2)
+AND (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS NOT i.digest
 """
 
 
@@ -236,8 +257,9 @@ def stale(db: sqlite3.Connection, key: Key | None = None) -> dict[Key, str]:
         rows: Iterable[tuple[str, str, str, int]] = db.execute(_STALE)
     else:
         rows = db.execute(_STALE + " AND a.path=? AND a.variant=?", key)
+    found = [typed(row, tuple[str, str, str, int]) for row in rows]
     verbs = ("changed", "was baked to something else", "changed")
-    return {Key(path, variant): f"{name} {verbs[kind]}" for path, variant, name, kind in rows}
+    return {Key(path, variant): f"{name} {verbs[kind]}" for path, variant, name, kind in found}
 
 
 def sweep(db: sqlite3.Connection) -> int:

@@ -7,10 +7,13 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import StoreError
-from .pages import Dictionary, PackedPage, make_dictionary
+from .outcome import Key, shown_id
+from .pages import LEFT, Dictionary, PackedPage, make_dictionary, seal
 from .places import is_release
+from .rows import typed
 from .schema import BAKED, BROKEN, FORMAT, SCHEMA
 from .store import BakeStore
 
@@ -18,6 +21,8 @@ __all__ = ["write_release"]
 
 # Prefabs that the dictionary of a release is made from, spread over all.
 _SAMPLES = 24
+# What a store that is limited has thrown away was baked again before, unless it is broken now.
+_PREFABS = f"kind='prefab' AND method<>{LEFT}"
 
 
 def write_release(store: BakeStore, path: Path) -> int:
@@ -69,53 +74,82 @@ def _copy(db: sqlite3.Connection, store: BakeStore, target: sqlite3.Connection) 
     if dictionary is not None:
         target.execute("INSERT INTO dictionaries VALUES (?, ?)", dictionary)
     assets = db.execute(
-        "SELECT id, path, variant, state FROM assets WHERE state IN (?, ?) "
+        "SELECT id, path, variant, state, CASE state WHEN ? THEN NULL ELSE labels END "
+        "FROM assets WHERE state IN (?, ?) "
         "OR id IN (SELECT target FROM needs)",
-        (BAKED, BROKEN),
+        (BROKEN, BAKED, BROKEN),
     )
     # Told apart by the state, which a reader looks at; a broken one is in it with its last good
     # version, if it has any.
-    target.executemany("INSERT INTO assets(id, path, variant, state) VALUES (?,?,?,?)", assets)
+    target.executemany(
+        "INSERT INTO assets(id, path, variant, state, labels) VALUES (?,?,?,?,?)", assets
+    )
 
     def outputs() -> Iterator[tuple[object, ...]]:
-        query = 'SELECT asset, label, kind, digest, pages, size, method, "check", data FROM outputs'
-        for asset, label, kind, digest, pages, *first in db.execute(query):
-            packed = _packed_anew(store, PackedPage(*first), kind, dictionary)
-            yield (asset, label, kind, digest, pages, *packed)
+        query = (
+            "SELECT o.asset, o.label, o.kind, o.digest, o.pages, a.path, a.variant, 0, "
+            'o.seal, o.size, o.method, o."check", o.data '
+            f"FROM outputs o JOIN assets a ON a.id=o.asset WHERE o.method<>{LEFT}"
+        )
+        for row in db.execute(query):
+            one = typed(row[:9], _Sealed)
+            page = _packed_anew(store, one, typed(row[9:], PackedPage), dictionary)
+            yield (*one[:5], *page)
 
     def more() -> Iterator[tuple[object, ...]]:
         query = (
-            'SELECT p.asset, p.label, p.number, o.kind, p.size, p.method, p."check", p.data '
-            "FROM pages p JOIN outputs o ON o.asset=p.asset AND o.label=p.label"
+            "SELECT o.asset, o.label, o.kind, o.digest, o.pages, a.path, a.variant, p.number, "
+            'p.seal, p.size, p.method, p."check", p.data FROM pages p '
+            "JOIN outputs o ON o.asset=p.asset AND o.label=p.label JOIN assets a ON a.id=o.asset"
         )
-        for asset, label, number, kind, *page in db.execute(query):
-            packed = _packed_anew(store, PackedPage(*page), kind, dictionary)
-            yield (asset, label, number, *packed)
+        for row in db.execute(query):
+            one = typed(row[:9], _Sealed)
+            page = _packed_anew(store, one, typed(row[9:], PackedPage), dictionary)
+            yield (one.asset, one.label, one.number, *page)
 
-    target.executemany("INSERT INTO outputs VALUES (?,?,?,?,?,?,?,?,?)", outputs())
-    target.executemany("INSERT INTO pages VALUES (?,?,?,?,?,?,?)", more())
+    target.executemany("INSERT INTO outputs VALUES (?,?,?,?,?,?,?,?,?,?)", outputs())
+    target.executemany("INSERT INTO pages VALUES (?,?,?,?,?,?,?,?)", more())
     target.executemany("INSERT INTO words VALUES (?,?)", db.execute("SELECT * FROM words"))
     target.executemany("INSERT INTO needs VALUES (?,?,?)", db.execute("SELECT * FROM needs"))
 
 
+class _Sealed(NamedTuple):
+    """Whose page it is."""
+
+    asset: int
+    label: str
+    kind: str
+    digest: bytes
+    pages: int
+    path: str
+    variant: str
+    number: int
+    seal: int
+
+
 def _packed_anew(
-    store: BakeStore, page: PackedPage, kind: str, dictionary: Dictionary | None
-) -> PackedPage:
+    store: BakeStore, one: _Sealed, page: PackedPage, dictionary: Dictionary | None
+) -> tuple[object, ...]:
+    identifier = shown_id(Key(one.path, one.variant), one.label)
+    row = (identifier, one.number, one.kind, one.digest, one.pages)
+    if seal(*row, page) != one.seal:
+        raise StoreError(f"{identifier}: a page in {store.path} is damaged: invalidate, bake again")
     data = page.unpack(store.dictionary(page.method))
-    return PackedPage.of(data, dictionary if kind == "prefab" else None, best=True)
+    packed = PackedPage.of(data, dictionary if one.kind == "prefab" else None, best=True)
+    return (*packed, seal(*row, packed))
 
 
 def _dictionary(db: sqlite3.Connection, store: BakeStore) -> Dictionary | None:
     """A dictionary from prefabs of all parts of the game; None if there are hardly any."""
-    count = db.execute("SELECT count(*) FROM outputs WHERE kind='prefab'").fetchone()[0]
+    count = db.execute(f"SELECT count(*) FROM outputs WHERE {_PREFABS}").fetchone()[0]
     if count < 2 * _SAMPLES:
         return None
     rows = db.execute(
         'SELECT size, method, "check", data FROM (SELECT *, row_number() OVER '
-        "(ORDER BY asset, label) AS place FROM outputs WHERE kind='prefab') WHERE place % ? = 0",
+        f"(ORDER BY asset, label) AS place FROM outputs WHERE {_PREFABS}) WHERE place % ? = 0",
         (count // _SAMPLES,),
     )
-    pages = [PackedPage(*row) for row in rows]
-    return Dictionary(
-        1, make_dictionary([page.unpack(store.dictionary(page.method)) for page in pages])
+    pages = [typed(row, PackedPage) for row in rows]
+    return Dictionary.of(
+        make_dictionary([page.unpack(store.dictionary(page.method)) for page in pages])
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["AMBIENT", "BAKED", "BROKEN", "FORMAT", "INPUT", "KINDS", "NAMED", "SCHEMA"]
 
-FORMAT: Final = 1
+FORMAT: Final = 3
 """Raised with every change of a table or of the pages: another version's store is made anew."""
 
 NAMED, BAKED, BROKEN, AMBIENT, INPUT = range(5)
@@ -44,6 +44,7 @@ CREATE TABLE assets(
     reason INTEGER,          -- why it was baked last; the number of a word
     micros INTEGER,          -- microseconds that it took
     run INTEGER,             -- the bake that baked it, or the newest one at its last use
+    labels INTEGER,          -- how many outputs it has, NULL if that does not matter
     UNIQUE(path, variant)
 );
 
@@ -58,6 +59,7 @@ CREATE TABLE outputs(
     method INTEGER NOT NULL,
     "check" INTEGER NOT NULL,
     data BLOB NOT NULL,
+    seal INTEGER NOT NULL,   -- checksum of the row, and of whose output it is
     PRIMARY KEY(asset, label)
 ) WITHOUT ROWID;
 
@@ -69,6 +71,7 @@ CREATE TABLE pages(
     method INTEGER NOT NULL,
     "check" INTEGER NOT NULL,
     data BLOB NOT NULL,
+    seal INTEGER NOT NULL,
     UNIQUE(asset, label, number)
 );
 

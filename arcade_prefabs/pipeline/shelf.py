@@ -16,21 +16,23 @@ from ..errors import (
 )
 from ..prefab import Prefab, prefab_id
 from ..prefab.suggest import did_you_mean
-from .assets import BakedAsset, Found, find, open_asset
+from .assets import BakedAsset, find, open_asset
 from .bake import Baker
 from .explain import ids_of
 from .outcome import Key, shown_id
 from .prefab_pages import decode_prefab
 from .processor import variant_of
 from .sources import checked_path
-from .store import BakeStore, DamagedStoreError
-from .upkeep import damaged_output
+from .store import AnotherStoreError, BakeStore, DamagedStoreError
+from .upkeep import damaged_output, expect
 
 __all__ = ["Shelf"]
 
 _T = TypeVar("_T")
 # Times that an asset may change while it is being read, before whoever reads it is told.
 _MOST_READS: Final = 5
+# Times that a store is repaired for one question: a damaged row, then the store, and once more.
+_MOST_REPAIRS: Final = 3
 
 
 class Shelf:
@@ -62,6 +64,8 @@ class Shelf:
         self.all_fresh = False
         self.forgotten = 0
         self._fresh: set[Key] = set()  # what was compared with its file by itself
+        self._generation = store.generation
+        self._checked = -1  # the generation that was looked through
 
     def told(self) -> list[str]:
         """The notes, which are gone from here then."""
@@ -84,11 +88,27 @@ class Shelf:
 
     def rebuild(self, error: DamagedStoreError) -> str:
         """Begin a new store in place of a damaged one; gives what to tell."""
-        aside = self._store.rebuild()
+        another = isinstance(error, AnotherStoreError)
+        aside = None if another else self._store.rebuild(error.generation)
         self.forget()
+        if aside is None:  # another thread or program has done it, and told
+            return str(error)
         note = f"{error}; a new store was begun, the old file is {aside}"
         self.notes.append(note)
         return note
+
+    def asked(self, question: Callable[[], _T]) -> _T:
+        """Ask the store something that nothing is baked for.
+
+        If it turns out to be damaged, a new one is begun and the error says so: what would be
+        answered then is nothing.
+        """
+        try:
+            return question()
+        except DamagedStoreError as error:
+            if self._baker is None or self._store.closed:
+                raise
+            raise StoreError(f"{self.rebuild(error)}: bake again") from error
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None) -> BakedAsset:
         """See `AssetPipeline.get`."""
@@ -122,8 +142,15 @@ class Shelf:
         if not looked:
             self._bake(key)
         found = find(self._store, key, label)
-        if looked and baker is not None and _lacks(found):
+        if self._generation != self._store.generation:  # what is known to be fresh is in another
+            self._generation = self._store.generation
+            self.forget()
+            return self._read(key, label)
+        left = found is not None and found.left
+        if baker is not None and (left or (looked and (found is None or found.lacking))):
             # It left a store that was too large, or came after the last bake.
+            if left:
+                expect(self._store, key)
             self._bake(key)
             found = find(self._store, key, label)
         if found is None:
@@ -134,6 +161,11 @@ class Shelf:
         if self._note_use:
             self.used.add(key)
         return open_asset(self._store, key, label, found, partial(self._repair, key))
+
+    def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None) -> bool:
+        """See `AssetPipeline.is_fresh`."""
+        path = checked_path(identifier.partition("#")[0])
+        return self._baker is None or self._is_fresh(Key(path, variant_of(settings or {})))
 
     def _is_fresh(self, key: Key) -> bool:
         # A scan shows neither variants nor what stands behind handles.
@@ -160,27 +192,35 @@ class Shelf:
 
     def _healing(self, read: Callable[[], _T], key: Key) -> _T:
         """Read something; if the store turns out to be damaged, bake it again and try once more."""
-        try:
-            return read()
-        except AssetChangedError:
-            raise
-        except StoreError as error:
-            if self._baker is None or self._store.closed:
+        for _ in range(_MOST_REPAIRS):
+            try:
+                return read()
+            except AssetChangedError:
                 raise
-            self._repair(key, error)
-            return read()
+            except StoreError as error:
+                if self._store.closed:
+                    raise
+                self._repair(key, error)
+        return read()
 
     def _repair(self, key: Key, error: StoreError) -> None:
         """Throw away what is damaged, so that it is baked again by whoever asks next."""
-        if self._baker is None or self._store.closed:
+        if self._store.closed:
             return
+        if self._baker is None:
+            if isinstance(error, DamagedStoreError) or isinstance(error.__cause__, StoreError):
+                raise error  # which says where, and what to do
+            place = f"{shown_id(key)} in {self._store.path}"
+            raise StoreError(f"{place}: {error}; get a sound copy of the file") from error
         if isinstance(error, DamagedStoreError):
             self.rebuild(error)
         else:
             self.notes.append(f"{shown_id(key)}: {error}; it was baked again")
-            damaged_output(self._store, key)
+            try:
+                if self._checked != self._store.generation:
+                    self._checked = self._store.generation
+                    self._store.check()  # what damaged this may have hidden other rows
+                damaged_output(self._store, key)
+            except DamagedStoreError as worse:
+                self.rebuild(worse)
             self.forget()
-
-
-def _lacks(found: Found | None) -> bool:
-    return found is None or (found.kind is None and not found.errors)

@@ -15,20 +15,37 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import msgspec
+
 from ..errors import StoreError
 from .pages import Dictionary
+from .places import identity, set_aside
 from .schema import FORMAT, SCHEMA
 
-__all__ = ["BakeStore", "DamagedStoreError"]
+__all__ = ["AnotherStoreError", "BakeStore", "DamagedStoreError"]
 
 # Seconds that one process waits for another one's commit; a commit takes milliseconds.
 _BUSY_S: Final = 20.0
 # SQLite moves the write-ahead log into the file when it has this many pages of 4 kB.
 _CHECKPOINT_PAGES: Final = 1000
+# What SQLite says of a damaged file. No statement of ours breaks a constraint of a sound one.
+_DAMAGE: Final = tuple(
+    f"SQLITE_{name}" for name in ("NOTADB", "CORRUPT", "FORMAT", "CONSTRAINT", "MISMATCH")
+)
 
 
 class DamagedStoreError(StoreError):
-    """The file is no store, or a damaged one: it has to be made anew."""
+    """The file is no store, or a damaged one: it has to be made anew.
+
+    Attributes:
+        generation: That of the store which is damaged, None if no matter which.
+    """
+
+    generation: int | None = None
+
+
+class AnotherStoreError(DamagedStoreError):
+    """A new store was begun meanwhile, here or by another program: look at everything again."""
 
 
 class BakeStore:
@@ -65,6 +82,8 @@ class BakeStore:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self.generation = 0  # rises when the file is made anew: numbers of the old one mean nothing
+        self._begun = threading.local()  # the generation that a thread's numbers are of
+        self._identity: tuple[int, int] | None = None
         self._dictionaries: dict[int, Dictionary] = {}
         self._writer: sqlite3.Connection | None = None
         self._open()
@@ -84,7 +103,11 @@ class BakeStore:
                     raise
                 self._idle.append(connection)
                 return
+            # Looked at before it is opened: if another one takes its place in between, that is
+            # noticed with the next transaction.
+            self._identity = identity(self.path)
             self._writer = self._connect()
+            self._identity = self._identity or identity(self.path)
             try:
                 self._prepare(self._writer)
             except BaseException:
@@ -144,8 +167,12 @@ class BakeStore:
                 f"{self.path} has the format {found[0]}, this version reads {FORMAT}: bake again"
             )
 
-    def rebuild(self) -> Path | None:
+    def rebuild(self, generation: int | None = None) -> Path | None:
         """Put a damaged file aside and begin a new one; gives where the old one is now.
+
+        Args:
+            generation: That of the damaged one. Where another one is in its place already, begun
+                by another thread or program, that one is used, and None is given.
 
         Raises:
             StoreError: It cannot be moved: on Windows, while another process has it open.
@@ -155,15 +182,44 @@ class BakeStore:
         if self.read_only:
             raise StoreError(f"{self.path} is a release file: it cannot be made anew here")
         with self._lock:
-            self._close_connections()
-            with self._pool_lock:
-                self.generation += 1
-            aside = set_aside(self.path)
-            self._dictionaries.clear()
-            self._open()
-            return aside
+            self._notice_another()
+            if generation not in (None, self.generation):
+                return None
+            return self._open_anew(set_aside)
+
+    def _open_anew(self, before: Callable[[Path], Path | None]) -> Path | None:
+        self._close_connections()
+        with self._pool_lock:
+            self.generation += 1
+        self._dictionaries.clear()
+        aside = before(self.path)
+        self._open()
+        return aside
+
+    def _notice_another(self) -> None:
+        """Go over to the file that another program began in place of ours.
+
+        What we write into ours is lost then. One that was deleted is used on: there is no other.
+        """
+        if self.read_only or identity(self.path) in (None, self._identity):
+            return
+        with self._lock:
+            # It may be this thread's own transaction, which is about to ask for a dictionary.
+            within = self._writer is not None and self._writer.in_transaction
+            there = identity(self.path)
+            if not (self._closed or within) and there not in (None, self._identity):
+                self._open_anew(lambda _: None)
 
     # --------------------------------------------------------------------------------- using it
+
+    def begin(self) -> None:
+        """Note that this thread reads numbers from now on, which `writing` is to check.
+
+        Any thread.
+        """
+        with self._translated():
+            self._notice_another()
+        self._begun.generation = self.generation
 
     @contextlib.contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
@@ -175,6 +231,7 @@ class BakeStore:
         Any thread.
         """
         with self._translated():
+            self._notice_another()
             with self._pool_lock:
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed")
@@ -194,16 +251,23 @@ class BakeStore:
                     connection.close()
 
     @contextlib.contextmanager
-    def writing(self) -> Generator[sqlite3.Connection]:
+    def writing(self, *, begun: bool = False) -> Generator[sqlite3.Connection]:
         """A connection inside a transaction: committed at the end, undone by an exception.
 
+        Args:
+            begun: What is written names rows by numbers that this thread has read since `begin`.
+
         Raises:
+            AnotherStoreError: Those numbers are of another store than the one that is there now.
             StoreError: The store is closed or read-only, the disk is full, or another process has
                 been writing for too long.
 
         Any thread; one at a time, the others wait.
         """
         with self._lock, self._translated():
+            self._notice_another()
+            if begun and getattr(self._begun, "generation", self.generation) != self.generation:
+                raise AnotherStoreError(f"{self.path} was begun anew meanwhile")
             connection = self._writer
             if connection is None:
                 reason = "read-only" if self.read_only else "closed"
@@ -233,14 +297,27 @@ class BakeStore:
                 ).fetchone()
             if row is None:
                 raise DamagedStoreError(f"{self.path} lacks the dictionary {number} of its pages")
-            known = self._dictionaries[number] = Dictionary(number, row[0])
+            known = Dictionary(number, row[0])
+            if not isinstance(row[0], bytes) or not known.sound:
+                raise DamagedStoreError(f"{self.path} has a damaged dictionary of its pages")
+            self._dictionaries[number] = known
         return known
 
     def newest_dictionary(self) -> Dictionary | None:
         """The dictionary that new pages are packed with, if there is one. Any thread."""
         with self.reading() as db:
-            number = db.execute("SELECT max(number) FROM dictionaries").fetchone()[0]
-        return self.dictionary(number or 0)
+            number = db.execute("SELECT number FROM dictionaries LIMIT 1").fetchone()
+        return self.dictionary(number[0]) if number else None
+
+    def check(self) -> None:
+        """Read the whole file, and raise `DamagedStoreError` if its structure hides rows.
+
+        Any thread.
+        """
+        with self.reading() as db:
+            found = db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != ("ok",):
+            raise self._damaged(str(found[0]).replace("\n", " ") if found else "it is empty")
 
     def file_bytes(self) -> int:
         """Bytes on disk, the write-ahead log included. Any thread."""
@@ -257,8 +334,8 @@ class BakeStore:
         """
         with self._lock, contextlib.suppress(sqlite3.Error):
             if self._writer is not None:
-                # One page for each row that is fetched.
-                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+                # A row for each page, but no column: `execute` would end after the first one.
+                self._writer.executescript("PRAGMA incremental_vacuum")
                 self._writer.execute("PRAGMA busy_timeout=0")
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with self._lock, contextlib.suppress(sqlite3.Error):
@@ -302,13 +379,27 @@ class BakeStore:
 
     @contextlib.contextmanager
     def _translated(self) -> Generator[None]:
+        generation = self.generation
         try:
             yield
-        except sqlite3.Error as error:
-            raise self._story(error) from error
+        except DamagedStoreError as error:
+            error.generation = generation if error.generation is None else error.generation
+            raise
+        # SQLite's messages quote what is damaged, hence the second one.
+        except (sqlite3.Error, UnicodeDecodeError, msgspec.ValidationError) as error:
+            told = self._story(error)
+            if isinstance(told, DamagedStoreError):
+                told.generation = generation
+            raise told from error
 
-    def _story(self, error: sqlite3.Error) -> StoreError:
+    def _damaged(self, text: str) -> DamagedStoreError:
+        advice = "; get a sound copy of the file" if self.read_only else ""
+        return DamagedStoreError(f"{self.path} is damaged: {text}{advice}")
+
+    def _story(self, error: Exception) -> StoreError:
         """What an error of SQLite means to somebody who does not know SQLite."""
+        if not self.read_only and identity(self.path) not in (None, self._identity):
+            return AnotherStoreError(f"{self.path} was begun anew meanwhile")
         text = str(error)
         name = getattr(error, "sqlite_errorname", "")
         if name == "SQLITE_FULL":
@@ -318,24 +409,12 @@ class BakeStore:
             )
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StoreError(f"{self.path} has been in use by another program for too long")
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_FORMAT")):
-            return DamagedStoreError(f"{self.path} is damaged: {text}")
+        if not isinstance(error, sqlite3.Error):
+            return self._damaged(f"a row holds what it cannot: {text}")
+        # The header says whether a file may be written, too.
+        locked = name == "SQLITE_READONLY" and os.access(self.path, os.W_OK)
+        if locked or name.startswith(_DAMAGE) or "decode to UTF-8" in text:
+            return self._damaged(text)
         if name.startswith("SQLITE_ERROR") and "no such" in text:
-            return DamagedStoreError(f"{self.path} is no bake store: {text}")
+            return self._damaged(text)
         return StoreError(f"{self.path} cannot be used: {text}")
-
-
-def set_aside(path: Path) -> Path | None:
-    """Move a damaged store out of the way; its journals, which belong to it alone, are deleted."""
-    aside = path.with_name(path.name + ".damaged")
-    try:
-        for ending in ("-wal", "-shm", "-journal"):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
-        if not path.exists():
-            return None
-        path.replace(aside)
-    except OSError as error:
-        raise StoreError(
-            f"{path} is damaged and cannot be moved: {error.strerror}; delete it"
-        ) from error
-    return aside

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from .outcome import Key
+from .pages import LEFT
+from .rows import typed
 from .schema import BAKED
 from .store import BakeStore
 
-__all__ = ["damaged_output", "keep_below"]
+__all__ = ["damaged_output", "expect", "keep_below", "left"]
 
 
 def damaged_output(store: BakeStore, key: Key) -> None:
@@ -17,7 +19,23 @@ def damaged_output(store: BakeStore, key: Key) -> None:
             for table in ("outputs", "pages"):
                 db.execute(f"DELETE FROM {table} WHERE asset=?", row)
             # Another recipe than any that there is.
-            db.execute("UPDATE assets SET recipe=NULL WHERE id=?", row)
+            db.execute("UPDATE assets SET recipe=NULL, labels=NULL WHERE id=?", row)
+
+
+def left(store: BakeStore) -> list[Key]:
+    """What left the store, and is baked again when it is asked for."""
+    query = (
+        "SELECT DISTINCT a.path, a.variant FROM outputs o JOIN assets a ON a.id=o.asset "
+        "WHERE o.method=? ORDER BY 1, 2"
+    )
+    with store.reading() as db:
+        return [typed(row, Key) for row in db.execute(query, (LEFT,))]
+
+
+def expect(store: BakeStore, key: Key) -> None:
+    """Have what left the store baked by whoever asks next."""
+    with store.writing() as db:
+        db.execute("UPDATE assets SET recipe=NULL WHERE path=? AND variant=?", key)
 
 
 def keep_below(store: BakeStore, limit: int) -> list[str]:
@@ -44,9 +62,8 @@ def keep_below(store: BakeStore, limit: int) -> list[str]:
                 break
             if not size:
                 continue
-            for table in ("outputs", "pages"):
-                db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
-            db.execute("UPDATE assets SET recipe=NULL WHERE id=?", (asset,))
+            db.execute("DELETE FROM pages WHERE asset=?", (asset,))
+            db.execute("UPDATE outputs SET method=?, data=x'' WHERE asset=?", (LEFT, asset))
             over -= size
             removed += 1
     store.compact()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from ..errors import PrefabError, UnknownNameError
 from ..ron import Document
 from .plans import At
@@ -15,8 +17,8 @@ from .suggest import did_you_mean
 __all__ = ["ChildDocument", "Part", "Placement", "PrefabDocument", "PrefabFile", "Reference"]
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+# Cannot be part of a circle, so the garbage collector need not look at the many that there are.
+class Placement(msgspec.Struct, frozen=True, gc=False):
     """Where a child stands in its parent.
 
     Attributes:

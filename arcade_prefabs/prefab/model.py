@@ -20,7 +20,7 @@ class Asset(NamedTuple):
     name: str
 
 
-class Child(msgspec.Struct, frozen=True):
+class Child(msgspec.Struct, frozen=True, gc=False):
     """A part of a prefab that is a prefab itself.
 
     Attributes:
@@ -34,7 +34,7 @@ class Child(msgspec.Struct, frozen=True):
     prefab: Prefab
 
 
-class Prefab(msgspec.Struct, frozen=True):
+class Prefab(msgspec.Struct, frozen=True, gc=False):
     """A prefab with all that it inherits, as plain data.
 
     Attributes:

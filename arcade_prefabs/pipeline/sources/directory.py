@@ -11,7 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ...errors import AssetError, AssetTooLargeError, MissingAssetError, UnsafePathError
+from ...errors import (
+    AssetError,
+    AssetTooLargeError,
+    MissingAssetError,
+    UnreadableAssetError,
+    UnsafePathError,
+)
 from .base import LARGEST_FILE, MOST_FILES, SourceFile, checked_path
 from .names import Sifted, is_leftover, missing, printable
 
@@ -275,7 +281,7 @@ class DirectorySource:
                 return MissingAssetError("there is no such folder", path=str(self._given))
             return missing(path, self.shown(path))
         reason = error.strerror or type(error).__name__
-        return AssetError(f"the file cannot be read: {reason}", path=self.shown(path))
+        return UnreadableAssetError(f"the file cannot be read: {reason}", path=self.shown(path))
 
 
 def _is_link(found: os.stat_result) -> bool:

@@ -1,0 +1,417 @@
+"""`AsyncPrefabLoader`: ask for assets now, have them later, miss no frame."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ..errors import LoaderClosedError
+from ..pipeline import Reload
+from ..prefab import ComponentRegistry, default_registry
+from .batch import Batch, list_folder, register
+from .budget import FrameBudget
+from .entry import TreeState
+from .events import Listener
+from .executor import Executor, ThreadExecutor
+from .garbage import GarbageManners
+from .gate import IdleGate
+from .handle import Handle
+from .main_queue import MainThreadQueue, Step
+from .names import asset_id
+from .priority import Position, Priority
+from .reloading import restart_ids, restart_paths
+from .reports import DrainReport
+from .scripts import Script
+from .settings import LoaderSettings, LoaderStatistics
+from .table import key_of
+from .wiring import gather_statistics, shut_down, wire
+from .worker import AssetReader
+
+__all__ = ["AsyncPrefabLoader"]
+
+_T = TypeVar("_T")
+
+
+class AsyncPrefabLoader:
+    """Loads prefabs, images and other assets in the background.
+
+    Loader threads read and decode while the game waits for its next frame; results arrive on the
+    main thread, within the budget of a frame. Whoever drives frames calls `begin_frame`, `drain`
+    and `end_frame`, as the plugin does; whoever does not may call `drain` alone, or `wait`.
+
+    Example:
+        >>> from arcade_prefabs.pipeline import AssetPipeline, MemorySource
+        >>> pipeline = AssetPipeline(MemorySource({"prefabs/rock.ron": "Prefab()"}), jobs=0)
+        >>> loader = AsyncPrefabLoader(pipeline)
+        >>> handle = loader.load("rock", priority=Priority.HIGH)
+        >>> loader.wait(handle) and handle.value.id
+        'prefabs/rock.ron'
+        >>> loader.shutdown() and pipeline.close()
+
+    Args:
+        assets: Where to read: an `AssetPipeline`.
+        settings: Limits and habits; the defaults if none are given.
+        registry: The components that prefabs have; the ``default_registry`` if none is given.
+        clock: Seconds, as `time.perf_counter` gives them; for tests.
+        executor: Who does the background work; for tests.
+        gate: When that may be done.
+        queue: The main thread's queue, to share it with others.
+        budget: How much of a frame the plugin may take.
+        garbage: Garbage collection manners; attached until `shutdown`.
+
+    Attributes:
+        settings, gate, queue, budget, garbage: See above.
+
+    `load` and `load_async` may be called in any thread, except in a ``__del__``; everything else
+    in the main thread, unless it says otherwise.
+    """
+
+    def __init__(
+        self,
+        assets: AssetReader,
+        settings: LoaderSettings | None = None,
+        *,
+        registry: ComponentRegistry | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        executor: Executor | None = None,
+        gate: IdleGate | None = None,
+        queue: MainThreadQueue | None = None,
+        budget: FrameBudget | None = None,
+        garbage: GarbageManners | None = None,
+    ) -> None:
+        self.settings = settings = LoaderSettings() if settings is None else settings
+        self.gate = IdleGate(clock=clock) if gate is None else gate
+        self.queue = MainThreadQueue(clock=clock) if queue is None else queue
+        self.budget = FrameBudget() if budget is None else budget
+        self.garbage = GarbageManners() if garbage is None else garbage
+        self._assets = assets
+        self._clock = clock
+        self._executor = ThreadExecutor(settings.threads) if executor is None else executor
+        known = default_registry if registry is None else registry
+        self._parts = parts = wire(
+            assets, settings, known, clock, self._executor, self.gate, self.queue
+        )
+        self._table, self._claims, self._timers = parts.table, parts.claims, parts.timers
+        self._scoring, self._listeners = parts.scoring, parts.listeners
+        self._serials = itertools.count(1)
+        self._scripts: dict[Script[Any], None] = {}
+        self._batches: weakref.WeakSet[Batch] = weakref.WeakSet()
+        self._frame_at: float | None = None
+        self._spent_s = 0.0
+        self.garbage.attach()
+        self._executor.start(parts.worker.work, self.gate)
+
+    # --------------------------------------------------------------------------------------- load
+
+    def load(
+        self,
+        identifier: str,
+        *,
+        priority: Priority = Priority.NORMAL,
+        on_done: Callable[[Handle[Any]], None] | None = None,
+        position: Position | None = None,
+        timeout_s: float | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Handle[Any]:
+        """Begin to load an asset, or take it from the cache: then the handle is ready at once.
+
+        Keep the handle: dropping it cancels the load, and lets the cache drop the asset. With
+        ``on_done``, it is kept until that was called.
+
+        Args:
+            identifier: ``props/crate``, ``castle.ron#gate``, ``images/hero.png``.
+            priority: How urgent it is.
+            on_done: Called with the handle, on the main thread, when it is done, however that
+                went, unless it is cancelled.
+            position: Where it is wanted, in pixels, for `PrioritySystem.DISTANCE`.
+            timeout_s: Seconds after which this handle fails with a `LoadTimeoutError`.
+            settings: Settings of the processor for this asset, such as ``frame_size``.
+
+        Raises:
+            UnsafePathError: No such path may exist.
+            LoaderClosedError: The loader was shut down.
+
+        Any thread.
+        """
+        key = key_of(asset_id(identifier), settings)
+        want = (int(Priority(priority)), position)
+        score = self._scoring.score(key[0], (want,))
+        table = self._table
+        with table.lock:
+            if table.closed:
+                raise LoaderClosedError("the loader was shut down: it loads nothing any more")
+            entry = table.request(key, settings)
+            handle: Handle[Any] = Handle(self._claims, entry, next(self._serials))
+            table.want(entry, handle._serial, want, score)
+            waits = entry.flight is not None or entry.tree is TreeState.LOADING
+        if waits:
+            self._executor.wake()
+            timeout = self.settings.timeout_s if timeout_s is None else timeout_s
+            if timeout is not None:
+                self._claims.time_out(handle, timeout)
+        if on_done is not None:
+            self._claims.add_callback(handle, on_done)
+        return handle
+
+    def load_async(
+        self,
+        identifier: str,
+        *,
+        priority: Priority = Priority.NORMAL,
+        position: Position | None = None,
+        timeout_s: float | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        """`load`, to be awaited: in a script of `start`, or in asyncio. Gives the value.
+
+        The load begins at once, not when it is awaited.
+
+        Raises:
+            As `load`, and when it is awaited as `Handle.result`.
+
+        Any thread.
+        """
+        return _awaited(
+            self.load(identifier, priority=priority, position=position, timeout_s=timeout_s)
+        )
+
+    def load_many(
+        self, identifiers: Iterable[str], *, priority: Priority = Priority.NORMAL
+    ) -> Batch:
+        """Begin to load many assets, in slices within the budget of frames."""
+        batch = self._new_batch()
+        ids = list(identifiers)
+        batch.total = len(ids)
+        load = partial(self.load, priority=priority)
+        self.queue.post(register(batch, ids, load), "game", Step("register loads"))
+        return batch
+
+    def load_folder(
+        self, folder: str = "", *, kind: str = "prefab", priority: Priority = Priority.NORMAL
+    ) -> Batch:
+        """Begin to load everything below a folder that is baked, such as all prefabs of a level.
+
+        Args:
+            folder: ``prefabs/level1``, or ``level1`` for prefabs; everything if it is empty.
+            kind: What the assets were baked to.
+            priority: How urgent they are.
+        """
+        batch = self._new_batch()
+        ids_of = self._assets.ids
+
+        load = partial(self.load, priority=priority)
+        self._parts.worker.also(partial(list_folder, batch, ids_of, folder, kind, load))
+        self._executor.wake()
+        return batch
+
+    def _new_batch(self) -> Batch:
+        self._check_open()
+        batch = Batch(self._claims)
+        self._batches.add(batch)
+        return batch
+
+    def start(self, coroutine: Coroutine[Any, Any, _T], *, name: str = "") -> Script[_T]:
+        """Run a coroutine in the budget of frames, beginning with the next; see `Script`."""
+        self._check_open()
+        name = name or getattr(coroutine, "__qualname__", "script")
+        script = Script(self._claims, self._scripts, coroutine, name)
+        script._post()
+        return script
+
+    # ------------------------------------------------------------------------------------- wishes
+
+    def reprioritize(
+        self, handle: Handle[Any], priority: Priority, position: Position | None = None
+    ) -> None:
+        """Give a load another urgency; that of what it needs follows. Any thread."""
+        entry, want = handle._entry, (int(Priority(priority)), position)
+        score = self._scoring.score(entry.id, (want,))
+        with self._table.lock:
+            self._table.change(entry, handle._serial, want, score)
+
+    def set_focus(self, *positions: Position) -> None:
+        """Say where the players are, in pixels: what waits is scored anew, in slices."""
+        self._scoring.set_focus(positions)
+
+    def pin(self, handle: Handle[Any]) -> None:
+        """Keep an asset in memory even without a handle, until `unpin`. Any thread."""
+        with self._table.lock:
+            handle._entry.pins += 1
+            self._table.cache.hold(handle._entry)
+
+    def unpin(self, handle: Handle[Any]) -> None:
+        """Take back one `pin`.
+
+        Raises:
+            ValueError: It is not pinned.
+
+        Any thread.
+        """
+        with self._table.lock:
+            if not handle._entry.pins:
+                raise ValueError(f"{handle.id} is not pinned")
+            handle._entry.pins -= 1
+            self._table.let_go(handle._entry)
+            self._table.trim()
+
+    def evict(self, identifier: str) -> bool:
+        """Drop an asset from the cache; False if it is held, or not there. Any thread."""
+        evicted = False
+        name = asset_id(identifier)
+        with self._table.lock:
+            for entry in self._table.of_id(name):
+                if entry.idle:
+                    self._table.evict(entry)
+                    evicted = True
+        self._table.dropped.clear()
+        return evicted
+
+    def trim(self, most_bytes: int = 0) -> int:
+        """Drop what nobody holds until no more bytes are in memory; gives how many assets went.
+
+        Any thread.
+        """
+        self._claims.release_now(len(self._claims.dropped))
+        with self._table.lock:
+            count = self._table.trim(most_bytes, None if most_bytes else 0)
+        self._table.dropped.clear()
+        return count
+
+    def reload(self, identifiers: Iterable[str]) -> None:
+        """Load assets anew behind their handles, in the background. Any thread."""
+        steps = restart_ids(
+            self._table, [asset_id(one) for one in identifiers], self._executor.wake
+        )
+        self.queue.post(steps, "reload", Step("reload"))
+
+    def apply(self, reload: Reload) -> None:
+        """Do what an `AssetWatcher` told: give it this method. Any thread."""
+        self.reload(reload.ids)
+        steps = restart_paths(self._table, self._assets, reload, self._executor.wake)
+        self.queue.post(steps, "reload", Step("reload"))
+
+    # ------------------------------------------------------------------------------------- frames
+
+    def begin_frame(self) -> None:
+        """The game begins to update: background work pauses."""
+        self.gate.begin_frame()
+        self._frame_at = self._clock()
+        self._spent_s = 0.0
+
+    def drain(self, budget_s: float | None = None) -> DrainReport:
+        """Let arrive what was loaded: handles become ready, callbacks are called, scripts go on.
+
+        Args:
+            budget_s: Seconds that it may take; None for what `budget` says.
+
+        Returns:
+            What was done, how long it took, and what waits.
+        """
+        started = self._clock()
+        self._timers.run(started)
+        self._claims.release_dropped()
+        report = self.queue.drain(self.budget.seconds if budget_s is None else budget_s)
+        self._listeners.tell()
+        self._spent_s += self._clock() - started
+        return report
+
+    def end_frame(self, next_frame_at: float | None = None) -> None:
+        """The game has drawn: background work may go on until shortly before the next frame.
+
+        Args:
+            next_frame_at: When that is due, in seconds of the clock, if it is known.
+        """
+        now = self._clock()
+        began, self._frame_at = (now if self._frame_at is None else self._frame_at), None
+        self.budget.observe(max(0.0, now - began - self._spent_s))
+        due = began + self.budget.frame_s if next_frame_at is None else next_frame_at
+        self.garbage.idle(due - now - self.gate.margin_s)
+        self.gate.end_frame(due)
+
+    def wait(self, *what: Handle[Any] | Batch | Script[Any], timeout_s: float = 60.0) -> bool:
+        """Wait until everything given is done; for tools and tests, or a game that has no frames.
+
+        Returns:
+            True, or False if it took too long.
+        """
+        self.gate.release()
+        end = time.monotonic() + timeout_s
+        while not all(one.done for one in what):
+            report = self.drain(0.1)
+            if report.steps == 0 and not self._executor.pump():
+                left = end - time.monotonic()
+                if left <= 0:
+                    return False
+                self.queue.wait(min(left, 0.02))
+        self._listeners.tell()
+        return True
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call something with every `LoadEvent`, on the main thread, at the end of `drain`."""
+        self._listeners.add(listener)
+
+    def remove_listener(self, listener: Listener) -> None:
+        """Call it no more.
+
+        Raises:
+            ValueError: It was not added.
+        """
+        self._listeners.remove(listener)
+
+    # --------------------------------------------------------------------------------------- end
+
+    def statistics(self) -> LoaderStatistics:
+        """What was done so far, and what is going on. Any thread."""
+        return gather_statistics(self._table, self.gate)
+
+    @property
+    def failures(self) -> deque[tuple[str, Exception]]:
+        """Exceptions of callbacks and scripts, the last 100; they are logged as well."""
+        return self._claims.failures
+
+    def _check_open(self) -> None:
+        if self._table.closed:
+            raise LoaderClosedError("the loader was shut down: it loads nothing any more")
+
+    def shutdown(self, timeout_s: float = 1.0) -> bool:
+        """End everything: threads, loads, scripts. May be called twice.
+
+        What is awaited ends with a `LoadCancelledError`; no callback is called any more.
+
+        Args:
+            timeout_s: Seconds to wait for threads that are in the middle of a read.
+
+        Returns:
+            Whether all threads have ended; one that hangs in a read ends with it, or with the
+            interpreter.
+        """
+        self.garbage.detach()
+        return shut_down(
+            self._parts,
+            self._executor,
+            self.gate,
+            self.queue,
+            self._batches,
+            self._scripts,
+            timeout_s,
+        )
+
+    def __enter__(self) -> AsyncPrefabLoader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+
+async def _awaited(handle: Handle[Any]) -> Any:
+    return await handle

@@ -1,0 +1,34 @@
+"""What a game's own tests can use: a clock that stands still, assets without files, no threads.
+
+With a `VirtualClock` and an `InlineExecutor`, loading is deterministic: the same calls give the
+same events in the same order. `GatedAssets` hold a load at a known place, for tests with real
+threads that must not sleep.
+
+Example:
+    >>> from arcade_prefabs.loading import AsyncPrefabLoader
+    >>> from arcade_prefabs.prefab import Prefab
+    >>> clock, executor = VirtualClock(), InlineExecutor()
+    >>> assets = MemoryAssets({"prefabs/rock.ron": Prefab("prefabs/rock.ron", {})})
+    >>> with AsyncPrefabLoader(assets, clock=clock, executor=executor) as loader:
+    ...     log = EventLog(loader)
+    ...     handle = loader.load("rock")
+    ...     _ = executor.run()
+    ...     _ = loader.drain()
+    >>> [event.kind for event in log]
+    ['requested', 'loaded', 'ready']
+"""
+
+from .assets import FlakyAssets, GatedAssets, MemoryAssets, SlowAssets, baked
+from .drive import EventLog, InlineExecutor, VirtualClock, play_frames
+
+__all__ = [
+    "EventLog",
+    "FlakyAssets",
+    "GatedAssets",
+    "InlineExecutor",
+    "MemoryAssets",
+    "SlowAssets",
+    "VirtualClock",
+    "baked",
+    "play_frames",
+]

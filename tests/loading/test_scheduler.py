@@ -1,0 +1,484 @@
+"""`Scheduler`: whose turn it is, and how many may be under way."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import math
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from arcade_prefabs.loading.entry import Entry, Flight
+from arcade_prefabs.loading.priority import Priority
+from arcade_prefabs.loading.scheduler import Scheduler
+
+USUAL = 4096
+_ages = itertools.count()
+
+
+def flight(
+    name: str = "asset",
+    priority: Priority = Priority.NORMAL,
+    score: float = 0.0,
+    size: int = 0,
+) -> Flight:
+    """A load that nobody queued yet; each is younger than the one before."""
+    entry = Entry((name, ""), None, next(_ages))
+    entry.priority, entry.score, entry.size = priority, score, size
+    return Flight(entry)
+
+
+def scheduler(most: int = 100, most_bytes: int = 1 << 40) -> Scheduler:
+    """One whose limits are far away, unless a test says otherwise."""
+    return Scheduler(most, most_bytes)
+
+
+def names(queue: Scheduler) -> list[str]:
+    """Everything that can be taken now, in that order."""
+    found: list[str] = []
+    while (taken := queue.take()) is not None:
+        found.append(taken.entry.id)
+    return found
+
+
+# --- Order ---------------------------------------------------------------------------------------
+
+
+def test_more_urgent_loads_come_first() -> None:
+    """Whatever the order in which they were added."""
+    queue = scheduler()
+    for priority in (Priority.LOW, Priority.CRITICAL, Priority.PRELOAD, Priority.HIGH):
+        queue.put(flight(priority.name, priority))
+    assert names(queue) == ["CRITICAL", "HIGH", "LOW", "PRELOAD"]
+
+
+def test_score_decides_among_equally_urgent_ones() -> None:
+    """The lowest first; infinite ones last."""
+    queue = scheduler()
+    for score in (5.0, math.inf, -1.0, 0.0):
+        queue.put(flight(str(score), score=score))
+    assert names(queue) == ["-1.0", "0.0", "5.0", "inf"]
+
+
+def test_priority_outweighs_any_score() -> None:
+    """A far one that is urgent comes before a near one that is not."""
+    queue = scheduler()
+    queue.put(flight("near", Priority.LOW, -math.inf))
+    queue.put(flight("far", Priority.NORMAL, math.inf))
+    assert names(queue) == ["far", "near"]
+
+
+def test_age_decides_among_equal_scores() -> None:
+    """Asked for first, loaded first, even if it was put in later."""
+    queue = scheduler()
+    loads = [flight(str(number)) for number in range(10)]
+    for one in reversed(loads):
+        queue.put(one)
+    assert names(queue) == [str(number) for number in range(10)]
+
+
+def test_two_attempts_of_one_asset_keep_their_order() -> None:
+    """Loads that agree in everything are taken in the order in which they were added."""
+    queue = scheduler()
+    entry = flight().entry
+    first, second = Flight(entry), Flight(entry)
+    queue.put(first)
+    queue.put(second)
+    assert queue.take() is first
+    assert queue.take() is second
+
+
+def test_empty_queue_gives_nothing() -> None:
+    """Neither at first nor after everything was taken."""
+    queue = scheduler()
+    assert queue.take() is None
+    queue.put(flight())
+    queue.take()
+    assert queue.take() is None
+    assert len(queue) == 0
+
+
+def test_score_that_is_no_number_disturbs_no_others() -> None:
+    """A game's own scorer that gives NaN once leaves the order of the others as it is."""
+    for place in range(8):
+        queue = scheduler()
+        scores = [7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
+        scores.insert(place, math.nan)
+        for score in scores:
+            queue.put(flight(str(score), score=score))
+        order = [name for name in names(queue) if name != "nan"]
+        assert order == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"]
+
+
+# --- Changing ------------------------------------------------------------------------------------
+
+
+def test_load_that_is_put_again_moves_to_its_new_place() -> None:
+    """More urgent or less, it is taken once, where it belongs now."""
+    queue = scheduler()
+    loads = {name: flight(name) for name in "abc"}
+    for one in loads.values():
+        queue.put(one)
+    loads["c"].entry.priority = Priority.HIGH
+    queue.put(loads["c"])
+    loads["a"].entry.priority = Priority.LOW
+    queue.put(loads["a"])
+    assert len(queue) == 3
+    assert names(queue) == ["c", "b", "a"]
+    assert queue.flying == queue.started == 3
+
+
+def test_removed_load_is_never_taken() -> None:
+    """It says whether it was there."""
+    queue = scheduler()
+    gone, stays = flight("gone"), flight("stays")
+    queue.put(gone)
+    queue.put(stays)
+    assert queue.remove(gone)
+    assert not queue.remove(gone)
+    assert not gone.queued
+    assert len(queue) == 1
+    assert names(queue) == ["stays"]
+
+
+def test_removed_load_that_is_put_again_is_taken_once() -> None:
+    """Its old place is not a second one."""
+    queue = scheduler()
+    one = flight("one", Priority.HIGH)
+    queue.put(one)
+    queue.remove(one)
+    one.entry.priority = Priority.LOW
+    queue.put(one)
+    queue.put(flight("other"))
+    assert names(queue) == ["other", "one"]
+
+
+def test_taken_load_is_not_in_the_queue() -> None:
+    """It cannot be removed, and does not wait."""
+    queue = scheduler()
+    one = flight()
+    queue.put(one)
+    assert queue.waiting() == [one.entry]
+    assert queue.take() is one
+    assert not one.queued
+    assert queue.waiting() == []
+    assert not queue.remove(one)
+
+
+def test_places_that_are_out_of_date_do_not_pile_up() -> None:
+    """Ten loads that are put again ten thousand times take the room of some dozens."""
+    queue = scheduler()
+    loads = [flight(str(number)) for number in range(10)]
+    for turn in range(10_000):
+        one = loads[turn % 10]
+        one.entry.score = float(turn * 7919 % 101)
+        queue.put(one)
+        assert len(queue._fresh) <= 65
+    expected = sorted(loads, key=lambda one: (one.entry.score, one.entry.age))
+    assert names(queue) == [one.entry.id for one in expected]
+
+
+def test_places_of_begun_loads_do_not_pile_up() -> None:
+    """The same holds for loads that made room for others."""
+    queue = scheduler()
+    loads = [flight(str(number)) for number in range(10)]
+    for one in loads:
+        queue.put(one)
+    while queue.take():
+        pass
+    for turn in range(5_000):
+        queue.put(loads[turn % 10])
+        assert len(queue._begun) <= 65
+    assert names(queue) == [str(number) for number in range(10)]
+
+
+def test_removed_loads_are_let_go() -> None:
+    """Thousands that were given up do not stay in memory, once others come."""
+    queue = scheduler()
+    for number in range(5_000):
+        one = flight(f"given up {number}")
+        queue.put(one)
+        queue.remove(one)
+    del one
+    gc.collect()
+    assert len(queue._fresh) <= 65
+
+
+# --- Limits --------------------------------------------------------------------------------------
+
+
+def test_no_more_loads_fly_than_may() -> None:
+    """The next one starts when one is released."""
+    queue = scheduler(most=2)
+    loads = [flight(str(number)) for number in range(4)]
+    for one in loads:
+        queue.put(one)
+    assert names(queue) == ["0", "1"]
+    assert (queue.flying, queue.most_flying) == (2, 2)
+    queue.release(loads[0])
+    queue.release(loads[0])  # twice is no error, and frees no second place
+    assert names(queue) == ["2"]
+    assert (queue.flying, queue.most_flying, queue.started) == (2, 2, 3)
+
+
+def test_no_more_bytes_fly_than_may() -> None:
+    """Exactly the limit may; a byte more may not."""
+    queue = scheduler(most_bytes=100)
+    loads = [flight(str(size), size=size) for size in (60, 40, 1)]
+    for one in loads:
+        queue.put(one)
+    assert names(queue) == ["60", "40"]
+    assert queue.flying_bytes == 100
+    queue.release(loads[1])
+    assert names(queue) == ["1"]
+    assert queue.flying_bytes == 61
+    assert queue.most_flying_bytes == 100
+
+
+def test_load_larger_than_the_limit_flies_alone() -> None:
+    """It waits until nothing else flies, and nothing joins it."""
+    queue = scheduler(most_bytes=100)
+    small, large, last = flight("small", size=10), flight("large", size=500), flight("l", size=1)
+    for one in (small, large, last):
+        queue.put(one)
+    assert names(queue) == ["small"]
+    queue.release(small)
+    assert names(queue) == ["large"]
+    queue.release(large)
+    assert names(queue) == ["l"]
+
+
+def test_smaller_load_does_not_overtake_one_that_waits_for_room() -> None:
+    """Or a large one would wait for ever."""
+    queue = scheduler(most_bytes=100)
+    flying = flight("flying", size=60)
+    queue.put(flying)
+    queue.take()
+    queue.put(flight("large", Priority.HIGH, size=80))
+    queue.put(flight("small", size=1))
+    assert queue.take() is None
+    queue.release(flying)
+    assert names(queue) == ["large", "small"]
+
+
+def test_something_always_flies() -> None:
+    """Limits of nothing still let one load at a time."""
+    queue = scheduler(most=0, most_bytes=0)
+    loads = [flight(str(number), size=5) for number in range(3)]
+    for one in loads:
+        queue.put(one)
+    for number, one in enumerate(loads):
+        assert names(queue) == [str(number)]
+        queue.release(one)
+
+
+def test_load_of_unknown_size_counts_as_a_usual_one() -> None:
+    """Until it is known, and the mean of those known decides what is usual."""
+    queue = scheduler(most_bytes=10 * USUAL)
+    for _ in range(12):
+        queue.put(flight("unknown"))
+    assert len(names(queue)) == 10
+    assert queue.flying_bytes == 10 * USUAL
+
+
+def test_size_that_turned_out_replaces_the_guess() -> None:
+    """Bytes in flight are right from then on, and 0 in the end."""
+    queue = scheduler()
+    one, other = flight(size=100), flight(size=50)
+    for load in (one, other):
+        queue.put(load)
+        queue.take()
+    queue.sized(one, 900)
+    assert (queue.flying_bytes, queue.most_flying_bytes) == (950, 950)
+    queue.sized(one, 10)
+    assert (queue.flying_bytes, queue.most_flying_bytes) == (60, 950)
+    queue.release(one)
+    queue.release(other)
+    assert (queue.flying, queue.flying_bytes) == (0, 0)
+
+
+def test_size_of_a_load_that_does_not_fly_counts_nothing() -> None:
+    """A late answer of a load that was released changes no figure."""
+    queue = scheduler()
+    one = flight(size=100)
+    queue.put(one)
+    queue.take()
+    queue.release(one)
+    queue.sized(one, 900)
+    assert queue.flying_bytes == 0
+
+
+# --- Loads that made room ------------------------------------------------------------------------
+
+
+def test_begun_load_goes_on_whatever_the_limits() -> None:
+    """A queue full of begun loads does not wait for itself."""
+    queue = scheduler(most=2, most_bytes=100)
+    loads = [flight("a", size=60), flight("b", size=40)]
+    for one in loads:
+        queue.put(one)
+        queue.take()
+    queue.sized(loads[0], 10_000)
+    for one in loads:
+        queue.put(one)
+    queue.put(flight("fresh", Priority.CRITICAL))
+    assert names(queue) == ["a", "b"]
+    assert (queue.flying, queue.started) == (2, 2)
+
+
+def test_more_urgent_fresh_load_comes_before_a_begun_one() -> None:
+    """If there is room; otherwise the begun one goes on, and makes some."""
+    queue = scheduler(most=2)
+    begun = flight("begun")
+    queue.put(begun)
+    queue.take()
+    queue.put(begun)
+    queue.put(flight("urgent", Priority.HIGH))
+    queue.put(flight("later"))
+    assert names(queue) == ["urgent", "begun"]
+
+
+def test_begun_load_comes_before_a_less_urgent_fresh_one() -> None:
+    """It keeps the place that its urgency gives it."""
+    queue = scheduler()
+    begun = flight("begun", Priority.LOW)
+    queue.put(begun)
+    queue.take()
+    queue.put(begun)
+    queue.put(flight("less", Priority.PRELOAD))
+    queue.put(flight("more", Priority.NORMAL))
+    assert names(queue) == ["more", "begun", "less"]
+
+
+def test_released_load_starts_anew_under_the_limits() -> None:
+    """One that is read again counts as any other, once."""
+    queue = scheduler(most=1)
+    one, other = flight("one", Priority.HIGH), flight("other")
+    queue.put(one)
+    queue.put(other)
+    assert names(queue) == ["one"]
+    queue.release(one)
+    queue.put(one)
+    assert names(queue) == ["one"]
+    assert (queue.flying, queue.started) == (1, 2)
+
+
+# --- Any order of calls --------------------------------------------------------------------------
+
+
+class SchedulerMachine(RuleBasedStateMachine):
+    """A scheduler against a list that is sorted anew for every question."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most, self.most_bytes = 3, 100
+        self.real = Scheduler(self.most, self.most_bytes)
+        self.queued: dict[Flight, tuple[Any, ...]] = {}
+        self.flying: dict[Flight, int] = {}  # with bytes
+        self.loads: list[Flight] = []
+        self.turn = 0
+        self.started = 0
+
+    urgency = st.tuples(st.sampled_from(Priority), st.integers(0, 3).map(float))
+    index = st.integers(0, 7)
+
+    def pick(self, index: int, among: Any) -> Flight:
+        some = list(among)
+        return some[index % len(some)]
+
+    def place(self, one: Flight) -> None:
+        self.turn += 1
+        entry = one.entry
+        self.queued[one] = (-entry.priority, entry.score, entry.age, self.turn)
+        self.real.put(one)
+
+    @rule(urgency=urgency, size=st.integers(1, 150))
+    def put_new(self, urgency: tuple[Priority, float], size: int) -> None:
+        self.loads.append(flight("load", *urgency, size))
+        self.place(self.loads[-1])
+
+    @precondition(lambda self: self.queued)
+    @rule(index=index, urgency=urgency, times=st.sampled_from([1, 2, 100]))
+    def put_again(self, index: int, urgency: tuple[Priority, float], times: int) -> None:
+        one = self.pick(index, self.queued)
+        one.entry.priority, one.entry.score = urgency
+        for _ in range(times):
+            self.place(one)
+
+    @precondition(lambda self: self.loads)
+    @rule(index=index)
+    def remove(self, index: int) -> None:
+        one = self.pick(index, self.loads)
+        was = self.queued.pop(one, None) is not None
+        assert self.real.remove(one) is was
+        if one in self.flying:  # as the loader does with those that had begun
+            del self.flying[one]
+            self.real.release(one)
+
+    @precondition(lambda self: set(self.flying) - set(self.queued))
+    @rule(index=index)
+    def make_room(self, index: int) -> None:
+        self.place(self.pick(index, [one for one in self.flying if one not in self.queued]))
+
+    @precondition(lambda self: set(self.flying) - set(self.queued))
+    @rule(index=index)
+    def finish(self, index: int) -> None:
+        one = self.pick(index, [one for one in self.flying if one not in self.queued])
+        del self.flying[one]
+        self.real.release(one)
+
+    @precondition(lambda self: self.flying)
+    @rule(index=index, size=st.integers(1, 150))
+    def size_known(self, index: int, size: int) -> None:
+        one = self.pick(index, self.flying)
+        self.flying[one] = size
+        self.real.sized(one, size)
+
+    @rule()
+    def take(self) -> None:
+        order = sorted(self.queued, key=self.queued.__getitem__)
+        fresh = next((one for one in order if one not in self.flying), None)
+        begun = next((one for one in order if one in self.flying), None)
+        expected = begun
+        if fresh is not None and (begun is None or self.queued[fresh] < self.queued[begun]):
+            total = sum(self.flying.values()) + fresh.entry.size
+            room = len(self.flying) < self.most and total <= self.most_bytes
+            if room or not self.flying:
+                expected = fresh
+        assert self.real.take() is expected
+        if expected is not None:
+            del self.queued[expected]
+            if expected not in self.flying:
+                self.flying[expected] = expected.entry.size
+                self.started += 1
+
+    @invariant()
+    def figures_agree(self) -> None:
+        real = self.real
+        assert len(real) == len(self.queued)
+        assert sorted(map(id, real.waiting())) == sorted(id(one.entry) for one in self.queued)
+        assert (real.flying, real.started) == (len(self.flying), self.started)
+        assert real.flying_bytes == sum(self.flying.values())
+        assert real.most_flying >= real.flying
+        assert real.most_flying_bytes >= real.flying_bytes
+        assert all(one.queued == (one in self.queued) for one in self.loads)
+        limit = max(65, 4 * len(self.queued) + 1)
+        assert len(real._begun) <= max(limit, 65 + 4 * len(self.loads))
+        assert real.flying <= max(self.most, 1)
+
+    def teardown(self) -> None:
+        """Whatever happened, everything left can be taken in the end."""
+        bound = 2 * len(self.loads) + 2
+        for _ in range(bound):
+            for one in [one for one in self.flying if one not in self.queued]:
+                del self.flying[one]
+                self.real.release(one)
+            self.take()
+        assert not self.queued
+
+
+TestSchedulerMachine = SchedulerMachine.TestCase
+TestSchedulerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
