@@ -11,7 +11,7 @@ from ..errors import AssetChangedError, StoreError, UnreadableAssetError
 from ..pipeline import BakedAsset
 from .decoders import Loaded, Partial
 from .entry import Entry, Flight, LoadState, TreeState
-from .graph import inherit_failure, own_failed, own_ready, recount, unlink
+from .graph import inherit_failure, own_failed, own_ready, recount
 from .main_queue import MainThreadQueue, Step, Steps
 from .table import LoadTable
 
@@ -179,6 +179,17 @@ class Landing:
             self.wake()
         self._tell(told, watchers)
 
+    def settle_revived(self) -> None:
+        """Look at the trees of assets that were found alive in the game."""
+        told: list[Handle[Any]] = []
+        with self._table.lock:
+            while self._table.revived:
+                entry = self._table.revived.popleft()
+                if entry.state is LoadState.READY and entry.tree is TreeState.LOADING:
+                    told += self._failed_trees(inherit_failure(entry))
+                    told += self._settled(own_ready(entry))
+        self._tell(told, [])
+
     def _take(self, entry: Entry, asset: BakedAsset, loaded: Loaded) -> None:
         """Give an asset its first value."""
         entry.flight = None
@@ -215,10 +226,7 @@ class Landing:
         else:
             table.ended[LoadState.FAILED] -= 1
         self._take(entry, asset, loaded)
-        old = unlink(entry)
         table.connect(entry, loaded.needs)
-        for need in old:
-            table.let_go(need)
         ready, failed = recount(entry)
         table.tell("reloaded", entry)
         if stale_error is not None:

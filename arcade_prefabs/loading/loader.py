@@ -315,6 +315,8 @@ class AsyncPrefabLoader:
         started = self._clock()
         self._timers.run(started)
         self._claims.release_dropped()
+        if self._table.revived:
+            self._parts.landing.settle_revived()
         report = self.queue.drain(self.budget.seconds if budget_s is None else budget_s)
         self._listeners.tell()
         self._spent_s += self._clock() - started

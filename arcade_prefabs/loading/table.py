@@ -14,7 +14,7 @@ from ..pipeline import variant_of
 from .cache import PrefabCache
 from .entry import Entry, Flight, LoadState, TreeState, Want
 from .events import LoadEvent, LoadEventKind
-from .graph import held, inherit_failure, link, own_ready, unlink
+from .graph import held, link, own_ready, unlink
 from .priority import Priority
 from .scheduler import Scheduler
 
@@ -40,6 +40,7 @@ class LoadTable:
     Attributes:
         lock: Guards everything here, entries and handles' claims included.
         dropped: What was let go: to be freed outside the lock.
+        revived: Assets that were found alive, and whose trees have to be looked at.
         news: Events that nobody was told yet; None while nobody listens.
         closed: Whether the loader was shut down.
         counters: How many loads were requested, ended ready, failed, or were cancelled.
@@ -57,6 +58,7 @@ class LoadTable:
         self.requested = 0
         self.ended = dict.fromkeys((LoadState.READY, LoadState.FAILED, LoadState.CANCELLED), 0)
         self.over_limit = False
+        self.revived: deque[Entry] = deque()
         self._clock = clock
         self._entries: dict[Key, Entry] = {}
         self._of_id: dict[str, dict[Entry, None]] = {}
@@ -110,7 +112,9 @@ class LoadTable:
             self.ended[LoadState.READY] += 1
             self.cache.add(entry.size)
             self.connect(entry, record.needs)
-            if inherit_failure(entry) or own_ready(entry):
+            if record.needs:
+                self.revived.append(entry)  # others may be ready by that: told on the main thread
+            elif own_ready(entry):
                 entry.settled = True
         else:
             self.cache.misses += 1
@@ -178,6 +182,7 @@ class LoadTable:
     def connect(self, entry: Entry, needs: Iterable[str]) -> None:
         """Have everything loaded that an asset depends on."""
         wanted = [self.request((name, ""), None) for name in needs]
+        before = unlink(entry)  # of an attempt that a change of the file made worthless
         link(entry, wanted)
         for need in entry.needs:
             self.cache.hold(need)
@@ -186,6 +191,8 @@ class LoadTable:
                 if flight is not None and not flight.turn:
                     need.score = entry.score
                 self.rate(need)
+        for need in before:
+            self.let_go(need)
 
     # ------------------------------------------------------------------------------------ let go
 
@@ -208,8 +215,8 @@ class LoadTable:
                     # and whoever asks next will want it tried again.
                     stack.extend(self._drop(one))
             else:
+                self._ground(one)
                 if one.state is not LoadState.FAILED:
-                    self._ground(one)
                     one.state = LoadState.CANCELLED
                     self.ended[LoadState.CANCELLED] += 1
                     self.tell("cancelled", one)

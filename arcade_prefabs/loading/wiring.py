@@ -40,6 +40,7 @@ class Parts:
     scoring: Scoring
     baking: BakeThread | None
     worker: LoadWorker
+    landing: Landing
     listeners: Listeners
 
 
@@ -69,6 +70,7 @@ def wire(
         Scoring(settings.priority_system, table, queue, claims.note_failure),
         baking,
         LoadWorker(table, assets, decoders, registry, landing, gate, baking),
+        landing,
         Listeners(table, claims.note_failure),
     )
 

@@ -131,6 +131,8 @@ class Play:
             assert one.flight is None
             assert held(one) or one.idle or one.cyclic
             assert one.tree is tree_of(one), one
+            assert all(one in need.parents for need in one.needs)
+            assert all(one in parent.needs for parent in one.parents)
         for handle in self.handles:
             assert handle.done
             if handle.ready and handle.stale_error is None:
