@@ -86,7 +86,7 @@ class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
     packed_needs: bytes = b""
 
     @property  # type: ignore[misc]  # read-only in the base, too
-    def components(self) -> _Components:
+    def components(self) -> _Components:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The fields of every component, by its name; decoded at each access.
 
         Raises:
@@ -98,7 +98,9 @@ class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
         return found
 
     @property  # type: ignore[misc]  # see above
-    def needs(self) -> tuple[Asset, ...]:
+    def needs(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> tuple[Asset, ...]:
         """What it needs at run time; decoded at each access.
 
         Raises:
