@@ -6,9 +6,21 @@ tables name it by its number, so that a path is stored once.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from typing import Final
 
-__all__ = ["AMBIENT", "BAKED", "BROKEN", "FORMAT", "INPUT", "KINDS", "NAMED", "SCHEMA"]
+__all__ = [
+    "AMBIENT",
+    "BAKED",
+    "BROKEN",
+    "FORMAT",
+    "INPUT",
+    "KINDS",
+    "NAMED",
+    "SCHEMA",
+    "use_write_ahead_log",
+]
 
 FORMAT: Final = 3
 """Raised with every change of a table or of the pages: another version's store is made anew."""
@@ -106,3 +118,29 @@ CREATE TABLE wishes(
 ) WITHOUT ROWID;
 CREATE INDEX wishes_target ON wishes(target);
 """
+
+
+def use_write_ahead_log(connection: sqlite3.Connection, patience_s: float) -> None:
+    """Switch a store to SQLite's write-ahead log, where the file system lets it.
+
+    Args:
+        connection: To the store.
+        patience_s: Seconds to wait for others that do the same.
+
+    Raises:
+        sqlite3.OperationalError: Others kept the file for longer.
+
+    Any thread, one at a time for a connection.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            # Of two that switch a new file at once SQLite refuses one without letting it wait,
+            # whatever time-out was set: each holds a lock that the other one needs.
+            busy = error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(0.005)

@@ -20,7 +20,7 @@ import msgspec
 from ..errors import StoreError
 from .pages import Dictionary
 from .places import identity, set_aside
-from .schema import FORMAT, SCHEMA
+from .schema import FORMAT, SCHEMA, use_write_ahead_log
 
 __all__ = ["AnotherStoreError", "BakeStore", "DamagedStoreError"]
 
@@ -135,7 +135,7 @@ class BakeStore:
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         # Where it cannot be had (network drives), SQLite stays with its older journal.
-        connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        use_write_ahead_log(connection, _BUSY_S)
         if self._most_pages is not None:
             connection.execute(f"PRAGMA max_page_count={self._most_pages}")
         # Two processes may come here at once.

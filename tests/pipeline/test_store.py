@@ -19,6 +19,7 @@ import pytest
 
 from arcade_prefabs import ArcadePrefabsError, AssetError, StoreError
 from arcade_prefabs.pipeline import PAGE_BYTES, AssetPipeline, MemorySource
+from arcade_prefabs.pipeline.schema import use_write_ahead_log
 from arcade_prefabs.pipeline.store import BakeStore
 from arcade_prefabs.pipeline.work import Context
 from arcade_prefabs.pipeline.workers import InlineWorkers
@@ -366,3 +367,28 @@ def test_files_of_others_are_left_alone(assets: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="left alone"):
         AssetPipeline(assets, store=database, jobs=0)
     assert database.read_bytes() == before
+
+
+def test_the_switch_to_the_log_waits_for_others_that_switch_too(tmp_path: Path) -> None:
+    """SQLite refuses it at once while another one reads, whatever time-out was set."""
+    path = tmp_path / "bake.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE facts(name)")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM facts").fetchall()
+    attempts: list[str] = []
+
+    def attempt(statement: str) -> None:
+        attempts.append(statement)
+        if len(attempts) == 3:
+            other.execute("COMMIT")
+
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    connection.set_trace_callback(attempt)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        use_write_ahead_log(connection, -1)
+    use_write_ahead_log(connection, 60)
+    assert len(attempts) == 3
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    other.close()
