@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from arcade_prefabs.loading import (
@@ -155,36 +156,36 @@ def _flood(pipeline: AssetPipeline, root: Path, ids: list[str]) -> Iterator[Row]
     for name, runs, target in (("", polite, SMOOTH), (", collector left alone", ours, None)):
         yield Row(
             f"FPS under a flood of {len(ids):,} loads{name}",
-            _median([one.fps for one in runs]),
+            median([one.fps for one in runs]),
             "FPS",
-            baseline=_median([one.fps for one in idle]),
+            baseline=median([one.fps for one in idle]),
             baseline_name="the idle loop",
-            ratio=_median([a.fps / b.fps for a, b in zip(runs, idle, strict=True)]),
+            ratio=median([a.fps / b.fps for a, b in zip(runs, idle, strict=True)]),
             target=target,
-            note=f"all held at once; p99 {_median([one.p99_ms for one in runs]):.1f} ms, worst "
+            note=f"all held at once; p99 {median([one.p99_ms for one in runs]):.1f} ms, worst "
             f"{max(one.worst_ms for one in runs):.1f} ms; idle p99 "
-            f"{_median([one.p99_ms for one in idle]):.1f} ms, worst "
+            f"{median([one.p99_ms for one in idle]):.1f} ms, worst "
             f"{max(one.worst_ms for one in idle):.1f} ms"
             + ("" if name else "; garbage collected in idle time: take_over"),
         )
-    worse = _median([a.fps / b.fps for a, b in zip(plain, idle, strict=True)])
+    worse = median([a.fps / b.fps for a, b in zip(plain, idle, strict=True)])
     yield Row(
         "FPS while a plain thread parses RON",
-        _median([one.fps for one in plain]),
+        median([one.fps for one in plain]),
         "FPS",
-        baseline=_median([one.fps for one in idle]),
+        baseline=median([one.fps for one in idle]),
         baseline_name="the idle loop",
         ratio=worse,
-        note=f"the usual advice; p99 {_median([one.p99_ms for one in plain]):.1f} ms, worst "
+        note=f"the usual advice; p99 {median([one.p99_ms for one in plain]):.1f} ms, worst "
         f"{max(one.worst_ms for one in plain):.1f} ms",
     )
     yield Row(
         "prefabs loaded in the idle time of 60 FPS",
-        _median(rates),
+        median(rates),
         "per s",
-        baseline=_median(parsed),
+        baseline=median(parsed),
         baseline_name="a plain thread that parses RON",
-        ratio=_median([a / b for a, b in zip(rates, parsed, strict=True)]),
+        ratio=median([a / b for a, b in zip(rates, parsed, strict=True)]),
         target=MANY,
         note="read, decoded, checked, handed over on the main thread; main thread's budget 2 ms",
     )
@@ -296,8 +297,3 @@ def loading_memory(options: Options) -> Iterator[Row]:
         target=LEAN,
         note=f"{half:.1f} MB at half of them; the cache says that it has {cached:.1f} MB",
     )
-
-
-def _median(values: list[float]) -> float:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]

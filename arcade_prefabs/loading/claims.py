@@ -7,16 +7,14 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..errors import LoadCancelledError, LoadTimeoutError
 from .entry import Entry
+from .handle import ChildrenArrived, Handle
 from .main_queue import MainThreadQueue, Step, Steps
 from .table import LoadTable
 from .timers import Timers
-
-if TYPE_CHECKING:
-    from .handle import ChildrenArrived, Handle
 
 __all__ = ["Claims"]
 
@@ -108,8 +106,6 @@ class Claims:
         self, handle: Handle[Any], callback: Callable[[ChildrenArrived], None]
     ) -> None:
         """See `Handle.on_children`."""
-        from .handle import ChildrenArrived
-
         entry = handle._entry
         with self.table.lock:
             before = entry.children

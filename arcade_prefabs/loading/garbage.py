@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol
 
 __all__ = ["Collector", "GarbageManners", "GarbageStatistics", "Pause"]
@@ -167,12 +166,7 @@ class GarbageManners:
     def __enter__(self) -> GarbageManners:
         return self.attach()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.detach()
 
     def _told(self, phase: str, info: dict[str, int]) -> None:
@@ -201,17 +195,15 @@ class GarbageManners:
         if not (self._attached and self._take_over) or not self._thresholds[0]:
             return 0.0
         counts, limits = self._gc.get_count(), self._thresholds
-        due = counts[0] > limits[0]
-        if not due:
+        if counts[0] <= limits[0]:
             return 0.0
         # As the interpreter does: the second number counts collections of the first, and so on.
         generation = 0
         if counts[1] >= limits[1]:
             generation = 2 if counts[2] >= limits[2] else 1
         while generation >= 0 and self._expected[generation] > seconds_left:
-            overdue = generation == 2 and counts[2] > limits[2] * _LATE
-            if overdue:
-                break
+            if generation == 2 and counts[2] > limits[2] * _LATE:
+                break  # it cannot wait any longer
             generation -= 1
         if generation < 0:
             return 0.0

@@ -119,18 +119,23 @@ def _complete(entry: Entry) -> list[Entry]:
 
 def own_failed(entry: Entry, error: Exception) -> list[Entry]:
     """Note that an asset itself failed; gives all whose trees failed by that, it among them."""
+    return _fail(entry, (), error)
+
+
+def _fail(entry: Entry, below: tuple[str, ...], error: Exception) -> list[Entry]:
+    """Fail the trees of an asset and of all above it; ``below`` leads to the one that failed."""
     failed: list[Entry] = []
-    stack: list[tuple[Entry, tuple[str, ...]]] = [(entry, ())]
+    stack = [(entry, below)]
     while stack:
-        one, below = stack.pop()
+        one, under = stack.pop()
         if one.tree is TreeState.FAILED:
             continue
-        chain = (one.id, *below)
+        chain = (one.id, *under)
         if one.tree is TreeState.READY:
             for parent in one.parents:
                 parent.unsettled += 1
         one.tree = TreeState.FAILED
-        one.tree_error = _dependency_error(chain, error) if below else error
+        one.tree_error = _dependency_error(chain, error) if under else error
         failed.append(one)
         stack.extend((parent, chain) for parent in reversed(one.parents))
     return failed
@@ -182,20 +187,5 @@ def _inherit(entry: Entry, need: Entry) -> list[Entry]:
     cause = need.tree_error
     chain = cause.chain if isinstance(cause, DependencyError) else (need.id,)
     root = cause.__cause__ if isinstance(cause, DependencyError) else cause
-    return _fail_above(entry, chain, root if isinstance(root, Exception) else None)
-
-
-def _fail_above(entry: Entry, below: tuple[str, ...], error: Exception | None) -> list[Entry]:
-    cause = error or DependencyError("something that it needs failed")
-    failed: list[Entry] = []
-    stack = [(entry, below)]
-    while stack:
-        one, under = stack.pop()
-        if one.tree is TreeState.FAILED:
-            continue
-        chain = (one.id, *under)
-        one.tree = TreeState.FAILED
-        one.tree_error = _dependency_error(chain, cause)
-        failed.append(one)
-        stack.extend((parent, chain) for parent in one.parents)
-    return failed
+    assert isinstance(root, Exception)  # no tree fails without one
+    return _fail(entry, chain, root)

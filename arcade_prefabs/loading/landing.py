@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..errors import AssetChangedError, StoreError, UnreadableAssetError
 from ..pipeline import BakedAsset
 from .decoders import Loaded, Partial
 from .entry import Entry, Flight, LoadState, TreeState
 from .graph import inherit_failure, own_failed, own_ready, recount
+from .handle import ChildrenArrived, Handle
 from .main_queue import MainThreadQueue, Step, Steps
 from .table import LoadTable
-
-if TYPE_CHECKING:
-    from .handle import ChildrenArrived, Handle
 
 __all__ = ["Activator", "Landing", "is_transient"]
 
@@ -104,8 +102,6 @@ class Landing:
 
     def children(self, flight: Flight, told: Partial, first: bool) -> None:
         """Hand on parts of a prefab."""
-        from .handle import ChildrenArrived
-
         entry = flight.entry
         with self._table.lock:
             if flight.stale:
@@ -219,10 +215,8 @@ class Landing:
             return [], []
         if entry.state is LoadState.READY:
             table.dropped.append(entry.value)
-            table.cache.resize(loaded.size - entry.size)
             table.ended[LoadState.READY] -= 1
-            table.cache.entries -= 1
-            table.cache.resize(-loaded.size)
+            table.cache.remove(entry)
         else:
             table.ended[LoadState.FAILED] -= 1
         self._take(entry, asset, loaded)

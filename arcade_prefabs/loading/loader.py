@@ -8,7 +8,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeVar
 
 from ..errors import LoaderClosedError
@@ -406,12 +405,7 @@ class AsyncPrefabLoader:
     def __enter__(self) -> AsyncPrefabLoader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
 
 

@@ -87,10 +87,9 @@ class Script(Generic[T]):
         """End it where it waits, as if it were closed; False if it had ended."""
         if self.done:
             return False
-        if self._running:  # by itself: at its next `await`
-            self.cancelled = True
-            return True
         self.cancelled = True
+        if self._running:  # by itself: it ends at its next `await`
+            return True
         self._turn += 1
         try:
             self._coroutine.close()

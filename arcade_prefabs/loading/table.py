@@ -43,7 +43,9 @@ class LoadTable:
         revived: Assets that were found alive, and whose trees have to be looked at.
         news: Events that nobody was told yet; None while nobody listens.
         closed: Whether the loader was shut down.
-        counters: How many loads were requested, ended ready, failed, or were cancelled.
+        requested: How many loads began.
+        ended: How many of them were ready, failed, or were cancelled.
+        over_limit: Whether what is held is by itself more than the cache may have.
     """
 
     def __init__(

@@ -39,11 +39,6 @@ class Timers:
             count += 1
         return count
 
-    def next_at(self) -> float | None:
-        """When something is due, or None."""
-        with self._lock:
-            return self._heap[0][0] if self._heap else None
-
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Final, NamedTuple
 
 from ..errors import ArcadePrefabsError, AssetError, LocatedError, StoreError
@@ -118,12 +117,7 @@ class AssetWatcher:
     def __enter__(self) -> AssetWatcher:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     # ------------------------------------------------------------------------------- in the thread

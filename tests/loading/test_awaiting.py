@@ -284,7 +284,7 @@ def test_loop_of_the_main_thread_awaits_while_it_plays_frames(
             loader.begin_frame()
             loader.drain()
             loader.end_frame()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
     async def main() -> str:
         task = asyncio.create_task(frames())

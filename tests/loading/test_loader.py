@@ -27,7 +27,9 @@ from arcade_prefabs.errors import (
 from arcade_prefabs.loading import (
     AsyncPrefabLoader,
     Handle,
+    IdleGate,
     LoaderSettings,
+    LoadEvent,
     LoadState,
     Priority,
     PrioritySystem,
@@ -1140,3 +1142,46 @@ def test_baked_data_of_an_unknown_kind_says_which_are_known(bench: Make) -> None
     b.settle()
     assert "nobody knows how to load" in str(handle.error)
     assert "prefab" in str(handle.error)
+
+
+def test_listener_that_was_removed_hears_no_more() -> None:
+    """The other one still does; who was never added cannot be removed."""
+    executor = InlineExecutor()
+    first: list[str] = []
+    second: list[str] = []
+
+    def one(event: LoadEvent) -> None:
+        first.append(event.kind)
+
+    with AsyncPrefabLoader(MemoryAssets(forest(a="", b="")), executor=executor) as loader:
+        loader.add_listener(one)
+        loader.add_listener(lambda event: second.append(event.kind))
+        a = loader.load("a")
+        executor.run()
+        loader.drain(1.0)
+        assert a.ready
+        assert first == second == ["requested", "loaded", "ready"]
+        loader.remove_listener(one)
+        b = loader.load("b")
+        executor.run()
+        loader.drain(1.0)
+        assert b.ready
+        assert (len(first), len(second)) == (3, 6)
+        with pytest.raises(ValueError, match="not in list"):
+            loader.remove_listener(one)
+
+
+def test_inline_work_ends_where_the_gate_closes() -> None:
+    """An open gate lets all units pass; a closed one without a share none."""
+    clock = VirtualClock()
+    executor = InlineExecutor()
+    gate = IdleGate(clock=clock, minimum_share=0.0)
+    assets = MemoryAssets(forest(a="", b=""))
+    with AsyncPrefabLoader(assets, clock=clock, executor=executor, gate=gate) as loader:
+        handles = [loader.load("a"), loader.load("b")]
+        loader.begin_frame()
+        assert executor.run_while_open() == 0
+        loader.end_frame()
+        assert executor.run_while_open() == 2
+        loader.drain(1.0)
+        assert all(handle.ready for handle in handles)
