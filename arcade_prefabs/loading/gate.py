@@ -18,6 +18,12 @@ _CREDIT_S: Final = 0.004
 # closed time all counts, or long units would get more than the share, up to a unit gone mad.
 _OPEN_DEBT_S: Final = 0.05
 _CLOSED_DEBT_S: Final = 1.0
+# A unit is expected to take no longer than the longest one of late, which is forgotten by that much
+# with each further unit; at the beginning nothing is known, and units may be long.
+_FORGET: Final = 0.98
+_UNKNOWN_S: Final = 1.0
+# What is left beside that for switching threads.
+_SWITCH_S: Final = 0.001
 
 
 class GilHold(NamedTuple):
@@ -59,7 +65,7 @@ class IdleGate:
     Args:
         clock: Seconds, as `time.perf_counter` gives them.
         margin_s: How long before the next frame it closes. The longest unit and one switch of
-            threads have to fit in.
+            threads have to fit in; where units were short of late, it closes later.
         minimum_share: The share of the time that is granted in any case, 0 to 1.
         stall_s: If the next frame is that late, nobody is playing: the gate opens.
         frame_s: Seconds from one frame to the next where `end_frame` is not told.
@@ -98,6 +104,7 @@ class IdleGate:
         self._credit = 0.0
         self._credited_at = clock()
         self._holds: dict[str, GilHold] = {}
+        self._longest = _UNKNOWN_S
 
     def begin_frame(self) -> None:
         """Close: the game updates and draws. Main thread."""
@@ -112,7 +119,7 @@ class IdleGate:
         """
         due = self._began_at + self._frame_s if next_frame_at is None else next_frame_at
         with self._changed:
-            self._closes_at = due - self.margin_s
+            self._closes_at = due - min(self.margin_s, self._longest + _SWITCH_S)
             self._stalled_at = due + self._stall_s
             self._changed.notify_all()
 
@@ -153,6 +160,7 @@ class IdleGate:
             self._earn(now)
             most = _OPEN_DEBT_S if self._is_open(now) else _CLOSED_DEBT_S
             self._credit = min(self._credit, max(self._credit - seconds, -most))
+            self._longest = max(seconds, self._longest * _FORGET)
             units, total, longest = self._holds.get(kind, (0, 0.0, 0.0))
             self._holds[kind] = GilHold(units + 1, total + seconds, max(longest, seconds))
 

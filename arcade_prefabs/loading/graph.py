@@ -82,6 +82,12 @@ def _closure(entry: Entry, *, up: bool) -> set[Entry]:
 
 def own_ready(entry: Entry) -> list[Entry]:
     """Note that an asset itself is ready; gives those whose whole trees are ready by that."""
+    if not (entry.needs or entry.parents):  # most assets; what follows does the same, more slowly
+        if entry.tree is not TreeState.LOADING or entry.state is not LoadState.READY:
+            return []
+        entry.tree = TreeState.READY
+        entry.tree_error = None
+        return [entry]
     settled: list[Entry] = []
     stack = [entry]
     while stack:

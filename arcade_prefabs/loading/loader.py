@@ -23,7 +23,7 @@ from .gate import IdleGate
 from .handle import Handle
 from .main_queue import MainThreadQueue, Step
 from .names import asset_id
-from .priority import Position, Priority
+from .priority import Position, Priority, rank_of
 from .reloading import restart_ids, restart_paths
 from .reports import DrainReport
 from .scripts import Script
@@ -139,7 +139,7 @@ class AsyncPrefabLoader:
         Any thread.
         """
         key = key_of(asset_id(identifier), settings)
-        want = (int(Priority(priority)), position)
+        want = (rank_of(priority), position)
         score = self._scoring.score(key[0], (want,))
         table = self._table
         with table.lock:
@@ -228,7 +228,7 @@ class AsyncPrefabLoader:
         self, handle: Handle[Any], priority: Priority, position: Position | None = None
     ) -> None:
         """Give a load another urgency; that of what it needs follows. Any thread."""
-        entry, want = handle._entry, (int(Priority(priority)), position)
+        entry, want = handle._entry, (rank_of(priority), position)
         score = self._scoring.score(entry.id, (want,))
         with self._table.lock:
             self._table.change(entry, handle._serial, want, score)

@@ -6,7 +6,16 @@ import enum
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["Position", "Priority", "PrioritySystem", "Scorer", "Waiting", "distance_score"]
+__all__ = [
+    "PRIORITIES",
+    "Position",
+    "Priority",
+    "PrioritySystem",
+    "Scorer",
+    "Waiting",
+    "distance_score",
+    "rank_of",
+]
 
 Position: TypeAlias = tuple[float, float]
 _FAR: Final = float("inf")
@@ -20,6 +29,19 @@ class Priority(enum.IntEnum):
     NORMAL = 2
     HIGH = 3
     CRITICAL = 4
+
+
+PRIORITIES: Final = tuple(Priority)
+"""By their numbers: asking the class for one takes ten times as long."""
+
+
+def rank_of(priority: int) -> int:
+    """The plain number of a priority.
+
+    Raises:
+        ValueError: There is no such priority.
+    """
+    return int(priority if type(priority) is Priority else Priority(priority))
 
 
 class PrioritySystem(enum.Enum):

@@ -15,7 +15,7 @@ from .cache import PrefabCache
 from .entry import Entry, Flight, LoadState, TreeState, Want
 from .events import LoadEvent, LoadEventKind
 from .graph import held, link, own_ready, unlink
-from .priority import Priority
+from .priority import PRIORITIES
 from .scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class LoadTable:
         self.cache.hold(entry)
         if entry.flight is not None or entry.tree is TreeState.LOADING:
             if first:
-                entry.priority, entry.score = Priority(want[0]), score
+                entry.priority, entry.score = PRIORITIES[want[0]], score
                 self._queue(entry)
             else:
                 self.rate(entry, min(entry.score, score))
@@ -177,7 +177,7 @@ class LoadTable:
             flight = one.flight
             fresh = flight is not None and not flight.turn
             if own != one.priority or best != one.score or fresh:
-                one.priority, one.score = Priority(own), best
+                one.priority, one.score = PRIORITIES[own], best
                 self._queue(one)
                 stack.extend(need for need in one.needs if need.tree is TreeState.LOADING)
 

@@ -445,3 +445,35 @@ def test_thread_that_works_in_a_loop_never_works_in_a_frame() -> None:
     thread.join(BOUND_S)
     assert not thread.is_alive()
     assert not wrong
+
+
+# --- The margin ----------------------------------------------------------------------------------
+
+
+def test_margin_shrinks_to_what_units_take_and_grows_at_once() -> None:
+    """Short units may go on until just before the frame; one long one, and there is room again."""
+    clock, gate = gate_at(margin_s=0.004, minimum_share=0.0)
+
+    def closes() -> float:
+        """Milliseconds before the next frame."""
+        gate.begin_frame()
+        gate.end_frame(clock() + 0.016)
+        for tenth in range(160):
+            if not gate.is_open():
+                return 16 - (tenth - 1) / 10
+            clock.advance(0.0001)
+        raise AssertionError("it did not close")
+
+    assert closes() == pytest.approx(4.0, abs=0.11)
+    gate.charge("unit", 0.0001)  # one says little
+    assert closes() == pytest.approx(4.0, abs=0.11)
+    for _ in range(500):
+        gate.charge("unit", 0.0001)
+    assert closes() == pytest.approx(1.1, abs=0.11)
+    gate.charge("unit", 0.002)
+    assert closes() == pytest.approx(3.0, abs=0.11)
+    gate.charge("unit", 0.5)  # never more than was asked for
+    assert closes() == pytest.approx(4.0, abs=0.11)
+    for _ in range(1000):
+        gate.charge("unit", 0.0001)
+    assert closes() == pytest.approx(1.1, abs=0.11)
