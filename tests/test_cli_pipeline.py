@@ -304,7 +304,7 @@ def test_a_prefab_is_shown_with_all_that_it_is(
 ) -> None:
     """Inherited fields, children, what it is from, what it needs; and who uses what it is from."""
     text = answer(capsys, "inspect", "props/big")
-    assert "processor         prefab, version 1" in text
+    assert "processor         prefab, version 2" in text
     assert '  Tags\n    names: ["crate"]\n' in text
     assert (
         "Children\n  lamp: prefabs/props/lamp.ron at (0, 64), turned 45°, scaled 2.0  [Tags]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,6 +95,8 @@ def _print(facts: dict[str, Any]) -> None:
     if facts["head"] is not None:
         printer.heading("Head")
         text = json.dumps(facts["head"], ensure_ascii=False, indent=2)
+        # Points and colors in one line each.
+        text = re.sub(r"\[[^\[\]{}\"]+\]", lambda found: " ".join(found[0].split()), text)
         for line in shortened(text, _HEAD).splitlines():
             printer.line(f"  {line}")
     if not facts["release"]:

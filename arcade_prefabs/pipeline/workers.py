@@ -179,6 +179,10 @@ class ProcessWorkers:
         except BrokenExecutor:
             self._replace(executor)
             return self.submit(context, tasks)
+        except RuntimeError as error:
+            if _ended(error):  # the interpreter ends, which pools notice first
+                raise BakeCancelledError("the program ends") from error
+            raise
         except OSError:  # processes are refused after all
             self._refused = True
             return self._inline.submit(context, tasks)

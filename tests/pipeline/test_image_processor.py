@@ -205,11 +205,12 @@ class Corners:
     """A derivation, as a higher floor would bring one along."""
 
     name = "corners"
+    settings: Mapping[str, Any] = {}
 
     def __init__(self, version: int = 1) -> None:
         self.version = version
 
-    def __call__(self, image: Image.Image) -> Any:
+    def __call__(self, image: Image.Image, settings: Any) -> Any:
         return [self.version, image.width, image.height]
 
 
@@ -342,11 +343,12 @@ class Failing:
 
     name = "outline"
     version = 1
+    settings: Mapping[str, Any] = {}
 
     def __init__(self, value: object = None) -> None:
         self.value = value
 
-    def __call__(self, image: Image.Image) -> Any:
+    def __call__(self, image: Image.Image, settings: Any) -> Any:
         return 1 // 0 if self.value is None else self.value
 
 
@@ -364,7 +366,7 @@ def test_derivations_cannot_paint_over_each_others_picture(baked: Any) -> None:
     class Painting(Corners):
         name = "painting"
 
-        def __call__(self, image: Image.Image) -> Any:
+        def __call__(self, image: Image.Image, settings: Any) -> Any:
             before = image.getpixel((0, 0))
             image.paste((0, 0, 0, 0), (0, 0, *image.size))
             return before

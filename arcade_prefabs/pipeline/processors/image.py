@@ -41,6 +41,7 @@ class Derivation(Protocol):
     Attributes:
         name: Its place in `ImageFrame.derived`.
         version: Raised whenever the same image gives another value.
+        settings: Settings with their defaults, as JSON values, beside the processor's own.
     """
 
     @property
@@ -53,8 +54,16 @@ class Derivation(Protocol):
         """See above."""
         ...
 
-    def __call__(self, image: Image.Image) -> Any:
-        """The value, as JSON, of an RGBA image without its border."""
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """See above."""
+        ...
+
+    def __call__(self, image: Image.Image, settings: Mapping[str, Any]) -> Any:
+        """The value, as JSON, of an RGBA image without its border, and the image's settings.
+
+        What is wrong with a setting is an AssetError.
+        """
         ...
 
 
@@ -107,6 +116,9 @@ class ImageProcessor:
         border: The setting of that name.
         max_pixels: The setting of that name.
 
+    Raises:
+        ValueError: Two derivations have a setting of the same name, or one has one of these.
+
     Any process.
     """
 
@@ -131,6 +143,11 @@ class ImageProcessor:
             "first": 0,
             "derive": {one.name: one.version for one in self._derive},
         }
+        for one in self._derive:
+            taken = self.settings.keys() & one.settings.keys()
+            if taken:
+                raise ValueError(f"`{one.name}` has a setting {min(taken)!r}, and so has another")
+            self.settings = {**self.settings, **one.settings}
 
     def process(self, job: Job) -> Iterator[Output]:
         """One output: the frames in the head, their bytes behind it."""
@@ -165,7 +182,9 @@ class ImageProcessor:
 def _derived(job: Job, derivation: Derivation, image: Image.Image) -> Any:
     try:
         # A copy, for the next derivation must see the same pixels.
-        return msgspec.to_builtins(derivation(image.copy()))
+        return msgspec.to_builtins(derivation(image.copy(), job.settings))
+    except AssetError as error:
+        raise job.error(error.message, hint=error.hint) from error
     except Exception as error:
         message = f"the derivation `{derivation.name}` failed: {type(error).__name__}: {error}"
         raise ProcessorError(message, path=job.shown) from error

@@ -54,7 +54,7 @@ class PrefabProcessor:
     """
 
     name = "prefab"
-    version = 1
+    version = 2
     patterns = ("prefabs/*.ron", ":*.ron")
     settings: Mapping[str, Any] = {}
 
@@ -101,7 +101,7 @@ class PrefabProcessor:
             else:
                 yield output
                 if output.kind == "prefab":
-                    for path, settings in _sheets(batch.resolver.resolve(document.id)):
+                    for path, settings in _variants(batch.resolver.resolve(document.id)):
                         job.wish(path, settings)
         batch.note_inputs(job, file, failed=failed)
 
@@ -330,14 +330,22 @@ def _fingerprint(description: RegistryDescription, name: str) -> bytes:
     return description.fingerprint(names.split(",") if names else [])
 
 
-def _sheets(prefab: Prefab) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The sprite sheets that the animations of a prefab cut their frames from."""
+def _variants(prefab: Prefab) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Images that a prefab needs with settings of their own: sheets, and other hit boxes."""
     seen: set[int] = set()
     for part in prefab.walk():
         if id(part) in seen:
             continue
         seen.add(id(part))
-        frames = part.components.get("Animation", {}).get("frames")
+        components = part.components
+        frames = components.get("Animation", {}).get("frames")
         if isinstance(frames, dict) and "image" in frames:
             cut = {name: frames[name] for name in ("frame_size", "columns", "count")}
             yield frames["image"], {**cut, "first": frames.get("first", 0)}
+        shape = components.get("Collider", {}).get("shape")
+        algorithm = shape.get("algorithm", "simple") if isinstance(shape, dict) else "simple"
+        if algorithm != "simple":
+            own = components.get("Sprite", {}).get("texture")
+            for path in (own, *(frames if isinstance(frames, list) else ())):
+                if isinstance(path, str):
+                    yield path, {"hit_box": algorithm}
