@@ -25,6 +25,10 @@
     │   └── DependencyError          something that the asset needs cannot be loaded
     ├── LoaderClosedError            the loader was shut down
     ├── QueueFullError               the game's own jobs pile up on the main thread
+    ├── AtlasFullError               no room in the texture atlas
+    ├── PluginError                  attached twice, or used after it was detached
+    ├── SpawnError                   an entity could not be spawned, or is gone
+    ├── WrongThreadError             called in another thread than the window's
     └── RegistryError                a component class that cannot be registered (also a ValueError)
 
 A `LocatedError` prints as ``file:line:column: message``, followed by the line of the source with a
@@ -41,6 +45,7 @@ __all__ = [
     "AssetChangedError",
     "AssetError",
     "AssetTooLargeError",
+    "AtlasFullError",
     "BakeCancelledError",
     "DependencyError",
     "LoadCancelledError",
@@ -50,16 +55,19 @@ __all__ = [
     "LocatedError",
     "MissingAssetError",
     "MissingPrefabError",
+    "PluginError",
     "PrefabCycleError",
     "PrefabError",
     "ProcessorError",
     "QueueFullError",
     "RegistryError",
     "RonError",
+    "SpawnError",
     "StoreError",
     "UnknownNameError",
     "UnreadableAssetError",
     "UnsafePathError",
+    "WrongThreadError",
 ]
 
 # A minified or hostile file may hold one line of many megabytes; an error keeps and shows a window
@@ -118,7 +126,8 @@ class LocatedError(ArcadePrefabsError):
         return ":".join(parts)
 
     def __str__(self) -> str:
-        lines = [f"{self.place}: {self.message}"]
+        known = self.path or self.line is not None
+        lines = [f"{self.place}: {self.message}" if known else self.message]
         if self.source_line is not None and self.line is not None and self.column is not None:
             lines += _excerpt(self.source_line, self.line, self.column - self._cut)
         if self.hint:
@@ -248,6 +257,22 @@ class DependencyError(LoadError):
 
 class LoaderClosedError(ArcadePrefabsError):
     """The loader was shut down: make a new one."""
+
+
+class AtlasFullError(ArcadePrefabsError):
+    """The texture atlas has no room for an image; the message says what to do."""
+
+
+class PluginError(ArcadePrefabsError):
+    """The plugin was attached twice, or used after it was detached, or has no window any more."""
+
+
+class SpawnError(ArcadePrefabsError):
+    """An entity could not be spawned, or was asked for something after it was despawned."""
+
+
+class WrongThreadError(ArcadePrefabsError):
+    """Something that needs the window was called in another thread than the window's."""
 
 
 class QueueFullError(ArcadePrefabsError):

@@ -8,7 +8,7 @@ from .batch import Batch
 from .budget import FrameBudget
 from .cache import CacheStatistics, PrefabCache
 from .costs import CostModel
-from .decoders import Decoder, Loaded, LoadedCell, LoadedImage, Partial, footprint
+from .decoders import Decoder, Loaded, LoadedCell, LoadedImage, Need, Partial, footprint
 from .entry import LoadState, TreeState
 from .events import LoadEvent
 from .executor import Executor, ThreadExecutor, default_threads
@@ -51,6 +51,7 @@ __all__ = [
     "LoaderSettings",
     "LoaderStatistics",
     "MainThreadQueue",
+    "Need",
     "Partial",
     "Pause",
     "PrefabCache",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, runtime_checkable
@@ -12,6 +13,8 @@ from .entry import Flight
 from .table import LoadTable
 
 __all__ = ["BakeThread", "Bakes"]
+
+_log = logging.getLogger("arcade_prefabs")
 
 # A bake of chosen files looks through the whole store, 10 ms for each 1,000 files, but keeps all
 # workers busy. A few files are baked sooner one after the other. No more in one go than that, for
@@ -93,7 +96,10 @@ class BakeThread:
                 for one in flights
                 if not one.stale and not one.entry.settings
             }
-            self._bake(sorted(paths))
+            try:
+                self._bake(sorted(paths))
+            except Exception:  # the loads would wait for ever otherwise
+                _log.exception("baking %d files failed", len(paths))
             with self._table.lock:
                 for flight in flights:
                     if not flight.stale:

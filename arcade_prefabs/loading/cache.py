@@ -6,6 +6,7 @@ import weakref
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+from .decoders import Need
 from .entry import Entry
 
 __all__ = ["CacheStatistics", "PrefabCache", "Remembered"]
@@ -48,7 +49,7 @@ class Remembered(NamedTuple):
     kind: str
     digest: bytes
     size: int
-    needs: tuple[str, ...]
+    needs: tuple[Need, ...]
     version: int
 
 
@@ -153,7 +154,7 @@ class PrefabCache:
             reference = weakref.ref(entry.value, forget)
         except TypeError:  # lists, dictionaries and the like
             return
-        needs = tuple(need.id for need in entry.needs)
+        needs = tuple((need.id, need.settings) for need in entry.needs)
         record = Remembered(reference, entry.kind, entry.digest, entry.size, needs, entry.version)
         alive[key] = record
 

@@ -7,7 +7,7 @@ of work, each about a page, and returns one. It runs in a loader thread.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -33,11 +33,16 @@ __all__ = [
     "Loaded",
     "LoadedCell",
     "LoadedImage",
+    "Need",
     "Partial",
     "PrefabDecoder",
     "builtin_decoders",
     "footprint",
 ]
+
+
+Need: TypeAlias = str | tuple[str, Mapping[str, Any] | None]
+"""An asset that has to be loaded with another one: its id, or that and settings of its own."""
 
 
 class Loaded(NamedTuple):
@@ -46,12 +51,12 @@ class Loaded(NamedTuple):
     Attributes:
         value: What handles will have.
         size: Bytes of memory that it takes.
-        needs: Ids of the assets that have to be loaded with it.
+        needs: The assets that have to be loaded with it.
     """
 
     value: Any
     size: int
-    needs: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
 
 
 class Partial(NamedTuple):

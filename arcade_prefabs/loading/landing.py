@@ -121,7 +121,7 @@ class Landing:
             self._release(flight)
             return None
         activator = self._activators.get(asset.kind)
-        if activator is not None:
+        if activator is not None and not _is_same(flight.entry, asset):
             return self._activate(activator, flight, asset, loaded)
         self._ready(flight, asset, loaded)
         return None
@@ -206,7 +206,7 @@ class Landing:
         """Give an asset another value; gives handles that are done by that, and what changed."""
         table = self._table
         stale_error = asset.errors[0] if asset.errors else None
-        if entry.state is LoadState.READY and entry.digest == asset.digest:
+        if _is_same(entry, asset):
             # The text changed, what it means did not; or it is broken, and this is the last good.
             entry.flight = None
             entry.stale_error = stale_error
@@ -295,3 +295,8 @@ def _above(entry: Entry) -> list[Entry]:
                 found[parent] = None
                 stack.append(parent)
     return [one for one in found if one is entry or one.tree is not TreeState.FAILED]
+
+
+def _is_same(entry: Entry, asset: BakedAsset) -> bool:
+    """Whether what was baked is what a loaded asset was made from, too."""
+    return entry.state is LoadState.READY and entry.digest == asset.digest

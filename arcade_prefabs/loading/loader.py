@@ -283,9 +283,9 @@ class AsyncPrefabLoader:
 
     def reload(self, identifiers: Iterable[str]) -> None:
         """Load assets anew behind their handles, in the background. Any thread."""
-        steps = restart_ids(
-            self._table, [asset_id(one) for one in identifiers], self._executor.wake
-        )
+        # Whatever settings it was baked with: all of an image's sheets come from its one file.
+        names = dict.fromkeys(asset_id(one.partition("?")[0]) for one in identifiers)
+        steps = restart_ids(self._table, names, self._executor.wake)
         self.queue.post(steps, "reload", Step("reload"))
 
     def apply(self, reload: Reload) -> None:

@@ -27,6 +27,7 @@ _log = logging.getLogger("arcade_prefabs")
 
 DEFAULT_LANES: Final[Mapping[str, float]] = {
     "activate": 4.0,
+    "spawn": 4.0,
     "retire": 2.0,
     "callbacks": 2.0,
     "scripts": 2.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Final
 
 from ..errors import UnsafePathError
 from ..pipeline.sources import checked_path
@@ -11,7 +11,11 @@ from ..prefab import prefab_id
 __all__ = ["asset_id"]
 
 
-@lru_cache(maxsize=4096)
+# By any way to write them; full ids, which are asked for behind each of those, as well.
+_known: dict[str, str] = {}
+_MOST: Final = 8192
+
+
 def asset_id(text: str) -> str:
     """The full id of an asset.
 
@@ -24,6 +28,16 @@ def asset_id(text: str) -> str:
 
     Any thread.
     """
+    found = _known.get(text)
+    if found is None:
+        found = _asset_id(text)
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[text] = _known[found] = found
+    return found
+
+
+def _asset_id(text: str) -> str:
     path, mark, label = text.partition("#")
     suffix = path.rpartition("/")[2].rpartition(".")
     if suffix[1] and suffix[2] != "ron":

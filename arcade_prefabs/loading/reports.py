@@ -48,3 +48,21 @@ class DrainReport(NamedTuple):
     def overrun_s(self) -> float:
         """How much more it took than it might."""
         return max(0.0, self.spent_s - self.budget_s)
+
+    def followed_by(self, later: DrainReport) -> DrainReport:
+        """The report of both, where another round was made in the same frame."""
+        ran = dict(self.ran)
+        for kind, more in later.ran.items():
+            so_far = ran.get(kind, Ran(0, 0.0, 0.0))
+            ran[kind] = Ran(
+                so_far.steps + more.steps,
+                so_far.seconds + more.seconds,
+                max(so_far.longest, more.longest),
+            )
+        return later._replace(
+            budget_s=self.budget_s,  # the later one's is what was left of it
+            spent_s=self.spent_s + later.spent_s,
+            steps=self.steps + later.steps,
+            ran=ran,
+            failures=self.failures + later.failures,
+        )

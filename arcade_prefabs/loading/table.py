@@ -19,6 +19,7 @@ from .priority import PRIORITIES
 from .scheduler import Scheduler
 
 if TYPE_CHECKING:
+    from .decoders import Need
     from .handle import Handle
 
 __all__ = ["LoadTable", "key_of"]
@@ -181,9 +182,9 @@ class LoadTable:
                 self._queue(one)
                 stack.extend(need for need in one.needs if need.tree is TreeState.LOADING)
 
-    def connect(self, entry: Entry, needs: Iterable[str]) -> None:
+    def connect(self, entry: Entry, needs: Iterable[Need]) -> None:
         """Have everything loaded that an asset depends on."""
-        wanted = [self.request((name, ""), None) for name in needs]
+        wanted = [self._needed(need) for need in needs]
         before = unlink(entry)  # of an attempt that a change of the file made worthless
         link(entry, wanted)
         for need in entry.needs:
@@ -195,6 +196,10 @@ class LoadTable:
                 self.rate(need)
         for need in before:
             self.let_go(need)
+
+    def _needed(self, need: Need) -> Entry:
+        name, settings = (need, None) if isinstance(need, str) else need
+        return self.request(key_of(name, settings), settings)
 
     # ------------------------------------------------------------------------------------ let go
 
@@ -209,13 +214,16 @@ class LoadTable:
                 if one.flight is not None:
                     self.rate(one)
             elif one.state is LoadState.READY:
+                outdated = one.flight is not None  # its file changed; the new version is coming
                 self._ground(one)
-                if one.tree is TreeState.READY:
+                if one.tree is TreeState.READY and not outdated:
                     self.cache.release(one)
                 else:
                     # What it needs is still on its way, which nobody wants now; or it failed,
                     # and whoever asks next will want it tried again.
                     stack.extend(self._drop(one))
+                    if outdated:
+                        self.cache.forget(one.id)
             else:
                 self._ground(one)
                 if one.state is not LoadState.FAILED:

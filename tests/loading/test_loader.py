@@ -967,6 +967,33 @@ def test_reload_follows_what_the_new_version_needs(bench: Make) -> None:
     assert [one.id for one in b.log if one.kind == "evicted"] == ["prefabs/b.ron"]
 
 
+def test_reload_takes_the_ids_of_what_was_baked_with_settings(bench: Make) -> None:
+    """A bake tells them with those behind the path; all that comes from the file is loaded anew."""
+    b = bench(forest(a=""))
+    a = b.load("a")
+    b.settle()
+    b.assets.edit("prefabs/a.ron", Prefab("prefabs/a.ron", {}))
+    b.loader.reload(['prefabs/a.ron?{"columns":4}'])
+    b.settle()
+    assert a.result() == Prefab("prefabs/a.ron", {})
+
+
+def test_asset_let_go_while_it_is_loaded_anew_is_out_of_date(bench: Make) -> None:
+    """Neither the cache nor a value that is alive in the game answers for it afterwards."""
+    b = bench(forest(a=""))
+    handle = b.load("a")
+    b.settle()
+    old = handle.value
+    b.assets.edit("prefabs/a.ron", Prefab("prefabs/a.ron", {}))
+    b.loader.reload(["a"])
+    b.loader.drain()  # the reload has begun, and nothing was read yet
+    del handle
+    b.loader.drain()
+    again = b.load("a")
+    b.settle()
+    assert again.result() == Prefab("prefabs/a.ron", {}) != old
+
+
 def test_reload_of_what_only_the_cache_has_drops_it(bench: Make) -> None:
     """And a value that is alive in the game is not shared: it is out of date."""
     b = bench(forest(a=""))
