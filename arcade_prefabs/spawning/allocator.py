@@ -1,0 +1,179 @@
+"""Room in a texture atlas: shelves of images of about one height, whose places are used again.
+
+An atlas is divided into shelves from top to bottom, a shelf into places from left to right. What is
+freed joins its free neighbours, and a shelf without images joins the free shelves above and below
+it, so that room which was once cut into small pieces becomes whole again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Final, NamedTuple
+
+__all__ = ["Place", "ShelfAllocator"]
+
+# Heights of shelves are rounded up to steps of a sixteenth: images of slightly different heights
+# share a shelf, and what is lost by that is at most a sixteenth of it.
+_STEPS: Final = 16
+# A shelf that is higher than needed by more than that is used only when no new one can be begun.
+_TOO_HIGH: Final = 1.5
+
+
+class Place(NamedTuple):
+    """A rectangle of the atlas, in pixels from its top left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class _Shelf:
+    """A strip of the atlas.
+
+    Attributes:
+        y: Where it begins.
+        height: Pixels.
+        used: How many images stand in it.
+        free: Free spans, ``(x, width)``, from left to right; none touches another one.
+        widest: Of those, the widest one's width.
+    """
+
+    __slots__ = ("free", "height", "used", "widest", "y")
+
+    def __init__(self, y: int, height: int, width: int) -> None:
+        self.y = y
+        self.height = height
+        self.used = 0
+        self.free = [(0, width)]
+        self.widest = width
+
+    def take(self, width: int) -> int:
+        """The place of the narrowest free span that is wide enough; there is one."""
+        number = 0
+        if len(self.free) > 1:
+            best = min((span for span in self.free if span[1] >= width), key=lambda span: span[1])
+            number = bisect_left(self.free, best)
+        x, room = self.free[number]
+        if room == width:
+            del self.free[number]
+        else:
+            self.free[number] = (x + width, room - width)
+        self.used += 1
+        self._measure()
+        return x
+
+    def give_back(self, x: int, width: int) -> None:
+        """Make a span free again, joined with its free neighbours."""
+        number = bisect_left(self.free, (x, 0))
+        if number < len(self.free) and self.free[number][0] == x + width:
+            width += self.free.pop(number)[1]
+        if number and sum(self.free[number - 1]) == x:
+            number -= 1
+            before = self.free.pop(number)
+            x, width = before[0], before[1] + width
+        self.free.insert(number, (x, width))
+        self.used -= 1
+        self._measure()
+
+    def _measure(self) -> None:
+        if len(self.free) == 1:
+            self.widest = self.free[0][1]
+        else:
+            self.widest = max([span[1] for span in self.free], default=0)
+
+
+class ShelfAllocator:
+    """Gives rectangles of an area away, and takes them back.
+
+    Example:
+        >>> allocator = ShelfAllocator(256, 256)
+        >>> place = allocator.take(64, 64)
+        >>> place
+        Place(x=0, y=0, width=64, height=64)
+        >>> allocator.give_back(place)
+        >>> allocator.take(256, 256) is not None
+        True
+
+    Args:
+        width: Pixels of the area.
+        height: Pixels of the area.
+
+    Attributes:
+        used_pixels: How many are given away.
+
+    One thread at a time.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self.used_pixels = 0
+        self._shelves = [_Shelf(0, height, width)]  # from top to bottom, without gaps
+        self._taken: dict[tuple[int, int], tuple[Place, _Shelf]] = {}
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    def take(self, width: int, height: int) -> Place | None:
+        """A free rectangle, or None if none is large enough."""
+        if not 0 < width <= self.width or not 0 < height <= self.height:
+            return None
+        shelf = self._find(width, height)
+        if shelf is None:
+            return None
+        place = Place(shelf.take(width), shelf.y, width, height)
+        self._taken[place.x, place.y] = (place, shelf)
+        self.used_pixels += width * height
+        return place
+
+    def give_back(self, place: Place) -> None:
+        """Make a rectangle free again.
+
+        Raises:
+            KeyError: It was not taken.
+        """
+        known, shelf = self._taken.pop((place.x, place.y))
+        self.used_pixels -= known.width * known.height
+        shelf.give_back(known.x, known.width)
+        if not shelf.used:
+            self._join(shelf)
+
+    def _find(self, width: int, height: int) -> _Shelf | None:
+        """The lowest shelf with room; a new one if those are all much too high for it."""
+        best: _Shelf | None = None
+        empty: _Shelf | None = None
+        for shelf in self._shelves:
+            if shelf.height < height or shelf.widest < width:
+                continue
+            if not shelf.used:
+                if empty is None or shelf.height < empty.height:
+                    empty = shelf
+            elif best is None or shelf.height < best.height:
+                best = shelf
+        if best is not None and (empty is None or best.height <= height * _TOO_HIGH):
+            return best
+        return None if empty is None else self._begin(empty, height)
+
+    def _begin(self, empty: _Shelf, height: int) -> _Shelf:
+        """Cut a new shelf off an empty one."""
+        step = max(1, (1 << height.bit_length()) // (2 * _STEPS))
+        height = min(empty.height, -(-height // step) * step)
+        rest = empty.height - height
+        if rest:
+            empty.height = height
+            number = self._number(empty)
+            self._shelves.insert(number + 1, _Shelf(empty.y + height, rest, self.width))
+        return empty
+
+    def _join(self, shelf: _Shelf) -> None:
+        """Make one shelf of an empty one and its empty neighbours."""
+        number = self._number(shelf)
+        for other in (number + 1, number - 1):
+            if 0 <= other < len(self._shelves) and not self._shelves[other].used:
+                neighbour = self._shelves.pop(other)
+                shelf.y = min(shelf.y, neighbour.y)
+                shelf.height += neighbour.height
+
+    def _number(self, shelf: _Shelf) -> int:
+        return bisect_left(self._shelves, shelf.y, key=lambda one: one.y)

@@ -1,0 +1,220 @@
+"""The private names of Arcade that this room relies on, and whether this version has them.
+
+`ReclaimingAtlas` replaces the inside of Arcade's atlas, for there is no public way to do it. Arcade
+may change its inside in any version. So the names are looked at before the atlas is installed, and
+where one is missing the game keeps Arcade's own atlas: it runs, with the pauses that it always had.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from types import CodeType
+from typing import TYPE_CHECKING, Final
+
+import arcade
+
+from .pixels import largest_size
+
+if TYPE_CHECKING:
+    from arcade.texture_atlas import TextureAtlasBase
+
+    from .atlas import ReclaimingAtlas
+
+__all__ = ["current_atlas", "draw_rate", "install_atlas", "missing", "restore_atlas"]
+
+_log = logging.getLogger("arcade_prefabs")
+
+# Classes by module and name: they are imported when they are looked at, for they may be elsewhere.
+_ATLAS: Final = "arcade.texture_atlas.DefaultTextureAtlas"
+_REGION: Final = "arcade.texture_atlas.AtlasRegion"
+_UVS: Final = "arcade.texture_atlas.uv_data.UVData"
+_TEXTURE_COUNTER: Final = "arcade.texture_atlas.ref_counters.UniqueTextureRefCounter"
+_IMAGE_COUNTER: Final = "arcade.texture_atlas.ref_counters.ImageDataRefCounter"
+_CONTEXT: Final = "arcade.ArcadeContext"
+
+# What a class has by itself: methods, properties and slots.
+_MEMBERS: Final[dict[str, tuple[str, ...]]] = {
+    _ATLAS: (
+        # overridden
+        "_add_texture_ref",
+        "add",
+        "image_uv_texture",
+        "rebuild",
+        "resize",
+        "unique_textures",
+        "use_uv_texture",
+        # called
+        "height",
+        "width",
+        "write_image",
+    ),
+    _UVS: (
+        "free_slot_by_name",
+        "get_existing_or_free_slot",
+        "get_slot_or_raise",
+        "num_free_slots",
+        "num_slots",
+        "set_slot_data",
+        "texture",
+        "write_to_texture",
+    ),
+    _TEXTURE_COUNTER: ("dec_ref_by_atlas_name", "inc_ref"),
+    _IMAGE_COUNTER: ("dec_ref_by_hash", "inc_ref"),
+    _REGION: ("height", "texture_coordinates", "width", "x", "y"),
+    "arcade.Texture": ("_hash", "_update_cache_names", "_vertex_order", "atlas_name", "image_data"),
+    "arcade.texture.ImageData": ("hash", "image", "size"),
+    "arcade.texture.transforms.Transform": ("transform_texture_coordinates_order",),
+    _CONTEXT: ("default_atlas", "default_texture_unit"),
+}
+
+# What an object has from its constructor on.
+_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
+    _ATLAS: (
+        "_border",
+        "_ctx",
+        "_fbo",
+        "_finalizers_created",
+        "_image_ref_count",
+        "_image_regions",
+        "_image_uvs",
+        "_images",
+        "_size",
+        "_texture",
+        "_texture_regions",
+        "_texture_uvs",
+        "_textures",
+        "_textures_added",
+        "_textures_removed",
+        "_unique_texture_ref_count",
+        "_unique_textures",
+        "_version",
+    ),
+    _CONTEXT: ("_atlas",),
+}
+
+# What a constructor is called with.
+_PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
+    _ATLAS: ("size", "border", "auto_resize", "ctx", "capacity"),
+    _REGION: ("atlas", "x", "y", "width", "height", "texture_coordinates"),
+}
+
+
+def missing() -> list[str]:
+    """The names that this version of Arcade does not have; none in 3.3.3. Any thread."""
+    return sorted(set(_missing()))
+
+
+def _missing() -> Iterator[str]:
+    for where in {**_MEMBERS, **_ATTRIBUTES, **_PARAMETERS}:
+        owner = _find(where)
+        if owner is None:
+            yield where
+            continue
+        assigned = _assigned(owner)
+        for name in _MEMBERS.get(where, ()):
+            if not _has(owner, name) and name not in assigned:
+                yield f"{where}.{name}"
+        for name in _ATTRIBUTES.get(where, ()):
+            if name not in assigned:
+                yield f"{where}.{name}"
+        parameters = inspect.signature(owner).parameters
+        for name in _PARAMETERS.get(where, ()):
+            if name not in parameters:
+                yield f"{where}({name})"
+
+
+def draw_rate(window: arcade.Window) -> float:
+    """Seconds from one frame of a window to the next, as it was asked for. Main thread."""
+    seconds = getattr(window, "_draw_rate", 1 / 60)
+    return float(seconds) if seconds > 0 else 1 / 60
+
+
+def current_atlas(ctx: arcade.ArcadeContext) -> TextureAtlasBase | None:
+    """The atlas of a context, or None if nobody asked for one yet. Main thread."""
+    atlas: TextureAtlasBase | None = getattr(ctx, "_atlas", None)
+    return atlas
+
+
+def install_atlas(
+    ctx: arcade.ArcadeContext,
+    size: tuple[int, int],
+    *,
+    border: int = 2,
+    capacity: int = 2,
+    on_full: Callable[[int], bool] | None = None,
+) -> ReclaimingAtlas | None:
+    """Make a `ReclaimingAtlas`, and have sprite lists use it that are made from now on.
+
+    Those that are initialised already keep the atlas they have.
+
+    Args:
+        ctx: The window's context.
+        size: Width and height in pixels; as large as the graphics card can, if that is less.
+        border: See `ReclaimingAtlas`.
+        capacity: See `ReclaimingAtlas`.
+        on_full: See `ReclaimingAtlas`.
+
+    Returns:
+        The atlas; None if this version of Arcade is not made for it. Then a warning is logged, and
+        Arcade's own atlas stays.
+
+    Main thread.
+    """
+    names = missing()
+    if names:
+        _log.warning(
+            "Arcade %s lacks what the reclaiming texture atlas builds on (%s). Arcade's own atlas "
+            "stays: the game runs, but a frame in which the atlas is full takes as long as writing "
+            "all of its images anew. A newer arcade_prefabs may know this version.",
+            arcade.__version__,
+            ", ".join(names),
+        )
+        return None
+    from .atlas import ReclaimingAtlas  # its classes are derived from Arcade's
+
+    most = largest_size(ctx)
+    capped = min(size[0], most), min(size[1], most)
+    atlas = ReclaimingAtlas(capped, border=border, ctx=ctx, capacity=capacity, on_full=on_full)
+    ctx._atlas = atlas
+    return atlas
+
+
+def restore_atlas(ctx: arcade.ArcadeContext, previous: TextureAtlasBase | None) -> None:
+    """Have sprite lists that are made from now on use another atlas.
+
+    Args:
+        ctx: The window's context.
+        previous: What `current_atlas` gave before `install_atlas`; after None, Arcade makes a new
+            one when it needs it.
+
+    Main thread.
+    """
+    ctx._atlas = previous
+
+
+def _find(where: str) -> type | None:
+    module, _, name = where.rpartition(".")
+    try:
+        owner = getattr(import_module(module), name, None)
+    except ImportError:
+        return None
+    return owner if isinstance(owner, type) else None
+
+
+def _has(owner: type, name: str) -> bool:
+    # An abstract base class may go on declaring what nobody defines any more.
+    return hasattr(owner, name) and not getattr(getattr(owner, name), "__isabstractmethod__", False)
+
+
+def _assigned(owner: type) -> set[str]:
+    """The names that a class's constructors mention: without an object, the nearest there is."""
+    names: set[str] = set()
+    for one in owner.__mro__:
+        function = vars(one).get("__init__")
+        code = getattr(function, "__code__", None)
+        if isinstance(code, CodeType):
+            names.update(code.co_names)
+    return names

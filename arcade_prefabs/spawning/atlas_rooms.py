@@ -1,0 +1,325 @@
+"""The half of `ReclaimingAtlas` that stands in for Arcade's private methods.
+
+Which textures and images there are, where they are, and what becomes of their room. Which private
+names this relies on, and whether this version of Arcade has them, is looked at in
+``arcade_private``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+from weakref import WeakSet, ref
+
+from arcade import Texture
+from arcade.gl import Texture2D
+from arcade.texture import ImageData
+from arcade.texture.transforms import Transform
+from arcade.texture_atlas import AtlasRegion, DefaultTextureAtlas
+
+from ..errors import AtlasFullError
+from .allocator import Place, ShelfAllocator
+from .identity import Corners, settle_names
+from .pixels import copy_areas, largest_size
+from .threads import ThreadGuard
+
+__all__ = ["RoomedAtlas"]
+
+Found = TypeVar("Found")
+
+# How often `on_full` is asked for room that one image needs.
+_TRIES: Final = 8
+# How many textures are let go at once when there is no room; each takes about 5 µs.
+_AT_ONCE: Final = 4
+# The corners of a texture that is neither flipped nor rotated.
+_UPRIGHT: Final = (0, 1, 2, 3)
+
+
+class _Watch(ref[Texture]):
+    """Says that a texture is gone, in whichever thread dropped the last reference to it.
+
+    What it calls is `deque.append`, which no other thread can interrupt; Arcade's own finaliser
+    changes the atlas there and then, perhaps in the middle of `add`. It is also three times as
+    cheap to make.
+
+    Attributes:
+        name: The texture's name in the atlas when it was added.
+        image: Its image's hash at that time.
+    """
+
+    __slots__ = ("image", "name")
+
+    name: str
+    image: str
+
+
+class RoomedAtlas(DefaultTextureAtlas):
+    """An atlas that knows its free room; `ReclaimingAtlas` says what can be done with it.
+
+    Main thread.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        *,
+        border: int,
+        ctx: Any,
+        capacity: int,
+        on_full: Callable[[int], bool] | None,
+    ) -> None:
+        super().__init__(size, border=border, auto_resize=False, ctx=ctx, capacity=capacity)
+        self.on_full = on_full
+        self._guard = ThreadGuard()
+        self._rooms = ShelfAllocator(*size)
+        self._places: dict[str, Place] = {}
+        self._blank: set[str] = set()  # images that are reserved, and whose pixels are not there
+        # Of each texture's name, its image's hash and the order of its corners.
+        self._shown: dict[str, tuple[str, Corners]] = {}
+        self._watches: dict[int, _Watch] = {}
+        self._retired: deque[_Watch] = deque()
+        self._reclaimed = 0
+        self._resizes = 0
+
+    # ----------------------------------------------------------------------------------------- add
+
+    def _find(self, texture: Texture) -> tuple[int, AtlasRegion] | None:
+        """What `add` returns, for a texture that is there or has the name of one that is.
+
+        Otherwise there is a number free for it.
+        """
+        name = texture.atlas_name
+        known = self._unique_textures.get(name)
+        if known is None or texture not in known:
+            settle_names(texture, self._image_regions, self._shown)
+            name = texture.atlas_name
+            known = self._unique_textures.get(name)
+            if known is None:
+                # Now, for it may free the very image whose textures are gone.
+                if not self._texture_uvs.num_free_slots:
+                    self._claim_slot(texture.image_data)
+                return None
+            known.add(texture)
+            self._add_texture_ref(texture)
+        return self._texture_uvs.get_slot_or_raise(name), self._texture_regions[name]
+
+    def _place(self, data: ImageData) -> Place:
+        """Find room for an image; its pixels are up to the caller."""
+        width, height = data.size
+        border = 2 * self._border
+        place = self._rooms.take(width + border, height + border)
+        if place is None:
+            place = self._claim_place(width, height)
+        self._enter(data.hash, place)
+        return place
+
+    def _register(self, texture: Texture) -> tuple[int, AtlasRegion]:
+        """Add a texture with a name that is new here; its image has its place."""
+        name = texture.atlas_name
+        found = self._show(name, texture.image_data.hash, texture._vertex_order)
+        known = self._unique_textures[name] = WeakSet()
+        known.add(texture)
+        self._add_texture_ref(texture)
+        return found
+
+    def _add_texture_ref(self, texture: Texture, create_finalizer: bool = True) -> None:
+        data = texture.image_data
+        self._images[data.hash] = data
+        self._textures.add(texture)
+        self._unique_texture_ref_count.inc_ref(texture)
+        self._image_ref_count.inc_ref(data)
+        if create_finalizer:
+            watch = _Watch(texture, self._retired.append)
+            watch.name, watch.image = texture.atlas_name, data.hash
+            # By its id: references to the same texture are equal.
+            self._watches[id(watch)] = watch
+            self._finalizers_created += 1
+        self._textures_added += 1
+
+    def _claim_slot(self, data: ImageData) -> None:
+        """Have a number free for one more texture; of images there are never more than textures."""
+        uvs = self._texture_uvs
+        if not self._make_room(lambda: uvs.num_free_slots or None, data.width * data.height):
+            raise AtlasFullError(
+                f"the atlas has {len(uvs):,} textures, as many as it can: show fewer at a time, "
+                "or make it with a larger capacity"
+            )
+
+    def _claim_place(self, width: int, height: int) -> Place:
+        """Room for an image, for which there was none at first."""
+        border = 2 * self._border
+        wanted = width + border, height + border
+        # Looked up with each try: what is called for room may resize the atlas.
+        place = self._make_room(lambda: self._rooms.take(*wanted), wanted[0] * wanted[1])
+        if place is None:
+            used = self._rooms.used_pixels / (self.width * self.height)
+            most = largest_size(self._ctx)
+            raise AtlasFullError(
+                f"no room for an image of {width}×{height} pixels: the atlas has "
+                f"{self.width}×{self.height}, of which {used:.0%} are in use by "
+                f"{len(self._places):,} images. Show fewer at a time, or give it more room where "
+                f"nobody plays: `atlas.resize((width, height))`, up to {most}×{most} here"
+            )
+        return place
+
+    def _make_room(self, find: Callable[[], Found | None], pixels: int) -> Found | None:
+        """What ``find`` finds, if need be after something was let go."""
+        found = self._find_reclaiming(find)
+        for _ in range(_TRIES):
+            if found is not None or self.on_full is None or not self.on_full(pixels):
+                break
+            found = self._find_reclaiming(find)
+        return found
+
+    def _find_reclaiming(self, find: Callable[[], Found | None]) -> Found | None:
+        found = find()
+        while found is None and self._retired:
+            # Not all at once: hundreds that wait would take milliseconds, within one `add`.
+            self.reclaim(_AT_ONCE)
+            found = find()
+        return found
+
+    def _enter(self, hash: str, place: Place) -> None:  # noqa: A002
+        border = self._border
+        all_width, all_height = self._size
+        x, y = place.x + border, place.y + border
+        width, height = place.width - 2 * border, place.height - 2 * border
+        # As Arcade's `AtlasRegion` has them: upper left, upper right, lower left, lower right.
+        left, top = x / all_width, y / all_height
+        right, bottom = left + width / all_width, top + height / all_height
+        corners = left, top, right, top, left, bottom, right, bottom
+        self._places[hash] = place
+        self._image_regions[hash] = AtlasRegion(self, x, y, width, height, corners)
+        slot = self._image_uvs.get_existing_or_free_slot(hash)
+        self._image_uvs.set_slot_data(slot, corners)
+
+    def _show(self, name: str, image: str, corners: Corners) -> tuple[int, AtlasRegion]:
+        """Have a texture's name stand for an image."""
+        slot = self._texture_uvs.get_existing_or_free_slot(name)
+        region = self._image_regions[image]
+        if corners != _UPRIGHT:
+            turned = Transform.transform_texture_coordinates_order(
+                region.texture_coordinates, corners
+            )
+            region = AtlasRegion(self, region.x, region.y, region.width, region.height, turned)
+        self._texture_regions[name] = region
+        self._shown[name] = image, corners
+        self._texture_uvs.set_slot_data(slot, region.texture_coordinates)
+        return slot, region
+
+    # ------------------------------------------------------------------------------------- reclaim
+
+    def reclaim(self, most: int | None = None) -> int:
+        """Make the room of textures free that are gone; about 5 µs for each.
+
+        Args:
+            most: How many at the most; None for all.
+
+        Returns:
+            How many textures were let go.
+        """
+        self._guard.check("ReclaimingAtlas.reclaim")
+        count = 0
+        while self._retired and (most is None or count < most):
+            watch = self._retired.popleft()
+            del self._watches[id(watch)]
+            count += 1
+            name = watch.name
+            if self._unique_texture_ref_count.dec_ref_by_atlas_name(name) == 0:
+                del self._unique_textures[name]
+                del self._texture_regions[name]
+                del self._shown[name]
+                self._texture_uvs.free_slot_by_name(name)
+            if self._image_ref_count.dec_ref_by_hash(watch.image) == 0:
+                self._drop_image(watch.image)
+                self._reclaimed += 1
+            self._textures_removed += 1
+        return count
+
+    def _drop_image(self, hash: str) -> None:  # noqa: A002
+        self._images.pop(hash, None)
+        del self._image_regions[hash]
+        self._image_uvs.free_slot_by_name(hash)
+        self._blank.discard(hash)
+        self._rooms.give_back(self._places.pop(hash))
+
+    # -------------------------------------------------------------------------------------- resize
+
+    def rebuild(self) -> None:
+        """Pack the images anew, largest first, so that scattered free room becomes whole.
+
+        The pixels are copied by the graphics card, whatever became of the images in memory.
+        """
+        self.resize(self._size, force=True)
+
+    def resize(self, size: tuple[int, int], force: bool = False) -> None:
+        """Give it another size. Takes milliseconds: do it where nobody plays.
+
+        Args:
+            size: Width and height in pixels.
+            force: Pack it anew even if the size is the same.
+
+        Raises:
+            AtlasFullError: Its images do not fit into that size. It stays as it was.
+            ValueError: The graphics card has no atlas of that size.
+            WrongThreadError: This is not the main thread.
+        """
+        self._guard.check("ReclaimingAtlas.resize")
+        if size == self._size and not force:
+            return
+        most = largest_size(self._ctx)
+        if not (0 < size[0] <= most and 0 < size[1] <= most):
+            raise ValueError(
+                f"no atlas of {size[0]}×{size[1]} pixels: up to {most}×{most} on this graphics card"
+            )
+        self.reclaim()
+        rooms = ShelfAllocator(*size)
+        places: dict[str, Place] = {}
+        order = sorted(self._places.items(), key=lambda one: (-one[1].height, -one[1].width))
+        for name, old in order:
+            place = rooms.take(old.width, old.height)
+            if place is None:
+                raise AtlasFullError(
+                    f"{len(self._places):,} images of {self._rooms.used_pixels:,} pixels do not "
+                    f"fit into an atlas of {size[0]}×{size[1]}"
+                )
+            places[name] = place
+        ctx = self._ctx
+        texture = ctx.texture(
+            size, components=4, wrap_x=ctx.CLAMP_TO_EDGE, wrap_y=ctx.CLAMP_TO_EDGE
+        )
+        fbo = ctx.framebuffer(color_attachments=[texture])
+        fbo.clear()
+        with self._fbo.activate():
+            copy_areas(texture, [(self._places[one], places[one]) for one in places])
+        self._fbo.delete()  # type: ignore[no-untyped-call]
+        self._texture.delete()  # type: ignore[no-untyped-call]
+        self._size, self._rooms, self._texture, self._fbo = size, rooms, texture, fbo
+        for name, place in places.items():
+            self._enter(name, place)
+        for name, shown in self._shown.items():
+            self._show(name, *shown)
+        self._resizes += 1
+        self._version += 1
+
+    # ----------------------------------------------------------------------------------- questions
+
+    @property
+    def unique_textures(self) -> list[Texture]:
+        """One of the textures of each name."""
+        firsts = (next(iter(known), None) for known in list(self._unique_textures.values()))
+        # Arcade raises where all are gone and their finalisers did not run: here that is usual.
+        return [one for one in firsts if one is not None]
+
+    @property
+    def image_uv_texture(self) -> Texture2D:
+        """Texture coordinates of the images."""
+        self._image_uvs.write_to_texture()
+        return self._image_uvs.texture
+
+    def use_uv_texture(self, unit: int = 0) -> None:
+        """Bind the texture coordinates of the textures, for drawing."""
+        # Those of the images, which Arcade writes here, too, are for its own `resize` only.
+        self._texture_uvs.write_to_texture()
+        self._texture_uvs.texture.use(unit)

@@ -1,0 +1,797 @@
+"""`ReclaimingAtlas` with real OpenGL: what it shows is read back, pixel by pixel."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+os.environ.setdefault("ARCADE_HEADLESS", "True")
+
+import arcade
+from arcade.texture import ImageData
+
+from arcade_prefabs.errors import AtlasFullError, WrongThreadError
+from arcade_prefabs.spawning import ReclaimingAtlas, StoredImage
+
+POINTS = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0))
+GRAY = (90, 90, 90, 255)
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[arcade.Window]:
+    window = arcade.Window(128, 128)
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def atlas(window: arcade.Window) -> ReclaimingAtlas:
+    return ReclaimingAtlas((256, 256), ctx=window.ctx)
+
+
+def noise(width: int, height: int, seed: int = 0) -> Image.Image:
+    return Image.frombytes(
+        "RGBA", (width, height), random.Random(seed).randbytes(width * height * 4)
+    )
+
+
+def plain(name: str, color: tuple[int, int, int, int], size: tuple[int, int] = (64, 64)) -> Any:
+    return arcade.Texture(ImageData(Image.new("RGBA", size, color), name), hit_box_points=POINTS)
+
+
+def made(image: Image.Image, name: str | None = None) -> arcade.Texture:
+    return arcade.Texture(ImageData(image, name), hit_box_points=POINTS)
+
+
+def bordered(image: Image.Image, corners: bool = True) -> bytes:
+    """An image with two pixels around it that repeat its outermost ones.
+
+    As the bake store has it; Arcade's own leaves the four corners empty.
+    """
+    width, height = image.size
+    out = Image.new("RGBA", (width + 4, height + 4))
+    for y in range(out.height):
+        for x in range(out.width):
+            near = min(max(x - 2, 0), width - 1), min(max(y - 2, 0), height - 1)
+            if corners or near[0] == x - 2 or near[1] == y - 2:
+                out.putpixel((x, y), image.getpixel(near))
+    return out.tobytes()
+
+
+def stored(atlas: ReclaimingAtlas, name: str, width: int, height: int) -> arcade.Texture:
+    return arcade.Texture(StoredImage(name, width, height, atlas), hit_box_points=POINTS)
+
+
+def shown(atlas: ReclaimingAtlas, texture: arcade.Texture) -> bytes:
+    return atlas.read_texture_image_from_atlas(texture).tobytes()
+
+
+def area(atlas: ReclaimingAtlas, texture: arcade.Texture) -> bytes:
+    """The pixels of an image with its border, as they stand in the atlas."""
+    region = atlas.get_image_region_info(texture.image_data.hash)
+    border = atlas.border
+    viewport = (
+        region.x - border,
+        region.y - border,
+        region.width + 2 * border,
+        region.height + 2 * border,
+    )
+    return bytes(atlas.fbo.read(viewport=viewport, components=4))
+
+
+def books(atlas: ReclaimingAtlas) -> tuple[Any, ...]:
+    """Everything that the atlas, and Arcade below it, notes."""
+    return (
+        atlas.size,
+        atlas.version,
+        atlas.statistics(),
+        dict(atlas._places),
+        {name: (one.x, one.y) for name, one in atlas._texture_regions.items()},
+        dict(atlas._texture_uvs._slots),
+        dict(atlas._image_uvs._slots),
+        atlas._texture_uvs._data.tobytes(),
+        atlas._unique_texture_ref_count._data.copy(),
+        atlas._image_ref_count._data.copy(),
+        atlas.to_image().tobytes(),
+    )
+
+
+def assert_empty(atlas: ReclaimingAtlas) -> None:
+    atlas.reclaim()
+    statistics = atlas.statistics()
+    assert (statistics.images, statistics.textures, statistics.used_bytes) == (0, 0, 0)
+    assert statistics.waiting == 0
+    for book in (
+        atlas._places,
+        atlas._shown,
+        atlas._blank,
+        atlas._watches,
+        atlas._image_regions,
+        atlas._texture_regions,
+        atlas._unique_textures,
+        atlas._unique_texture_ref_count,
+        atlas._image_ref_count,
+        atlas._texture_uvs,
+        atlas._image_uvs,
+    ):
+        assert len(book) == 0
+    assert atlas.textures == atlas.unique_textures == atlas.images == []
+
+
+# ------------------------------------------------------------------------------------------- adding
+
+
+def test_five_thousand_textures_go_through_without_a_rebuild(
+    window: arcade.Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 alive at a time: no resize, no rebuild, one write for each, nothing left behind."""
+    atlas = ReclaimingAtlas((2048, 2048), ctx=window.ctx)
+    writes = []
+    write_image = atlas.write_image
+    monkeypatch.setattr(
+        atlas, "write_image", lambda *args: (writes.append(1), write_image(*args))[0]
+    )
+    alive: deque[arcade.Texture] = deque()
+    for number in range(5_000):
+        color = number % 256, number // 256, 77, 255
+        alive.append(plain(str(number), color))
+        atlas.add(alive[-1])
+        if len(alive) > 500:
+            alive.popleft()
+        if number % 100 == 99:
+            for texture in (alive[0], alive[len(alive) // 2], alive[-1]):
+                expected = texture.image.tobytes()
+                assert shown(atlas, texture) == expected
+    assert len(writes) == 5_000
+    statistics = atlas.statistics()
+    assert (statistics.resizes, atlas.version) == (0, 0)
+    assert statistics.reclaimed >= 5_000 - 900
+    assert statistics.images <= 900
+    del texture
+    alive.clear()
+    assert_empty(atlas)
+
+
+def test_what_arcade_asks_of_an_atlas_is_answered(atlas: ReclaimingAtlas) -> None:
+    """Numbers, regions and lists are those of the textures that were added."""
+    texture = made(noise(20, 10))
+    number, region = atlas.add(texture)
+    assert atlas.add(texture) == (number, region)
+    assert atlas.get_texture_id(texture) == number
+    assert atlas.get_texture_region_info(texture.atlas_name) is region
+    assert atlas.has_texture(texture)
+    assert atlas.has_unique_texture(texture)
+    assert atlas.has_image(texture.image_data)
+    assert atlas.textures == atlas.unique_textures == [texture]
+    assert atlas.images == [texture.image_data]
+    assert (region.width, region.height) == (20, 10)
+    assert atlas.image_uv_texture is atlas._image_uvs.texture
+    stock = arcade.texture_atlas.DefaultTextureAtlas((256, 256), ctx=atlas.ctx)
+    assert stock.add(texture)[1].texture_coordinates == region.texture_coordinates
+
+
+def test_a_texture_that_died_unnoticed_is_not_listed(atlas: ReclaimingAtlas) -> None:
+    """Between its end and the next reclaim, Arcade's lists leave it out."""
+    texture = plain("a", GRAY)
+    atlas.add(texture)
+    del texture
+    assert atlas.unique_textures == []
+    assert atlas.statistics().waiting == 1
+    assert_empty(atlas)
+
+
+def test_a_texture_of_a_name_that_waits_for_its_end_brings_it_back(atlas: ReclaimingAtlas) -> None:
+    """Its pixels are still there, and its number stays."""
+    first = made(noise(8, 8), "a")
+    number, _ = atlas.add(first)
+    del first
+    second = made(noise(8, 8), "a")
+    assert atlas.add(second)[0] == number
+    atlas.reclaim()
+    assert shown(atlas, second) == noise(8, 8).tobytes()
+    del second
+    assert_empty(atlas)
+
+
+def test_flipped_and_rotated_textures_share_the_image(atlas: ReclaimingAtlas) -> None:
+    """Eight textures, one place; Arcade's own atlas says the same about each."""
+    stock = arcade.texture_atlas.DefaultTextureAtlas((256, 256), ctx=atlas.ctx)
+    one = made(noise(12, 30))
+    all_of_them = [one, one.flip_left_right(), one.flip_top_bottom(), one.flip_diagonally()]
+    all_of_them += [one.rotate_90(), one.rotate_180(), one.rotate_270(), one.transverse()]
+    for texture in all_of_them:
+        _, region = atlas.add(texture)
+        assert region.texture_coordinates == stock.add(texture)[1].texture_coordinates
+    assert atlas.statistics()[:2] == (1, 8)
+    del one
+    all_of_them[:1] = []
+    atlas.reclaim()
+    assert atlas.statistics()[:2] == (1, 7)
+    assert shown(atlas, all_of_them[0]) == noise(12, 30).tobytes()
+    del texture
+    all_of_them.clear()
+    assert_empty(atlas)
+
+
+def test_an_image_that_cannot_be_written_leaves_nothing_behind(window: arcade.Window) -> None:
+    """The room it was given is free again."""
+    atlas = ReclaimingAtlas((64, 64), border=0, ctx=window.ctx)
+    texture = made(Image.new("L", (8, 8)))  # a byte for each pixel; without border, not converted
+    with pytest.raises(ValueError, match="Data size"):
+        atlas.add(texture)
+    del texture
+    assert_empty(atlas)
+
+
+# ----------------------------------------------------------------------------------------- identity
+
+
+def test_images_of_one_hash_and_different_shapes_are_both_shown(atlas: ReclaimingAtlas) -> None:
+    """8×2 and 2×8 pixels with the same bytes have the same hash in Arcade."""
+    pixels = noise(8, 2).tobytes()
+    wide = made(Image.frombytes("RGBA", (8, 2), pixels))
+    high = made(Image.frombytes("RGBA", (2, 8), pixels))
+    flipped = high.flip_left_right()  # has the name that its image had before
+    assert wide.image_data.hash == high.image_data.hash
+    former = wide.image_data.hash
+    slots = {atlas.add(one)[0] for one in (wide, high, flipped)}
+    assert len(slots) == 3
+    assert wide.image_data.hash == former
+    assert high.image_data.hash == flipped.image_data.hash == f"{former}|2x8"
+    for texture, size in ((wide, (8, 2)), (high, (2, 8)), (flipped, (2, 8))):
+        assert atlas.add(texture)[0] == atlas.get_texture_id(texture)
+        assert atlas.read_texture_image_from_atlas(texture).size == size
+        assert area(atlas, texture) == bordered(texture.image, corners=False)
+    again = made(Image.frombytes("RGBA", (2, 8), pixels))
+    assert atlas.add(again)[0] == atlas.get_texture_id(high)
+    assert atlas.statistics()[:2] == (2, 3)
+    del wide, high, flipped, again, texture
+    assert_empty(atlas)
+
+
+def test_a_texture_with_a_name_of_its_own_is_told_apart_too(atlas: ReclaimingAtlas) -> None:
+    """A name that was given by hand follows its image's new hash, and so do its flips."""
+    wide = arcade.Texture(noise(8, 2), hash="tree", hit_box_points=POINTS)
+    high = arcade.Texture(noise(2, 8), hash="tree", hit_box_points=POINTS)
+    flipped = high.flip_left_right()
+    for texture in (wide, high, flipped, high, flipped):
+        atlas.add(texture)
+        assert area(atlas, texture) == bordered(texture.image, corners=False)
+    assert high.flip_left_right().atlas_name == flipped.atlas_name
+    assert atlas.statistics()[:2] == (2, 3)
+
+
+def test_a_name_that_stands_for_another_image_is_given_a_second_one(atlas: ReclaimingAtlas) -> None:
+    """In Arcade's own atlas the second texture of a name shows the first one's pixels."""
+    data = [ImageData(noise(8, 8, seed)) for seed in (1, 2)]
+    one, two, three = (
+        arcade.Texture(data[which], hash="tree", hit_box_points=POINTS) for which in (0, 1, 1)
+    )
+    numbers = [atlas.add(texture)[0] for texture in (one, two, three)]
+    assert numbers[0] != numbers[1] == numbers[2]
+    assert shown(atlas, two) == noise(8, 8, 2).tobytes()
+    assert (
+        atlas.get_texture_region_info(two.atlas_name).x
+        != atlas.get_texture_region_info(one.atlas_name).x
+    )
+    del one, two, three
+    assert_empty(atlas)
+
+
+def test_an_atlas_that_knew_the_texture_before_forgets_it_in_order(window: arcade.Window) -> None:
+    """Another hash in one atlas disturbs neither the finalisers nor the pictures of others."""
+    atlas = ReclaimingAtlas((256, 256), ctx=window.ctx)
+    other = ReclaimingAtlas((256, 256), ctx=window.ctx)
+    stock = arcade.texture_atlas.DefaultTextureAtlas((256, 256), ctx=window.ctx)
+    pixels = noise(8, 2).tobytes()
+    wide = made(Image.frombytes("RGBA", (8, 2), pixels))
+    high = made(Image.frombytes("RGBA", (2, 8), pixels))
+    for one in (other, stock):
+        one.add(high)
+    atlas.add(wide)
+    atlas.add(high)
+    for one in (other, stock):
+        number, region = one.add(high)
+        assert one.get_texture_id(high) == number
+        assert (region.width, region.height) == (2, 8)
+        assert shown(one, high) == pixels
+    del wide, high
+    assert_empty(atlas)
+    assert_empty(other)
+    assert stock.textures == []
+    assert len(stock._image_ref_count) == len(stock._unique_texture_ref_count) == 0
+
+
+# ------------------------------------------------------------------------------------- placeholders
+
+
+@pytest.mark.parametrize("size", [(20, 30), (300, 260)])
+def test_a_reserved_image_has_one_color_until_its_pixels_come(
+    window: arcade.Window, size: tuple[int, int]
+) -> None:
+    """Border included, and no pixel beside it, whether the color is written or cleared."""
+    atlas = ReclaimingAtlas((512, 512), ctx=window.ctx)
+    texture = stored(atlas, "a", *size)
+    assert atlas.reserve(texture, GRAY)
+    count = (size[0] + 4) * (size[1] + 4)
+    assert area(atlas, texture) == bytes(GRAY) * count
+    assert atlas.to_image().tobytes().count(bytes(GRAY)) == count
+    assert not atlas.has_pixels("a")
+    image = noise(*size)
+    assert atlas.upload("a", bordered(image))
+    assert area(atlas, texture) == bordered(image)
+    assert atlas.has_pixels("a")
+    assert not atlas.reserve(texture, GRAY)
+    assert area(atlas, texture) == bordered(image)
+
+
+def test_pixels_that_never_came_are_wanted_again(atlas: ReclaimingAtlas) -> None:
+    """Whoever reserves an image as well is told that it still has one color only."""
+    first = stored(atlas, "a", 8, 8)
+    second = stored(atlas, "a", 8, 8)
+    assert atlas.reserve(first, GRAY)
+    del first
+    assert atlas.reserve(second, GRAY)
+    assert atlas.reserve(second, GRAY)
+    assert atlas.upload("a", bordered(noise(8, 8)))
+    assert not atlas.reserve(second, GRAY)
+
+
+def test_an_upload_to_a_freed_region_is_refused(atlas: ReclaimingAtlas) -> None:
+    """The texture went while its pixels were read: whoever has the room now keeps its own."""
+    texture = stored(atlas, "a", 8, 8)
+    atlas.reserve(texture, GRAY)
+    del texture
+    atlas.reclaim()
+    other = made(noise(8, 8, 1), "b")
+    atlas.add(other)
+    assert not atlas.upload("a", bordered(noise(8, 8)))
+    assert not atlas.upload_rows("a", b"", 0, 1)
+    assert shown(atlas, other) == noise(8, 8, 1).tobytes()
+
+
+def test_pixels_that_are_at_hand_need_no_color_before(atlas: ReclaimingAtlas) -> None:
+    """`add_pixels` writes once; an image that waits for its pixels is completed by it."""
+    image = noise(8, 12)
+    texture = stored(atlas, "a", 8, 12)
+    assert atlas.add_pixels(texture, bordered(image))
+    assert area(atlas, texture) == bordered(image)
+    assert not atlas.add_pixels(texture, bordered(noise(8, 12, 1)))
+    assert not atlas.add_pixels(stored(atlas, "a", 8, 12), bordered(noise(8, 12, 1)))
+    assert area(atlas, texture) == bordered(image)
+    waiting = stored(atlas, "b", 8, 12)
+    atlas.reserve(waiting, GRAY)
+    assert atlas.add_pixels(waiting, bordered(image))
+    assert area(atlas, waiting) == bordered(image)
+    assert not atlas.add_pixels(waiting.flip_left_right(), bordered(image))
+
+
+def test_a_large_image_is_written_in_steps(window: arcade.Window) -> None:
+    """2048×2048 in rows of at most 256k pixels; the rows that are there are exact at any time."""
+    atlas = ReclaimingAtlas((2100, 2100), ctx=window.ctx)
+    texture = stored(atlas, "large", 2048, 2048)
+    assert atlas.reserve(texture, GRAY)
+    width = height = 2052
+    pixels = random.Random(1).randbytes(width * height * 4)
+    step = 262_144 // width
+    for row in range(0, height, step):
+        assert not atlas.has_pixels("large")
+        count = min(step, height - row)
+        part = pixels[row * width * 4 : (row + count) * width * 4]
+        assert atlas.upload_rows("large", part, row, count)
+        if row == 5 * step:
+            done = 6 * step * width * 4
+            assert area(atlas, texture) == pixels[:done] + bytes(GRAY) * (
+                width * height - done // 4
+            )
+    assert atlas.has_pixels("large")
+    assert area(atlas, texture) == pixels
+
+
+@pytest.mark.parametrize("length", [0, 12 * 12 * 4 - 1, 12 * 12 * 4 + 4, 8 * 8 * 4])
+def test_pixels_of_another_size_are_refused(atlas: ReclaimingAtlas, length: int) -> None:
+    """OpenGL would read past their end."""
+    texture = stored(atlas, "a", 8, 8)
+    with pytest.raises(ValueError, match="no RGBA image of 12×12, border included"):
+        atlas.add_pixels(texture, bytes(length))
+    atlas.reserve(texture, GRAY)
+    with pytest.raises(ValueError, match="no RGBA image of 12×12"):
+        atlas.upload("a", bytes(length))
+    assert area(atlas, texture) == bytes(GRAY) * 144
+
+
+@pytest.mark.parametrize(("first", "count"), [(-1, 2), (0, 0), (11, 2), (12, 1), (0, 13)])
+def test_rows_that_are_not_there_are_refused(
+    atlas: ReclaimingAtlas, first: int, count: int
+) -> None:
+    """They would be written into the neighbours."""
+    texture = stored(atlas, "a", 8, 8)
+    atlas.reserve(texture, GRAY)
+    with pytest.raises(ValueError, match="of an image that has 12, border included"):
+        atlas.upload_rows("a", bytes(12 * 4 * count), first, count)
+
+
+# --------------------------------------------------------------------------------------------- full
+
+
+def fill(atlas: ReclaimingAtlas) -> list[arcade.Texture]:
+    """Nine images of 64 pixels, which are all that a 256×256 atlas can hold."""
+    textures = [plain(f"full {number}", (number, 0, 0, 255)) for number in range(9)]
+    for texture in textures:
+        atlas.add(texture)
+    return textures
+
+
+def test_a_full_atlas_says_what_to_do(atlas: ReclaimingAtlas) -> None:
+    """What was asked for, how full it is, and the two ways out; nothing has changed."""
+    textures = fill(atlas)
+    before = books(atlas)
+    with pytest.raises(AtlasFullError) as caught:
+        atlas.add(plain("one more", GRAY))
+    text = str(caught.value)
+    assert "no room for an image of 64×64 pixels: the atlas has 256×256" in text
+    assert "64% are in use by 9 images" in text
+    assert "Show fewer at a time" in text
+    assert "`atlas.resize((width, height))`" in text
+    assert books(atlas) == before
+    assert len(textures) == 9
+
+
+def test_a_full_atlas_asks_for_room_and_tries_again(atlas: ReclaimingAtlas) -> None:
+    """`on_full` hears how many pixels are wanted, and is asked as long as it lets things go."""
+    textures = fill(atlas)
+    small = [plain(f"small {number}", GRAY, (12, 12)) for number in range(5)]
+    for texture in small:
+        atlas.add(texture)
+    del texture
+    asked: list[int] = []
+
+    def let_go(pixels: int) -> bool:
+        asked.append(pixels)
+        (small or textures).pop()
+        return True
+
+    atlas.on_full = let_go
+    new = plain("new", (1, 2, 3, 255))
+    atlas.add(new)
+    assert asked == [68 * 68] * 6
+    assert shown(atlas, new) == bytes((1, 2, 3, 255)) * 4096
+    assert len(textures) == 8
+
+
+def test_room_is_made_in_portions(window: arcade.Window) -> None:
+    """One add into an atlas full of textures that are gone does not clean all of them up."""
+    atlas = ReclaimingAtlas((256, 256), ctx=window.ctx)
+    textures = [plain(str(number), GRAY, (4, 4)) for number in range(1_024)]
+    for texture in textures:
+        atlas.add(texture)
+    del texture
+    textures.clear()
+    assert atlas.statistics().waiting == 1_024
+    new = plain("new", GRAY, (4, 4))
+    atlas.add(new)
+    assert atlas.statistics().waiting > 900
+    large = plain("large", GRAY, (200, 200))
+    atlas.add(large)
+    assert shown(atlas, large) == large.image.tobytes()
+
+
+def test_asking_for_room_ends(atlas: ReclaimingAtlas) -> None:
+    """A callback that lets nothing go is asked eight times; one that says so, once."""
+    textures = fill(atlas)
+    for answer, times in ((True, 8), (False, 1)):
+        asked: list[int] = []
+        atlas.on_full = lambda pixels, asked=asked, answer=answer: asked.append(pixels) or answer
+        with pytest.raises(AtlasFullError):
+            atlas.reserve(stored(atlas, "more", 64, 64), GRAY)
+        assert len(asked) == times
+    assert len(textures) == atlas.statistics().images
+
+
+def test_what_is_asked_for_room_may_resize_the_atlas(window: arcade.Window) -> None:
+    """A game that accepts the pause lets it grow."""
+    atlas = ReclaimingAtlas((256, 256), ctx=window.ctx)
+
+    def grow(pixels: int) -> bool:
+        atlas.resize((512, 512))
+        return True
+
+    atlas.on_full = grow
+    textures = fill(atlas)
+    textures.append(plain("one more", GRAY))
+    atlas.add(textures[-1])
+    assert atlas.size == (512, 512)
+    for texture in textures:
+        assert shown(atlas, texture) == texture.image.tobytes()
+
+
+def test_an_atlas_has_as_many_numbers_as_its_capacity(window: arcade.Window) -> None:
+    """4,096 textures of one image: the next one is refused, until one is gone or let go."""
+    atlas = ReclaimingAtlas((64, 64), ctx=window.ctx, capacity=1)
+    data = ImageData(noise(4, 4))
+    textures = [
+        arcade.Texture(data, hash=str(number), hit_box_points=POINTS) for number in range(4_096)
+    ]
+    for texture in textures:
+        atlas.add(texture)
+    del texture
+    another = arcade.Texture(data, hash="another", hit_box_points=POINTS)
+    with pytest.raises(AtlasFullError, match="4,096 textures, as many as it can"):
+        atlas.add(another)
+    with pytest.raises(AtlasFullError, match="larger capacity"):
+        atlas.add(made(noise(5, 5)))
+    assert atlas.statistics()[:2] == (1, 4_096)
+    textures.pop()
+    atlas.add(another)
+    atlas.on_full = lambda pixels: bool(textures.pop())
+    one_more = made(noise(5, 5))
+    atlas.add(one_more)
+    assert atlas.statistics()[:2] == (2, 4_096)
+    assert shown(atlas, one_more) == noise(5, 5).tobytes()
+
+
+def test_an_image_that_waits_for_its_end_is_written_again_if_need_be(
+    window: arcade.Window,
+) -> None:
+    """Making a number free for its new texture frees the image, whose textures are gone."""
+    atlas = ReclaimingAtlas((64, 64), ctx=window.ctx, capacity=1)
+    data, other = ImageData(noise(4, 4)), ImageData(noise(4, 4, 1))
+    going = arcade.Texture(data, hit_box_points=POINTS)
+    atlas.add(going)
+    kept = [
+        arcade.Texture(other, hash=str(number), hit_box_points=POINTS) for number in range(4_095)
+    ]
+    for texture in kept:
+        atlas.add(texture)
+    del going
+    assert atlas.statistics()[:2] == (2, 4_096)
+    back = arcade.Texture(data, hash="back", hit_box_points=POINTS)
+    atlas.add(back)
+    assert atlas.statistics()[:2] == (2, 4_096)
+    assert shown(atlas, back) == noise(4, 4).tobytes()
+
+
+# ----------------------------------------------------------------------------------------- resizing
+
+
+@pytest.mark.parametrize("size", [(512, 512), (256, 256), (1024, 128), (200, 256)])
+def test_resizing_keeps_every_pixel(atlas: ReclaimingAtlas, size: tuple[int, int]) -> None:
+    """Borders, flips, numbers and placeholders too, with free room in between."""
+    draw = random.Random(3)
+    textures = []
+    for number in range(30):
+        textures.append(made(noise(draw.randint(1, 40), draw.randint(1, 40), number)))
+        atlas.add(textures[-1])
+    del textures[::3]
+    textures += [one.flip_left_right() for one in textures[:5]]
+    for texture in textures:
+        atlas.add(texture)
+    waiting = stored(atlas, "later", 10, 10)
+    atlas.reserve(waiting, GRAY)
+    atlas.upload_rows("later", bytes(14 * 4 * 3), 0, 3)
+    numbers = [atlas.get_texture_id(texture) for texture in textures]
+    atlas.resize(size, force=True)
+    assert atlas.size == size
+    assert atlas.version == atlas.statistics().resizes == 1
+    for texture, number in zip(textures, numbers, strict=True):
+        assert area(atlas, texture) == bordered(texture.image, corners=False)
+        assert atlas.add(texture)[0] == number
+    assert area(atlas, waiting) == bytes(14 * 4 * 3) + bytes(GRAY) * (14 * 11)
+    assert atlas.upload("later", bordered(noise(10, 10)))
+    atlas.rebuild()
+    assert shown(atlas, waiting) == noise(10, 10).tobytes()
+    del texture, waiting
+    textures.clear()
+    assert_empty(atlas)
+
+
+def test_a_name_whose_texture_died_meanwhile_moves_along(
+    atlas: ReclaimingAtlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A texture that goes in the middle of a resize, and comes back before it is reclaimed."""
+    textures = [made(noise(40, 40, 1)), made(noise(60, 60, 2)).flip_left_right()]
+    for texture in textures:
+        atlas.add(texture)
+    name = texture.atlas_name
+    data = texture.image_data
+    del texture
+    reclaim = atlas.reclaim
+    monkeypatch.setattr(atlas, "reclaim", lambda: (reclaim(), textures.pop()))
+    atlas.resize((300, 300))
+    monkeypatch.undo()
+    back = arcade.Texture(data, hit_box_points=POINTS).flip_left_right()
+    assert back.atlas_name == name
+    _, region = atlas.add(back)
+    image = atlas.get_image_region_info(data.hash)
+    assert (region.x, region.y) == (image.x, image.y)
+    assert region.texture_coordinates[2] == image.x / 300
+    assert shown(atlas, back) == noise(60, 60, 2).tobytes()
+
+
+def test_a_resize_that_fails_changes_nothing(atlas: ReclaimingAtlas) -> None:
+    """Too small for the images, or larger than the graphics card can."""
+    textures = fill(atlas)
+    before = books(atlas)
+    with pytest.raises(AtlasFullError, match=r"9 images of 41,616 pixels do not fit .* 128×128"):
+        atlas.resize((128, 128))
+    with pytest.raises(ValueError, match=r"up to \d+×\d+"):
+        atlas.resize((1 << 20, 64))
+    assert books(atlas) == before
+    atlas.resize(atlas.size)
+    assert books(atlas) == before
+    assert len(textures) == 9
+
+
+# ------------------------------------------------------------------------------------------ threads
+
+
+def in_a_thread(work: Callable[[], object]) -> list[BaseException]:
+    caught: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return caught
+
+
+def test_other_threads_are_refused(atlas: ReclaimingAtlas) -> None:
+    """Everything that touches the graphics card names itself; statistics are for anybody."""
+    texture = plain("a", GRAY)
+    calls: dict[str, Callable[[], object]] = {
+        "add": lambda: atlas.add(texture),
+        "reserve": lambda: atlas.reserve(texture, GRAY),
+        "add_pixels": lambda: atlas.add_pixels(texture, b""),
+        "upload": lambda: atlas.upload("a", b""),
+        "upload_rows": lambda: atlas.upload_rows("a", b"", 0, 1),
+        "reclaim": atlas.reclaim,
+        "resize": lambda: atlas.resize((512, 512)),
+        "read_image": lambda: atlas.read_image("a"),
+    }
+    for name, call in calls.items():
+        (error,) = in_a_thread(call)
+        assert isinstance(error, WrongThreadError)
+        assert f"ReclaimingAtlas.{name} " in str(error)
+    assert in_a_thread(atlas.statistics) == []
+    assert_empty(atlas)
+
+
+def test_textures_may_be_dropped_by_any_thread_while_others_are_added(
+    window: arcade.Window,
+) -> None:
+    """4,000 last references go in three other threads, in the middle of `add` and `reclaim`."""
+    atlas = ReclaimingAtlas((1024, 1024), ctx=window.ctx)
+    dropped: deque[arcade.Texture] = deque()
+    stop = threading.Event()
+
+    def drop() -> None:
+        while not stop.is_set() or dropped:
+            try:
+                dropped.popleft()
+            except IndexError:
+                stop.wait(0.0001)
+
+    threads = [threading.Thread(target=drop) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    pixels = [bytes((number, 1, 2, 255)) * (20 * 20) for number in range(256)]
+    kept: list[arcade.Texture] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # the threads interrupt every call many times
+    try:
+        for number in range(4_000):
+            # Names come again, so that one is added while its former texture goes.
+            texture = stored(atlas, str(number % 700), 16, 16)
+            atlas.add_pixels(texture, pixels[number % 700 % 256])
+            if number % 100 == 0:
+                kept.append(texture)
+            dropped.append(texture)
+            del texture
+            if number % 50 == 0:
+                atlas.reclaim(20)
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    for texture in kept:
+        color = int(texture.image_data.hash) % 256
+        assert shown(atlas, texture) == bytes((color, 1, 2, 255)) * 256
+    del texture
+    kept.clear()
+    assert_empty(atlas)
+
+
+def test_an_atlas_goes_although_its_textures_stay(window: arcade.Window) -> None:
+    """Nothing of a texture holds the atlas, and its end is no business of an atlas that is gone."""
+    atlas = ReclaimingAtlas((64, 64), ctx=window.ctx)
+    texture = plain("a", GRAY, (8, 8))
+    atlas.add(texture)
+    (watch,) = atlas._watches.values()
+    gone = weakref.ref(atlas)
+    del atlas
+    gc.collect()
+    assert gone() is None
+    assert watch() is texture
+
+
+# ------------------------------------------------------------------------------------------ drawing
+
+
+def drawn(window: arcade.Window, sprites: arcade.SpriteList[Any]) -> Image.Image:
+    window.ctx.screen.use()
+    window.clear(color=(0, 0, 0, 255))
+    sprites.draw()
+    data = window.ctx.screen.read(viewport=(0, 0, 128, 128), components=4)
+    return Image.frombytes("RGBA", (128, 128), data).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+
+
+def test_a_sprite_list_draws_the_right_pixels_before_and_after_a_resize(
+    window: arcade.Window, atlas: ReclaimingAtlas
+) -> None:
+    """Each sprite shows its own texture, and keeps it when the textures move."""
+    colors = [(200, 0, 0, 255), (0, 200, 0, 255), (0, 0, 200, 255)]
+    first = plain("gone", GRAY)
+    atlas.add(first)
+    sprites: arcade.SpriteList[Any] = arcade.SpriteList(atlas=atlas)
+    for number, color in enumerate(colors):
+        texture = plain(str(number), color, (16 + 2 * number, 16))
+        sprites.append(arcade.Sprite(texture, center_x=24 + 40 * number, center_y=64))
+    sprites.initialize()
+    before = drawn(window, sprites)
+    for number, color in enumerate(colors):
+        assert before.getpixel((24 + 40 * number, 64)) == color
+    assert len({color for _, color in before.getcolors()}) == 4
+    del first
+    atlas.resize((512, 512))
+    assert drawn(window, sprites).tobytes() == before.tobytes()
+    atlas.rebuild()
+    assert drawn(window, sprites).tobytes() == before.tobytes()
+    sprites.clear()
+
+
+def test_neighbours_in_the_atlas_do_not_show(window: arcade.Window, atlas: ReclaimingAtlas) -> None:
+    """Scaled and turned with smoothing, an image between images of another color stays its own."""
+    around = [plain(f"around {number}", (0, 255, 0, 255), (16, 16)) for number in range(8)]
+    middle = stored(atlas, "middle", 16, 16)
+    for texture in around[:4]:
+        atlas.add(texture)
+    atlas.add_pixels(middle, bordered(Image.new("RGBA", (16, 16), (255, 0, 0, 255))))
+    for texture in around[4:]:
+        atlas.add(texture)
+    sprites: arcade.SpriteList[Any] = arcade.SpriteList(atlas=atlas)
+    sprites.append(arcade.Sprite(middle, 3.3, center_x=64.4, center_y=63.7, angle=17))
+    picture = drawn(window, sprites)
+    assert picture.getpixel((64, 64)) == (255, 0, 0, 255)
+    assert max(color[1] for _, color in picture.getcolors(1 << 16)) == 0
+    sprites.clear()
+
+
+def test_a_flipped_texture_is_drawn_flipped(window: arcade.Window, atlas: ReclaimingAtlas) -> None:
+    """From an image that has no Pillow image at all."""
+    image = Image.new("RGBA", (32, 32), (255, 0, 0, 255))
+    image.paste((0, 0, 255, 255), (0, 0, 16, 32))
+    texture = stored(atlas, "halves", 32, 32)
+    atlas.add_pixels(texture, bordered(image))
+    sprites: arcade.SpriteList[Any] = arcade.SpriteList(atlas=atlas)
+    sprites.append(arcade.Sprite(texture, center_x=32, center_y=64))
+    sprites.append(arcade.Sprite(texture.flip_left_right(), center_x=96, center_y=64))
+    picture = drawn(window, sprites)
+    reds = [picture.getpixel((x, 64))[0] for x in (22, 42, 86, 106)]
+    assert reds == [0, 255, 255, 0]
+    sprites.clear()
