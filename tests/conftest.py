@@ -1,13 +1,18 @@
-"""Hypothesis profiles, and the time limit that goes with the long one."""
+"""Hypothesis profiles, the time limit that goes with the long one, and a screen for windows."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 NIGHTLY_TIMEOUT_S = 1800
+NEEDS_DISPLAY = os.environ.get("ARCADE_PREFABS_NEEDS_DISPLAY") == "1"  # .ci/run sets it
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "normal")
 
 settings.register_profile(
@@ -35,3 +40,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(NIGHTLY_TIMEOUT_S))
+
+
+def give_up(reason: str) -> None:
+    """Skip the test; in CI, which skips nothing, fail it."""
+    if NEEDS_DISPLAY:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """An X display's name: the one there is, or that of an Xvfb, which has no monitor."""
+    if not sys.platform.startswith("linux"):
+        give_up("X is for Linux")
+    if os.environ.get("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    program = shutil.which("Xvfb")
+    if program is None:
+        give_up("there is neither a DISPLAY nor Xvfb")
+    assert program is not None
+    told, tell = os.pipe()
+    command = [program, "-displayfd", str(tell), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
+    with subprocess.Popen(
+        command,
+        pass_fds=[tell],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            os.close(tell)
+            with open(told, encoding="ascii") as pipe:  # noqa: PTH123 - a pipe has no path
+                number = pipe.readline().strip()  # comes once the server is ready; "" if it died
+            if not number:
+                give_up("Xvfb did not start")
+            yield f":{number}"
+        finally:
+            server.terminate()
