@@ -1,6 +1,8 @@
 """Prefabs and streaming worlds for Python Arcade that never stutter.
 
-Drop RON files into ``assets/prefabs``, register your own components, and spawn.
+Drop RON files into ``assets/prefabs``, register your own components, `attach` the plugin to a
+window, and spawn. What needs Arcade is imported when it is first asked for, for tools and worker
+processes do without.
 
 >>> from dataclasses import dataclass
 >>> import arcade_prefabs
@@ -10,11 +12,17 @@ Drop RON files into ``assets/prefabs``, register your own components, and spawn.
 ...     max: int
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import (
     ArcadePrefabsError,
     AssetChangedError,
     AssetError,
     AssetTooLargeError,
+    AtlasFullError,
     BakeCancelledError,
     DependencyError,
     LoadCancelledError,
@@ -24,18 +32,26 @@ from .errors import (
     LocatedError,
     MissingAssetError,
     MissingPrefabError,
+    PluginError,
     PrefabCycleError,
     PrefabError,
     ProcessorError,
     QueueFullError,
     RegistryError,
     RonError,
+    SpawnError,
     StoreError,
     UnknownNameError,
     UnreadableAssetError,
     UnsafePathError,
+    WrongThreadError,
 )
 from .prefab import ComponentRegistry, Prefab, Variant, component, default_registry
+
+if TYPE_CHECKING:
+    from .loading import Priority
+    from .plugin import PrefabPlugin, attach
+    from .spawning.entity import Entity, EntityState
 
 __version__ = "0.1.0"
 
@@ -44,9 +60,12 @@ __all__ = [
     "AssetChangedError",
     "AssetError",
     "AssetTooLargeError",
+    "AtlasFullError",
     "BakeCancelledError",
     "ComponentRegistry",
     "DependencyError",
+    "Entity",
+    "EntityState",
     "LoadCancelledError",
     "LoadError",
     "LoadTimeoutError",
@@ -54,18 +73,39 @@ __all__ = [
     "LocatedError",
     "MissingAssetError",
     "MissingPrefabError",
+    "PluginError",
     "Prefab",
     "PrefabCycleError",
     "PrefabError",
+    "PrefabPlugin",
+    "Priority",
     "ProcessorError",
     "QueueFullError",
     "RegistryError",
     "RonError",
+    "SpawnError",
     "StoreError",
     "UnknownNameError",
     "UnreadableAssetError",
     "UnsafePathError",
     "Variant",
+    "WrongThreadError",
+    "attach",
     "component",
     "default_registry",
 ]
+
+_LATER = {
+    "Entity": "spawning.entity",
+    "EntityState": "spawning.entity",
+    "PrefabPlugin": "plugin",
+    "Priority": "loading",
+    "attach": "plugin",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{module}", __name__), name)

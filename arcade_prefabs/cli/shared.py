@@ -17,6 +17,7 @@ from urllib.parse import quote
 from ..errors import ArcadePrefabsError, LocatedError
 from ..pipeline import AssetPipeline
 from ..prefab import ComponentRegistry, default_registry
+from ..spawning import texture_processor
 
 __all__ = [
     "CANNOT_RUN",
@@ -184,7 +185,13 @@ def opened(options: argparse.Namespace, *, jobs: int | None = 0) -> Generator[As
         check_store(Path(options.store))
     try:
         with AssetPipeline(
-            options.assets, registry=registry, handles=handles, store=options.store, jobs=jobs
+            options.assets,
+            # What the plugin has, or it and this tool would bake all images in turns.
+            processors=[texture_processor()],
+            registry=registry,
+            handles=handles,
+            store=options.store,
+            jobs=jobs,
         ) as pipeline:
             yield pipeline
     except BrokenPipeError:

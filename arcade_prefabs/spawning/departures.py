@@ -1,0 +1,112 @@
+"""`Departures`: how entities, and parts of them, go: hooks, lists of sprites, the index."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from itertools import chain
+from typing import Final
+
+from ..loading import MainThreadQueue, Step
+from .entities import Entities
+from .entity import Entity
+
+__all__ = ["Departures"]
+
+_log = logging.getLogger("arcade_prefabs")
+
+# As many are taken out of their lists at once; more of them in steps of so many sprites.
+_AT_ONCE: Final = 50
+_SPRITES: Final = 25
+
+
+class Departures:
+    """Takes entities out of the world.
+
+    Args:
+        entities: What is alive.
+        queue: Where steps of large departures wait.
+
+    Main thread.
+    """
+
+    def __init__(self, entities: Entities, queue: MainThreadQueue) -> None:
+        self._entities = entities
+        self._queue = queue
+        self._leaving: list[list[Entity]] = []
+        self._closed = False
+
+    def say_goodbye(self, entities: Sequence[Entity]) -> None:
+        """Call the hooks of entities that are about to go."""
+        for entity in entities:
+            if entity._plan is not None:
+                self.say_goodbye_to(entity, entity._plan.names)
+
+    def say_goodbye_to(self, entity: Entity, names: Sequence[str]) -> None:
+        """Call the hooks of some components of an entity that are about to go."""
+        for hook, one, component in self._entities.hooks(entity, names, born=False):
+            try:
+                hook(one, one[component])
+            except Exception:
+                _log.exception("an on_despawn hook failed for %r", entity)
+
+    def remove_parts(self, parts: Sequence[Entity]) -> None:
+        """Take parts out of an entity that stays, all of their children being among them.
+
+        Hooks have been called.
+        """
+        for entity in parts:
+            parent = entity.parent
+            if parent is not None and parent._children:
+                parent._children = [one for one in parent._children if one is not entity]
+            if entity._plan is not None:
+                self._entities.drop(entity, entity._plan)
+                entity._plan = None
+        self.remove(parts)
+
+    def remove(self, entities: Sequence[Entity]) -> None:
+        """Take the sprites of entities out of all lists: many of them in steps."""
+        for entity in entities:
+            if entity._animation is not None:
+                entity._animation.stop()
+        if len(entities) <= _AT_ONCE or self._closed:
+            for entity in entities:
+                self.drop_sprite(entity)
+        else:
+            self._leaving.append(list(entities))
+            removal = self._removal(self._leaving[-1])
+            self._queue.post(removal, "retire", Step("remove", _SPRITES))
+
+    def _removal(self, entities: list[Entity]) -> Generator[Step, None, None]:
+        while entities:
+            for entity in entities[-_SPRITES:]:
+                self.drop_sprite(entity)
+            del entities[-_SPRITES:]
+            yield Step("remove", _SPRITES)
+        self._leaving = [one for one in self._leaving if one is not entities]
+
+    def drop_sprite(self, entity: Entity) -> None:
+        """Take an entity's sprite, and that of its text, out of all of their lists."""
+        if entity._animation is not None:
+            entity._animation.stop()
+        sprite, entity._sprite = entity._sprite, None
+        # Whoever keeps the entity keeps no room in the atlas with it.
+        entity._frames, entity._animation = (), None
+        if sprite is not None:
+            self._entities.drop_sprite(sprite)
+            sprite.remove_from_sprite_lists()
+        self.drop_label(entity)
+
+    def drop_label(self, entity: Entity) -> None:
+        """Take the sprite of an entity's text out of all of its lists."""
+        label, entity._label = entity._label, None
+        if label is not None:
+            self._entities.drop_sprite(label.sprite)
+            label.sprite.remove_from_sprite_lists()
+
+    def finish(self) -> None:
+        """There are no frames any more: what was to go in steps goes now, and from now on."""
+        self._closed = True
+        for entity in chain.from_iterable(self._leaving):
+            self.drop_sprite(entity)
+        self._leaving.clear()

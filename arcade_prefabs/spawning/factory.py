@@ -1,0 +1,370 @@
+"""`EntityFactory`: prefabs become entities, in slices within the budget of frames."""
+
+from __future__ import annotations
+
+import logging
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from arcade import Texture
+
+from ..errors import PluginError
+from ..loading import AsyncPrefabLoader, Handle, LoadEvent, Priority, Step
+from ..loading.names import asset_id
+from .animation import Animator
+from .departures import Departures
+from .dressing import Dressing
+from .entities import Entities
+from .entity import Entity
+from .labels import LabelLook, Labels
+from .layers import Layers, SpawnScene, Walls, check_scene
+from .looks import TextureRef
+from .overrides import OverrideMap, Overrides
+from .placement import checked_place
+from .plans import SpawnPlan
+from .reloading import Reloader
+from .spawn_group import SpawnGroup
+from .spawning import Spawning
+from .textures import LoadedTexture, TextureStore
+from .threads import ThreadGuard
+
+__all__ = ["EntityFactory"]
+
+_log = logging.getLogger("arcade_prefabs")
+
+# Parts that are built in one step: 0.1 to 0.2 ms.
+_PARTS: Final = 12
+# What has fewer parts is built at once when it is spawned, if everything is there...
+_SMALL: Final = 50
+# ...and as long as that took no more than this of the frame: a hundred small entities.
+_AT_ONCE_S: Final = 0.001
+# A hook that spawns what has the same hook: each is built later than the one before from then on.
+_DEEPEST: Final = 4
+
+
+class EntityFactory:
+    """Spawns and despawns.
+
+    Args:
+        loader: Where prefabs come from.
+        textures: Their images.
+        labels: Their texts.
+        layers: Where sprites go.
+        clock: Seconds, as `time.perf_counter` gives them.
+
+    Attributes:
+        textures: See above.
+        labels: See above.
+        layers: See above.
+        entities: What is alive.
+        walls: Its solid sprites.
+        animator: Its animations.
+        dressing: How it gets its sprites.
+        departures: How what is alive goes.
+        guard: Refuses other threads.
+        on_failure: Called with the id and the error of what could not be spawned.
+        spent_s: Seconds that `spawn` took since somebody set it to 0, which each frame does.
+
+    Main thread.
+    """
+
+    def __init__(
+        self,
+        loader: AsyncPrefabLoader,
+        textures: TextureStore,
+        labels: Labels,
+        layers: Layers,
+        entities: Entities,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.textures = textures
+        self.labels = labels
+        self.layers = layers
+        self.entities = entities
+        self.registry = entities.registry
+        self.walls = Walls()
+        self.animator = Animator(self.texture_or_none)
+        self.dressing = Dressing(self)
+        self.departures = Departures(entities, loader.queue)
+        self.guard = ThreadGuard()
+        self._loader = loader
+        self._clock = clock
+        self.on_failure: Callable[[str, Exception], None] = lambda _id, _error: None
+        self.spent_s = 0.0
+        # One handle for all entities of a prefab.
+        self._handles: weakref.WeakValueDictionary[str, Handle[Any]] = weakref.WeakValueDictionary()
+        self._groups: dict[str, SpawnGroup] = {}  # prefabs that are waited for
+        self._queue: deque[Spawning] = deque()
+        self._pending: dict[Spawning, None] = {}  # what is on its way, and in no group
+        self._building = False
+        self._depth = 0
+        self._reloader = Reloader(self, loader.queue)
+        loader.add_listener(self._heard)
+
+    # -------------------------------------------------------------------------------------- spawn
+
+    def spawn(
+        self,
+        prefab: str | Handle[Any],
+        position: tuple[float, float],
+        angle: float,
+        scale: float | tuple[float, float],
+        overrides: OverrideMap | None,
+        scene: SpawnScene | None,
+        priority: Priority,
+        progressive: bool,
+    ) -> Entity:
+        """See `PrefabPlugin.spawn`."""
+        started = self._clock()
+        name = asset_id(prefab) if isinstance(prefab, str) else prefab.id
+        local = checked_place(position, angle, scale)
+        if scene is not None:
+            check_scene(scene)
+        group = self._groups.get(name)
+        if group is not None and overrides is None and priority is Priority.NORMAL:
+            spawning = Spawning(self, group.handle, scene, None, progressive)
+            entity = spawning.entity = Entity(spawning, name, None, None, local)
+            group.members[spawning] = None
+        else:
+            own = None if overrides is None else Overrides(overrides, self.registry)
+            spawning = Spawning(self, self._handle(name, priority), scene, own, progressive)
+            entity = spawning.entity = Entity(spawning, name, None, None, local)
+            self._pending[spawning] = None
+            self._depth += 1  # hooks of what is spawned at once may spawn, too
+            try:
+                self._begin(spawning, at_once=self._depth <= _DEEPEST)
+            finally:
+                self._depth -= 1
+        self.spent_s += self._clock() - started
+        return entity
+
+    def _handle(self, name: str, priority: Priority) -> Handle[Any]:
+        handle = self._handles.get(name)
+        if handle is None or handle.cancelled or handle.error is not None:
+            # A failed load is tried again: perhaps its file is there by now.
+            handle = self._handles[name] = self._loader.load(name, priority=priority)
+        elif priority is not Priority.NORMAL and not handle.done:
+            return self._loader.load(name, priority=priority)
+        return handle
+
+    def load_texture(self, ref: TextureRef, on_done: Callable[[Handle[Any]], None]) -> Handle[Any]:
+        """Load an image that no prefab brings with it."""
+        return self._loader.load(ref.path, settings=dict(ref.settings) or None, on_done=on_done)
+
+    def texture_or_none(self, ref: TextureRef) -> LoadedTexture | None:
+        """The texture of an image, if it is there."""
+        return self.textures.get(ref)
+
+    # -------------------------------------------------------------------------------------- steps
+
+    def _begin(self, spawning: Spawning, *, at_once: bool = False) -> None:
+        """Have it built, or wait for what is not there yet."""
+        handle = spawning.handle
+        if handle is None:
+            return
+        if handle.error is not None:
+            spawning.fail(handle.error)
+            return
+        if handle.value is not None:
+            try:
+                missing = spawning.prepare()
+            except Exception as error:
+                spawning.fail(error)
+                return
+            if not missing:
+                self._enqueue(spawning, at_once=at_once)
+                return
+            if spawning.overrides is not None:
+                spawning.wait_for(missing)
+                return
+        group = self._groups.get(handle.id)
+        if group is None:
+            group = self._groups[handle.id] = SpawnGroup(self, handle)
+            if handle.value is not None:
+                group.loaded()
+        group.members[spawning] = None
+        self._pending.pop(spawning, None)
+
+    def _heard(self, event: LoadEvent) -> None:
+        group = self._groups.get(event.id)
+        if event.kind == "loaded":
+            if group is not None:
+                group.loaded()
+        elif event.kind in ("reloaded", "dependency_reloaded"):
+            if group is not None:
+                group.loaded()  # it may need other textures now
+            handle = self._handles.get(event.id)
+            if handle is not None:
+                self._reloader.prefab_changed(handle)
+        elif event.kind == "failed":
+            if group is not None:
+                group.fail(event.error)
+            self._reloader.give_up(event.id)
+
+    def release(self, group: SpawnGroup) -> None:
+        """All that a group waited for is there: have its members built."""
+        if self._groups.get(group.handle.id) is group:
+            del self._groups[group.handle.id]
+        self._pending.update(group.members)
+        self._queue.extend(group.members)
+        self._go_on()
+
+    def leave(self, spawning: Spawning) -> None:
+        """Wait for nothing any more on behalf of a spawn."""
+        group = self._groups.get(spawning.id)
+        if group is not None:
+            group.members.pop(spawning, None)
+            if not group.members:
+                group.stop()
+                del self._groups[spawning.id]
+
+    def arrived(self, spawning: Spawning) -> None:
+        """Textures came that a single spawn was waiting for."""
+        self._begin(spawning)
+
+    def _enqueue(self, spawning: Spawning, *, at_once: bool) -> None:
+        """Build it: at once if that takes next to nothing, otherwise within the budget."""
+        plan = spawning.plan
+        small = plan is not None and len(plan.parts) <= _SMALL and not self._undrawn(plan)
+        if at_once and small and self.spent_s < _AT_ONCE_S and not self._queue:
+            self.finish_now(spawning)
+            return
+        self._queue.append(spawning)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._building and self._queue:
+            self._building = True
+            self._loader.queue.post(self._build(), "spawn", Step("spawn", _PARTS))
+
+    def done(self, spawning: Spawning) -> None:
+        """A spawn is alive, or never will be."""
+        self._pending.pop(spawning, None)
+
+    @property
+    def waiting(self) -> int:
+        """How many entities wait for something, or are being built."""
+        return len(self._pending) + sum(len(one.members) for one in self._groups.values())
+
+    @property
+    def queued(self) -> bool:
+        """Whether anything can be built now."""
+        return bool(self._queue)
+
+    def _build(self) -> Generator[Step, None, None]:
+        try:
+            while self._queue:
+                left = _PARTS
+                while self._queue and left > 0:
+                    spawning = self._queue.popleft()
+                    if spawning.done or (spawning.plan is None and not self._prepared(spawning)):
+                        continue
+                    pictures = yield from self._draw_labels(spawning)
+                    before = spawning.parts_left
+                    left -= min(before, left) + 1  # one for what it costs beside its parts
+                    while not spawning.done and not self._advance(spawning, _PARTS):
+                        yield Step("spawn", _PARTS)
+                    if before > _PARTS:
+                        yield from spawning.show_built()
+                    self._complete(spawning)
+                    del pictures  # its sprites hold them now
+                yield Step("spawn", _PARTS)
+        finally:
+            self._building = False
+
+    def _undrawn(self, plan: SpawnPlan) -> list[LabelLook]:
+        return [look for look in plan.labels if self.labels.get(look) is None]
+
+    def _draw_labels(self, spawning: Spawning) -> Generator[Step, None, list[Texture]]:
+        """Draw the texts that it needs, each in a step of its own."""
+        drawn = []
+        plan = spawning.plan
+        for look in plan.labels if plan is not None else ():
+            if self.labels.get(look) is None:
+                yield Step("text", 1)
+            if spawning.done:
+                break
+            try:
+                drawn.append(self.labels.draw(look))
+            except Exception as error:
+                spawning.fail(error)
+        return drawn
+
+    def _prepared(self, spawning: Spawning) -> bool:
+        """Whether it can be built; if not, it waits again, or has failed."""
+        try:
+            handle = spawning.handle
+            if handle is not None and handle.value is not None and not spawning.prepare():
+                return True
+        except Exception as error:
+            spawning.fail(error)
+            return False
+        self._begin(spawning)
+        return False
+
+    def _advance(self, spawning: Spawning, most: int) -> bool:
+        try:
+            return spawning.build(most)
+        except Exception as error:
+            spawning.fail(error)
+            return False
+
+    def _complete(self, spawning: Spawning) -> None:
+        if spawning.done:
+            return
+        try:
+            spawning.complete()
+        except Exception as error:
+            spawning.fail(error)
+            return
+        handle = spawning.handle
+        if handle is not None and handle.value is not spawning.prefab:
+            self._reloader.prefab_changed(handle)  # while it was being built
+
+    def finish_now(self, spawning: Spawning) -> None:
+        """Build all of it at once, if that is possible."""
+        if spawning.plan is None:
+            try:
+                handle = spawning.handle
+                if handle is None or handle.value is None or spawning.prepare():
+                    return
+            except Exception as error:
+                spawning.fail(error)
+                return
+        if self._advance(spawning, spawning.parts_left):
+            for _ in spawning.show_built():
+                pass
+            self._complete(spawning)
+
+    # ---------------------------------------------------------------------------------------- end
+
+    def tell_failure(
+        self, identifier: str, error: Exception, handle: Handle[Any] | None = None
+    ) -> None:
+        """Let it be known that a spawn failed; of loads that failed, the loader tells."""
+        if not isinstance(error, PluginError) and (handle is None or error is not handle.error):
+            _log.warning("%s cannot be spawned: %s", identifier, error)
+            self.on_failure(identifier, error)
+
+    def clear(self) -> None:
+        """Despawn everything."""
+        for spawning in self._unfinished():
+            spawning.despawn(spawning.entity)
+        for entity in list(self.entities):
+            entity.despawn()
+
+    def close(self) -> None:
+        """Spawn nothing any more; what is alive stays."""
+        for spawning in self._unfinished():
+            spawning.fail(PluginError("the plugin was detached before it was there"))
+        self._queue.clear()
+        self.animator.clear()
+        self.departures.finish()
+
+    def _unfinished(self) -> list[Spawning]:
+        groups = [one for group in self._groups.values() for one in group.members]
+        return [*self._pending, *groups]

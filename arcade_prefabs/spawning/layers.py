@@ -1,0 +1,120 @@
+"""Where sprites go: named layers to draw, and lists of walls for physics engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from arcade import Scene, SpriteList
+
+from ..errors import SpawnError
+from ..prefab.suggest import did_you_mean
+
+__all__ = ["Layers", "SpawnScene", "Walls", "check_scene"]
+
+SpawnScene: TypeAlias = Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]
+"""What entities can be spawned into: a scene with named layers, one list for all of them, or lists
+by the names of layers."""
+
+DEFAULT_GROUP: Final = "default"
+
+
+def check_scene(scene: object) -> None:
+    """Refuse what nothing can be spawned into.
+
+    Raises:
+        TypeError: It is neither a scene nor a list of sprites, nor lists by names.
+    """
+    if not isinstance(scene, Scene | SpriteList | Mapping):
+        raise TypeError(
+            "a scene to spawn into is an arcade.Scene, an arcade.SpriteList, or a mapping of "
+            f"layers to lists, not {type(scene).__name__}"
+        )
+
+
+class Layers:
+    """The plugin's own scene, and the lists that sprites of other scenes belong into.
+
+    Args:
+        names: Layers of the own scene, from the bottom to the top; further ones come above them
+            as prefabs name them.
+
+    Attributes:
+        scene: The plugin's own.
+
+    Main thread.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.scene = Scene()
+        for name in names:
+            self.scene.add_sprite_list(name)
+
+    def list_of(self, scene: SpawnScene | None, layer: str) -> SpriteList[Any]:
+        """The list that the sprites of a layer belong into; a scene gets a new one if need be.
+
+        Raises:
+            SpawnError: The scene is a mapping without that layer.
+        """
+        target = self.scene if scene is None else scene
+        if isinstance(target, SpriteList):
+            return target
+        try:
+            return target[layer]
+        except KeyError:
+            if isinstance(target, Scene):
+                return target.add_sprite_list(layer)
+            hint = did_you_mean(layer, target) or f"it has: {', '.join(target)}"
+            raise SpawnError(f"the scene has no layer {layer!r}; {hint}") from None
+
+
+class Walls:
+    """The sprites that things stop at, as physics engines want them: lists, one for each group.
+
+    Example::
+
+        engine = arcade.PhysicsEnginePlatformer(player, walls=prefabs.walls)
+        prefabs.walls.connect(engine)  # so that lists that come later are known to it, too
+
+    Their sprites are those of solid colliders. The lists are not for drawing.
+
+    Main thread.
+    """
+
+    def __init__(self) -> None:
+        self._lists: dict[str, SpriteList[Any]] = {}
+        self._engines: list[Any] = []
+        self.group(DEFAULT_GROUP)
+
+    def __iter__(self) -> Iterator[SpriteList[Any]]:
+        return iter(tuple(self._lists.values()))
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    def group(self, name: str) -> SpriteList[Any]:
+        """The solid sprites of one collision group; the list stays the same one."""
+        found = self._lists.get(name)
+        if found is None:
+            # Never drawn, so it needs no buffers; the hash keeps collisions on the processor.
+            found = self._lists[name] = SpriteList(use_spatial_hash=True, lazy=True)
+            for engine in self._engines:
+                engine.walls.append(found)
+        return found
+
+    def connect(self, engine: Any) -> None:
+        """Keep the walls of a physics engine current: lists that come later are added to them.
+
+        Args:
+            engine: An `arcade.PhysicsEngineSimple` or `arcade.PhysicsEnginePlatformer`.
+        """
+        known = {id(one) for one in engine.walls}
+        for one in self:
+            if id(one) not in known:
+                engine.walls.append(one)
+        if not any(one is engine for one in self._engines):
+            self._engines.append(engine)
+
+    def disconnect(self, engine: Any) -> None:
+        """Leave an engine as it is from now on."""
+        self._engines = [one for one in self._engines if one is not engine]

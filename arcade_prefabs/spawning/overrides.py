@@ -1,0 +1,132 @@
+"""What an entity has of its own, laid over its prefab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from ..errors import LocatedError, SpawnError, UnknownNameError
+from ..prefab import ComponentRegistry
+from ..prefab.suggest import did_you_mean
+from .plans import PartPlan, PlacedPart, SpawnPlan, plan_part
+
+__all__ = ["OverrideMap", "Overrides", "paths_of"]
+
+OverrideMap: TypeAlias = Mapping[str, Any] | Iterable[Any]
+"""Fields by component, ``{"Health": {"max": 5}}``, those of a child behind its name,
+``{"lamp/Light": {"radius": 90}}``; or whole components, ``[Health(max=5)]``."""
+
+
+class Overrides:
+    """Overrides that were checked as far as they can be without their prefab.
+
+    Args:
+        given: See `OverrideMap`.
+        registry: The components that there are.
+
+    Raises:
+        UnknownNameError: A component is not registered.
+        TypeError: They are neither a mapping by names nor components.
+        SpawnError: They are no overrides.
+
+    Main thread.
+    """
+
+    def __init__(self, given: OverrideMap, registry: ComponentRegistry) -> None:
+        self._fields: dict[str, dict[str, dict[str, Any]]] = {}
+        self._typed: dict[str, dict[str, Any]] = {}
+        if isinstance(given, str) or not isinstance(given, Mapping | Iterable):
+            raise TypeError(
+                "overrides are a mapping of components to their fields, or whole components, not "
+                f"{given!r}"
+            )
+        pairs = given.items() if isinstance(given, Mapping) else _named(given, registry)
+        for key, value in pairs:
+            if not isinstance(key, str):
+                raise TypeError(f"an override is named by a component, as a string, not {key!r}")
+            path, _, name = key.rpartition("/")
+            known = registry.get(name)
+            if known is None:
+                hint = did_you_mean(name, registry.names())
+                raise UnknownNameError(f"unknown component `{name}`", hint=hint)
+            if isinstance(value, known.cls):
+                self._typed.setdefault(path, {})[name] = value
+            elif isinstance(value, Mapping):
+                unknown = [one for one in value if one not in known.plan.fields]
+                if unknown:
+                    hint = did_you_mean(unknown[0], known.plan.fields)
+                    raise UnknownNameError(f"`{name}` has no field `{unknown[0]}`", hint=hint)
+                self._fields.setdefault(path, {})[name] = dict(value)
+            else:
+                raise SpawnError(
+                    f"an override of `{name}` must be a mapping of its fields, or a `{name}`, "
+                    f"got {value!r}"
+                )
+
+    def applied(self, plan: SpawnPlan, registry: ComponentRegistry) -> SpawnPlan:
+        """A plan with these overrides.
+
+        Raises:
+            SpawnError: There is no such child.
+            ArcadePrefabsError: A component refuses its fields.
+        """
+        numbers = {path: number for number, path in enumerate(paths_of(plan))}
+        parts = list(plan.parts)
+        for path in {**self._fields, **self._typed}:
+            number = numbers.get(path)
+            if number is None:
+                hint = did_you_mean(path, [one for one in numbers if one])
+                known = ", ".join(one for one in numbers if one) or "none"
+                raise SpawnError(
+                    f"{plan.id} has no child {path!r} to override; {hint or f'it has: {known}'}"
+                )
+            parts[number] = parts[number]._replace(
+                plan=self._part(parts[number], path, registry),
+            )
+        return SpawnPlan.of(plan.id, tuple(parts))
+
+    def _part(self, part: PlacedPart, path: str, registry: ComponentRegistry) -> PartPlan:
+        old = part.plan
+        fields = {name: dict(value) for name, value in old.fields.items()}
+        for name, value in self._fields.get(path, {}).items():
+            fields[name] = {**fields.get(name, {}), **value}
+            try:
+                registry.build(name, fields[name])  # told now, not when it is used
+            except LocatedError as error:
+                raise SpawnError(f"an override does not fit: {error.message}") from error
+        return plan_part(old.id, fields, registry, self._typed.get(path, {}))
+
+
+def _named(given: Iterable[Any], registry: ComponentRegistry) -> Iterable[tuple[str, Any]]:
+    names = {found.cls: name for name in registry.names() if (found := registry.get(name))}
+    for component in given:
+        name = names.get(type(component))
+        if name is None:
+            kind = type(component).__name__
+            raise UnknownNameError(
+                f"`{kind}` is not registered as a component",
+                hint=did_you_mean(kind, names.values()),
+            )
+        yield name, component
+
+
+def paths_of(plan: SpawnPlan) -> list[str]:
+    """A path for each part: the names from the whole to it, ``turret/barrel``.
+
+    Parts without a name are told apart by their prefab and by how many of it came before.
+    """
+    found: list[str] = []
+    counts: dict[tuple[int, str], int] = {}
+    for part in plan.parts:
+        if part.parent < 0:
+            found.append("")
+            continue
+        name = part.name
+        if name is None:
+            number = counts[part.parent, part.plan.id] = (
+                counts.get((part.parent, part.plan.id), 0) + 1
+            )
+            name = f"<{part.plan.id} {number}>"
+        above = found[part.parent]
+        found.append(f"{above}/{name}" if above else name)
+    return found

@@ -1,0 +1,102 @@
+"""Where the parts of an entity stand: distances that turn and grow with the whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from arcade import BasicSprite
+
+if TYPE_CHECKING:
+    from .entity import Entity
+
+__all__ = ["Mounted", "Place", "checked_place", "put", "relative", "turned"]
+
+Place: TypeAlias = tuple[tuple[float, float], float, tuple[float, float]]
+"""A position in pixels, an angle in degrees clockwise, and the factors of both axes."""
+
+
+_NUMBER: Final = (int, float)
+_WHOLE: Final = (1.0, 1.0)
+
+
+class Mounted(Protocol):
+    """How a sprite is fixed to its entity.
+
+    Attributes:
+        offset: Pixels from the entity to the sprite's center.
+        scale: Factors of the axes.
+        angle: Clockwise, in degrees.
+    """
+
+    @property
+    def offset(self) -> tuple[float, float]:
+        """See above."""
+        ...
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """See above."""
+        ...
+
+    @property
+    def angle(self) -> float:
+        """See above."""
+        ...
+
+
+def checked_place(position: Sequence[float], angle: float, scale: float | Sequence[float]) -> Place:
+    """A place that somebody asked for.
+
+    Raises:
+        ValueError: A number of it is infinite or no number, or there are too many or too few.
+        TypeError: Something of it is no number.
+    """
+    x, y = position
+    wide, high = (scale, scale) if isinstance(scale, _NUMBER) else scale
+    # One test for all: with a number that is not finite, the sum is not, either.
+    if not math.isfinite(x + y + angle + wide + high):
+        raise ValueError(f"a place takes finite numbers, not {position=!r}, {angle=!r}, {scale=!r}")
+    # A thousand of them may be asked for in one frame: tuples are taken as they are.
+    return (
+        position if type(position) is tuple else (x, y),
+        angle,
+        _WHOLE if wide == high == 1.0 else (wide, high),
+    )
+
+
+def turned(
+    at: tuple[float, float], angle: float, scale: tuple[float, float]
+) -> tuple[float, float]:
+    """A distance, scaled and then turned clockwise."""
+    x, y = at[0] * scale[0], at[1] * scale[1]
+    if not angle:
+        return (x, y)
+    radians = math.radians(angle)
+    cos, sin = math.cos(radians), math.sin(radians)
+    return (x * cos + y * sin, y * cos - x * sin)
+
+
+def relative(
+    position: tuple[float, float], angle: float, scale: tuple[float, float], parent: Entity
+) -> Place:
+    """Where something stands in its parent; the opposite of `turned` with an addition."""
+    (left, down), turn, (wide, high) = parent.position, parent.angle, parent.scale
+    x, y = turned((position[0] - left, position[1] - down), -turn, (1.0, 1.0))
+    wide, high = wide or 1.0, high or 1.0
+    return ((x / wide, y / high), angle - turn, (scale[0] / wide, scale[1] / high))
+
+
+def put(
+    sprite: BasicSprite, look: Mounted, x: float, y: float, angle: float, scale: tuple[float, float]
+) -> None:
+    """Move a sprite to where its entity is."""
+    if look.offset != (0.0, 0.0):
+        dx, dy = turned(look.offset, angle, scale)
+        x, y = x + dx, y + dy
+    sprite.scale = (look.scale[0] * scale[0], look.scale[1] * scale[1])
+    # A `BasicSprite` cannot turn.
+    if hasattr(type(sprite), "angle"):
+        sprite.angle = angle + look.angle  # type: ignore[attr-defined]
+    sprite.position = (x, y)

@@ -1,0 +1,58 @@
+"""What happens to prefabs, as events of the window: a view that has such a method is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from pyglet.event import EventDispatcher
+
+from ..loading import LoadEvent
+
+__all__ = ["WindowEvents"]
+
+_NAMES: Final = {
+    "ready": "on_prefab_ready",
+    "failed": "on_prefab_failed",
+    "reloaded": "on_prefab_reloaded",
+    "reload_failed": "on_prefab_failed",
+}
+
+
+class WindowEvents:
+    """Dispatches what the loader and the factory tell of prefabs to a window and its views.
+
+    ``on_prefab_ready(prefab_id)``, ``on_prefab_failed(prefab_id, error)``, and
+    ``on_prefab_reloaded(prefab_id)``.
+
+    Args:
+        window: The window, which learns their names.
+
+    Main thread.
+    """
+
+    def __init__(self, window: Any) -> None:
+        # Not the window's own: outside of `pyglet.app.run` that puts events into a queue, which
+        # headless `arcade.run` never empties.
+        self._dispatch: Callable[..., object] = partial(EventDispatcher.dispatch_event, window)
+        for name in sorted(set(_NAMES.values())):
+            window.register_event_type(name)
+
+    def heard(self, event: LoadEvent) -> None:
+        """The loader told of something."""
+        name = _NAMES.get(event.kind)
+        if name is not None and _is_prefab(event.id):
+            if event.error is None:
+                self._dispatch(name, event.id)
+            else:
+                self._dispatch(name, event.id, event.error)
+
+    def spawn_failed(self, identifier: str, error: Exception) -> None:
+        """Something that is loaded cannot be spawned."""
+        self._dispatch("on_prefab_failed", identifier, error)
+
+
+def _is_prefab(identifier: str) -> bool:
+    path = identifier.partition("#")[0]
+    return path.endswith(".ron") and not path.startswith("worlds/")
