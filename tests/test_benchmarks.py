@@ -205,6 +205,29 @@ def test_the_benchmarks_of_ron_run(tmp_path: Path) -> None:
     assert "garbage collector on" in result.stdout
 
 
+def test_the_benchmark_of_textures_runs(tmp_path: Path) -> None:
+    """Ours and Arcade's atlas get the same textures, and ours is never written anew."""
+    path = tmp_path / "rows.json"
+    result = run("--quick", "--json", str(path), "texture_churn")
+    assert result.returncode == 0, result.stderr
+    rows = {row["figure"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
+    assert rows["all images written anew within an add"]["value"] == 0
+    assert all(row["value"] > 0 for row in rows.values() if row["unit"] == "µs")
+
+
+def test_the_benchmarks_of_spawning_run(tmp_path: Path) -> None:
+    """All entities come to life both ways, and what was spawned leaves no buffers behind."""
+    path = tmp_path / "rows.json"
+    result = run("--quick", "--json", str(path), "spawning_speed", "spawning_rounds")
+    assert result.returncode == 0, result.stderr
+    rows = {row["figure"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
+    assert len(rows) == 5
+    assert rows["OpenGL buffers: growth since the third"]["value"] == 0
+    for row in rows.values():
+        if row["unit"] in ("ms", "µs"):
+            assert 0 < row["value"] < row["baseline"] * 100
+
+
 def test_all_benchmarks_are_listed_with_a_sentence() -> None:
     """`--list` runs nothing and explains everything."""
     result = run("--list")

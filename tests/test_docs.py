@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -58,9 +59,28 @@ def documented() -> ComponentRegistry:
     return registry
 
 
+# A game of an example ends once all that it spawned is there.
+PLAY = """
+import arcade
+
+
+def run():
+    window = arcade.get_window()
+    while window.prefabs.busy:
+        window.dispatch_events()
+        window._dispatch_frame(1 / 60)
+    assert len(window.prefabs.entities) > 0
+    print("played:", *window.prefabs.entities)
+    window.close()
+
+
+arcade.run = run
+"""
+
+
 def test_python_examples_run() -> None:
     """The examples run one after the other, in a process of their own, and their asserts hold."""
-    text = "\n".join(text for _, text in blocks("python"))
+    text = PLAY + "\n".join(text for _, text in blocks("python"))
     result = subprocess.run(
         [sys.executable, "-W", "error", "-"],
         input=text,
@@ -68,9 +88,12 @@ def test_python_examples_run() -> None:
         capture_output=True,
         timeout=50,
         cwd=ROOT,
+        env=os.environ | {"ARCADE_HEADLESS": "True"},
     )
     assert result.returncode == 0, result.stderr
     assert "weather: Rain" in result.stdout
+    assert "played: <Entity of prefabs/props/treasure_crate.ron: alive>" in result.stdout
+    assert "on the main thread" in result.stdout
 
 
 def test_the_error_example_of_the_readme_is_what_check_prints(

@@ -1,0 +1,203 @@
+"""Spawns in a process of its own, which has a window, and prints what it took, as JSON."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+os.environ["ARCADE_HEADLESS"] = "True"
+
+import arcade
+from PIL import Image
+
+import arcade_prefabs
+from arcade_prefabs.loading import GarbageManners
+from arcade_prefabs.pipeline import AssetPipeline
+from arcade_prefabs.spawning import texture_processor
+
+FRAME_S = 1 / 60
+SIZE = (1280, 720)
+
+
+def write_props(root: Path, count: int, first: int = 0) -> list[str]:
+    """Prefabs, each with a texture of its own of 64×64 pixels; gives their ids."""
+    (root / "prefabs").mkdir(parents=True, exist_ok=True)
+    (root / "images").mkdir(exist_ok=True)
+    chance = random.Random(first)
+    names = []
+    for number in range(first, first + count):
+        color = tuple(chance.randrange(256) for _ in range(3))
+        image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+        # Round, as things in games are; a square would have the simplest hit box there is.
+        for y in range(64):
+            for x in range(64):
+                if (x - 32) ** 2 + (y - 32) ** 2 < 30**2:
+                    shade = chance.randrange(40)
+                    image.putpixel((x, y), (*(max(0, one - shade) for one in color), 255))
+        image.save(root / "images" / f"prop_{number}.png")
+        text = f'Prefab(components: [Sprite(texture: "images/prop_{number}.png"), Tags(["prop"])])'
+        (root / "prefabs" / f"prop_{number}.ron").write_text(text)
+        names.append(f"prop_{number}")
+    return names
+
+
+class Frames:
+    """Frames of a game that draws; notes how long our part of each takes."""
+
+    def __init__(self, window: arcade.Window, plugin: Any, game: Any) -> None:
+        self.window, self.plugin, self.game = window, plugin, game
+        self.ours: list[float] = []
+
+    def run(self, work: Any = None) -> None:
+        """One frame, and the wait for the next; ``work`` is the game's own, and counted."""
+        started = time.perf_counter()
+        if self.plugin is not None:  # it comes before the game, as its handler would
+            self.plugin.update(FRAME_S)
+        if work is not None:
+            work()
+        self.ours.append(time.perf_counter() - started)
+        self.window.clear()
+        self.game()
+        self.window.flip()
+        # A software renderer draws when somebody waits for it, which would be the next upload.
+        # What it draws is the game's; a graphics card does that beside us.
+        self.window.ctx.finish()
+        left = FRAME_S - (time.perf_counter() - started)
+        if left > 0:
+            time.sleep(left)
+
+
+def bring_in(root: Path, entities: int, textures: int, turns: int) -> dict[str, float]:
+    """A thousand entities with a hundred textures while drawing, both ways, in turns."""
+    window = arcade.Window(*SIZE, "benchmark")
+    window.ctx.default_atlas.resize((4096, 4096))  # so that the baseline's never has to grow
+    chance = random.Random(1)
+    found: dict[str, list[float]] = {}
+    for turn in range(turns):
+        names = write_props(root, textures, first=turn * 2 * textures)
+        places = [
+            (chance.choice(names), (chance.random() * 1280, chance.random() * 720))
+            for _ in range(entities)
+        ]
+        for name, value in _stock(window, root, places).items():
+            found.setdefault(name, []).append(value)
+        names = write_props(root, textures, first=(turn * 2 + 1) * textures)
+        places = [(chance.choice(names), place) for _, place in places]
+        for name, value in _ours(window, root, places).items():
+            found.setdefault(name, []).append(value)
+    first = {f"first_{name}": values[0] for name, values in found.items()}
+    return first | {name: median(values) for name, values in found.items()}
+
+
+def _stock(window: arcade.Window, root: Path, places: list[Any]) -> dict[str, float]:
+    sprites = arcade.SpriteList()
+    frames = Frames(window, None, sprites.draw)
+    textures: dict[str, arcade.Texture] = {}
+
+    def work() -> None:
+        for name, place in places:
+            texture = textures.get(name)
+            if texture is None:
+                texture = textures[name] = arcade.load_texture(root / "images" / f"{name}.png")
+            sprites.append(arcade.Sprite(texture, 1.0, *place))
+
+    for number in range(60):
+        gc.collect() if number == 20 else None
+        frames.run(work if number == 30 else None)
+    took = sum(frames.ours)
+    sprites.clear()
+    return {
+        "stock_longest_ms": max(frames.ours) * 1e3,
+        "stock_entity_us": took / len(places) * 1e6,
+    }
+
+
+def _ours(window: arcade.Window, root: Path, places: list[Any]) -> dict[str, float]:
+    with AssetPipeline(root, processors=[texture_processor()]) as pipeline:
+        if not pipeline.bake().ok:
+            raise RuntimeError("the assets cannot be baked")
+    with arcade_prefabs.attach(
+        window, root, hot_reload=False, garbage=GarbageManners(take_over=True)
+    ) as plugin:
+        frames = Frames(window, plugin, plugin.draw)
+        spawned: list[Any] = []
+
+        def work() -> None:
+            spawned.extend(plugin.spawn(name, place) for name, place in places)
+
+        for number in range(30):
+            gc.collect() if number == 20 else None
+            frames.run()
+        idle = median(frames.ours)
+        frames.ours.clear()
+        frames.run(work)
+        needed = 1
+        while not all(one.alive for one in spawned) and needed < 600:
+            frames.run()
+            needed += 1
+        if not all(one.alive for one in spawned):
+            raise RuntimeError(str(next(one for one in spawned if not one.alive)))
+        took = sum(max(0.0, one - idle) for one in frames.ours)
+        longest = max(frames.ours)
+        plugin.clear()
+    return {
+        "longest_ms": longest * 1e3,
+        "entity_us": took / len(places) * 1e6,
+        "frames": needed,
+    }
+
+
+def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
+    """Rounds of spawning and despawning: what is left of each."""
+    window = arcade.Window(*SIZE, "benchmark")
+    names = write_props(root, 100)
+    chance = random.Random(1)
+    memory: list[float] = []
+    buffers: list[int] = []
+    with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:
+        frames = Frames(window, plugin, plugin.draw)
+        for _ in range(count):
+            spawned = [
+                plugin.spawn(chance.choice(names), (chance.random() * 1280, chance.random() * 720))
+                for _ in range(entities)
+            ]
+            for _ in range(2000):
+                if all(one.alive for one in spawned):
+                    break
+                frames.run()
+            for one in spawned:
+                one.despawn()
+            del spawned, one
+            for _ in range(5):
+                frames.run()
+            gc.collect()
+            memory.append(_resident_mb())
+            buffers.append(window.ctx.stats.buffer[0])
+    return {
+        "third_mb": memory[2],
+        # The middle of the last five: single rounds differ by what the allocator keeps.
+        "last_mb": median(memory[-5:]),
+        "buffers_third": buffers[2],
+        "buffers_last": buffers[-1],
+    }
+
+
+def _resident_mb() -> float:
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("this system does not tell the memory of a process")
+
+
+if __name__ == "__main__":
+    name, folder, *numbers = sys.argv[1:]
+    print(
+        json.dumps({"bring_in": bring_in, "rounds": rounds}[name](Path(folder), *map(int, numbers)))
+    )

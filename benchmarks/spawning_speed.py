@@ -1,0 +1,104 @@
+"""Prefabs that become sprites while the game draws, beside Arcade's own calls."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .harness import Options, Row, Target, benchmark
+
+__all__ = ["spawning_rounds", "spawning_speed"]
+
+ENTITIES: Final = 1_000
+TEXTURES: Final = 100
+ROUNDS: Final = 20
+SHORT: Final = Target("at most", 3.0)
+CHEAP: Final = Target("at least", 1 / 0.6, of="ratio")
+NO_MORE: Final = Target("at most", 0.0)
+# Pages that the allocator moves about are no leak: a leak of one sprite a round would be 1 MB.
+FLAT: Final = Target("at most", 1.0)
+
+
+@benchmark("spawning_speed")
+def spawning_speed(options: Options) -> Iterator[Row]:
+    """1,000 entities with 100 textures come into a game that draws: the longest frame, the cost."""
+    entities = max(60, round(ENTITIES * options.scale))
+    textures = max(6, round(TEXTURES * options.scale))
+    turns = 3 if options.scale >= 1 else 1
+    found = _measure("bring_in", entities, textures, turns)
+    theirs = "load_texture, Sprite, append"
+    yield Row(
+        "longest of ours in a frame",
+        found["longest_ms"],
+        "ms",
+        baseline=found["stock_longest_ms"],
+        baseline_name=theirs,
+        ratio=found["stock_longest_ms"] / found["longest_ms"],
+        target=SHORT,
+        note=f"{entities:,} entities, {textures} textures, the game's calls of spawn included; all "
+        f"alive in {found['frames']:.0f} frames; median of {turns}",
+    )
+    yield Row(
+        "the same, first time in a process",
+        found["first_longest_ms"],
+        "ms",
+        baseline=found["first_stock_longest_ms"],
+        baseline_name=theirs,
+        ratio=found["first_stock_longest_ms"] / found["first_longest_ms"],
+    )
+    yield Row(
+        "main thread, for one entity",
+        found["entity_us"],
+        "µs",
+        baseline=found["stock_entity_us"],
+        baseline_name=theirs,
+        ratio=found["stock_entity_us"] / found["entity_us"],
+        target=CHEAP,
+        note=f"{found['entity_us'] / found['stock_entity_us']:.0%} of it, textures included",
+    )
+
+
+@benchmark("spawning_rounds")
+def spawning_rounds(options: Options) -> Iterator[Row]:
+    """20 rounds of 1,000 spawns and despawns: memory and buffers after the third and the last."""
+    entities = max(60, round(ENTITIES * options.scale))
+    count = max(6, round(ROUNDS * options.scale))
+    found = _measure("rounds", entities, count)
+    yield Row(
+        f"memory, {count} rounds of {entities:,}: growth since the third",
+        found["last_mb"] - found["third_mb"],
+        "MB",
+        target=FLAT,
+        note=f"{found['last_mb']:.0f} MB in all; middle of the last five rounds",
+    )
+    yield Row(
+        "OpenGL buffers: growth since the third",
+        found["buffers_last"] - found["buffers_third"],
+        "",
+        target=NO_MORE,
+        note=f"{found['buffers_last']:.0f} at the end",
+    )
+
+
+def _measure(what: str, *numbers: int) -> dict[str, Any]:
+    """Run a part of `_spawn_window` in a process of its own, which has a window."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "benchmarks._spawn_window",
+                what,
+                folder,
+                *(str(number) for number in numbers),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
