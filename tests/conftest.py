@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -31,6 +32,34 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(PROFILE)
+
+
+def why_no_windows() -> str | None:
+    """Why windows without a screen, which most tests of windows use, cannot be opened here."""
+    if not sys.platform.startswith("linux"):
+        return "windows without a screen are for Linux"
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return "libEGL.so.1 is not there: install libegl1, libgl1, libgl1-mesa-dri and libglu1-mesa"
+    return None
+
+
+NO_WINDOWS = None if NEEDS_DISPLAY else why_no_windows()
+# They cannot even import Arcade then.
+collect_ignore = ["spawning", "test_examples.py"] if NO_WINDOWS else []
+
+
+def pytest_report_header() -> list[str]:
+    """Say what is left out."""
+    return [f"left out: tests/spawning, tests/test_examples.py: {NO_WINDOWS}"] if NO_WINDOWS else []
+
+
+@pytest.fixture
+def opengl() -> None:
+    """Skip a test that opens windows where none can be opened."""
+    if NO_WINDOWS:
+        pytest.skip(NO_WINDOWS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

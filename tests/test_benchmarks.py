@@ -205,6 +205,7 @@ def test_the_benchmarks_of_ron_run(tmp_path: Path) -> None:
     assert "garbage collector on" in result.stdout
 
 
+@pytest.mark.usefixtures("opengl")
 def test_the_benchmark_of_textures_runs(tmp_path: Path) -> None:
     """Ours and Arcade's atlas get the same textures, and ours is never written anew."""
     path = tmp_path / "rows.json"
@@ -215,6 +216,7 @@ def test_the_benchmark_of_textures_runs(tmp_path: Path) -> None:
     assert all(row["value"] > 0 for row in rows.values() if row["unit"] == "µs")
 
 
+@pytest.mark.usefixtures("opengl")
 def test_the_benchmarks_of_spawning_run(tmp_path: Path) -> None:
     """All entities come to life both ways, and what was spawned leaves no buffers behind."""
     path = tmp_path / "rows.json"

@@ -78,6 +78,7 @@ arcade.run = run
 """
 
 
+@pytest.mark.usefixtures("opengl")
 def test_python_examples_run() -> None:
     """The examples run one after the other, in a process of their own, and their asserts hold."""
     text = PLAY + "\n".join(text for _, text in blocks("python"))

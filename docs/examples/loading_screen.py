@@ -40,7 +40,7 @@ class Game(arcade.View):
 
     def on_show_view(self):
         for number in range(12):
-            self.prefabs.spawn("props/crate", (64 + 64 * number, 200))  # there at once
+            self.prefabs.spawn("props/crate", (64 + 64 * number, 200))  # nothing to wait for
 
     def on_draw(self):
         self.clear()
