@@ -667,12 +667,16 @@ class Running:
     """A command in a process group of its own; its output is awaited line by line."""
 
     def __init__(self, *arguments: str) -> None:
+        # Not measured: the measurement takes a lock now and then, and a Ctrl-C at that moment
+        # leaves it taken for ever.
+        env = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
         self.process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            env=env,
             start_new_session=True,
         )
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
