@@ -28,7 +28,7 @@ from .loading import (
 from .pipeline import AssetPipeline, AssetWatcher, Processor, Source
 from .prefab import ComponentRegistry, default_registry
 from .spawning.engine import SpawnEngine
-from .spawning.entity import Entity
+from .spawning.entity import Entity, awaited
 from .spawning.frame_hooks import FrameHooks
 from .spawning.hit_boxes import texture_processor
 from .spawning.layers import SpawnScene, Walls
@@ -108,6 +108,8 @@ def attach(
 
     Main thread.
     """
+    if not isinstance(window, arcade.Window):
+        raise TypeError(f"attach takes an arcade.Window, not {window!r}")
     if threading.current_thread() is not threading.main_thread():
         raise WrongThreadError("attach is for the main thread, which the window belongs to")
     if getattr(window, _ATTRIBUTE, None) is not None:
@@ -262,11 +264,13 @@ class PrefabPlugin:
     ) -> Coroutine[Any, Any, Entity]:
         """`spawn`, to be awaited: in a script of `start`, or in asyncio. It begins at once.
 
+        If whoever awaits it is cancelled, the entity is not spawned.
+
         Raises:
             SpawnError: It cannot be spawned; raised where it is awaited.
             ArcadePrefabsError: As `spawn`.
         """
-        return _awaited(self.spawn(prefab, position, **options))
+        return awaited(self.spawn(prefab, position, **options))
 
     def despawn(self, entity: Entity) -> None:
         """Take an entity out of the game, with all of its parts. Twice is fine."""
@@ -274,7 +278,7 @@ class PrefabPlugin:
         entity.despawn()
 
     def clear(self) -> None:
-        """Take all entities out of the game, and those that were still to come."""
+        """Take all entities out of the game, and those that were to come."""
         self._check("clear")
         self._factory.clear()
 
@@ -351,7 +355,7 @@ class PrefabPlugin:
     @property
     def busy(self) -> bool:
         """Whether anything is being loaded, uploaded or built, or waits for that."""
-        return self._engine.busy
+        return not self._closed and self._engine.busy
 
     # ------------------------------------------------------------------------------------- frames
 
@@ -376,7 +380,7 @@ class PrefabPlugin:
         It may be called while the plugin is enabled, too: whatever comes first in a frame counts.
 
         Args:
-            delta_time: Seconds since the last frame.
+            delta_time: Seconds since the last frame; a ValueError if that is no time.
         """
         self._check("update")
         self._hooks.update(delta_time)
@@ -414,7 +418,3 @@ class PrefabPlugin:
     def _check_open(self) -> None:
         if self._closed:
             raise PluginError("the plugin was detached, or its window was closed: attach it again")
-
-
-async def _awaited(entity: Entity) -> Entity:
-    return await entity

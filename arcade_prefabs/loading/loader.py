@@ -183,6 +183,8 @@ class AsyncPrefabLoader:
         self, identifiers: Iterable[str], *, priority: Priority = Priority.NORMAL
     ) -> Batch:
         """Begin to load many assets, in slices within the budget of frames."""
+        if isinstance(identifiers, str):
+            raise TypeError(f"several ids are wanted, not one string: [{identifiers!r}]")
         batch = self._new_batch()
         ids = list(identifiers)
         batch.total = len(ids)
@@ -217,6 +219,8 @@ class AsyncPrefabLoader:
     def start(self, coroutine: Coroutine[Any, Any, _T], *, name: str = "") -> Script[_T]:
         """Run a coroutine in the budget of frames, beginning with the next; see `Script`."""
         self._check_open()
+        if not isinstance(coroutine, Coroutine):
+            raise TypeError(f"a coroutine is to be started, not {coroutine!r}: call the function")
         name = name or getattr(coroutine, "__qualname__", "script")
         script = Script(self._claims, self._scripts, coroutine, name)
         script._post()

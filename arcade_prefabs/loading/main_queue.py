@@ -235,9 +235,12 @@ class MainThreadQueue:
         Raises:
             QueueFullError: Too many jobs wait.
             ValueError: There is no such lane.
+            TypeError: It is no work.
 
         Any thread.
         """
+        if not (callable(work) or isinstance(work, Generator)):
+            raise TypeError(f"a function or a generator is to be run, not {work!r}")
         if len(self._counted) >= self._capacity:
             message = f"{self._capacity:,} jobs wait for the main thread"
             raise QueueFullError(f"{message}: submit fewer, or raise the budget of a frame")

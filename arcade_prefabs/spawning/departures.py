@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Sequence
 from itertools import chain
 from typing import Final
+
+from arcade import BasicSprite
 
 from ..loading import MainThreadQueue, Step
 from .entities import Entities
 from .entity import Entity
 
 __all__ = ["Departures"]
-
-_log = logging.getLogger("arcade_prefabs")
 
 # As many are taken out of their lists at once; more of them in steps of so many sprites.
 _AT_ONCE: Final = 50
@@ -35,20 +34,6 @@ class Departures:
         self._queue = queue
         self._leaving: list[list[Entity]] = []
         self._closed = False
-
-    def say_goodbye(self, entities: Sequence[Entity]) -> None:
-        """Call the hooks of entities that are about to go."""
-        for entity in entities:
-            if entity._plan is not None:
-                self.say_goodbye_to(entity, entity._plan.names)
-
-    def say_goodbye_to(self, entity: Entity, names: Sequence[str]) -> None:
-        """Call the hooks of some components of an entity that are about to go."""
-        for hook, one, component in self._entities.hooks(entity, names, born=False):
-            try:
-                hook(one, one[component])
-            except Exception:
-                _log.exception("an on_despawn hook failed for %r", entity)
 
     def remove_parts(self, parts: Sequence[Entity]) -> None:
         """Take parts out of an entity that stays, all of their children being among them.
@@ -94,7 +79,7 @@ class Departures:
         entity._frames, entity._animation = (), None
         if sprite is not None:
             self._entities.drop_sprite(sprite)
-            sprite.remove_from_sprite_lists()
+            _remove(sprite)
         self.drop_label(entity)
 
     def drop_label(self, entity: Entity) -> None:
@@ -102,7 +87,7 @@ class Departures:
         label, entity._label = entity._label, None
         if label is not None:
             self._entities.drop_sprite(label.sprite)
-            label.sprite.remove_from_sprite_lists()
+            _remove(label.sprite)
 
     def finish(self) -> None:
         """There are no frames any more: what was to go in steps goes now, and from now on."""
@@ -110,3 +95,13 @@ class Departures:
         for entity in chain.from_iterable(self._leaving):
             self.drop_sprite(entity)
         self._leaving.clear()
+
+
+def _remove(sprite: BasicSprite) -> None:
+    """Take a sprite out of all of its lists, whatever was done to it."""
+    for one in sprite.sprite_lists:
+        # A place that is no number is an error after Arcade has crossed out the old one, and then
+        # the sprite cannot be removed any more: arcade/sprite_list/spatial_hash.py:130.
+        if one.spatial_hash is not None:
+            one.spatial_hash.buckets_for_sprite.setdefault(sprite, [])
+    sprite.remove_from_sprite_lists()

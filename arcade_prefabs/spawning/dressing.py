@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import SpawnError
 from ..prefab.builtin import Text
 from .entity import Entity
 from .labels import LabelLook, label_of
+from .layers import check_wall
 from .looks import Look, TextureRef
 from .plans import PartPlan
 from .sprites import make_sprite, offer_frames
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .factory import EntityFactory
 
 __all__ = ["Dressing"]
+
+_LARGE: Final = 4096
 
 
 class Dressing:
@@ -29,16 +32,23 @@ class Dressing:
     def __init__(self, factory: EntityFactory) -> None:
         self._factory = factory
 
-    def dress(self, entity: Entity, plan: PartPlan, *, visible: bool) -> None:
-        """Give an entity its components and sprites."""
+    def dress(self, entity: Entity, plan: PartPlan, *, shown: bool = True) -> None:
+        """Give an entity its components and sprites.
+
+        Args:
+            entity: The entity.
+            plan: What it is.
+            shown: Whether its sprites are to be seen, and are walls, as soon as they are there.
+        """
         entity._plan = plan
         if plan.look is not None:
-            self.add_sprite(entity, plan.look, visible=visible)
+            self.add_sprite(entity, plan.look, shown=shown)
         if plan.label is not None:
-            self.add_label(entity, plan.label, visible=visible)
+            self.add_label(entity, plan.label, shown=shown)
 
-    def add_sprite(self, entity: Entity, look: Look, *, visible: bool) -> None:
+    def add_sprite(self, entity: Entity, look: Look, *, shown: bool = True) -> None:
         """Make an entity's sprite, and put it into its lists."""
+        visible = shown and entity._spawning.visible
         factory = self._factory
         image = self.texture(look.texture)
         frames = image.flipped(look.flip)
@@ -50,13 +60,30 @@ class Dressing:
         factory.entities.add_sprite(sprite, entity)
         factory.layers.list_of(entity._spawning.scene, look.layer).append(sprite)
         if look.solid:
-            factory.walls.group(look.group or "default").append(sprite)
+            # A picture's own hit box is no larger than the picture.
+            small = abs(sprite.width) < _LARGE and abs(sprite.height) < _LARGE
+            if look.points is not None or not small:
+                check_wall(sprite)
+            if shown:
+                self.make_solid(entity)
         if look.animation is not None or image.durations is not None:
             factory.animator.begin(entity, look, image)
 
-    def add_label(self, entity: Entity, look: LabelLook, *, visible: bool) -> None:
+    def make_solid(self, entity: Entity) -> bool:
+        """Have things stop at an entity's sprite, if it is to be solid and is not yet."""
+        look, sprite = entity._look, entity._sprite
+        if look is None or sprite is None or not look.solid:
+            return False
+        group = self._factory.walls.group(look.group or "default")
+        if sprite in group:
+            return False
+        group.append(sprite)
+        return True
+
+    def add_label(self, entity: Entity, look: LabelLook, *, shown: bool = True) -> None:
         """Make the sprite of an entity's text, in front of the entity's own."""
         factory = self._factory
+        visible = shown and entity._spawning.visible
         x, y = entity.position
         place = (x, y, entity.angle, entity.scale)
         entity._label = factory.labels.make(look, place, visible=visible)
@@ -81,7 +108,7 @@ class Dressing:
         component.text = text
         self._factory.departures.drop_label(entity)
         if look is not None:
-            self.add_label(entity, look, visible=entity._spawning.visible)
+            self.add_label(entity, look)
 
     def texture(self, ref: TextureRef) -> LoadedTexture:
         """A texture that is there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
@@ -32,6 +32,7 @@ _RECLAIMED: Final = 50
 # Less than that of a frame's budget is not worth a second round.
 _ROUND_S: Final = 0.0002
 _FLOOR_S: Final = 0.00025
+_SMALLEST_ATLAS: Final = 64
 
 
 class SpawnEngine:
@@ -76,6 +77,7 @@ class SpawnEngine:
         executor: Executor | None,
         clock: Callable[[], float],
     ) -> None:
+        _check(layers, registry, atlas_size)
         self.pipeline = pipeline
         self._window = window
         previous = current_atlas(window.ctx)
@@ -162,3 +164,20 @@ class SpawnEngine:
         ctx = window.ctx if window.context is not None else None
         if self.atlas is not None and ctx is not None and current_atlas(ctx) is self.atlas:
             restore_atlas(ctx, previous)
+
+
+def _check(layers: Iterable[str], registry: object, atlas_size: Sequence[int]) -> None:
+    """Refuse what would be an error later, far from whoever gave it."""
+    if isinstance(layers, str):
+        raise TypeError(f"layers are several names, not one string: layers=[{layers!r}]")
+    if not isinstance(registry, ComponentRegistry):
+        raise TypeError(f"a registry is a ComponentRegistry, not {registry!r}")
+    if (
+        not isinstance(atlas_size, Sequence)
+        or len(atlas_size) != 2
+        or not all(isinstance(one, int) and one >= _SMALLEST_ATLAS for one in atlas_size)
+    ):
+        raise ValueError(
+            f"an atlas_size is (width, height) in pixels, each {_SMALLEST_ATLAS} at least, "
+            f"not {atlas_size!r}"
+        )

@@ -83,7 +83,8 @@ class Entities:
         """Whose sprite that is, in what `arcade.check_for_collision_with_list` gives, say.
 
         Returns:
-            The entity, perhaps a child; its ``root`` is what was spawned. None if it is nobody's.
+            The entity, perhaps a child; its ``root`` is what was spawned. None if it is nobody's,
+            or that of an entity which is not alive: yet, or any more.
         """
         entity = self._by_sprite.get(sprite)
         return entity if entity is not None and entity.alive else None
@@ -130,7 +131,7 @@ class Entities:
         """Call a function no more that `on_spawn` or `on_despawn` was given."""
         for hooks in (self._born, self._gone):
             for some in hooks.values():
-                some[:] = [one for one in some if one is not function]
+                some[:] = [one for one in some if one != function]
 
     # ----------------------------------------------------------------------- called by the factory
 
@@ -197,13 +198,15 @@ class Entities:
         for tag in plan.tags:
             self._by_tag.get(tag, {}).pop(entity, None)
 
-    def hooks(
-        self, entity: Entity, names: Iterable[str], *, born: bool
-    ) -> list[tuple[Hook, Entity, type]]:
-        """The functions to be called for some components of an entity."""
-        hooks = self._born if born else self._gone
+    @property
+    def hooked(self) -> bool:
+        """Whether there are any hooks."""
+        return bool(self._born or self._gone)
+
+    def hooks(self, entity: Entity, name: str, *, born: bool) -> list[tuple[Hook, Any]]:
+        """The functions to be called for a component of an entity, with that component."""
+        hooks = (self._born if born else self._gone).get(name)
         if not hooks:
             return []
-        return [
-            (hook, entity, self.class_of(name)) for name in names for hook in hooks.get(name, ())
-        ]
+        component: Any = entity[self.class_of(name)]
+        return [(hook, component) for hook in hooks]

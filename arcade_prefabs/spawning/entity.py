@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .plans import PartPlan
     from .spawning import Spawning
 
-__all__ = ["Entity", "EntityState"]
+__all__ = ["Entity", "EntityState", "awaited"]
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
@@ -187,6 +188,8 @@ class Entity:
 
     @text.setter
     def text(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"a text is a string, not {text!r}")
         self._spawning.say(self, text)
 
     @property
@@ -327,8 +330,8 @@ class Entity:
 
     @scale.setter
     def scale(self, scale: float | tuple[float, float]) -> None:
-        pair = scale if isinstance(scale, tuple) else (scale, scale)
-        self.place(self.position, self.angle, (float(pair[0]), float(pair[1])))
+        wide, high = (scale, scale) if isinstance(scale, int | float) else scale
+        self.place(self.position, self.angle, (float(wide), float(high)))
 
     @property
     def visible(self) -> bool:
@@ -346,7 +349,12 @@ class Entity:
 
         A scale that differs by axis does not skew turned children: it is applied to where they
         stand, and to their own axes.
+
+        Raises:
+            ValueError: A number is infinite, or none.
         """
+        if not math.isfinite(position[0] + position[1] + angle + scale[0] + scale[1]):
+            raise ValueError(f"a place takes finite numbers, not {position}, {angle}, {scale}")
         if self.parent is not None:
             self._local = relative(position, angle, scale, self.parent)
         self._spread(position[0], position[1], angle, scale)
@@ -385,3 +393,15 @@ class Entity:
     @property
     def _look(self) -> Look | None:
         return None if self._plan is None else self._plan.look
+
+
+async def awaited(entity: Entity) -> Entity:
+    """Wait for an entity, and take it back if that is cancelled: nobody would know of it.
+
+    Main thread.
+    """
+    try:
+        return await entity
+    finally:
+        if not entity._spawning.done:
+            entity.despawn()

@@ -14,6 +14,7 @@ from arcade import Texture
 from ..errors import PluginError
 from ..loading import AsyncPrefabLoader, Handle, LoadEvent, Priority, Step
 from ..loading.names import asset_id
+from ..loading.priority import rank_of
 from .animation import Animator
 from .departures import Departures
 from .dressing import Dressing
@@ -100,7 +101,7 @@ class EntityFactory:
         self._groups: dict[str, SpawnGroup] = {}  # prefabs that are waited for
         self._queue: deque[Spawning] = deque()
         self._pending: dict[Spawning, None] = {}  # what is on its way, and in no group
-        self._building = False
+        self._building = self._closed = False
         self._depth = 0
         self._reloader = Reloader(self, loader.queue)
         loader.add_listener(self._heard)
@@ -120,10 +121,12 @@ class EntityFactory:
     ) -> Entity:
         """See `PrefabPlugin.spawn`."""
         started = self._clock()
-        name = asset_id(prefab) if isinstance(prefab, str) else prefab.id
+        name = _name_of(prefab)
         local = checked_place(position, angle, scale)
         if scene is not None:
             check_scene(scene)
+        if priority is not Priority.NORMAL:
+            rank_of(priority)
         group = self._groups.get(name)
         if group is not None and overrides is None and priority is Priority.NORMAL:
             spawning = Spawning(self, group.handle, scene, None, progressive)
@@ -275,6 +278,8 @@ class EntityFactory:
                 yield Step("spawn", _PARTS)
         finally:
             self._building = False
+            if not self._closed:  # what is left if something failed
+                self._go_on()
 
     def _undrawn(self, plan: SpawnPlan) -> list[LabelLook]:
         return [look for look in plan.labels if self.labels.get(look) is None]
@@ -348,7 +353,10 @@ class EntityFactory:
         """Let it be known that a spawn failed; of loads that failed, the loader tells."""
         if not isinstance(error, PluginError) and (handle is None or error is not handle.error):
             _log.warning("%s cannot be spawned: %s", identifier, error)
-            self.on_failure(identifier, error)
+            try:
+                self.on_failure(identifier, error)
+            except Exception:  # the game's own; others are waiting to be spawned
+                _log.exception("on_prefab_failed failed for %s", identifier)
 
     def clear(self) -> None:
         """Despawn everything."""
@@ -359,6 +367,7 @@ class EntityFactory:
 
     def close(self) -> None:
         """Spawn nothing any more; what is alive stays."""
+        self._closed = True
         for spawning in self._unfinished():
             spawning.fail(PluginError("the plugin was detached before it was there"))
         self._queue.clear()
@@ -368,3 +377,11 @@ class EntityFactory:
     def _unfinished(self) -> list[Spawning]:
         groups = [one for group in self._groups.values() for one in group.members]
         return [*self._pending, *groups]
+
+
+def _name_of(prefab: str | Handle[Any]) -> str:
+    if isinstance(prefab, str):
+        return asset_id(prefab)
+    if isinstance(prefab, Handle):
+        return prefab.id
+    raise TypeError(f"a prefab to spawn is its id or a handle, not {prefab!r}")

@@ -10,6 +10,7 @@ made up for, and the handler put back.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -180,8 +181,13 @@ class FrameHooks:
         Args:
             delta_time: Seconds of game time.
 
+        Raises:
+            ValueError: That is no time.
+
         Main thread.
         """
+        if not 0 <= delta_time < math.inf:
+            raise ValueError(f"a frame takes some seconds, not {delta_time}")
         self._arrive(_Way.HAND, delta_time)
 
     def detach(self) -> None:

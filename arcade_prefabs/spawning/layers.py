@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from arcade import Scene, SpriteList
+from arcade import BasicSprite, Scene, SpriteList
 
 from ..errors import SpawnError
 from ..prefab.suggest import did_you_mean
 
-__all__ = ["Layers", "SpawnScene", "Walls", "check_scene"]
+__all__ = ["Layers", "SpawnScene", "Walls", "check_scene", "check_wall"]
 
 SpawnScene: TypeAlias = Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]
 """What entities can be spawned into: a scene with named layers, one list for all of them, or lists
@@ -30,6 +30,29 @@ def check_scene(scene: object) -> None:
             "a scene to spawn into is an arcade.Scene, an arcade.SpriteList, or a mapping of "
             f"layers to lists, not {type(scene).__name__}"
         )
+    if isinstance(scene, Mapping):
+        for layer, one in scene.items():
+            if not isinstance(one, SpriteList):
+                raise TypeError(f"the layer {layer!r} is no arcade.SpriteList, but {one!r}")
+
+
+# The squares of 128 pixels that a list of walls notes each of its sprites in: about 50 ms.
+_SQUARE: Final = 128
+_MOST_SQUARES: Final = 100_000
+
+
+def check_wall(sprite: BasicSprite) -> None:
+    """Refuse a wall so large that to list where it is would stop the game.
+
+    Raises:
+        SpawnError: It is.
+    """
+    wide = abs(sprite.right - sprite.left) / _SQUARE + 1
+    high = abs(sprite.top - sprite.bottom) / _SQUARE + 1
+    # Not the other way round: nothing can be said of what is no number.
+    if not wide * high <= _MOST_SQUARES:
+        size = f"{wide * _SQUARE:,.0f} × {high * _SQUARE:,.0f}"
+        raise SpawnError(f"its collider is too large: {size} pixels; walls can be made of several")
 
 
 class Layers:

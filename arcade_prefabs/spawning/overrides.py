@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..errors import LocatedError, SpawnError, UnknownNameError
 from ..prefab import ComponentRegistry
@@ -15,6 +16,10 @@ __all__ = ["OverrideMap", "Overrides", "paths_of"]
 OverrideMap: TypeAlias = Mapping[str, Any] | Iterable[Any]
 """Fields by component, ``{"Health": {"max": 5}}``, those of a child behind its name,
 ``{"lamp/Light": {"radius": 90}}``; or whole components, ``[Health(max=5)]``."""
+
+
+# Values that their owner may change before they are used.
+_GROWING: Final = (list, dict, set)
 
 
 class Overrides:
@@ -50,13 +55,17 @@ class Overrides:
                 hint = did_you_mean(name, registry.names())
                 raise UnknownNameError(f"unknown component `{name}`", hint=hint)
             if isinstance(value, known.cls):
-                self._typed.setdefault(path, {})[name] = value
+                # Not the caller's own: several entities may be given the same one.
+                self._typed.setdefault(path, {})[name] = copy.deepcopy(value)
             elif isinstance(value, Mapping):
                 unknown = [one for one in value if one not in known.plan.fields]
                 if unknown:
                     hint = did_you_mean(unknown[0], known.plan.fields)
                     raise UnknownNameError(f"`{name}` has no field `{unknown[0]}`", hint=hint)
-                self._fields.setdefault(path, {})[name] = dict(value)
+                self._fields.setdefault(path, {})[name] = {
+                    field: copy.deepcopy(one) if isinstance(one, _GROWING) else one
+                    for field, one in value.items()
+                }
             else:
                 raise SpawnError(
                     f"an override of `{name}` must be a mapping of its fields, or a `{name}`, "

@@ -53,10 +53,18 @@ def checked_place(position: Sequence[float], angle: float, scale: float | Sequen
         ValueError: A number of it is infinite or no number, or there are too many or too few.
         TypeError: Something of it is no number.
     """
-    x, y = position
-    wide, high = (scale, scale) if isinstance(scale, _NUMBER) else scale
-    # One test for all: with a number that is not finite, the sum is not, either.
-    if not math.isfinite(x + y + angle + wide + high):
+    try:
+        x, y = position
+        wide, high = (scale, scale) if isinstance(scale, _NUMBER) else scale
+        # One test for all: with a number that is not finite, the sum is not, either.
+        finite = math.isfinite(x + y + angle + wide + high)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            "a place is a position (x, y), an angle, and a scale or (x, y) of scales, all of them "
+            f"numbers, not {position=!r}, {angle=!r}, {scale=!r}"
+        ) from None
+    if not finite:
         raise ValueError(f"a place takes finite numbers, not {position=!r}, {angle=!r}, {scale=!r}")
     # A thousand of them may be asked for in one frame: tuples are taken as they are.
     return (

@@ -16,6 +16,7 @@ import msgspec
 
 from ..loading import Handle, MainThreadQueue, Step
 from .entity import Entity
+from .greetings import greet, say_goodbye
 from .looks import Look, TextureRef
 from .overrides import paths_of
 from .plans import PartPlan, SpawnPlan
@@ -124,10 +125,18 @@ class Reloader:
         paths = paths_of(new)
         stay = set(paths)
         gone = [entity for path, (_, entity) in before.items() if path not in stay]
-        departures.say_goodbye(gone)
-        if not spawning.is_alive():  # a hook despawned the whole
+        entities = self._factory.entities
+        if not say_goodbye(spawning, entities, gone):
             return
         departures.remove_parts(gone)
+        for path, part in zip(paths, new.parts, strict=True):
+            if path in before:
+                entity, now = before[path][1], part.plan.names
+                names = () if entity._plan is None else entity._plan.names
+                gone_names = [one for one in names if one not in now]
+                if gone_names and not say_goodbye(spawning, entities, [entity], gone_names):
+                    return
+        # From here to the hooks of what came, nothing of the game's is called.
         built: list[Entity] = []
         absent: set[Entity] = set()  # what the game took away does not come back
         changes: list[tuple[Entity, PartPlan | None, PartPlan]] = []
@@ -150,30 +159,29 @@ class Reloader:
             built.append(entity)
         spawning.plan, spawning.built = new, built
         for entity, was_plan, now_plan in changes:
+            self._reindex(entity, was_plan, now_plan)
             try:
-                self._dress(spawning, entity, was_plan, now_plan)
+                self._dress(entity, was_plan, now_plan)
+                self._components(entity, was_plan, now_plan)
             except Exception as error:  # it has no sprite then, until the next edit
                 self._tell(entity, error)
         _sort_children(new, built, absent)
         root.place(*place)
-        for entity, was_plan, now_plan in changes:
-            if not spawning.is_alive():
-                return
-            try:
-                self._components(entity, was_plan, now_plan)
-            except Exception as error:
-                self._tell(entity, error)
+        come = [
+            (entity, [one for one in now.names if was is None or one not in was.names])
+            for entity, was, now in changes
+        ]
+        for entity, failed in greet(spawning, entities, come):
+            self._tell(entity, failed)
 
     # ------------------------------------------------------------------------------------- sprites
 
-    def _dress(
-        self, spawning: Spawning, entity: Entity, was: PartPlan | None, now: PartPlan
-    ) -> None:
+    def _dress(self, entity: Entity, was: PartPlan | None, now: PartPlan) -> None:
+        dressing, departures = self._factory.dressing, self._factory.departures
         if was is None:
-            self._factory.dressing.dress(entity, now, visible=spawning.visible)
+            dressing.dress(entity, now)
             return
         old, new = was.look, now.look
-        entity._plan = now
         sprite = entity._sprite
         if (
             new is None
@@ -181,16 +189,13 @@ class Reloader:
             or sprite is None  # it could not be made
             or any(getattr(old, name) != getattr(new, name) for name in _OF_SPRITE)
         ):
-            self._factory.departures.drop_sprite(entity)
-            if new is not None:
-                self._factory.dressing.add_sprite(entity, new, visible=spawning.visible)
-            if now.label is not None:
-                self._factory.dressing.add_label(entity, now.label, visible=spawning.visible)
+            departures.drop_sprite(entity)
+            dressing.dress(entity, now)
             return
         if was.label != now.label:
-            self._factory.departures.drop_label(entity)
+            departures.drop_label(entity)
             if now.label is not None:
-                self._factory.dressing.add_label(entity, now.label, visible=spawning.visible)
+                dressing.add_label(entity, now.label)
         changed = self._textures(entity, old, new)
         if old.color != new.color:
             sprite.color = new.color
@@ -201,17 +206,17 @@ class Reloader:
             set_hit_box(sprite, new.points)
         if old.layer != new.layer:
             layers = self._factory.layers
-            here = layers.list_of(spawning.scene, old.layer)
-            there = layers.list_of(spawning.scene, new.layer)
+            here = layers.list_of(entity._spawning.scene, old.layer)
+            there = layers.list_of(entity._spawning.scene, new.layer)
             if here is not there and sprite in here:
                 here.remove(sprite)
                 there.append(sprite)
         if (old.solid, old.group) != (new.solid, new.group):
-            walls = self._factory.walls
-            if old.solid and sprite in walls.group(old.group or "default"):
-                walls.group(old.group or "default").remove(sprite)
-            if new.solid:
-                walls.group(new.group or "default").append(sprite)
+            group = self._factory.walls.group(old.group or "default")
+            if old.solid and sprite in group:
+                group.remove(sprite)
+            if sprite.sprite_lists:  # otherwise the game took it out of everything
+                dressing.make_solid(entity)
 
     def _textures(self, entity: Entity, old: Look, new: Look) -> bool:
         """Bring textures and animation up to date; gives whether the texture is another one."""
@@ -244,35 +249,24 @@ class Reloader:
 
     # ---------------------------------------------------------------------------------- components
 
-    def _components(self, entity: Entity, was: PartPlan | None, now: PartPlan) -> None:
+    def _reindex(self, entity: Entity, was: PartPlan | None, now: PartPlan) -> None:
         entities = self._factory.entities
-        if was is None:
-            entities.add(entity, now)
-            self._born(entity, now.names)
-            return
-        gone = [name for name in was.names if name not in now.names]
-        come = [name for name in now.names if name not in was.names]
-        if gone:
-            entity._plan = was
-            self._factory.departures.say_goodbye_to(entity, gone)
-            entity._plan = now
-        entities.drop(entity, was)
+        if was is not None:
+            entities.drop(entity, was)
+        entity._plan = now
         entities.add(entity, now)
+
+    def _components(self, entity: Entity, was: PartPlan | None, now: PartPlan) -> None:
         built = entity._components
-        if built is not None:
-            for name in gone:
-                built.pop(name, None)
-            registry = self._factory.registry
-            for name, component in list(built.items()):
-                if name in now.typed or was.fields.get(name) == now.fields.get(name):
-                    continue
+        if built is None or was is None:
+            return
+        registry = self._factory.registry
+        for name, component in list(built.items()):
+            if name not in now.names:
+                del built[name]
+            elif name not in now.typed and was.fields.get(name) != now.fields.get(name):
                 fresh, stale = now.build(name, registry), was.build(name, registry)
                 built[name] = _merged(component, stale, fresh)
-        self._born(entity, come)
-
-    def _born(self, entity: Entity, names: Any) -> None:
-        for hook, one, component in self._factory.entities.hooks(entity, names, born=True):
-            hook(one, one[component])
 
 
 class _Arrival:

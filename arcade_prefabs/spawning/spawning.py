@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence, Set
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SpawnError
 from ..loading import Handle, Step
 from ..prefab import ComponentRegistry
 from .entity import Entity, EntityState
+from .greetings import greet, say_goodbye
 from .layers import SpawnScene
 from .looks import TextureRef
 from .overrides import Overrides
@@ -23,9 +24,11 @@ __all__ = ["Spawning"]
 _LIVE: Final = (EntityState.LOADING, EntityState.BUILDING)
 # Sprites that are shown in one step, about 0.6 ms: more than that appear within some frames.
 _SPRITES: Final = 1000
-
+# What a wall takes beside that: it is listed by where it is.
+_WALL: Final = 10
 
 _NOBODY: Final[frozenset[Entity]] = frozenset()
+_NOTHING: Final[frozenset[tuple[Entity, str]]] = frozenset()
 
 
 class Spawning:
@@ -42,6 +45,8 @@ class Spawning:
         built: Its entities, in the order of the plan's parts.
         visible: Whether its sprites are to be shown.
         prefab: What its plan was made from.
+        going: Parts that say goodbye just now.
+        silent: Parts with components that were not greeted yet, or have said goodbye.
 
     Main thread.
     """
@@ -50,7 +55,6 @@ class Spawning:
         "_busy",
         "_extra",
         "_factory",
-        "_going",
         "_images",
         "_listeners",
         "_missing",
@@ -60,11 +64,13 @@ class Spawning:
         "built",
         "entity",
         "error",
+        "going",
         "handle",
         "overrides",
         "plan",
         "prefab",
         "scene",
+        "silent",
         "state",
         "visible",
     )
@@ -95,7 +101,8 @@ class Spawning:
         # Tuples where lists would be expected: empty ones are all the same one, and the garbage
         # collector, whose pauses come from what it has to look at, does not see them.
         self._listeners: tuple[Callable[[], None], ...] = ()
-        self._going: frozenset[Entity] = _NOBODY
+        self.going: frozenset[Entity] = _NOBODY
+        self.silent: Set[tuple[Entity, str]] = _NOTHING
         self._missing = 0
         self._waits: tuple[tuple[TextureRef, Callable[[], None]], ...] = ()
         self._extra: tuple[Handle[Any], ...] = ()
@@ -222,21 +229,21 @@ class Spawning:
         built = self.built if isinstance(self.built, list) else []
         self.built = built
         # What nobody sees half done is shown from the start.
-        visible = self.visible and (self._progressive or (not built and most >= len(parts)))
+        shown = self._progressive or (not built and most >= len(parts))
         self._busy = True  # a sprite class that asks for its entity's parts finds none yet
         try:
             for part in parts[len(built) : len(built) + most]:
                 if part.parent < 0:
                     built.append(self.entity)
-                    self._factory.dressing.dress(self.entity, part.plan, visible=visible)
+                    self._factory.dressing.dress(self.entity, part.plan, shown=shown)
                 else:
-                    self.add_part(part, built[part.parent], built, visible=visible)
+                    self.add_part(part, built[part.parent], built, shown=shown)
         finally:
             self._busy = False
         return len(built) == len(parts)
 
     def add_part(
-        self, part: PlacedPart, parent: Entity, built: list[Entity], *, visible: bool
+        self, part: PlacedPart, parent: Entity, built: list[Entity], *, shown: bool
     ) -> None:
         """Build a part as a child of another one, and note it among what is built."""
         entity = self.new_part(part, parent)
@@ -244,7 +251,7 @@ class Spawning:
             parent._children = []
         parent._children.append(entity)
         built.append(entity)
-        self._factory.dressing.dress(entity, part.plan, visible=visible)
+        self._factory.dressing.dress(entity, part.plan, shown=shown)
 
     def new_part(self, part: PlacedPart, parent: Entity) -> Entity:
         """The entity of a part, in its place, without anything that is to be seen."""
@@ -255,17 +262,20 @@ class Spawning:
     def finish_now(self) -> None:
         """Build what is missing at once, for somebody who asks for it, if that is possible."""
         if self.state in _LIVE and not self._busy:
+            self._factory.guard.check("Entity")
             self._factory.finish_now(self)
 
     def show_built(self) -> Generator[Step, None, None]:
         """Show what was hidden until everything was there, in steps."""
-        hidden = [
-            sprite for entity in self.built for sprite in entity.own_sprites() if not sprite.visible
-        ]
-        for number, sprite in enumerate(hidden, 1):
-            sprite.visible = self.visible
-            if number % _SPRITES == 0:
+        done = 0
+        for entity in tuple(self.built):
+            for sprite in entity.own_sprites():
+                sprite.visible = self.visible
+                done += 1
+            done += _WALL * self._factory.dressing.make_solid(entity)
+            if done >= _SPRITES:
                 yield Step("show", _SPRITES)
+                done = 0
 
     def complete(self) -> None:
         """It is all there: enter it, and call the hooks.
@@ -283,15 +293,11 @@ class Spawning:
             plan = entity._plan
             assert plan is not None
             entities.add(entity, plan)
-        for entity in tuple(self.built):
-            plan = entity._plan
-            if plan is None:  # a hook despawned that part
-                continue
-            for hook, one, component in entities.hooks(entity, plan.names, born=True):
-                hook(one, one[component])
-                if not self.is_alive():  # a hook despawned it
-                    return
-        self._tell()
+        come = [(one, () if one._plan is None else one._plan.names) for one in self.built]
+        for _, error in greet(self, entities, come):
+            raise error
+        if self.is_alive():
+            self._tell()
 
     # ---------------------------------------------------------------------------------------- end
 
@@ -299,6 +305,8 @@ class Spawning:
         """It cannot be spawned: take away what there is of it, and tell why."""
         if self.state in (EntityState.FAILED, EntityState.DESPAWNED):
             return
+        if self.is_alive():  # what its hooks began, others end
+            say_goodbye(self, self._factory.entities, self.built)
         handle = self.handle
         self._end(EntityState.FAILED, error)
         self._factory.tell_failure(self.id, error, handle)
@@ -307,18 +315,12 @@ class Spawning:
     def despawn(self, entity: Entity) -> None:
         """Take the whole away, or a part of what is alive."""
         self._factory.guard.check("Entity.despawn")
-        if entity in self._going or self.state in (EntityState.FAILED, EntityState.DESPAWNED):
+        if entity in self.going or self.state in (EntityState.FAILED, EntityState.DESPAWNED):
             return
         part = entity is not self.entity and self.state is EntityState.ALIVE
         going = list(entity.walk()) if part else self.built
-        if self.state is EntityState.ALIVE:
-            # Hooks may despawn it once more, or parts of it, or the whole.
-            before = self._going
-            self._going = before.union(going)
-            self._factory.departures.say_goodbye([one for one in going if one not in before])
-            self._going = before
-            if not self.is_alive():  # a hook despawned the whole
-                return
+        if self.state is EntityState.ALIVE and not say_goodbye(self, self._factory.entities, going):
+            return
         if part:
             self._factory.departures.remove_parts(going)
         else:
@@ -328,6 +330,7 @@ class Spawning:
     def _end(self, state: EntityState, error: Exception | None) -> None:
         was_alive = self.state is EntityState.ALIVE
         self.state, self.error = state, error
+        self.silent = _NOTHING
         self._stop_waiting()
         self._extra = self._images = ()
         factory = self._factory

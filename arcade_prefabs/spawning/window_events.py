@@ -16,6 +16,7 @@ _NAMES: Final = {
     "ready": "on_prefab_ready",
     "failed": "on_prefab_failed",
     "reloaded": "on_prefab_reloaded",
+    "dependency_reloaded": "on_prefab_reloaded",
     "reload_failed": "on_prefab_failed",
 }
 
@@ -24,7 +25,8 @@ class WindowEvents:
     """Dispatches what the loader and the factory tell of prefabs to a window and its views.
 
     ``on_prefab_ready(prefab_id)``, ``on_prefab_failed(prefab_id, error)``, and
-    ``on_prefab_reloaded(prefab_id)``.
+    ``on_prefab_reloaded(prefab_id)``. Of a picture that was saved and cannot be read, the id is
+    the picture's own: the prefabs that show it are none the worse.
 
     Args:
         window: The window, which learns their names.
@@ -42,7 +44,7 @@ class WindowEvents:
     def heard(self, event: LoadEvent) -> None:
         """The loader told of something."""
         name = _NAMES.get(event.kind)
-        if name is not None and _is_prefab(event.id):
+        if name is not None and (_is_prefab(event.id) or event.kind == "reload_failed"):
             if event.error is None:
                 self._dispatch(name, event.id)
             else:

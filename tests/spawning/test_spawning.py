@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import arcade
@@ -962,24 +963,61 @@ def test_a_large_entity_that_goes_is_gone_when_the_plugin_is(
 
 
 @pytest.mark.parametrize(
-    "place",
+    ("place", "kind"),
     [
-        {"position": (float("nan"), 0)},
-        {"position": (0, float("inf"))},
-        {"position": (1, 2, 3)},
-        {"angle": float("-inf")},
-        {"scale": float("nan")},
-        {"scale": (1, float("inf"))},
+        ({"position": (float("nan"), 0)}, ValueError),
+        ({"position": (0, float("inf"))}, ValueError),
+        ({"position": (1, 2, 3)}, ValueError),
+        ({"position": (10**400, 0)}, ValueError),
+        ({"position": None}, TypeError),
+        ({"position": "ab"}, TypeError),
+        ({"position": (1j, 0)}, TypeError),
+        ({"angle": float("-inf")}, ValueError),
+        ({"angle": "x"}, TypeError),
+        ({"scale": float("nan")}, ValueError),
+        ({"scale": (1, float("inf"))}, ValueError),
+        ({"scale": None}, TypeError),
     ],
 )
 def test_a_place_of_no_numbers_is_refused_at_once(
-    stage: Any, files: Any, registry: Any, place: dict[str, Any]
+    stage: Any, files: Any, registry: Any, place: dict[str, Any], kind: type[Exception]
 ) -> None:
     """A sprite there would be seen nowhere, and nobody would know why."""
     scene = stage(files, registry=registry)
-    with pytest.raises(ValueError, match=r"finite|unpack"):
+    with pytest.raises(kind, match=r"a place (takes finite numbers|is a position)"):
         scene.prefabs.spawn("red", **place)
     assert not scene.prefabs.busy
+
+
+def test_what_names_no_prefab_is_refused_at_once(stage: Any, files: Any, registry: Any) -> None:
+    """So is a priority that there is none."""
+    prefabs = stage(files, registry=registry).prefabs
+    for wrong in (None, 5, Path("red")):
+        with pytest.raises(TypeError, match="its id or a handle"):
+            prefabs.spawn(wrong)
+    prefab = prefabs.load("red")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="is not a valid Priority"):
+            prefabs.spawn(prefab, priority=9)
+
+
+@pytest.mark.parametrize("scale", [1e9, (1e-9, 1e12), 1e300])
+def test_a_wall_without_end_is_refused(stage: Any, files: Any, registry: Any, scale: float) -> None:
+    """To list where it is would take minutes; nothing of it is left."""
+    files |= {
+        "prefabs/wall.ron": """Prefab(components: [
+            Sprite(texture: "images/red.png"), Collider(shape: Box(32, 32)),
+        ])""",
+        "prefabs/rock.ron": """Prefab(components: [
+            Sprite(texture: "images/red.png"), Collider(),
+        ])""",
+    }
+    scene = stage(files, registry=registry)
+    for name in ("wall", "rock"):
+        entity = scene.spawn(name, scale=scale)
+        assert "its collider is too large" in str(entity.error)
+    assert [len(one) for one in scene.prefabs.walls] == [0]
+    assert scene.spawn("wall", scale=(200.0, 2.0)).alive
 
 
 @pytest.mark.parametrize("scene", [[], "default", 5, arcade.Sprite])
