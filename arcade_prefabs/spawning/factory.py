@@ -121,7 +121,7 @@ class EntityFactory:
     ) -> Entity:
         """See `PrefabPlugin.spawn`."""
         started = self._clock()
-        name = _name_of(prefab)
+        name = asset_id(prefab) if isinstance(prefab, str) else _name_of(prefab)
         local = checked_place(position, angle, scale)
         if scene is not None:
             check_scene(scene)
@@ -379,9 +379,7 @@ class EntityFactory:
         return [*self._pending, *groups]
 
 
-def _name_of(prefab: str | Handle[Any]) -> str:
-    if isinstance(prefab, str):
-        return asset_id(prefab)
+def _name_of(prefab: Any) -> str:
     if isinstance(prefab, Handle):
         return prefab.id
     raise TypeError(f"a prefab to spawn is its id or a handle, not {prefab!r}")

@@ -293,9 +293,10 @@ class Spawning:
             plan = entity._plan
             assert plan is not None
             entities.add(entity, plan)
-        come = [(one, () if one._plan is None else one._plan.names) for one in self.built]
-        for _, error in greet(self, entities, come):
-            raise error
+        if entities.hooked:
+            come = [(one, () if one._plan is None else one._plan.names) for one in self.built]
+            for _, error in greet(self, entities, come):
+                raise error
         if self.is_alive():
             self._tell()
 
