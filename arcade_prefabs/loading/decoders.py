@@ -217,7 +217,7 @@ def _cut(pages: list[bytes], ends: list[int], start: int, end: int) -> bytes:
 
 def _decode_world(asset: BakedAsset, _registry: ComponentRegistry) -> Loaded:
     world: WorldHead = read_world(asset)
-    return Loaded(world, footprint(world))
+    return Loaded(world, footprint(world) + world.cells.size)
 
 
 def _decode_cell(

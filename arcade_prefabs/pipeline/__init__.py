@@ -11,6 +11,8 @@ from .pipeline import AssetPipeline
 from .prefab_pages import PackedPart, PackedPrefab, PrefabAssembler, decode_prefab, encode_prefab
 from .processor import PAGE_BYTES, Input, Job, Output, Processor, Wish, variant_of
 from .processors import (
+    Cell,
+    CellIndex,
     Derivation,
     ImageFrame,
     ImageHead,
@@ -27,6 +29,7 @@ from .processors import (
     read_image,
     read_json,
     read_world,
+    world_id,
 )
 from .report import BakeReport, Progress, Statistics
 from .sources import (
@@ -43,6 +46,7 @@ from .sources import (
     arcade_handles,
 )
 from .watch import AssetWatcher, Reload
+from .world_builder import WorldBuilder
 
 __all__ = [
     "LARGEST_FILE",
@@ -52,6 +56,8 @@ __all__ = [
     "AssetWatcher",
     "BakeReport",
     "BakedAsset",
+    "Cell",
+    "CellIndex",
     "Change",
     "Derivation",
     "DirectorySource",
@@ -81,6 +87,7 @@ __all__ = [
     "SourceFile",
     "Statistics",
     "Wish",
+    "WorldBuilder",
     "WorldEntity",
     "WorldHead",
     "WorldProcessor",
@@ -95,4 +102,5 @@ __all__ = [
     "read_json",
     "read_world",
     "variant_of",
+    "world_id",
 ]

@@ -14,7 +14,7 @@ from ..prefab.suggest import did_you_mean
 from .outcome import Key, shown_id
 from .pages import LEFT, PackedPage, seal
 from .rows import errors_of, typed
-from .schema import BAKED, BROKEN
+from .schema import BAKED, BROKEN, BUILT
 from .store import BakeStore
 
 __all__ = ["BakedAsset", "Found", "find", "needs_of", "open_asset", "page_of"]
@@ -62,7 +62,7 @@ def find(store: BakeStore, key: Key, label: str) -> Found | None:
     """The row of an id; None if nothing was ever baked from the file."""
     with store.reading() as db:
         row = db.execute(_FIND, (label, *key)).fetchone()
-        if row is None or row[1] not in (BAKED, BROKEN):
+        if row is None or row[1] not in (BAKED, BROKEN, BUILT):
             return None
         asset, state, labels, errors = typed(row[:4], tuple[int, int, int | None, str | None])
         output = typed((*row[4:8], row[8:]), FoundOutput) if row[4] is not None else None

@@ -13,7 +13,7 @@ from .outcome import Key, shown_id
 from .records import stale
 from .report import Statistics
 from .rows import errors_of, typed
-from .schema import BAKED, BROKEN, KINDS
+from .schema import BAKED, BROKEN, BUILT, KINDS
 from .store import BakeStore
 
 __all__ = [
@@ -114,7 +114,7 @@ def explain(store: BakeStore, key: Key) -> Explanation:
             "WHERE a.path=? AND a.variant=?",
             key,
         ).fetchone()
-        if found is None or found[1] not in (BAKED, BROKEN):
+        if found is None or found[1] not in (BAKED, BROKEN, BUILT):
             raise MissingAssetError("nothing was ever baked from this file", path=key.path)
         row = typed(found, _Row)
         errors = errors_of(row.errors)
@@ -216,11 +216,12 @@ def ids_of(store: BakeStore, kind: str | None) -> list[str]:
             db,
             tuple[str, str, str],
             "SELECT a.path, a.variant, o.label FROM outputs o JOIN assets a ON a.id=o.asset "
-            "WHERE (? IS NULL OR o.kind=?) AND a.state IN (?,?) ORDER BY 1, 2, 3",
+            "WHERE (? IS NULL OR o.kind=?) AND a.state IN (?,?,?) ORDER BY 1, 2, 3",
             kind,
             kind,
             BAKED,
             BROKEN,
+            BUILT,
         )
         return [shown_id(Key(path, variant), label) for path, variant, label in rows]
 
@@ -230,8 +231,8 @@ def statistics(store: BakeStore) -> Statistics:
     with store.reading() as db:
         assets, broken, source = db.execute(
             "SELECT count(*), total(state=?), total(CASE variant WHEN '' THEN size END) "
-            "FROM assets WHERE state IN (?,?)",
-            (BROKEN, BAKED, BROKEN),
+            "FROM assets WHERE state IN (?,?,?)",
+            (BROKEN, BAKED, BROKEN, BUILT),
         ).fetchone()
         kinds = dict(db.execute("SELECT kind, count(*) FROM outputs GROUP BY kind ORDER BY kind"))
         first = db.execute("SELECT total(size), total(length(data)) FROM outputs").fetchone()

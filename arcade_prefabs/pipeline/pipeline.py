@@ -30,13 +30,13 @@ from .places import (
     store_folder,
 )
 from .processor import Processor, variant_of
-from .processors import builtin_processors
+from .processors import builtin_processors, world_id
 from .release import write_release
 from .report import BakeReport, Statistics
 from .shelf import Shelf
 from .sources import Source, checked_path
 from .store import BakeStore, DamagedStoreError
-from .upkeep import expect, keep_below, left
+from .upkeep import expect, keep_below, left, remove_built
 from .workers import InlineWorkers, ProcessWorkers, Workers
 
 __all__ = ["AssetPipeline"]
@@ -308,6 +308,18 @@ class AssetPipeline:
         )
 
     # ------------------------------------------------------------------------------------- upkeep
+
+    def remove_world(self, world: str) -> bool:
+        """Remove a world that `WorldBuilder` has built; whether there was one.
+
+        Raises:
+            UnsafePathError: No such world may exist.
+            StoreError: The store is read-only, or cannot be written.
+
+        Any thread.
+        """
+        self._baking()
+        return self._shelf.asked(partial(remove_built, self.store, Key(world_id(world))))
 
     def clean(self) -> int:
         """Give the room of what was deleted back to the disk; gives the bytes.

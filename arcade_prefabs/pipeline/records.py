@@ -6,13 +6,24 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from ..prefab import Asset
 from .outcome import Change, Key, Outcome, errors_text, shown_id
 from .pages import LEFT, Packed, PackedPage, seal
 from .processor import Input, Processor, variant_of
 from .rows import typed
 from .schema import AMBIENT, BAKED, BROKEN, INPUT, KINDS, NAMED
 
-__all__ = ["Numbers", "Recipe", "Written", "forget", "recipe_number", "stale", "sweep", "write"]
+__all__ = [
+    "Numbers",
+    "Recipe",
+    "Written",
+    "forget",
+    "recipe_number",
+    "stale",
+    "sweep",
+    "write",
+    "write_needs",
+]
 
 
 class Recipe(NamedTuple):
@@ -135,7 +146,9 @@ def write(
         step("needs")
         db.execute("DELETE FROM needs WHERE asset=?", (asset,))
         db.execute("DELETE FROM wishes WHERE asset=?", (asset,))
-    _write_needs(db, numbers, asset, outcome)
+    write_needs(db, numbers, asset, {need for one in outcome.outputs for need in one.needs})
+    wishes = [(asset, numbers.asset(wish)) for wish in outcome.wishes]
+    db.executemany("INSERT OR IGNORE INTO wishes VALUES (?,?)", wishes)
     step("state")
     db.execute(
         "UPDATE assets SET state=?, size=?, stamp=?, content=?, recipe=?, errors=?, reason=?, "
@@ -185,15 +198,15 @@ def _delete_output(db: sqlite3.Connection, asset: int, label: str) -> None:
     db.execute("DELETE FROM outputs WHERE asset=? AND label=?", (asset, label))
 
 
-def _write_needs(db: sqlite3.Connection, numbers: Numbers, asset: int, outcome: Outcome) -> None:
-    needs = {need for packed in outcome.outputs for need in packed.needs}
+def write_needs(
+    db: sqlite3.Connection, numbers: Numbers, asset: int, needs: Iterable[Asset]
+) -> None:
+    """Add to what an asset needs at run time. Inside a transaction, the one of the numbers."""
     rows = [
         (asset, numbers.asset(Key(need.name.partition("#")[0])), numbers.word(need.kind))
         for need in needs
     ]
     db.executemany("INSERT OR IGNORE INTO needs VALUES (?,?,?)", rows)
-    wishes = [(asset, numbers.asset(wish)) for wish in outcome.wishes]
-    db.executemany("INSERT OR IGNORE INTO wishes VALUES (?,?)", wishes)
 
 
 def _word_number(db: sqlite3.Connection, word: str) -> int:

@@ -14,7 +14,7 @@ from .outcome import Key, shown_id
 from .pages import LEFT, Dictionary, PackedPage, make_dictionary, seal
 from .places import is_release
 from .rows import typed
-from .schema import BAKED, BROKEN, FORMAT, SCHEMA
+from .schema import BAKED, BROKEN, BUILT, FORMAT, SCHEMA
 from .store import BakeStore
 
 __all__ = ["write_release"]
@@ -75,9 +75,9 @@ def _copy(db: sqlite3.Connection, store: BakeStore, target: sqlite3.Connection) 
         target.execute("INSERT INTO dictionaries VALUES (?, ?)", dictionary)
     assets = db.execute(
         "SELECT id, path, variant, state, CASE state WHEN ? THEN NULL ELSE labels END "
-        "FROM assets WHERE state IN (?, ?) "
+        "FROM assets WHERE state IN (?, ?, ?) "
         "OR id IN (SELECT target FROM needs)",
-        (BROKEN, BAKED, BROKEN),
+        (BROKEN, BAKED, BROKEN, BUILT),
     )
     # Told apart by the state, which a reader looks at; a broken one is in it with its last good
     # version, if it has any.

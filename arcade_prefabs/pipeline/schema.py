@@ -14,6 +14,7 @@ __all__ = [
     "AMBIENT",
     "BAKED",
     "BROKEN",
+    "BUILT",
     "FORMAT",
     "INPUT",
     "KINDS",
@@ -25,9 +26,10 @@ __all__ = [
 FORMAT: Final = 3
 """Raised with every change of a table or of the pages: another version's store is made anew."""
 
-NAMED, BAKED, BROKEN, AMBIENT, INPUT = range(5)
+NAMED, BAKED, BROKEN, AMBIENT, INPUT, BUILT = range(6)
 """States of an asset: only named by others (a dangling dependency), baked, in its newest version
-broken, not a file at all, a file that others are made from but no processor takes."""
+broken, not a file at all, a file that others are made from but no processor takes, put there by
+code without any file."""
 
 KINDS: Final = ("file", "output", "ambient")
 """Kinds of inputs; the table has their places in this list."""

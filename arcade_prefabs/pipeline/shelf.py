@@ -215,12 +215,12 @@ class Shelf:
         if isinstance(error, DamagedStoreError):
             self.rebuild(error)
         else:
-            self.notes.append(f"{shown_id(key)}: {error}; it was baked again")
             try:
                 if self._checked != self._store.generation:
                     self._checked = self._store.generation
                     self._store.check()  # what damaged this may have hidden other rows
                 damaged_output(self._store, key)
+                self.notes.append(f"{shown_id(key)}: {error}; it was baked again")
             except DamagedStoreError as worse:
                 self.rebuild(worse)
             self.forget()

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from .outcome import Key
+from ..errors import StoreError
+from . import records
+from .outcome import Key, shown_id
 from .pages import LEFT
 from .rows import typed
-from .schema import BAKED
+from .schema import BAKED, BUILT
 from .store import BakeStore
 
-__all__ = ["damaged_output", "expect", "keep_below", "left"]
+__all__ = ["damaged_output", "expect", "keep_below", "left", "remove_built"]
 
 
 def damaged_output(store: BakeStore, key: Key) -> None:
-    """Throw away what a damaged asset was baked to, so that it is baked anew."""
+    """Throw away what a damaged asset was baked to, so that it is baked anew.
+
+    Raises:
+        StoreError: It was built by code, without any file.
+    """
     with store.writing() as db:
-        row = db.execute("SELECT id FROM assets WHERE path=? AND variant=?", key).fetchone()
-        if row is not None:
-            for table in ("outputs", "pages"):
-                db.execute(f"DELETE FROM {table} WHERE asset=?", row)
-            # Another recipe than any that there is.
-            db.execute("UPDATE assets SET recipe=NULL, labels=NULL WHERE id=?", row)
+        row = db.execute("SELECT id, state FROM assets WHERE path=? AND variant=?", key).fetchone()
+        if row is None:
+            return
+        asset, state = row
+        if state == BUILT:
+            raise StoreError(f"{shown_id(key)} is damaged, and was built by code: build it again")
+        for table in ("outputs", "pages"):
+            db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
+        # Another recipe than any that there is.
+        db.execute("UPDATE assets SET recipe=NULL, labels=NULL WHERE id=?", (asset,))
 
 
 def left(store: BakeStore) -> list[Key]:
@@ -68,3 +78,15 @@ def keep_below(store: BakeStore, limit: int) -> list[str]:
             removed += 1
     store.compact()
     return [f"{removed} assets left the store, which is limited to {limit:,} bytes"]
+
+
+def remove_built(store: BakeStore, key: Key) -> bool:
+    """Remove what code has built; whether there was anything."""
+    with store.writing() as db:
+        query = "SELECT id FROM assets WHERE path=? AND variant=? AND state=?"
+        row = db.execute(query, (*key, BUILT)).fetchone()
+        if row is not None:
+            records.forget(db, row[0], key)
+            records.sweep(db)
+    store.settle()
+    return row is not None

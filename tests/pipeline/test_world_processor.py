@@ -378,3 +378,42 @@ def test_most_and_longest_layers_fit() -> None:
     names = ", ".join(f'"{number:03}{face * 97}"' for number in range(256))
     with AssetPipeline(MemorySource({NAME: world(layers=f"[{names}]")}), jobs=0) as pipeline:
         assert len(read_world(pipeline.get(NAME)).layers) == 256
+
+
+@pytest.mark.parametrize(
+    ("size", "label"),
+    [
+        ("(40, 30)", "c1_m1"),
+        ("(100, 100)", "c1_m1"),
+        ("(100.5, 3)", "c0_m1_l1"),
+        ("(1, 350)", "c0_m1_l2"),
+        ("(1000000, 1)", "c0_m1_l14"),
+    ],
+)
+def test_large_entities_stand_on_coarser_levels(size: str, label: str) -> None:
+    """A level's cells are as large as what stands in them; each is one cell further on."""
+    found = cells_of(world(f'(prefab: "a", at: (150, -50), size: {size})', cell_size="100"))
+    assert list(found) == [label]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ("5", "expected (width, height) in pixels"),
+        ("(5,)", "expected (width, height)"),
+        ("(5, 5, 5)", "expected (width, height)"),
+        ('("5", 5)', "expected a number of pixels"),
+        ("(true, 5)", "expected a number of pixels"),
+        ("(0, 5)", "more than 0"),
+        ("(-5, 5)", "more than 0"),
+        ("(1e300, 5)", "at most"),
+        ("(NaN, 5)", "more than 0"),
+        ("(inf, 5)", "more than 0"),
+    ],
+)
+def test_sizes_that_make_no_sense(size: str, words: str) -> None:
+    """Each is an error with its place."""
+    errors = errors_of(world(f'(prefab: "a", at: (1, 2), size: {size})'))
+    assert len(errors) == 1
+    assert words in errors[0]
+    assert errors[0].startswith(f"{NAME}:1:")

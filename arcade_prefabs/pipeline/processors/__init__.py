@@ -15,8 +15,12 @@ from .world import (
     read_cell,
     read_world,
 )
+from .world_cells import Cell, CellIndex
+from .world_document import world_id
 
 __all__ = [
+    "Cell",
+    "CellIndex",
     "Derivation",
     "ImageFrame",
     "ImageHead",
@@ -34,6 +38,7 @@ __all__ = [
     "read_image",
     "read_json",
     "read_world",
+    "world_id",
 ]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,9 +13,23 @@ from ...prefab import Asset, ComponentRegistry, default_registry
 from ...prefab.plans import At
 from ..assets import BakedAsset
 from ..processor import PAGE_BYTES, Job, Output
+from .world_cells import Cell, CellIndex
 from .world_document import DERIVED, EntityDocument, WorldDocument, read_world_file
 
-__all__ = ["WorldEntity", "WorldHead", "WorldProcessor", "cell_label", "read_cell", "read_world"]
+__all__ = [
+    "ALWAYS",
+    "LARGEST_OVERRIDES",
+    "WorldEntity",
+    "WorldHead",
+    "WorldProcessor",
+    "cell_for",
+    "cell_label",
+    "cell_pages",
+    "derived_id",
+    "read_cell",
+    "read_world",
+    "twin_of",
+]
 
 ALWAYS: Final = "always"
 """The label of the entities that are there wherever the player is."""
@@ -27,8 +40,8 @@ _DEEPEST: Final = 64
 _MOST_ERRORS: Final = 100
 _ROOM: Final = PAGE_BYTES - 64
 # What an entity may override, with room for its other fields: it has to fit on one page.
-_LARGEST: Final = _ROOM - 8 * 1024
-_CELL: Final = struct.Struct("<ii")
+LARGEST_OVERRIDES: Final = _ROOM - 8 * 1024
+"""Bytes, as JSON."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,14 +81,14 @@ class WorldHead(msgspec.Struct, frozen=True):
         layers: Names in drawing order; empty if the world does not say.
         entities: How many there are.
         always: How many of them are there wherever the player is.
-        cells: Column and row of every cell with anything in it, sorted.
+        cells: Which cells have anything in them.
     """
 
     cell_size: float
     layers: tuple[str, ...]
     entities: int
     always: int
-    cells: tuple[tuple[int, int], ...] = ()
+    cells: CellIndex = CellIndex(())
 
 
 class WorldProcessor:
@@ -90,7 +103,7 @@ class WorldProcessor:
     """
 
     name = "world"
-    version = 1
+    version = 2
     patterns = ("worlds/*.ron",)
     settings: Mapping[str, Any] = {"cell_size": _CELL_SIZE}
 
@@ -176,9 +189,9 @@ class _Included:
                 return
             self._ids[entity.id] = entity
         size = len(_encode((entity.overrides, entity.removed)))
-        if size > _LARGEST:
+        if size > LARGEST_OVERRIDES:
             place = (entity.at, "overrides", "overrides")
-            self._fail(world, place, f"{size:,} bytes of data, over {_LARGEST:,}")
+            self._fail(world, place, f"{size:,} bytes of data, over {LARGEST_OVERRIDES:,}")
             return
         self.entities.append(entity)
 
@@ -208,12 +221,11 @@ class _Included:
 def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
     assert reader.top is not None
     size = reader.top.cell_size or _checked_size(job)
-    cells: dict[tuple[int, int], list[WorldEntity]] = {}
+    cells: dict[Cell, list[WorldEntity]] = {}
     always: list[WorldEntity] = []
     needs: dict[str, set[Asset]] = {}
     for entity, document in _entities(reader.entities):
-        # Rounding would put what is a hair below 0 into the cell above.
-        cell = (int(entity.x // size), int(entity.y // size))
+        cell = cell_for(entity.x, entity.y, size, document.size)
         (always if document.always else cells.setdefault(cell, [])).append(entity)
         label = ALWAYS if document.always else cell_label(*cell)
         needs.setdefault(label, set()).update(document.needs)
@@ -226,7 +238,7 @@ def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
         "entities": len(reader.entities),
         "always": len(always),
     }
-    packed = b"".join(_CELL.pack(*cell) for cell in order)
+    packed = CellIndex(order).to_bytes()
     needed = sorted(needs.get(ALWAYS, ()))
     yield job.output(head, data=packed, kind="world", needs=needed)
     for cell in order:
@@ -267,15 +279,28 @@ def _entities(
         if document.id is not None:
             yield entity, document
         else:
-            what = f"{entity.prefab} {entity.x} {entity.y} {entity.rotation}"
-            twins.setdefault(what, []).append((entity, document))
+            twins.setdefault(twin_of(entity), []).append((entity, document))
     for what, same in twins.items():
         if len(same) > 1:  # told apart by the rest of them, or else it cannot matter which is which
             same.sort(key=lambda one: (_encode(one[0]), one[1].always))
         for number, (entity, document) in enumerate(same):
-            text = f"{what} {number}"
-            name = DERIVED + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-            yield msgspec.structs.replace(entity, id=name), document
+            yield msgspec.structs.replace(entity, id=derived_id(what, number)), document
+
+
+def twin_of(entity: WorldEntity) -> str:
+    """What entities share that are named by what and where they are. Any thread."""
+    return f"{entity.prefab} {entity.x} {entity.y} {entity.rotation}"
+
+
+def derived_id(twin: str, number: int) -> str:
+    """The id of an entity whose author gave it none. Any thread.
+
+    Args:
+        twin: See `twin_of`.
+        number: Which one of those with the same.
+    """
+    text = f"{twin} {number}".encode("utf-8", "surrogatepass")
+    return DERIVED + hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
 def _plain(number: float) -> float:
@@ -291,25 +316,42 @@ def _sheets(entity: WorldEntity) -> Iterator[tuple[str, dict[str, Any]]]:
         yield frames["image"], {**cut, "first": frames.get("first", 0)}
 
 
-def cell_label(column: int, row: int) -> str:
-    """The label of a cell: ``c3_m2`` for column 3, row -2. Any thread."""
-    return f"c{column}_{row}".replace("-", "m")
+def cell_for(x: float, y: float, cell_size: float, longer_side: float = 0.0) -> Cell:
+    """The cell for something at a place: of a level whose cells are as large as it is.
+
+    Any thread.
+    """
+    level = 0
+    while cell_size < longer_side:
+        cell_size *= 2
+        level += 1
+    # Rounding would put what is a hair below 0 into the cell above.
+    return Cell(int(x // cell_size), int(y // cell_size), level)
+
+
+def cell_label(column: int, row: int, level: int = 0) -> str:
+    """The label of a cell: ``c3_m2`` for column 3, row -2; ``c3_m2_l1`` on level 1. Any thread."""
+    label = f"c{column}_{row}".replace("-", "m")
+    return f"{label}_l{level}" if level else label
 
 
 def _cell_output(label: str, entities: list[WorldEntity], needs: set[Asset]) -> Output:
-    pages: list[bytes] = []
+    # In the order of the file: what comes later is drawn on top.
+    pages = cell_pages(map(_encode, entities))
+    return Output(label, "cell", tuple(pages), tuple(sorted(needs)))
+
+
+def cell_pages(encoded: Iterable[bytes]) -> Iterator[bytes]:
+    """The pages of a cell, from its entities as JSON. Any thread."""
     rows: list[bytes] = []
     size = 0
-    # In the order of the file: what comes later is drawn on top.
-    for entity in entities:
-        row = _encode(entity)
+    for row in encoded:
         if size + len(row) + 1 > _ROOM:
-            pages.append(b"[%b]" % b",".join(rows))
+            yield b"[%b]" % b",".join(rows)
             rows, size = [], 0
         rows.append(row)
         size += len(row) + 1
-    pages.append(b"[%b]" % b",".join(rows))
-    return Output(label, "cell", tuple(pages), tuple(sorted(needs)))
+    yield b"[%b]" % b",".join(rows)
 
 
 _decode_head: Final = msgspec.json.Decoder(WorldHead).decode
@@ -327,7 +369,10 @@ def read_world(asset: BakedAsset) -> WorldHead:
     """
     if asset.kind != "world":
         raise AssetError(f"this was baked to {asset.kind}, not to a world", path=asset.id)
-    cells = tuple((column, row) for column, row in _CELL.iter_unpack(asset.data()))
+    try:
+        cells = CellIndex.from_bytes(asset.data())
+    except ValueError as error:
+        raise AssetError(str(error), path=asset.id) from error
     return msgspec.structs.replace(_decode_head(asset.first), cells=cells)
 
 

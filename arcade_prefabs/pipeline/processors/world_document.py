@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
+from ...errors import UnsafePathError
 from ...prefab import Asset, ComponentRegistry, Placement, PrefabFile
 from ...prefab.document import Part
 from ...prefab.fields import compile_type
-from ...prefab.ids import asset_path
+from ...prefab.ids import SUFFIX, asset_path
 from ...prefab.plans import At, kind_of
 from ...prefab.reader import DocumentReader
 from ...prefab.suggest import did_you_mean, shown
 from ...ron import Struct, TupleStruct, Unit, Value, parse
 
-__all__ = ["EntityDocument", "WorldDocument", "read_world_file"]
+__all__ = [
+    "DERIVED",
+    "FARTHEST",
+    "EntityDocument",
+    "WorldDocument",
+    "check_id",
+    "checked_layers",
+    "read_world_file",
+    "world_id",
+]
 
 _WORLD_FIELDS: Final = ("cell_size", "layers", "include", "entities")
 _PLACEMENT: Final = compile_type(Placement)
@@ -26,14 +36,17 @@ _ENTITY_FIELDS: Final = (
     "prefab",
     *_PLACEMENT.fields,
     "layer",
+    "size",
     "id",
     "always",
     "overrides",
     "remove",
 )
 # Beyond, a float has no room left for parts of a pixel that matter.
-_FARTHEST: Final = 1e9
+FARTHEST: Final = 1e9
+"""Pixels."""
 _LONGEST_ID: Final = 200
+_FOLDER: Final = "worlds/"
 _MOST_PLACES: Final = 100
 _MOST_LAYERS: Final = 256
 _LONGEST_LAYER: Final = 100  # all of them stand in the first page of the world
@@ -48,6 +61,7 @@ class EntityDocument:
     prefab: str
     placement: Placement
     layer: str | None
+    size: float
     id: str | None
     always: bool
     overrides: dict[str, dict[str, Any]]
@@ -124,8 +138,8 @@ class _Reader:
         at: At = (None, "cell_size", "cell_size")
         if isinstance(value, bool) or not isinstance(value, int | float):
             self._report(at, f"expected a number of pixels, got {kind_of(value)}")
-        elif not (math.isfinite(value) and 1 <= value <= _FARTHEST):
-            self._report(at, f"expected 1 to {_FARTHEST:,.0f} pixels, got {value}")
+        elif not (math.isfinite(value) and 1 <= value <= FARTHEST):
+            self._report(at, f"expected 1 to {FARTHEST:,.0f} pixels, got {value}")
         else:
             return float(value)
         return None
@@ -184,12 +198,14 @@ class _Reader:
             self._report(place, f"expected true or false, got {kind_of(always)}")
         placement = self._placement(given, at)
         layer, name = self._layer(given.get("layer"), at), self._id(given.get("id"), at)
+        size = self._size(given.get("size"), at)
         if prefab is not None and placement is not None:
             self._world.entities.append(
                 EntityDocument(
                     prefab=prefab,
                     placement=placement,
                     layer=layer,
+                    size=size,
                     id=name,
                     always=always is True,
                     overrides={one: part.fields for one, part in overrides.items()},
@@ -237,8 +253,8 @@ class _Reader:
         if wrong:
             return None
         placement = msgspec.convert(lowered, Placement)
-        if max(map(abs, placement.at)) > _FARTHEST:
-            self._report((at, "at", ".at"), f"farther than {_FARTHEST:,.0f} pixels from the origin")
+        if max(map(abs, placement.at)) > FARTHEST:
+            self._report((at, "at", ".at"), f"farther than {FARTHEST:,.0f} pixels from the origin")
             return None
         return placement
 
@@ -255,15 +271,34 @@ class _Reader:
             self._report(place, f"there is no layer `{shown(value)}`", hint=hint)
         return str(value)
 
+    def _size(self, value: Value, at: At) -> float:
+        """The longer side of an entity, in pixels."""
+        if value is None or isinstance(value, Unit):
+            return 0.0
+        place: At = (at, "size", ".size")
+        values = value.values if isinstance(value, TupleStruct) else value
+        if not isinstance(values, list | tuple) or len(values) != 2:
+            self._report(place, f"expected (width, height) in pixels, got {kind_of(value)}")
+            return 0.0
+        longer = 0.0
+        for one in values:
+            if isinstance(one, bool) or not isinstance(one, int | float):
+                self._report(place, f"expected a number of pixels, got {kind_of(one)}")
+                return 0.0
+            if not (math.isfinite(one) and 0 < one <= FARTHEST):
+                self._report(place, f"expected more than 0 and at most {FARTHEST:,.0f}, got {one}")
+                return 0.0
+            longer = max(longer, one)
+        return longer
+
     def _id(self, value: Value, at: At) -> str | None:
         if value is None:
             return None
         place: At = (at, "id", ".id")
         if not isinstance(value, str) or not value:
             self._report(place, f"expected text in quotes, got {kind_of(value)}")
-        elif value.startswith(DERIVED) or len(value) > _LONGEST_ID or not value.isprintable():
-            limits = f"does not begin with `{DERIVED}` and has at most {_LONGEST_ID} characters"
-            self._report(place, f"an id {limits}, all of them printable")
+        elif (wrong := _wrong_id(value)) is not None:
+            self._report(place, wrong)
         elif value in self._ids:
             self._twice += 1
             # Each place is counted from the beginning of the file: enough of them is enough.
@@ -275,3 +310,60 @@ class _Reader:
             self._ids[str(value)] = place
             return str(value)
         return None
+
+
+def _wrong_id(value: str) -> str | None:
+    if value.startswith(DERIVED) or len(value) > _LONGEST_ID or not value.isprintable():
+        limits = f"does not begin with `{DERIVED}` and has at most {_LONGEST_ID} characters"
+        return f"an id {limits}, all of them printable"
+    return None
+
+
+def check_id(value: object) -> None:
+    """Refuse what no id of an entity may be.
+
+    Raises:
+        ValueError: It is none.
+
+    Any thread.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"an id is text, not {value!r}")
+    wrong = _wrong_id(value)
+    if wrong is not None:
+        raise ValueError(f"{value[:_LONGEST_ID]!r}: {wrong}")
+
+
+def checked_layers(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of layers that code gives.
+
+    Raises:
+        ValueError: One of them is none, stands twice, or there are too many.
+
+    Any thread.
+    """
+    found = () if isinstance(names, str) else tuple(names)
+    if isinstance(names, str) or not all(
+        isinstance(one, str) and 0 < len(one) <= _LONGEST_LAYER for one in found
+    ):
+        raise ValueError(f"layers are names of 1 to {_LONGEST_LAYER} characters, not {names!r}")
+    if len(set(found)) < len(found) or len(found) > _MOST_LAYERS:
+        raise ValueError(f"at most {_MOST_LAYERS} layers, each once, not {names!r}")
+    return found
+
+
+def world_id(text: str) -> str:
+    """The full id of a world: ``valley`` and ``worlds/valley`` are ``worlds/valley.ron``.
+
+    Raises:
+        UnsafePathError: No such world may exist.
+
+    Any thread.
+    """
+    try:
+        if not text or "#" in text:
+            raise ValueError("it looks like `worlds/valley.ron`")
+        path = text if text.startswith(_FOLDER) else _FOLDER + text
+        return asset_path(path if path.endswith(SUFFIX) else path + SUFFIX)
+    except ValueError as error:
+        raise UnsafePathError(f"{shown(text)!r} is no world: {error}") from None

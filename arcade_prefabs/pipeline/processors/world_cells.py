@@ -1,0 +1,132 @@
+"""`CellIndex`: which cells of a world have anything in them."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+__all__ = ["Cell", "CellIndex"]
+
+_OFFSET: Final = 1 << 30
+_SHIFT: Final = 31
+_ROWS: Final = (1 << _SHIFT) - 1
+_FARTHEST: Final = _OFFSET - 1
+
+
+class Cell(NamedTuple):
+    """A cell of a world's grid.
+
+    Attributes:
+        column: Counted from the one at x = 0 to the right.
+        row: Counted from the one at y = 0 upwards.
+        level: 0 for ordinary cells; those of each further level are twice as large.
+    """
+
+    column: int
+    row: int
+    level: int = 0
+
+
+class CellIndex:
+    """A set of cells in 8 bytes for each: what is asked costs as much as there is in the answer.
+
+    Args:
+        cells: The cells, in any order.
+
+    Any thread.
+    """
+
+    def __init__(self, cells: Iterable[tuple[int, int, int]]) -> None:
+        keys: dict[int, list[int]] = {}
+        for column, row, level in cells:
+            keys.setdefault(level, []).append(_key(column, row))
+        self._keys = {level: array("q", sorted(keys[level])) for level in sorted(keys)}
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> CellIndex:
+        """What `to_bytes` gave.
+
+        Raises:
+            ValueError: It did not.
+        """
+        found = cls(())
+        numbers = array("q")
+        if len(data) % 8:
+            raise ValueError("the list of cells is damaged")
+        numbers.frombytes(data)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        place = 0
+        while place < len(numbers):
+            level, count = numbers[place], numbers[place + 1] if place + 1 < len(numbers) else -1
+            place += 2
+            if level in found._keys or not 0 <= count <= len(numbers) - place:
+                raise ValueError("the list of cells is damaged")
+            found._keys[level] = numbers[place : place + count]
+            place += count
+        return found
+
+    def to_bytes(self) -> bytes:
+        """It as bytes, the same on every machine.
+
+        For each level its number, the number of its cells, and those, in 8 bytes each.
+        """
+        numbers = array("q")
+        for level, keys in self._keys.items():
+            numbers.extend((level, len(keys)))
+            numbers.extend(keys)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers.tobytes()
+
+    def __repr__(self) -> str:
+        return f"<CellIndex of {len(self):,} cells>"
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels that have any."""
+        return tuple(self._keys)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it takes."""
+        return sum(len(keys) * keys.itemsize for keys in self._keys.values())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._keys.values()))
+
+    def __iter__(self) -> Iterator[Cell]:
+        for level, keys in self._keys.items():
+            for key in keys:
+                yield Cell((key >> _SHIFT) - _OFFSET, (key & _ROWS) - _OFFSET, level)
+
+    def __contains__(self, cell: object) -> bool:
+        if not isinstance(cell, Cell):
+            return False
+        keys = self._keys.get(cell.level)
+        if keys is None:
+            return False
+        key = _key(cell.column, cell.row)
+        place = bisect_left(keys, key)
+        return place < len(keys) and keys[place] == key
+
+    def within(self, level: int, left: int, bottom: int, right: int, top: int) -> Iterator[Cell]:
+        """The cells of a level between two corners, both included."""
+        keys = self._keys.get(level)
+        if keys is None:
+            return
+        for column in range(left, right + 1):
+            start = bisect_left(keys, _key(column, bottom))
+            end = bisect_right(keys, _key(column, top), start)
+            for place in range(start, end):
+                yield Cell(column, (keys[place] & _ROWS) - _OFFSET, level)
+
+
+def _key(column: int, row: int) -> int:
+    """Sorts by column, then by row; places beyond the edge of the world count as there."""
+    column = max(-_FARTHEST, min(_FARTHEST, column))
+    row = max(-_FARTHEST, min(_FARTHEST, row))
+    return ((column + _OFFSET) << _SHIFT) | (row + _OFFSET)
