@@ -47,12 +47,12 @@ def why_no_windows() -> str | None:
 
 NO_WINDOWS = None if NEEDS_DISPLAY else why_no_windows()
 # They cannot even import Arcade then.
-collect_ignore = ["spawning", "test_examples.py"] if NO_WINDOWS else []
+collect_ignore = ["spawning", "streaming", "test_examples.py"] if NO_WINDOWS else []
 
 
 def pytest_report_header() -> list[str]:
     """Say what is left out."""
-    return [f"left out: tests/spawning, tests/test_examples.py: {NO_WINDOWS}"] if NO_WINDOWS else []
+    return [f"left out: {', '.join(collect_ignore)}: {NO_WINDOWS}"] if NO_WINDOWS else []
 
 
 @pytest.fixture

@@ -170,6 +170,18 @@ class Handle(Generic[T]):
         """Counts the values that it had: 0 before the first, then one more with each reload."""
         return self._entry.version
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes in memory of the asset, and of all that it needs, by full id and settings."""
+        found: dict[str, int] = {}
+        waiting = [self._entry]
+        while waiting:
+            entry = waiting.pop()
+            name = "?".join(entry.key) if entry.key[1] else entry.id
+            if name not in found:
+                found[name] = entry.size
+                waiting.extend(entry.needs)
+        return found
+
     @property
     def progress(self) -> float:
         """How much has come, 0 to 1, with everything that it needs and that is known by now."""

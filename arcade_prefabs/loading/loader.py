@@ -204,11 +204,14 @@ class AsyncPrefabLoader:
         """
         batch = self._new_batch()
         ids_of = self._assets.ids
-
         load = partial(self.load, priority=priority)
-        self._parts.worker.also(partial(list_folder, batch, ids_of, folder, kind, load))
-        self._executor.wake()
+        self.in_background(partial(list_folder, batch, ids_of, folder, kind, load))
         return batch
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        """Have something short done by a loader thread, soon. Any thread."""
+        self._parts.worker.also(work)
+        self._executor.wake()
 
     def _new_batch(self) -> Batch:
         self._check_open()

@@ -96,11 +96,13 @@ class LoadWorker:
         return True
 
     def _do_other_work(self) -> None:
-        started = time.thread_time()
         try:
-            self._other_work.popleft()()
+            work = self._other_work.popleft()
         except IndexError:  # another thread was quicker
             return
+        started = time.thread_time()
+        try:
+            work()
         finally:
             self._gate.charge("other", time.thread_time() - started)
 

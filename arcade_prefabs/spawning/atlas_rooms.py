@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakSet, ref
 
@@ -39,19 +40,27 @@ _UPRIGHT: Final = (0, 1, 2, 3)
 class _Watch(ref[Texture]):
     """Says that a texture is gone, in whichever thread dropped the last reference to it.
 
-    What it calls is `deque.append`, which no other thread can interrupt; Arcade's own finaliser
-    changes the atlas there and then, perhaps in the middle of `add`. It is also three times as
-    cheap to make.
+    What it calls notes that, in two steps that no other thread can interrupt; Arcade's own
+    finaliser changes the atlas there and then, perhaps in the middle of `add`. It is also three
+    times as cheap to make.
 
     Attributes:
         name: The texture's name in the atlas when it was added.
         image: Its image's hash at that time.
+        key: The texture's id.
     """
 
-    __slots__ = ("image", "name")
+    __slots__ = ("image", "key", "name")
 
     name: str
     image: str
+    key: int
+
+
+def _note_gone(alive: dict[int, str], retired: deque[_Watch], watch: _Watch) -> None:
+    # Before anything else can be made in its place, and get its id.
+    alive.pop(watch.key, None)
+    retired.append(watch)
 
 
 class RoomedAtlas(DefaultTextureAtlas):
@@ -79,6 +88,9 @@ class RoomedAtlas(DefaultTextureAtlas):
         self._shown: dict[str, tuple[str, Corners]] = {}
         self._watches: dict[int, _Watch] = {}
         self._retired: deque[_Watch] = deque()
+        # The names of textures that are alive, by their ids: asked twice for each new sprite.
+        self._alive: dict[int, str] = {}
+        self._on_gone = partial(_note_gone, self._alive, self._retired)
         self._reclaimed = 0
         self._resizes = 0
 
@@ -90,8 +102,7 @@ class RoomedAtlas(DefaultTextureAtlas):
         Otherwise there is a number free for it.
         """
         name = texture.atlas_name
-        known = self._unique_textures.get(name)
-        if known is None or texture not in known:
+        if self._alive.get(id(texture)) != name:
             settle_names(texture, self._image_regions, self._shown)
             name = texture.atlas_name
             known = self._unique_textures.get(name)
@@ -130,8 +141,9 @@ class RoomedAtlas(DefaultTextureAtlas):
         self._unique_texture_ref_count.inc_ref(texture)
         self._image_ref_count.inc_ref(data)
         if create_finalizer:
-            watch = _Watch(texture, self._retired.append)
-            watch.name, watch.image = texture.atlas_name, data.hash
+            watch = _Watch(texture, self._on_gone)
+            watch.name, watch.image, watch.key = texture.atlas_name, data.hash, id(texture)
+            self._alive[watch.key] = watch.name
             # By its id: references to the same texture are equal.
             self._watches[id(watch)] = watch
             self._finalizers_created += 1

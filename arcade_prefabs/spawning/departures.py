@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
-from arcade import BasicSprite
+from arcade import BasicSprite, SpriteList
 
 from ..loading import MainThreadQueue, Step
 from .entities import Entities
@@ -70,6 +70,21 @@ class Departures:
             yield Step("remove", _SPRITES)
         self._leaving = [one for one in self._leaving if one is not entities]
 
+    def forget(self, entities: Sequence[Entity], dropped: Callable[[object], bool]) -> None:
+        """Let go of sprites whose lists are dropped whole, and take them out of all others."""
+        for entity in entities:
+            for sprite in entity.own_sprites():
+                self._entities.drop_sprite(sprite)
+                kept = [one for one in sprite.sprite_lists if not dropped(one)]
+                if kept:
+                    _remove(sprite, kept)
+                sprite.sprite_lists.clear()
+            if entity._animation is not None:
+                entity._animation.stop()
+                entity._animation = None
+            entity._sprite = entity._label = None
+            entity._frames = ()
+
     def drop_sprite(self, entity: Entity) -> None:
         """Take an entity's sprite, and that of its text, out of all of their lists."""
         if entity._animation is not None:
@@ -79,7 +94,7 @@ class Departures:
         entity._frames, entity._animation = (), None
         if sprite is not None:
             self._entities.drop_sprite(sprite)
-            _remove(sprite)
+            _remove(sprite, sprite.sprite_lists)
         self.drop_label(entity)
 
     def drop_label(self, entity: Entity) -> None:
@@ -87,7 +102,7 @@ class Departures:
         label, entity._label = entity._label, None
         if label is not None:
             self._entities.drop_sprite(label.sprite)
-            _remove(label.sprite)
+            _remove(label.sprite, label.sprite.sprite_lists)
 
     def finish(self) -> None:
         """There are no frames any more: what was to go in steps goes now, and from now on."""
@@ -97,11 +112,11 @@ class Departures:
         self._leaving.clear()
 
 
-def _remove(sprite: BasicSprite) -> None:
-    """Take a sprite out of all of its lists, whatever was done to it."""
-    for one in sprite.sprite_lists:
+def _remove(sprite: BasicSprite, lists: Sequence[SpriteList[Any]]) -> None:
+    """Take a sprite out of lists, whatever was done to it."""
+    for one in tuple(lists):
         # A place that is no number is an error after Arcade has crossed out the old one, and then
         # the sprite cannot be removed any more: arcade/sprite_list/spatial_hash.py:130.
         if one.spatial_hash is not None:
             one.spatial_hash.buckets_for_sprite.setdefault(sprite, [])
-    sprite.remove_from_sprite_lists()
+        one.remove(sprite)

@@ -9,7 +9,7 @@ from ..errors import SpawnError
 from ..prefab.builtin import Text
 from .entity import Entity
 from .labels import LabelLook, label_of
-from .layers import check_wall
+from .layers import DEFAULT_GROUP, check_wall
 from .looks import Look, TextureRef
 from .plans import PartPlan
 from .sprites import make_sprite, offer_frames
@@ -74,7 +74,8 @@ class Dressing:
         look, sprite = entity._look, entity._sprite
         if look is None or sprite is None or not look.solid:
             return False
-        group = self._factory.walls.group(look.group or "default")
+        walls = entity._spawning.owner or self._factory.walls
+        group = walls.group(look.group or DEFAULT_GROUP)
         if sprite in group:
             return False
         group.append(sprite)

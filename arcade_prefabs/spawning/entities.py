@@ -165,7 +165,10 @@ class Entities:
 
     def add_root(self, entity: Entity) -> None:
         """Note something that was spawned."""
-        self._roots.setdefault(entity.prefab_id, {})[entity] = None
+        known = self._roots.get(entity.prefab_id)
+        if known is None:
+            known = self._roots[entity.prefab_id] = {}
+        known[entity] = None
         self._count += 1
 
     def drop_root(self, entity: Entity) -> None:
@@ -189,7 +192,10 @@ class Entities:
                 known = self._by_component[name] = {}
             known[entity] = None
         for tag in plan.tags:
-            self._by_tag.setdefault(tag, {})[entity] = None
+            tagged = self._by_tag.get(tag)
+            if tagged is None:
+                tagged = self._by_tag[tag] = {}
+            tagged[entity] = None
 
     def drop(self, entity: Entity, plan: PartPlan, names: Iterable[str] | None = None) -> None:
         """Note that an entity's components and tags are gone."""

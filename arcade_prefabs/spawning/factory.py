@@ -13,6 +13,7 @@ from arcade import Texture
 
 from ..errors import PluginError
 from ..loading import AsyncPrefabLoader, Handle, LoadEvent, Priority, Step
+from ..loading.main_queue import Steps
 from ..loading.names import asset_id
 from ..loading.priority import rank_of
 from .animation import Animator
@@ -24,7 +25,8 @@ from .labels import LabelLook, Labels
 from .layers import Layers, SpawnScene, Walls, check_scene
 from .looks import TextureRef
 from .overrides import OverrideMap, Overrides
-from .placement import checked_place
+from .owner import SpawnOwner
+from .placement import Place, checked_place
 from .plans import SpawnPlan
 from .reloading import Reloader
 from .spawn_group import SpawnGroup
@@ -134,7 +136,7 @@ class EntityFactory:
             group.members[spawning] = None
         else:
             own = None if overrides is None else Overrides(overrides, self.registry)
-            spawning = Spawning(self, self._handle(name, priority), scene, own, progressive)
+            spawning = Spawning(self, self.handle_of(name, priority), scene, own, progressive)
             entity = spawning.entity = Entity(spawning, name, None, None, local)
             self._pending[spawning] = None
             self._depth += 1  # hooks of what is spawned at once may spawn, too
@@ -145,7 +147,8 @@ class EntityFactory:
         self.spent_s += self._clock() - started
         return entity
 
-    def _handle(self, name: str, priority: Priority) -> Handle[Any]:
+    def handle_of(self, name: str, priority: Priority) -> Handle[Any]:
+        """The handle of a prefab by its full id, which is loaded if it is not yet."""
         handle = self._handles.get(name)
         if handle is None or handle.cancelled or handle.error is not None:
             # A failed load is tried again: perhaps its file is there by now.
@@ -266,14 +269,14 @@ class EntityFactory:
                     spawning = self._queue.popleft()
                     if spawning.done or (spawning.plan is None and not self._prepared(spawning)):
                         continue
-                    pictures = yield from self._draw_labels(spawning)
+                    pictures = yield from self.draw_labels(spawning)
                     before = spawning.parts_left
                     left -= min(before, left) + 1  # one for what it costs beside its parts
-                    while not spawning.done and not self._advance(spawning, _PARTS):
+                    while not spawning.done and not self.advance(spawning, _PARTS):
                         yield Step("spawn", _PARTS)
                     if before > _PARTS:
                         yield from spawning.show_built()
-                    self._complete(spawning)
+                    self.complete(spawning)
                     del pictures  # its sprites hold them now
                 yield Step("spawn", _PARTS)
         finally:
@@ -281,10 +284,29 @@ class EntityFactory:
             if not self._closed:  # what is left if something failed
                 self._go_on()
 
+    def begin_for(
+        self,
+        owner: SpawnOwner,
+        handle: Handle[Any],
+        place: Place,
+        scene: SpawnScene,
+        overrides: Overrides | None,
+    ) -> Spawning:
+        """A spawn of what is loaded, on behalf of an owner, who has it built."""
+        # Its lists are not drawn before everything is there, so nothing need be hidden.
+        spawning = Spawning(self, handle, scene, overrides, progressive=True)
+        spawning.owner = owner
+        spawning.entity = Entity(spawning, handle.id, None, None, place)
+        return spawning
+
+    def post(self, steps: Steps, first: Step) -> None:
+        """Have something built in the budget of frames."""
+        self._loader.queue.post(steps, "spawn", first)
+
     def _undrawn(self, plan: SpawnPlan) -> list[LabelLook]:
         return [look for look in plan.labels if self.labels.get(look) is None]
 
-    def _draw_labels(self, spawning: Spawning) -> Generator[Step, None, list[Texture]]:
+    def draw_labels(self, spawning: Spawning) -> Generator[Step, None, list[Texture]]:
         """Draw the texts that it needs, each in a step of its own."""
         drawn = []
         plan = spawning.plan
@@ -311,14 +333,16 @@ class EntityFactory:
         self._begin(spawning)
         return False
 
-    def _advance(self, spawning: Spawning, most: int) -> bool:
+    def advance(self, spawning: Spawning, most: int) -> bool:
+        """Build some parts; whether there are no more of them. What goes wrong fails the spawn."""
         try:
             return spawning.build(most)
         except Exception as error:
             spawning.fail(error)
             return False
 
-    def _complete(self, spawning: Spawning) -> None:
+    def complete(self, spawning: Spawning) -> None:
+        """Bring to life what is built."""
         if spawning.done:
             return
         try:
@@ -340,10 +364,10 @@ class EntityFactory:
             except Exception as error:
                 spawning.fail(error)
                 return
-        if self._advance(spawning, spawning.parts_left):
+        if self.advance(spawning, spawning.parts_left):
             for _ in spawning.show_built():
                 pass
-            self._complete(spawning)
+            self.complete(spawning)
 
     # ---------------------------------------------------------------------------------------- end
 
@@ -359,11 +383,13 @@ class EntityFactory:
                 _log.exception("on_prefab_failed failed for %s", identifier)
 
     def clear(self) -> None:
-        """Despawn everything."""
+        """Despawn everything that belongs to nobody else, such as a world."""
         for spawning in self._unfinished():
-            spawning.despawn(spawning.entity)
+            if spawning.owner is None:
+                spawning.despawn(spawning.entity)
         for entity in list(self.entities):
-            entity.despawn()
+            if entity._spawning.owner is None:
+                entity.despawn()
 
     def close(self) -> None:
         """Spawn nothing any more; what is alive stays."""

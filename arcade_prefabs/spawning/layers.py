@@ -90,6 +90,17 @@ class Layers:
             hint = did_you_mean(layer, target) or f"it has: {', '.join(target)}"
             raise SpawnError(f"the scene has no layer {layer!r}; {hint}") from None
 
+    def list_with(
+        self, scene: SpawnScene | None, layer: str, sprite: BasicSprite
+    ) -> SpriteList[Any] | None:
+        """The list of a layer that a sprite is in, or None if it was taken out."""
+        found = getattr(scene, "list_with", None)  # a scene may have several lists for a layer
+        if found is not None:
+            one: SpriteList[Any] | None = found(layer, sprite)
+            return one
+        here = self.list_of(scene, layer)
+        return here if sprite in here else None
+
 
 class Walls:
     """The sprites that things stop at, as physics engines want them: lists, one for each group.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from ..errors import LocatedError, SpawnError, UnknownNameError
@@ -28,6 +28,9 @@ class Overrides:
     Args:
         given: See `OverrideMap`.
         registry: The components that there are.
+        removed: Components that the whole does not have.
+        layer: The layer that it is drawn in, with those parts that its prefab draws in one layer
+            with it; None for that of its prefab.
 
     Raises:
         UnknownNameError: A component is not registered.
@@ -37,7 +40,17 @@ class Overrides:
     Main thread.
     """
 
-    def __init__(self, given: OverrideMap, registry: ComponentRegistry) -> None:
+    def __init__(
+        self,
+        given: OverrideMap,
+        registry: ComponentRegistry,
+        *,
+        removed: Sequence[str] = (),
+        layer: str | None = None,
+    ) -> None:
+        self._removed = removed
+        self._layer = layer
+        self._last: tuple[SpawnPlan, SpawnPlan] | None = None
         self._fields: dict[str, dict[str, dict[str, Any]]] = {}
         self._typed: dict[str, dict[str, Any]] = {}
         if isinstance(given, str) or not isinstance(given, Mapping | Iterable):
@@ -79,6 +92,8 @@ class Overrides:
             SpawnError: There is no such child.
             ArcadePrefabsError: A component refuses its fields.
         """
+        if self._last is not None and self._last[0] is plan:
+            return self._last[1]
         numbers = {path: number for number, path in enumerate(paths_of(plan))}
         parts = list(plan.parts)
         for path in {**self._fields, **self._typed}:
@@ -92,7 +107,18 @@ class Overrides:
             parts[number] = parts[number]._replace(
                 plan=self._part(parts[number], path, registry),
             )
-        return SpawnPlan.of(plan.id, tuple(parts))
+        if self._removed:
+            parts[0] = parts[0]._replace(plan=self._reduced(parts[0].plan, registry))
+        if self._layer is not None:
+            parts = _relayered(parts, self._layer)
+        made = SpawnPlan.of(plan.id, tuple(parts))
+        if not self._typed:  # those are objects of one entity; everything else can be shared
+            self._last = (plan, made)
+        return made
+
+    def _reduced(self, old: PartPlan, registry: ComponentRegistry) -> PartPlan:
+        fields = {name: value for name, value in old.fields.items() if name not in self._removed}
+        return plan_part(old.id, fields, registry, old.typed)
 
     def _part(self, part: PlacedPart, path: str, registry: ComponentRegistry) -> PartPlan:
         old = part.plan
@@ -104,6 +130,23 @@ class Overrides:
             except LocatedError as error:
                 raise SpawnError(f"an override does not fit: {error.message}") from error
         return plan_part(old.id, fields, registry, self._typed.get(path, {}))
+
+
+def _relayered(parts: list[PlacedPart], layer: str) -> list[PlacedPart]:
+    """Parts that are drawn in the layer of the whole, in another one."""
+    seen = parts[0].plan.look or parts[0].plan.label
+    old = "default" if seen is None else seen.layer
+    plans: dict[int, PartPlan] = {}
+    for part in parts:
+        was = part.plan
+        if id(was) not in plans:
+            look, label = was.look, was.label
+            if look is not None and look.layer == old:
+                look = look._replace(layer=layer)
+            if label is not None and label.layer == old:
+                label = label._replace(layer=layer)
+            plans[id(was)] = PartPlan(was.id, was.fields, look, label, was.tags, was.typed)
+    return [part._replace(plan=plans[id(part.plan)]) for part in parts]
 
 
 def _named(given: Iterable[Any], registry: ComponentRegistry) -> Iterable[tuple[str, Any]]:

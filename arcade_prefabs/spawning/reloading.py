@@ -17,6 +17,7 @@ import msgspec
 from ..loading import Handle, MainThreadQueue, Step
 from .entity import Entity
 from .greetings import greet, say_goodbye
+from .layers import DEFAULT_GROUP
 from .looks import Look, TextureRef
 from .overrides import paths_of
 from .plans import PartPlan, SpawnPlan
@@ -205,14 +206,14 @@ class Reloader:
         elif old.points != new.points:
             set_hit_box(sprite, new.points)
         if old.layer != new.layer:
-            layers = self._factory.layers
-            here = layers.list_of(entity._spawning.scene, old.layer)
-            there = layers.list_of(entity._spawning.scene, new.layer)
-            if here is not there and sprite in here:
+            layers, scene = self._factory.layers, entity._spawning.scene
+            here = layers.list_with(scene, old.layer, sprite)
+            if here is not None and here is not layers.list_of(scene, new.layer):
                 here.remove(sprite)
-                there.append(sprite)
+                layers.list_of(scene, new.layer).append(sprite)
         if (old.solid, old.group) != (new.solid, new.group):
-            group = self._factory.walls.group(old.group or "default")
+            walls = entity._spawning.owner or self._factory.walls
+            group = walls.group(old.group or DEFAULT_GROUP)
             if old.solid and sprite in group:
                 group.remove(sprite)
             if sprite.sprite_lists:  # otherwise the game took it out of everything

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence, Set
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import SpawnError
 from ..loading import Handle, Step
@@ -13,6 +13,7 @@ from .greetings import greet, say_goodbye
 from .layers import SpawnScene
 from .looks import TextureRef
 from .overrides import Overrides
+from .owner import SpawnOwner
 from .plans import PlacedPart, SpawnPlan
 from .textures import LoadedTexture
 
@@ -27,6 +28,8 @@ _SPRITES: Final = 1000
 # What a wall takes beside that: it is listed by where it is.
 _WALL: Final = 10
 
+Dropped: TypeAlias = Callable[[object], bool]
+
 _NOBODY: Final[frozenset[Entity]] = frozenset()
 _NOTHING: Final[frozenset[tuple[Entity, str]]] = frozenset()
 
@@ -39,6 +42,7 @@ class Spawning:
         handle: Its prefab's; None once it is over.
         scene: Where its sprites go.
         overrides: What is its own.
+        owner: Whom it belongs to, or None if that is the game alone.
         state: Where it is on its way.
         error: Why it failed.
         plan: What it was, or is being, built from.
@@ -67,6 +71,7 @@ class Spawning:
         "going",
         "handle",
         "overrides",
+        "owner",
         "plan",
         "prefab",
         "scene",
@@ -89,6 +94,7 @@ class Spawning:
         self.handle: Handle[Any] | None = handle
         self.scene = scene
         self.overrides = overrides
+        self.owner: SpawnOwner | None = None
         self.state = EntityState.LOADING
         self.error: Exception | None = None
         self.plan: SpawnPlan | None = None
@@ -154,9 +160,10 @@ class Spawning:
 
     def _tell(self) -> None:
         self._factory.done(self)
-        listeners, self._listeners = self._listeners, ()
-        for listener in listeners:
-            listener()
+        if self._listeners:
+            listeners, self._listeners = self._listeners, ()
+            for listener in listeners:
+                listener()
 
     # -------------------------------------------------------------------------------------- begin
 
@@ -177,11 +184,11 @@ class Spawning:
             raise SpawnError(f"{self.id} is {kind}, not a prefab")
         plan = self.effective(plan)
         get = self._factory.textures.get
-        images = tuple(get(ref) for ref in plan.textures)
+        images = [get(ref) for ref in plan.textures]
         if None in images:
             return [ref for ref, image in zip(plan.textures, images, strict=True) if image is None]
         # An edit may let go of them before its turn comes.
-        self.plan, self._images = plan, images
+        self.plan, self._images = plan, tuple(images)
         return []
 
     def wait_for(self, missing: Sequence[TextureRef]) -> None:
@@ -290,9 +297,8 @@ class Spawning:
             self._apply_visibility()
         entities.add_root(self.entity)
         for entity in self.built:
-            plan = entity._plan
-            assert plan is not None
-            entities.add(entity, plan)
+            if entity._plan is not None:  # a part may be gone that a saved game had taken away
+                entities.add(entity, entity._plan)
         if entities.hooked:
             come = [(one, () if one._plan is None else one._plan.names) for one in self.built]
             for _, error in greet(self, entities, come):
@@ -310,6 +316,7 @@ class Spawning:
             say_goodbye(self, self._factory.entities, self.built)
         handle = self.handle
         self._end(EntityState.FAILED, error)
+        self._leave_owner()
         self._factory.tell_failure(self.id, error, handle)
         self._tell()
 
@@ -326,9 +333,31 @@ class Spawning:
             self._factory.departures.remove_parts(going)
         else:
             self._end(EntityState.DESPAWNED, None)
+            self._leave_owner()
             self._tell()
 
-    def _end(self, state: EntityState, error: Exception | None) -> None:
+    def retire(self, dropped: Dropped) -> None:
+        """Take the whole away on behalf of its owner.
+
+        Args:
+            dropped: Whether a list of sprites is dropped whole, so that nothing need be taken out.
+        """
+        if self.state in (EntityState.FAILED, EntityState.DESPAWNED):
+            return
+        if self.is_alive() and not say_goodbye(self, self._factory.entities, self.built):
+            return
+        self.owner = None
+        self._end(EntityState.DESPAWNED, None, dropped)
+        self._tell()
+
+    def _leave_owner(self) -> None:
+        owner, self.owner = self.owner, None
+        if owner is not None:
+            owner.gone(self)
+
+    def _end(
+        self, state: EntityState, error: Exception | None, dropped: Dropped | None = None
+    ) -> None:
         was_alive = self.state is EntityState.ALIVE
         self.state, self.error = state, error
         self.silent = _NOTHING
@@ -343,7 +372,10 @@ class Spawning:
         # The game may keep the entity; that must keep nothing in memory.
         self.handle = self.prefab = self.plan = None
         built, self.built = self.built, ()
-        factory.departures.remove(built or [self.entity])
+        if dropped is not None:
+            factory.departures.forget(built or [self.entity], dropped)
+        else:
+            factory.departures.remove(built or [self.entity])
 
     def show(self, visible: bool) -> None:
         """Show or hide all sprites, as soon as they are to be seen at all."""

@@ -1,0 +1,24 @@
+"""`SpawnOwner`: whom spawned entities belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from arcade import SpriteList
+
+if TYPE_CHECKING:
+    from .spawning import Spawning
+
+__all__ = ["SpawnOwner"]
+
+
+class SpawnOwner(Protocol):
+    """Whom an entity belongs to beside the game, such as a region of a world. Main thread."""
+
+    def group(self, name: str) -> SpriteList[Any]:
+        """The list for its solid sprites of a collision group."""
+        ...
+
+    def gone(self, spawning: Spawning) -> None:
+        """It was despawned, or failed; not called by `Spawning.retire`."""
+        ...

@@ -1,0 +1,181 @@
+"""A window without a screen, and a stage: the plugin in it, driven by hand."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+# Before Arcade is imported for the first time in this process.
+os.environ["ARCADE_HEADLESS"] = "True"
+
+import arcade
+import pytest
+from PIL import Image
+
+import arcade_prefabs
+from arcade_prefabs.loading.baking import BakeThread
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource
+from arcade_prefabs.prefab import ComponentRegistry
+from arcade_prefabs.spawning import texture_processor
+from arcade_prefabs.testing import EventLog, InlineExecutor, VirtualClock
+
+SIZE = (400, 300)
+FRAME_S = 1 / 60
+
+
+def png(color: tuple[int, ...], size: tuple[int, int] = (32, 32)) -> bytes:
+    """An image of one color."""
+    file = io.BytesIO()
+    Image.new("RGBA", size, (*color, 255)[:4]).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def session_window() -> Iterator[arcade.Window]:
+    made = arcade.Window(*SIZE, "tests")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def window(session_window: arcade.Window) -> Iterator[arcade.Window]:
+    """The window, as it was made: no view, no handlers, the atlas that it began with."""
+    arcade.set_window(session_window)
+    session_window.switch_to()
+    yield session_window
+    session_window.hide_view()
+    gc.collect()
+    session_window.ctx.gc()
+
+
+class TickingClock(VirtualClock):
+    """Time goes on by that much whenever somebody looks: work takes time, always the same."""
+
+    step_s = 0.0
+
+    def __call__(self) -> float:
+        self.advance(self.step_s)
+        return super().__call__()
+
+
+class AwaitedBakeThread(BakeThread):
+    """Bakes in its thread as ever, but whoever asks for that waits: frames of a test are quick."""
+
+    def __init__(self, table: Any, assets: Any, wake: Callable[[], None]) -> None:
+        self._baked = threading.Event()
+        super().__init__(table, assets, lambda: (wake(), self._baked.set())[0])
+
+    def add(self, flight: Any) -> None:
+        self._baked.clear()
+        super().add(flight)
+        assert self._baked.wait(20)
+
+
+class Stage:
+    """A window with the plugin, virtual time, and background work that happens when it should."""
+
+    def __init__(
+        self, window: arcade.Window, files: Mapping[str, str | bytes], **options: Any
+    ) -> None:
+        self.window = window
+        self.clock = TickingClock()
+        self.clock.step_s = options.pop("step_s", 0.0)
+        self.executor: Any = options.pop("executor", None) or InlineExecutor()
+        self.registry: ComponentRegistry = options.pop("registry", None) or ComponentRegistry()
+        self.source = MemorySource(files)
+        self.pipeline = AssetPipeline(
+            self.source, processors=[texture_processor()], registry=self.registry, jobs=0
+        )
+        report = self.pipeline.bake()
+        self.bake_errors = report.errors
+        options.setdefault("atlas_size", (1024, 1024))
+        options.setdefault("enabled", False)
+        self.prefabs = arcade_prefabs.attach(
+            window,
+            self.pipeline,
+            registry=self.registry,
+            executor=self.executor,
+            clock=self.clock,
+            **options,
+        )
+        self.log = EventLog(self.prefabs.loader)
+
+    def frame(self, count: int = 1, *, units: int | None = None) -> None:
+        """Play frames: update, background work, time."""
+        for _ in range(count):
+            self.prefabs.update(FRAME_S)
+            self.executor.run(units)
+            self.clock.advance(FRAME_S)
+
+    def window_frame(self, count: int = 1) -> None:
+        """Play frames as the window does: its handlers bring the plugin's update."""
+        for _ in range(count):
+            self.window.dispatch_events()
+            self.window._dispatch_frame(FRAME_S)
+            self.executor.run()
+            self.clock.advance(FRAME_S)
+
+    def until(self, condition: Callable[[], object], most: int = 300) -> None:
+        """Play frames until something holds."""
+        for _ in range(most):
+            if condition():
+                return
+            self.frame()
+        raise AssertionError(f"that did not happen within {most} frames")
+
+    def spawn(self, *arguments: Any, **options: Any) -> arcade_prefabs.Entity:
+        """Spawn something, and play until it is there, or failed."""
+        entity = self.prefabs.spawn(*arguments, **options)
+        self.until(lambda: entity.alive or entity.error)
+        return entity
+
+    def edit(self, files: Mapping[str, str | bytes]) -> None:
+        """Change files, and do what the watcher would."""
+        for path, content in files.items():
+            self.source.write(path, content)
+        report = self.pipeline.bake()
+        changed = report.changed_ids()
+        self.prefabs.loader.reload(changed)
+        self.frame(8)
+
+    def picture(self) -> Image.Image:
+        """What the window shows when the plugin's scene is drawn."""
+        self.window.clear(color=(0, 0, 0, 255))
+        self.prefabs.draw()
+        return arcade.get_image(0, 0, *SIZE)
+
+    def color(self, x: float, y: float) -> tuple[int, int, int]:
+        """The color at a place in the world, which is counted from the bottom."""
+        pixel = self.picture().getpixel((int(x), SIZE[1] - 1 - int(y)))
+        assert isinstance(pixel, tuple)
+        return (pixel[0], pixel[1], pixel[2])
+
+    def close(self) -> None:
+        """End it."""
+        self.prefabs.detach()
+        self.pipeline.close()
+
+
+@pytest.fixture
+def stage(window: arcade.Window, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
+    """Makes stages, and ends them."""
+    monkeypatch.setattr("arcade_prefabs.loading.wiring.BakeThread", AwaitedBakeThread)
+    made: list[Stage] = []
+
+    def make(files: Mapping[str, str | bytes], **options: Any) -> Stage:
+        made.append(Stage(window, files, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def picture_of() -> Callable[..., bytes]:
+    """Makes images: `png(color, size)`."""
+    return png
