@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     ArcadePrefabsError,
+    ArrivalError,
+    ArrivalTimeoutError,
     AssetChangedError,
     AssetError,
     AssetTooLargeError,
@@ -39,8 +41,10 @@ from .errors import (
     QueueFullError,
     RegistryError,
     RonError,
+    SaveError,
     SpawnError,
     StoreError,
+    StreamingError,
     UnknownNameError,
     UnreadableAssetError,
     UnsafePathError,
@@ -50,22 +54,36 @@ from .prefab import ComponentRegistry, Prefab, Variant, component, default_regis
 
 if TYPE_CHECKING:
     from .loading import Priority
+    from .pipeline import Cell, WorldEntity
     from .plugin import PrefabPlugin, attach
     from .spawning.entity import Entity, EntityState
+    from .streaming.contents import CellSource
+    from .streaming.health import Health
+    from .streaming.manager import StreamingManager
+    from .streaming.regions import RegionEvent, RegionState
+    from .streaming.settings import Policy, StreamingSettings
+    from .streaming.sources import StreamingSource
+    from .streaming.travel import Arrival
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArcadePrefabsError",
+    "Arrival",
+    "ArrivalError",
+    "ArrivalTimeoutError",
     "AssetChangedError",
     "AssetError",
     "AssetTooLargeError",
     "AtlasFullError",
     "BakeCancelledError",
+    "Cell",
+    "CellSource",
     "ComponentRegistry",
     "DependencyError",
     "Entity",
     "EntityState",
+    "Health",
     "LoadCancelledError",
     "LoadError",
     "LoadTimeoutError",
@@ -74,6 +92,7 @@ __all__ = [
     "MissingAssetError",
     "MissingPrefabError",
     "PluginError",
+    "Policy",
     "Prefab",
     "PrefabCycleError",
     "PrefabError",
@@ -81,14 +100,22 @@ __all__ = [
     "Priority",
     "ProcessorError",
     "QueueFullError",
+    "RegionEvent",
+    "RegionState",
     "RegistryError",
     "RonError",
+    "SaveError",
     "SpawnError",
     "StoreError",
+    "StreamingError",
+    "StreamingManager",
+    "StreamingSettings",
+    "StreamingSource",
     "UnknownNameError",
     "UnreadableAssetError",
     "UnsafePathError",
     "Variant",
+    "WorldEntity",
     "WrongThreadError",
     "attach",
     "component",
@@ -96,10 +123,21 @@ __all__ = [
 ]
 
 _LATER = {
+    "Arrival": "streaming.travel",
+    "Cell": "pipeline",
+    "CellSource": "streaming.contents",
     "Entity": "spawning.entity",
     "EntityState": "spawning.entity",
+    "Health": "streaming.health",
+    "Policy": "streaming.settings",
     "PrefabPlugin": "plugin",
     "Priority": "loading",
+    "RegionEvent": "streaming.regions",
+    "RegionState": "streaming.regions",
+    "StreamingManager": "streaming.manager",
+    "StreamingSettings": "streaming.settings",
+    "StreamingSource": "streaming.sources",
+    "WorldEntity": "pipeline",
     "attach": "plugin",
 }
 

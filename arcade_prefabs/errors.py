@@ -28,6 +28,10 @@
     ├── AtlasFullError               no room in the texture atlas
     ├── PluginError                  attached twice, or used after it was detached
     ├── SpawnError                   an entity could not be spawned, or is gone
+    ├── StreamingError               a world that cannot be opened, or was closed
+    │   ├── SaveError                a saved game cannot be read or written
+    │   └── ArrivalError             an area that is waited for will not be there
+    │       └── ArrivalTimeoutError  it took too long               (also a TimeoutError)
     ├── WrongThreadError             called in another thread than the window's
     └── RegistryError                a component class that cannot be registered (also a ValueError)
 
@@ -42,6 +46,8 @@ from typing import Any
 
 __all__ = [
     "ArcadePrefabsError",
+    "ArrivalError",
+    "ArrivalTimeoutError",
     "AssetChangedError",
     "AssetError",
     "AssetTooLargeError",
@@ -62,8 +68,10 @@ __all__ = [
     "QueueFullError",
     "RegistryError",
     "RonError",
+    "SaveError",
     "SpawnError",
     "StoreError",
+    "StreamingError",
     "UnknownNameError",
     "UnreadableAssetError",
     "UnsafePathError",
@@ -269,6 +277,33 @@ class PluginError(ArcadePrefabsError):
 
 class SpawnError(ArcadePrefabsError):
     """An entity could not be spawned, or was asked for something after it was despawned."""
+
+
+class StreamingError(ArcadePrefabsError):
+    """A world cannot be opened, has content that cannot be used, or was closed."""
+
+
+class SaveError(StreamingError):
+    """A saved game cannot be opened, read or written; what was saved before stays."""
+
+
+class ArrivalError(StreamingError):
+    """An area that somebody waits for will not be there.
+
+    Attributes:
+        failures: Why, by the name of what could not be loaded: a cell or an entity.
+    """
+
+    def __init__(self, message: str, failures: dict[str, Exception] | None = None) -> None:
+        super().__init__(message)
+        self.failures = failures or {}
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.failures)
+
+
+class ArrivalTimeoutError(ArrivalError, TimeoutError):
+    """The area took longer than its time-out."""
 
 
 class WrongThreadError(ArcadePrefabsError):

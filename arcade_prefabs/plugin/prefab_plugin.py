@@ -1,158 +1,35 @@
-"""`attach`: the plugin in an Arcade window."""
+"""`PrefabPlugin`: the plugin in an Arcade window."""
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import arcade
-import pyglet
 from arcade import Scene
 
-from .errors import PluginError, WrongThreadError
-from .loading import (
-    Batch,
-    DrainReport,
-    Executor,
-    GarbageManners,
-    Handle,
-    LoaderSettings,
-    Priority,
-    Script,
-)
-from .pipeline import AssetPipeline, AssetWatcher, Processor, Source
-from .prefab import ComponentRegistry, default_registry
-from .spawning.engine import SpawnEngine
-from .spawning.entity import Entity, awaited
-from .spawning.frame_hooks import FrameHooks
-from .spawning.hit_boxes import texture_processor
-from .spawning.layers import SpawnScene, Walls
-from .spawning.overrides import OverrideMap
-from .spawning.resource_folders import assets_folder, resource_folder
-from .spawning.threads import ThreadGuard
-from .spawning.window_events import WindowEvents
+from ..errors import PluginError
+from ..loading import Batch, DrainReport, Handle, Priority, Script
+from ..spawning.engine import SpawnEngine
+from ..spawning.entity import Entity, awaited
+from ..spawning.frame_hooks import FrameHooks
+from ..spawning.layers import SpawnScene, Walls
+from ..spawning.overrides import OverrideMap
+from ..spawning.threads import ThreadGuard
+from ..spawning.window_events import WindowEvents
+from ..streaming.contents import CellSource
+from ..streaming.creating import make_world
+from ..streaming.manager import StreamingManager
 
-__all__ = ["PrefabPlugin", "attach"]
+__all__ = ["ATTRIBUTE", "PrefabPlugin"]
 
-_log = logging.getLogger("arcade_prefabs")
 _T = TypeVar("_T")
 
 # Windows that have a plugin; as an attribute of theirs, so that it lives as long as they do.
-_ATTRIBUTE: Final = "_arcade_prefabs_plugin"
-
-
-def attach(
-    window: arcade.Window,
-    assets: str | os.PathLike[str] | Source | AssetPipeline = "assets",
-    *,
-    layers: Iterable[str] = (),
-    registry: ComponentRegistry | None = None,
-    processors: Iterable[Processor] = (),
-    resource_handle: str | None = "assets",
-    hot_reload: bool | None = None,
-    atlas_size: tuple[int, int] = (4096, 4096),
-    budget_ms: float = 2.0,
-    settings: LoaderSettings | None = None,
-    garbage: GarbageManners | None = None,
-    executor: Executor | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-    enabled: bool = True,
-) -> PrefabPlugin:
-    """Add the plugin to a window.
-
-    From then on it does its work in each frame by itself, in whichever view the window is, until
-    the window is closed or `PrefabPlugin.detach` is called.
-
-    Example::
-
-        class Game(arcade.Window):
-            def __init__(self):
-                super().__init__(1280, 720, "Valley")
-                self.prefabs = arcade_prefabs.attach(self, assets="assets")
-                self.prefabs.spawn("props/crate", (640, 360))
-
-            def on_draw(self):
-                self.clear()
-                self.prefabs.draw()
-
-    Args:
-        window: The window.
-        assets: The assets folder; a release file, a zip archive, a `Source`, or an
-            `AssetPipeline` of the game's own, which is not closed then.
-        layers: Names of the layers of the plugin's own scene, from the bottom to the top; others
-            that prefabs name come above them.
-        registry: The components that prefabs may name; the ``default_registry`` if none is given.
-        processors: More processors for files, see `AssetPipeline`.
-        resource_handle: The name under which Arcade finds the assets folder, too:
-            ``arcade.load_texture(":assets:images/hero.png")``. None for no such name.
-        hot_reload: Whether saved files change the running game; by default if it is a folder.
-        atlas_size: Pixels of the texture atlas, which takes the place of the window's; at most
-            what the graphics card can. Four bytes for each pixel of it are taken at once.
-        budget_ms: Milliseconds that the plugin takes of a frame at most.
-        settings: Limits and habits of the loader.
-        garbage: Manners of the garbage collector, see `GarbageManners`.
-        executor: Who does the background work; for tests.
-        clock: Seconds, as `time.perf_counter` gives them; for tests.
-        enabled: Whether it begins to work at once; otherwise with `PrefabPlugin.enable`.
-
-    Raises:
-        PluginError: The window has a plugin, or is closed.
-        WrongThreadError: This is not the main thread.
-        MissingAssetError: There is no such folder or file.
-        StoreError: The bake store, or the release file, cannot be opened.
-
-    Main thread.
-    """
-    if not isinstance(window, arcade.Window):
-        raise TypeError(f"attach takes an arcade.Window, not {window!r}")
-    if threading.current_thread() is not threading.main_thread():
-        raise WrongThreadError("attach is for the main thread, which the window belongs to")
-    if getattr(window, _ATTRIBUTE, None) is not None:
-        raise PluginError(
-            "this window has a plugin already: keep what attach gave, and use that everywhere; "
-            "or call its detach() before"
-        )
-    if window not in pyglet.app.windows:
-        raise PluginError("the window is closed: attach while it is open")
-    with ExitStack() as undo:
-        if isinstance(assets, AssetPipeline):
-            pipeline = assets
-        else:
-            own = {name: paths for name, paths in arcade.resources.handles.items() if paths}
-            images = [] if any(one.name == "image" for one in processors) else [texture_processor()]
-            pipeline = AssetPipeline(
-                assets, processors=[*images, *processors], registry=registry, handles=own
-            )
-            undo.callback(pipeline.close)
-        engine = SpawnEngine(
-            window,
-            pipeline,
-            undo,
-            layers=layers,
-            registry=default_registry if registry is None else registry,
-            atlas_size=atlas_size,
-            budget_ms=budget_ms,
-            settings=settings,
-            garbage=garbage,
-            executor=executor,
-            clock=clock,
-        )
-        plugin = PrefabPlugin(window, engine, undo, clock)
-        folder = assets_folder(assets)
-        if folder is not None and resource_handle is not None:
-            undo.enter_context(resource_folder(resource_handle, folder))
-        if hot_reload or (hot_reload is None and folder is not None):
-            undo.callback(AssetWatcher(pipeline, engine.loader.apply).start().stop)
-        plugin._undo = undo.pop_all()
-    setattr(window, _ATTRIBUTE, plugin)
-    if enabled:
-        plugin.enable()
-    return plugin
+ATTRIBUTE: Final = "_arcade_prefabs_plugin"
 
 
 class PrefabPlugin:
@@ -191,6 +68,8 @@ class PrefabPlugin:
         self._guard = ThreadGuard()
         self._undo = undo
         self._closed = False
+        self._clock = clock
+        self._worlds: list[StreamingManager] = []
         self._engine = engine
         self._factory = engine.factory
         events = WindowEvents(window)
@@ -278,7 +157,7 @@ class PrefabPlugin:
         entity.despawn()
 
     def clear(self) -> None:
-        """Take all entities out of the game, and those that were to come."""
+        """Take all entities out of the game, and those that were to come, but for worlds' own."""
         self._check("clear")
         self._factory.clear()
 
@@ -296,6 +175,50 @@ class PrefabPlugin:
         """Draw the plugin's own scene; options are those of `arcade.Scene.draw`."""
         self._check("draw")
         self._engine.layers.scene.draw(**options)
+
+    # ------------------------------------------------------------------------------------- worlds
+
+    def open_world(
+        self,
+        world: str | CellSource,
+        *,
+        name: str | None = None,
+        save: str | os.PathLike[str] | None = None,
+        recover: bool = True,
+        **settings: Any,
+    ) -> StreamingManager:
+        """Stream a world around its players, from now on; gives it at once.
+
+        It is opened in the background: nothing need be waited for, see `StreamingManager.opened`.
+        What the game changes of it is kept as long as it is open, and, with ``save``, for good.
+
+        Args:
+            world: The id of a world, ``worlds/valley.ron``; or code that makes one, see
+                `CellSource`.
+            name: What its saves belong to: that id by default, or the name of the class.
+            save: The file that the game is saved in, which is made if it is not there.
+            recover: Whether to go on where a game ended that was not closed, with what happened
+                after its last save; otherwise that is forgotten.
+            settings: See `StreamingSettings`: ``load_distance=1500``.
+
+        Raises:
+            ValueError, TypeError: A setting makes no sense, or the world is none.
+            UnsafePathError: No such world may exist.
+            PluginError: The plugin was detached.
+            WrongThreadError: This is not the main thread.
+        """
+        self._check("open_world")
+        path = None if save is None else Path(save)
+        opened = make_world(
+            self._engine, self.window, world, name, path, recover, settings, self._clock
+        )
+        self._worlds.append(opened)
+        return opened
+
+    @property
+    def worlds(self) -> tuple[StreamingManager, ...]:
+        """The worlds that are open, or being opened."""
+        return tuple(one for one in self._worlds if not one.closed)
 
     # --------------------------------------------------------------------------------------- load
 
@@ -355,7 +278,9 @@ class PrefabPlugin:
     @property
     def busy(self) -> bool:
         """Whether anything is being loaded, uploaded or built, or waits for that."""
-        return not self._closed and self._engine.busy
+        if self._closed:
+            return False
+        return self._engine.busy or any(one.busy for one in self._worlds)
 
     # ------------------------------------------------------------------------------------- frames
 
@@ -388,11 +313,16 @@ class PrefabPlugin:
     def _tick(self, delta_time: float) -> None:
         if self._hooks.enabled:  # otherwise nobody tells the end of the frame, either
             self.loader.begin_frame()
+        for world in self._worlds:
+            world.tick(delta_time)
+            if world.closed:  # the game may close it in a listener
+                self._worlds = [one for one in self._worlds if not one.closed]
         self.report = self._engine.work(delta_time)
 
     def detach(self) -> None:
         """Take the plugin off the window: threads end, nothing is loaded any more. Twice is fine.
 
+        Worlds are saved and closed before, see `StreamingManager.close`.
         What is alive stays where it is, and the window has the texture atlas again that it had.
         """
         self._guard.check("PrefabPlugin.detach")
@@ -407,8 +337,10 @@ class PrefabPlugin:
     def _close(self) -> None:
         if self._closed:
             return
+        for world in self.worlds:
+            world.close()
         self._closed = True
-        delattr(self.window, _ATTRIBUTE)
+        delattr(self.window, ATTRIBUTE)
         self._undo.close()
 
     def _check(self, what: str) -> None:

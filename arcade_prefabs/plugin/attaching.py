@@ -1,0 +1,132 @@
+"""`attach`: the plugin comes into an Arcade window."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+
+import arcade
+import pyglet
+
+from ..errors import PluginError, WrongThreadError
+from ..loading import Executor, GarbageManners, LoaderSettings
+from ..pipeline import AssetPipeline, AssetWatcher, Processor, Source
+from ..prefab import ComponentRegistry, default_registry
+from ..spawning.engine import SpawnEngine
+from ..spawning.hit_boxes import texture_processor
+from ..spawning.resource_folders import assets_folder, resource_folder
+from .prefab_plugin import ATTRIBUTE, PrefabPlugin
+
+__all__ = ["attach"]
+
+
+def attach(
+    window: arcade.Window,
+    assets: str | os.PathLike[str] | Source | AssetPipeline = "assets",
+    *,
+    layers: Iterable[str] = (),
+    registry: ComponentRegistry | None = None,
+    processors: Iterable[Processor] = (),
+    resource_handle: str | None = "assets",
+    hot_reload: bool | None = None,
+    atlas_size: tuple[int, int] = (4096, 4096),
+    budget_ms: float = 2.0,
+    settings: LoaderSettings | None = None,
+    garbage: GarbageManners | None = None,
+    executor: Executor | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    enabled: bool = True,
+) -> PrefabPlugin:
+    """Add the plugin to a window.
+
+    From then on it does its work in each frame by itself, in whichever view the window is, until
+    the window is closed or `PrefabPlugin.detach` is called.
+
+    Example::
+
+        class Game(arcade.Window):
+            def __init__(self):
+                super().__init__(1280, 720, "Valley")
+                self.prefabs = arcade_prefabs.attach(self, assets="assets")
+                self.prefabs.spawn("props/crate", (640, 360))
+
+            def on_draw(self):
+                self.clear()
+                self.prefabs.draw()
+
+    Args:
+        window: The window.
+        assets: The assets folder; a release file, a zip archive, a `Source`, or an
+            `AssetPipeline` of the game's own, which is not closed then.
+        layers: Names of the layers of the plugin's own scene, from the bottom to the top; others
+            that prefabs name come above them.
+        registry: The components that prefabs may name; the ``default_registry`` if none is given.
+        processors: More processors for files, see `AssetPipeline`.
+        resource_handle: The name under which Arcade finds the assets folder, too:
+            ``arcade.load_texture(":assets:images/hero.png")``. None for no such name.
+        hot_reload: Whether saved files change the running game; by default if it is a folder.
+        atlas_size: Pixels of the texture atlas, which takes the place of the window's; at most
+            what the graphics card can. Four bytes for each pixel of it are taken at once.
+        budget_ms: Milliseconds that the plugin takes of a frame at most.
+        settings: Limits and habits of the loader.
+        garbage: Manners of the garbage collector, see `GarbageManners`.
+        executor: Who does the background work; for tests.
+        clock: Seconds, as `time.perf_counter` gives them; for tests.
+        enabled: Whether it begins to work at once; otherwise with `PrefabPlugin.enable`.
+
+    Raises:
+        PluginError: The window has a plugin, or is closed.
+        WrongThreadError: This is not the main thread.
+        MissingAssetError: There is no such folder or file.
+        StoreError: The bake store, or the release file, cannot be opened.
+
+    Main thread.
+    """
+    if not isinstance(window, arcade.Window):
+        raise TypeError(f"attach takes an arcade.Window, not {window!r}")
+    if threading.current_thread() is not threading.main_thread():
+        raise WrongThreadError("attach is for the main thread, which the window belongs to")
+    if getattr(window, ATTRIBUTE, None) is not None:
+        raise PluginError(
+            "this window has a plugin already: keep what attach gave, and use that everywhere; "
+            "or call its detach() before"
+        )
+    if window not in pyglet.app.windows:
+        raise PluginError("the window is closed: attach while it is open")
+    with ExitStack() as undo:
+        if isinstance(assets, AssetPipeline):
+            pipeline = assets
+        else:
+            own = {name: paths for name, paths in arcade.resources.handles.items() if paths}
+            images = [] if any(one.name == "image" for one in processors) else [texture_processor()]
+            pipeline = AssetPipeline(
+                assets, processors=[*images, *processors], registry=registry, handles=own
+            )
+            undo.callback(pipeline.close)
+        engine = SpawnEngine(
+            window,
+            pipeline,
+            undo,
+            layers=layers,
+            registry=default_registry if registry is None else registry,
+            atlas_size=atlas_size,
+            budget_ms=budget_ms,
+            settings=settings,
+            garbage=garbage,
+            executor=executor,
+            clock=clock,
+        )
+        plugin = PrefabPlugin(window, engine, undo, clock)
+        folder = assets_folder(assets)
+        if folder is not None and resource_handle is not None:
+            undo.enter_context(resource_folder(resource_handle, folder))
+        if hot_reload or (hot_reload is None and folder is not None):
+            undo.callback(AssetWatcher(pipeline, engine.loader.apply).start().stop)
+        plugin._undo = undo.pop_all()
+    setattr(window, ATTRIBUTE, plugin)
+    if enabled:
+        plugin.enable()
+    return plugin

@@ -1,0 +1,1 @@
+"""Worlds of any size around moving players. Needs Arcade; import names from their modules."""

@@ -1,0 +1,221 @@
+"""`Opening`: what a world is made of, once its content and its save are known."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import StreamingError
+from ..loading import AsyncPrefabLoader, Handle
+from ..pipeline import WorldHead
+from ..spawning.engine import SpawnEngine
+from .accounting import MemoryAccount
+from .additions import Additions
+from .building import Builder
+from .contents import BakedContents, CellSource, CodeContents, Contents
+from .drawing import WorldRenderer
+from .flow import RegionFlow, WorldParts
+from .grid import Grid
+from .health import HealthWatch
+from .known_cells import KnownCells, cell_of
+from .ledger import Ledger, ThreadWriter, Writer
+from .lists import WorldWalls
+from .planning import Planner
+from .population import Population
+from .refreshing import Refresher
+from .regions import ALWAYS
+from .save_file import SaveFile
+from .settings import StreamingSettings
+from .sources import Sources
+from .tasks import RegionTasks
+from .wanderers import Wanderers
+
+__all__ = ["OpenWorld", "Opening"]
+
+_log = logging.getLogger("arcade_prefabs")
+
+
+@dataclass(slots=True)
+class OpenWorld:
+    """A world that is open; see the modules of these names."""
+
+    parts: WorldParts
+    flow: RegionFlow
+    renderer: WorldRenderer
+    wanderers: Wanderers
+    refresher: Refresher
+    additions: Additions
+    health: HealthWatch
+
+
+class Opening:
+    """Opens a world in the background: its content, and its save.
+
+    Args:
+        loader: What loads it.
+        world: The id of a baked world, or code that makes one.
+        name: What a save has to belong to.
+        save: The file of the save; None for one that lasts as long as the world is open.
+        recover: See `PrefabPlugin.open_world`.
+
+    Attributes:
+        error: Why it cannot be opened, or None.
+
+    Main thread.
+    """
+
+    def __init__(
+        self,
+        loader: AsyncPrefabLoader,
+        world: str | CellSource,
+        name: str,
+        save: Path | None,
+        *,
+        recover: bool,
+    ) -> None:
+        self.error: Exception | None = None
+        self._loader = loader
+        self._world = world
+        self._name = name
+        self._save = save
+        self._recover = recover
+        self.head: Handle[WorldHead] | None = None
+        self._file: SaveFile | None = None
+        self._visited: list[str] = []
+        self._file_error: Exception | None = None
+        self._file_done = self._stopped = False
+        self.contents: Contents | None = None
+        if isinstance(world, str):
+            self.head = loader.load(world)
+        else:
+            self.contents = CodeContents(loader, world)
+        loader.in_background(self._open_file)
+
+    @property
+    def has_save(self) -> bool:
+        """Whether there is a file that the game is saved in."""
+        return self._save is not None
+
+    def _open_file(self) -> None:
+        """Open the save; a loader thread."""
+        try:
+            file = SaveFile(self._save, self._name, recover=self._recover)
+            try:
+                self._visited = file.visited()
+            except BaseException:
+                file.close(discard=False)
+                raise
+            self._file = file
+        except Exception as error:
+            self._file_error = error
+        self._file_done = True
+        if self._stopped and self._file is not None:
+            self._file.close(discard=False)
+
+    def stop(self) -> None:
+        """Do not open it after all."""
+        self._stopped = True
+        if self._file_done and self._file is not None:
+            self._file.close(discard=False)
+        if self.head is not None:
+            self.head.cancel()
+
+    def look(
+        self,
+        engine: SpawnEngine,
+        settings: StreamingSettings,
+        sources: Sources,
+        walls: WorldWalls,
+        clock: Callable[[], float],
+        writer: Writer | None,
+    ) -> OpenWorld | None:
+        """The world, if everything is there; None if it is not yet, or there is an error."""
+        head = self.head
+        if not self._file_done or (head is not None and not head.done):
+            return None
+        if head is not None and self.contents is None:
+            self.error = head.error
+            if self.error is None and not isinstance(head.value, WorldHead):
+                self.error = StreamingError(f"{head.id} was baked to {head.kind}, not to a world")
+            if self.error is None:
+                self.contents = BakedContents(self._loader, head)
+        self.error = self.error or self._file_error
+        if self.error is not None:
+            self.stop()
+            return None
+        assert self._file is not None
+        assert self.contents is not None
+        try:
+            return self._build(engine, settings, sources, walls, clock, writer or ThreadWriter())
+        except Exception as error:
+            self.error = error
+            self.stop()
+            return None
+
+    def _build(
+        self,
+        engine: SpawnEngine,
+        settings: StreamingSettings,
+        sources: Sources,
+        walls: WorldWalls,
+        clock: Callable[[], float],
+        writer: Writer,
+    ) -> OpenWorld:
+        contents, file = self.contents, self._file
+        assert contents is not None
+        assert file is not None
+        grid = Grid(contents.cell_size)
+        sources.cell_size = grid.cell_size
+        cells = KnownCells(contents.cells)
+        cells.add(cell for cell in map(cell_of, self._visited) if cell is not None)
+        ledger = Ledger(file, background=self._loader.in_background, writer=writer, clock=clock)
+        regions: dict[Any, Any] = {}
+        population = Population(
+            engine.factory,
+            grid,
+            ledger,
+            regions,
+            placeholders=settings.placeholders,
+            unique=isinstance(contents, BakedContents),
+        )
+
+        def budget_s() -> float | None:
+            return None if settings.budget_ms is None else settings.budget_ms / 1000
+
+        queue = self._loader.queue
+        parts = WorldParts(
+            settings=settings,
+            contents=contents,
+            grid=grid,
+            cells=cells,
+            sources=sources,
+            planner=Planner(grid, cells, settings, sources, clock),
+            account=MemoryAccount(settings.memory_limit),
+            ledger=ledger,
+            population=population,
+            builder=Builder(engine.factory, population, ledger),
+            building=RegionTasks(queue, "spawn", budget_s, clock),
+            leaving=RegionTasks(queue, "retire", budget_s, clock),
+            walls=walls,
+            clock=clock,
+            regions=regions,
+        )
+        renderer = WorldRenderer(contents.layers)
+        flow = RegionFlow(parts, renderer.known)
+        if contents.has_always:
+            flow.require(ALWAYS)
+        if file.recovered:
+            _log.info("%s: %d changes of a game that was not closed", file.path, file.recovered)
+        sources.changed = True
+        return OpenWorld(
+            parts,
+            flow,
+            renderer,
+            Wanderers(flow),
+            Refresher(flow, renderer, queue),
+            Additions(engine.factory, flow),
+            HealthWatch(settings),
+        )

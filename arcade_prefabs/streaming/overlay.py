@@ -1,0 +1,160 @@
+"""`StreamingOverlay`: what a world is doing, drawn over it, for people who debug."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import arcade
+from arcade.types import Color
+
+from .drawing import visible_box
+from .health import Health
+from .regions import ALWAYS, RegionState
+
+if TYPE_CHECKING:
+    from .manager import StreamingManager
+
+__all__ = ["StreamingOverlay"]
+
+COLORS: Final = {
+    RegionState.QUEUED: Color(150, 150, 150, 60),
+    RegionState.LOADING: Color(255, 200, 0, 80),
+    RegionState.READY: Color(120, 170, 255, 80),
+    RegionState.ACTIVATING: Color(0, 140, 255, 90),
+    RegionState.ACTIVE: Color(0, 220, 90, 40),
+    RegionState.DEACTIVATING: Color(255, 120, 0, 60),
+    RegionState.FAILED: Color(255, 0, 60, 110),
+}
+_HEALTH: Final = {
+    Health.GOOD: Color(120, 255, 140, 255),
+    Health.SLOW: Color(255, 210, 80, 255),
+    Health.CRITICAL: Color(255, 90, 90, 255),
+}
+_WHITE: Final = Color(255, 255, 255, 200)
+_FAINT: Final = Color(255, 255, 255, 110)
+_AIM: Final = Color(255, 200, 0, 220)
+_BACK: Final = Color(0, 0, 0, 160)
+_EVERY_S: Final = 0.25
+_WIDE: Final = 380
+_LINE: Final = 16
+_HEADING_S: Final = 0.5
+
+
+class StreamingOverlay:
+    """Cells by state, circles of distances, headings and numbers; keys for it, and for freezing.
+
+    Text takes a millisecond to be drawn anew: that is done four times a second.
+
+    Attributes:
+        visible: Whether it is drawn.
+
+    Main thread.
+    """
+
+    def __init__(
+        self, world: StreamingManager, window: arcade.Window, clock: Callable[[], float]
+    ) -> None:
+        self.visible = False
+        self._world = world
+        self._window = window
+        self._clock = clock
+        self._text: arcade.Text | None = None
+        self._text_at = float("-inf")
+        self._keys: tuple[int | None, int | None] = (None, None)
+
+    def toggle(self) -> None:
+        """Show it, or hide it."""
+        self.visible = not self.visible
+
+    def bind(self, toggle: int | None = arcade.key.F3, freeze: int | None = arcade.key.F4) -> None:
+        """Let keys of the window show it, and freeze streaming; None for no key.
+
+        The game's own handlers see the keys, too.
+        """
+        self.unbind()
+        self._keys = (toggle, freeze)
+        self._window.push_handlers(on_key_press=self._key)
+
+    def unbind(self) -> None:
+        """Leave the window's keys alone."""
+        if self._keys != (None, None):
+            self._keys = (None, None)
+            self._window.remove_handlers(on_key_press=self._key)
+
+    def _key(self, symbol: int, _modifiers: int) -> None:
+        toggle, freeze = self._keys
+        if symbol == toggle:
+            self.toggle()
+        elif symbol == freeze:
+            self._world.frozen = not self._world.frozen
+
+    def draw(self) -> None:
+        """Draw it, if it is visible; with the camera in use that draws the world.
+
+        `StreamingManager.draw` does so, unless it is told which layers to draw.
+        """
+        if not self.visible:
+            return
+        left, _, right, _ = visible_box(self._window)
+        thick = (right - left) / self._window.width  # a pixel of the window, whatever the zoom
+        self._draw_cells(thick)
+        for source in self._world.sources:
+            x, y = source.position
+            aim = source.aim
+            arcade.draw_circle_outline(x, y, max(1.0, source.load_distance), _WHITE, 2 * thick)
+            arcade.draw_circle_outline(x, y, max(1.0, source.unload_distance), _FAINT, thick)
+            if aim.radius > 0:
+                arcade.draw_circle_outline(aim.x, aim.y, aim.radius, _AIM, 2 * thick)
+            vx, vy = source.velocity
+            arcade.draw_line(x, y, x + vx * _HEADING_S, y + vy * _HEADING_S, _WHITE, 2 * thick)
+        self._draw_text()
+
+    def _draw_cells(self, thick: float) -> None:
+        for region in self._world.regions.values():
+            color = COLORS.get(region.state)
+            if region.cell == ALWAYS or color is None:
+                continue
+            left, bottom, right, top = region.box
+            arcade.draw_lrbt_rectangle_filled(left, right, bottom, top, color)
+            arcade.draw_lrbt_rectangle_outline(left, right, bottom, top, _FAINT, thick)
+
+    def lines(self) -> list[str]:
+        """What it says, line by line."""
+        world = self._world
+        now = world.statistics()
+        states = ", ".join(
+            f"{count} {state.value}" for state, count in now.regions.items() if count
+        )
+        frozen = ", frozen" if world.frozen else ""
+        lines = [
+            f"{world.name}: {world.health.value}{frozen}",
+            states or "no cells",
+            f"{now.entities:,} entities, {now.bytes / 2**20:.1f} MiB",
+            f"{now.loads:,} loads, {now.unloads:,} unloads, {now.latency_s * 1000:.0f} ms each",
+        ]
+        if now.left_out:
+            lines.append(f"no memory for {now.left_out} cells")
+        if world.failures:
+            lines.append(f"{len(world.failures)} failures")
+        if now.unsaved:
+            lines.append(f"{now.unsaved:,} changes to be written")
+        return lines
+
+    def _draw_text(self) -> None:
+        now = self._clock()
+        lines = self.lines()
+        with self._window.default_camera.activate():
+            top = self._window.height
+            high = _LINE * len(lines) + 12
+            arcade.draw_lrbt_rectangle_filled(0, _WIDE, top - high, top, _BACK)
+            if self._text is None:
+                self._text = arcade.Text(
+                    "", 8, top - 8, font_size=10, multiline=True, width=_WIDE, anchor_y="top"
+                )
+            if now - self._text_at >= _EVERY_S:
+                self._text_at = now
+                self._text.text = "\n".join(lines)
+                self._text.color = _HEALTH[self._world.health]
+            self._text.y = top - 8
+            self._text.draw()

@@ -1,0 +1,122 @@
+"""The knobs of a streaming world, checked."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = ["Policy", "StreamingSettings", "check_distances", "unload_distance_for"]
+
+MIB: Final = 1024 * 1024
+# What unload distances are at least, of the load distance.
+_FARTHER: Final = 1.25
+
+
+class Policy(enum.Enum):
+    """What a world asks of the game while it cannot keep up; see `StreamingManager.pace`.
+
+    Attributes:
+        REPORT: Nothing.
+        SLOW: To move the player more slowly, the nearer the gap is.
+        HOLD: To hold the player where it is.
+    """
+
+    REPORT = "report"
+    SLOW = "slow"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingSettings:
+    """How a world is streamed.
+
+    Args:
+        load_distance: Pixels around a player within which cells are there; by default what the
+            window shows from its middle to its corner.
+        unload_distance: Pixels beyond which they go again; by default a quarter more than that,
+            and half a cell at least.
+        residency_s: Seconds that a cell stays at least.
+        max_in_flight: Cells that are read at the same time.
+        max_in_flight_bytes: Bytes that those may have, by what is known of them before.
+        budget_ms: Milliseconds of a frame that building and taking away may take at most; None for
+            whatever the plugin's budget leaves.
+        memory_limit: Bytes that all cells may take, with the prefabs and images that they use.
+        max_lead_s: Seconds that a player's way is looked ahead at most.
+        slow: From which health on it is slow: that part of the load distance is there.
+        critical: From which on it is critical.
+        on_slow: What is asked of the game then.
+        on_critical: What is asked of the game then.
+        placeholders: Whether something stands in the place of what cannot be loaded.
+
+    Raises:
+        ValueError: A number is out of its range.
+        TypeError: Something is no number.
+    """
+
+    load_distance: float | None = None
+    unload_distance: float | None = None
+    residency_s: float = 2.0
+    max_in_flight: int = 4
+    max_in_flight_bytes: int = 8 * MIB
+    budget_ms: float | None = None
+    memory_limit: int = 256 * MIB
+    max_lead_s: float = 2.0
+    slow: float = 0.5
+    critical: float = 0.25
+    on_slow: Policy = Policy.REPORT
+    on_critical: Policy = Policy.REPORT
+    placeholders: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("load_distance", "unload_distance", "budget_ms"):
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name))
+        for name in ("max_in_flight", "max_in_flight_bytes", "memory_limit"):
+            _positive(name, getattr(self, name))
+            if not isinstance(getattr(self, name), int):
+                raise TypeError(f"{name} is a whole number, not {getattr(self, name)!r}")
+        for name in ("residency_s", "max_lead_s"):
+            _not_negative(name, getattr(self, name))
+        for name in ("on_slow", "on_critical"):
+            if not isinstance(getattr(self, name), Policy):
+                raise TypeError(f"{name} is a Policy, not {getattr(self, name)!r}")
+        if not 0 < self.critical < self.slow <= 1:
+            raise ValueError(
+                f"0 < critical < slow <= 1 must hold, not {self.critical}, {self.slow}"
+            )
+        if self.load_distance is not None and self.unload_distance is not None:
+            check_distances(self.load_distance, self.unload_distance)
+
+
+def check_distances(load: float, unload: float) -> None:
+    """Refuse distances with which cells at the border would come and go.
+
+    Raises:
+        ValueError: The second is not larger than the first.
+    """
+    if not unload > load:
+        raise ValueError(
+            f"unload_distance ({unload:g}) must be larger than load_distance ({load:g}): a cell "
+            "at the border would be loaded and unloaded again and again"
+        )
+
+
+def unload_distance_for(load: float, cell_size: float) -> float:
+    """The unload distance that belongs to a load distance, in pixels."""
+    return max(load * _FARTHER, load + cell_size / 2)
+
+
+def _positive(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is a number, not {value!r}")
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be above 0 and finite, not {value}")
+
+
+def _not_negative(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is a number, not {value!r}")
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must not be negative, and finite, not {value}")

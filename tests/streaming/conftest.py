@@ -1,0 +1,180 @@
+"""A stage with a world on it: a window, virtual time, a player who flies over cells."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from stage import FRAME_S, Stage, png, session_window, stage, window
+
+from arcade_prefabs import RegionEvent, RegionState, StreamingManager
+from arcade_prefabs.pipeline import Cell
+from arcade_prefabs.streaming.ledger import InlineWriter
+
+__all__ = ["session_window", "stage", "window"]
+
+SIZE = 100.0
+
+PREFABS: dict[str, str | bytes] = {
+    "images/tree.png": png((0, 160, 0)),
+    "images/rock.png": png((120, 120, 120)),
+    "prefabs/tree.ron": 'Prefab(components: [Sprite(texture: "images/tree.png")])',
+    "prefabs/rock.ron": """Prefab(components: [
+        Sprite(texture: "images/rock.png"),
+        Collider(shape: Box(width: 20, height: 20), solid: true),
+    ])""",
+}
+
+
+def world_text(
+    columns: range, rows: range, each: int = 3, *, size: float = SIZE, more: str = "", seed: int = 1
+) -> str:
+    """A world with so many entities in each of its cells."""
+    chance = random.Random(seed)
+    lines = []
+    for column in columns:
+        for row in rows:
+            for number in range(each):
+                x = (column + chance.uniform(0.05, 0.95)) * size
+                y = (row + chance.uniform(0.05, 0.95)) * size
+                prefab = ("tree", "rock")[number % 2]
+                name = f"{prefab} {column} {row} {number}"
+                lines.append(f'(prefab: "{prefab}", id: "{name}", at: ({x:.1f}, {y:.1f})),')
+    return f"World(cell_size: {size:g}, entities: [\n" + "\n".join(lines) + more + "\n])"
+
+
+class WorldStage:
+    """A world in a window, and who flies over it."""
+
+    def __init__(self, on: Stage, world: Any, **settings: Any) -> None:
+        self.on = on
+        self.prefabs = on.prefabs
+        settings.setdefault("load_distance", 150.0)
+        settings.setdefault("writer", InlineWriter())
+        self.world: StreamingManager = self.prefabs.open_world(world, **settings)
+        self.events: list[RegionEvent] = []
+        self.world.add_listener(self.events.append)
+        self.x = self.y = 0.0
+        self.units: int | None = None
+
+    def put(self, x: float, y: float) -> None:
+        """The player is there from now on."""
+        self.x, self.y = x, y
+        self.world.player.jump((x, y))
+
+    def frame(self, count: int = 1) -> None:
+        """Play frames with the player where it is."""
+        for _ in range(count):
+            self.world.update_player_position((self.x, self.y))
+            self.on.frame(units=self.units)
+
+    def fly(
+        self,
+        vx: float,
+        vy: float,
+        seconds: float,
+        each: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Fly so many pixels a second."""
+        for _ in range(round(seconds / FRAME_S)):
+            self.x += vx * FRAME_S
+            self.y += vy * FRAME_S
+            self.frame()
+            each()
+
+    def until(self, condition: Callable[[], object], most: int = 600) -> None:
+        """Play frames until something holds."""
+        for _ in range(most):
+            if condition():
+                return
+            self.frame()
+        raise AssertionError(f"that did not happen within {most} frames: {self.world.regions}")
+
+    def settle(self) -> None:
+        """Play frames until everything is there that should be."""
+        self.frame(2)
+        assert self.world.error is None, self.world.error
+        self.until(lambda: not self.world.busy)
+        self.frame(2)
+
+    def cells(self, state: RegionState = RegionState.ACTIVE) -> set[tuple[int, int]]:
+        """Columns and rows of cells of level 0 in a state."""
+        return {
+            (cell.column, cell.row)
+            for cell, region in self.world.regions.items()
+            if region.state is state and cell.level == 0
+        }
+
+    def state(self, column: int, row: int, level: int = 0) -> RegionState:
+        """The state of a cell."""
+        region = self.world.regions.get(Cell(column, row, level))
+        return RegionState.UNLOADED if region is None else region.state
+
+    def names(self) -> set[str]:
+        """The names of everything that is there."""
+        found = [self.world.id_of(one) for one in self.world.entities()]
+        assert len(found) == len(set(found)), "something is there twice"
+        return {name for name in found if name is not None}
+
+    def kinds(self, column: int, row: int) -> list[str]:
+        """The states that a cell went through."""
+        return [one.after.value for one in self.events if one.cell == Cell(column, row)]
+
+    def close(self) -> None:
+        """End the world."""
+        self.world.close()
+
+
+@pytest.fixture
+def world_on(stage: Callable[..., Stage]) -> Iterator[Callable[..., WorldStage]]:
+    """Makes worlds on stages: `world_on(text)`, or `world_on(source)`."""
+    made: list[WorldStage] = []
+
+    def make(
+        world: Any,
+        files: Mapping[str, str | bytes] | None = None,
+        on: Stage | None = None,
+        options: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> WorldStage:
+        content = {**PREFABS, **(files or {})}
+        if isinstance(world, str):
+            content["worlds/test.ron"] = world
+            world = "worlds/test.ron"
+        if on is None:
+            on = stage(content, **(options or {}))
+        made.append(WorldStage(on, world, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def around(x: float, y: float, radius: float, size: float = SIZE) -> set[tuple[int, int]]:
+    """Cells that are no farther away than that, worked out in another way."""
+    found = set()
+    reach = math.ceil(radius / size) + 1
+    middle = (math.floor(x / size), math.floor(y / size))
+    for column in range(middle[0] - reach, middle[0] + reach + 1):
+        for row in range(middle[1] - reach, middle[1] + reach + 1):
+            nearest_x = min(max(x, column * size), (column + 1) * size)
+            nearest_y = min(max(y, row * size), (row + 1) * size)
+            if math.hypot(nearest_x - x, nearest_y - y) <= radius:
+                found.add((column, row))
+    return found
+
+
+@pytest.fixture
+def cells_around() -> Callable[..., set[tuple[int, int]]]:
+    """See `around`."""
+    return around
+
+
+@pytest.fixture
+def text_of() -> Callable[..., str]:
+    """See `world_text`."""
+    return world_text

@@ -1,0 +1,189 @@
+"""S14: processes that are killed while they save, at every step."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arcade_prefabs.streaming.deltas import Delta
+from arcade_prefabs.streaming.save_file import SavedRow, SaveFile
+
+WORLD = "worlds/test.ron"
+
+# Writes and saves what `turn` says, and notes on the side what has returned. Killed at a step.
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from test_save_crashes import WORLD, turn
+from arcade_prefabs.streaming.save_file import SaveFile
+
+path, notes, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+steps = 0
+def step(name):
+    global steps
+    steps += 1
+    if steps == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+file = SaveFile(path, WORLD, on_step=step)
+with notes.open("w") as noted:
+    for number in range(8):
+        rows, left, save = turn(number)
+        (file.save if save else file.write)(rows, left, {{"time": float(number)}})
+        noted.write(f"{{number}}\\n")
+        noted.flush()
+print(steps)
+"""
+
+
+def turn(number: int) -> tuple[list[SavedRow], dict[str, float], bool]:
+    """What is written in a turn: entities move between cells, are destroyed, change."""
+    chance = random.Random(number)
+    rows = []
+    for name in range(12):
+        if chance.random() < 0.5:
+            home, cell = f"c{name % 3}_0", chance.choice([f"c{name % 3}_0", "c7_7", None])
+            delta = None if cell is None else Delta((float(number), 0.0, 0.0, 1.0, 1.0))
+            rows.append(SavedRow(f"e{name}", home, cell, float(number), delta))
+    return rows, {"c0_0": float(number)}, number % 3 == 2
+
+
+def state_after(turns: int, *, saved_only: bool = False) -> dict[str, SavedRow]:
+    """What should be known after so many turns, worked out without a file."""
+    if saved_only:
+        turns = max((n + 1 for n in range(turns) if n % 3 == 2), default=0)
+    found: dict[str, SavedRow] = {}
+    for number in range(turns):
+        found.update({row.id: row for row in turn(number)[0]})
+    return found
+
+
+def read(path: Path, *, recover: bool) -> dict[str, SavedRow]:
+    """Everything that a save knows, cell by cell: nothing may stand in two of them."""
+    file = SaveFile(path, WORLD, recover=recover)
+    try:
+        found: dict[str, SavedRow] = {}
+        for label in ("c0_0", "c1_0", "c2_0", "c7_7"):
+            for row in file.cell(label).rows:
+                assert found.setdefault(row.id, row) == row
+        return found
+    finally:
+        file.close(discard=not recover)
+
+
+def run(path: Path, notes: Path, last: int) -> subprocess.CompletedProcess[str]:
+    script = CHILD.format(folder=str(Path(__file__).parent))
+    environment = {name: value for name, value in os.environ.items() if "COV" not in name}
+    return subprocess.run(
+        [sys.executable, "-c", script, str(path), str(notes), str(last)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
+
+
+def test_killed_at_every_step_of_saving(tmp_path: Path) -> None:
+    """What a call has returned from is there; what was under way is there whole, or not at all."""
+    whole = run(tmp_path / "whole.sqlite", tmp_path / "notes", 0)
+    assert whole.returncode == 0, whole.stderr
+    steps = int(whole.stdout)
+    assert steps > 30
+    assert read(tmp_path / "whole.sqlite", recover=True) == state_after(8)
+    for last in range(1, steps + 1, 2 if "CI" in os.environ else 4):
+        path, notes = tmp_path / f"{last}.sqlite", tmp_path / f"{last}.notes"
+        child = run(path, notes, last)
+        assert child.returncode == -signal.SIGKILL, child.stderr
+        done = len(notes.read_text().split())
+        found = read(path, recover=True)
+        assert found in (state_after(done), state_after(done + 1)), last
+        kept = read(path, recover=False)
+        assert kept in (
+            state_after(done, saved_only=True),
+            state_after(done + 1, saved_only=True),
+        ), last
+
+
+GAME = """
+import os, signal, sys, random, time
+os.environ["ARCADE_HEADLESS"] = "True"
+from pathlib import Path
+sys.path.insert(0, {shared!r}); sys.path.insert(0, {folder!r})
+import arcade, arcade_prefabs
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource
+from arcade_prefabs.spawning import texture_processor
+from conftest import PREFABS, world_text
+
+seed, path = int(sys.argv[1]), sys.argv[2]
+chance = random.Random(seed)
+window = arcade.Window(200, 150, "crash")
+text = world_text(range(-6, 6), range(-6, 6), 4)
+pipeline = AssetPipeline(MemorySource({{**PREFABS, "worlds/w.ron": text}}),
+                         processors=[texture_processor()], jobs=0)
+pipeline.bake()
+prefabs = arcade_prefabs.attach(window, pipeline, enabled=False)
+world = prefabs.open_world("worlds/w.ron", save=path, load_distance=150.0, residency_s=0.0)
+end = time.monotonic() + chance.uniform(0.3, 1.2)
+x = y = 0.0
+while time.monotonic() < end:
+    x += chance.uniform(-30, 60); y += chance.uniform(-30, 30)
+    if abs(x) > 550: x = -x
+    world.player.jump((x, max(-550, min(550, y))))
+    prefabs.update(1 / 60)
+    for entity in list(world.entities())[:20]:
+        if chance.random() < 0.2:
+            ex, ey = entity.position
+            entity.position = (ex + chance.uniform(-120, 120), ey + chance.uniform(-120, 120))
+        elif chance.random() < 0.02:
+            entity.despawn()
+    if chance.random() < 0.1 and world.is_open:
+        world.save()
+    time.sleep(0.002)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    "seed", [1, 2, pytest.param(range(3, 40), marks=pytest.mark.slow)], ids=["1", "2", "many"]
+)
+def test_games_that_are_killed(tmp_path: Path, seed: int | range) -> None:
+    """A real game with real threads: its save opens, and nobody is in two cells."""
+    here = Path(__file__).parent
+    script = GAME.format(folder=str(here), shared=str(here.parent / "shared"))
+    environment = {name: value for name, value in os.environ.items() if "COV" not in name}
+    for one in (seed,) if isinstance(seed, int) else seed:
+        path = tmp_path / f"{one}.sqlite"
+        child = subprocess.run(
+            [sys.executable, "-c", script, str(one), str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+        assert child.returncode == -signal.SIGKILL, child.stderr
+        file = SaveFile(path, "worlds/w.ron")
+        with file._lock:
+            db = file._open()
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            tables = "(SELECT * FROM working UNION ALL SELECT * FROM saved)"
+            query = f"SELECT cell FROM {tables} UNION SELECT home FROM {tables}"
+            labels = {row[0] for row in db.execute(query)}
+            count = db.execute(f"SELECT count(DISTINCT id) FROM {tables}").fetchone()[0]
+        assert count > 0
+        places: dict[str, str | None] = {}
+        for label in sorted(filter(None, labels)):
+            for row in file.cell(label).rows:
+                assert places.setdefault(row.id, row.cell) == row.cell
+                if row.cell is not None and row.cell != row.home:
+                    assert row.delta is not None
+                    assert row.delta.row is not None
+        file.close()
