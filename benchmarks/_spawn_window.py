@@ -178,7 +178,7 @@ def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
             for _ in range(5):
                 frames.run()
             gc.collect()
-            memory.append(_resident_mb())
+            memory.append(resident_mb())
             buffers.append(window.ctx.stats.buffer[0])
     return {
         "third_mb": memory[2],
@@ -189,7 +189,7 @@ def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
     }
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

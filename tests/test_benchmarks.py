@@ -43,7 +43,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=110,
     )
 
 
@@ -228,6 +228,23 @@ def test_the_benchmarks_of_spawning_run(tmp_path: Path) -> None:
     for row in rows.values():
         if row["unit"] in ("ms", "µs"):
             assert 0 < row["value"] < row["baseline"] * 100
+
+
+@pytest.mark.usefixtures("opengl")
+@pytest.mark.parametrize("name", ["streaming_flight", "streaming_cells"])
+@pytest.mark.timeout(120)
+def test_the_benchmarks_of_streaming_run(name: str, tmp_path: Path) -> None:
+    """The player flies, cells come and go both ways: a run in which nothing happens is an error."""
+    path = tmp_path / "rows.json"
+    result = run("--quick", "--json", str(path), name)
+    assert result.returncode == 0, result.stderr
+    rows = {row["figure"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
+    assert len(rows) == {"streaming_flight": 27, "streaming_cells": 8}[name]
+    for row in rows.values():
+        if row["unit"] in ("ms", "µs", "s", "MB"):
+            assert row["value"] > 0, row
+    if name == "streaming_flight":
+        assert "frames over a cell that was there" in result.stdout
 
 
 def test_all_benchmarks_are_listed_with_a_sentence() -> None:
