@@ -101,6 +101,23 @@ def check(window):
     window.current_view.on_draw()
     assert pixel(window, 64, 200) != (0, 0, 0)
 """,
+    "endless": """
+def check(window):
+    world = window.world
+    while not world.is_open or world.busy:
+        yield
+    assert len(world.entities_near((0, 0), 500)) > 5
+    world.overlay.toggle()  # what F3 does
+    window.on_key_press(arcade.key.RIGHT, 0)
+    window.on_key_press(arcade.key.UP, 0)
+    while window.x < 1500:
+        yield
+    place = (window.x, window.y)
+    assert world.state_at(place).value == "active"
+    assert len(world.entities_near(place, 500)) > 5
+    assert world.overlay.visible
+    assert world.player.velocity[0] > 0
+""",
     "hot_reload": """
 def check(window):
     from pathlib import Path
