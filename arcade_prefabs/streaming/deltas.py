@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -107,6 +108,9 @@ class DeltaKeeper:
             and abs(high - row.scale_y) <= _HAIR
         ):
             place = None
+        elif not all(map(math.isfinite, (x, y, angle, wide, high))):
+            place = None
+            self.tell(row.id, "its place is no number: it will be back where it was at first")
         parts: dict[str, PartDelta] = {}
         paths: list[str] | None = None
         for number, (part, one) in enumerate(zip(plan.parts, spawning.built, strict=True)):
@@ -134,6 +138,8 @@ class DeltaKeeper:
             at, turn, scale = entity._local
             if (at, turn, scale) != (part.at, part.rotation, part.scale):
                 place = (at[0], at[1], turn, scale[0], scale[1])
+                if not all(map(math.isfinite, place)):
+                    place = None
         return PartDelta(fields, place) if fields or place is not None else None
 
     def _fields(self, plan: PartPlan, name: str, component: Any) -> dict[str, Any]:
@@ -147,7 +153,7 @@ class DeltaKeeper:
         for field, was in plain.items():
             try:
                 now = msgspec.to_builtins(getattr(component, field), str_keys=True)
-                msgspec.json.encode(now)
+                msgspec.msgpack.encode(now)
             except Exception as error:
                 self.tell(f"{name}.{field}", f"its value cannot be saved: {error}")
                 continue

@@ -234,7 +234,11 @@ class Population:
         spawning = resident.spawning
         if spawning is None or not spawning.is_alive():
             return None
-        delta = self.keeper.find(resident.row, spawning)
+        try:
+            delta = self.keeper.find(resident.row, spawning)
+        except Exception as error:  # the game's own: its cell is not to wait for that for ever
+            self.keeper.tell(resident.id, f"what changed of it cannot be kept: {error!r}")
+            return None
         label = label_of(self.place_now(resident))
         if delta is None and label == resident.home and resident.delta is None:
             return None

@@ -48,8 +48,9 @@ _BOTH: Final = (
 )
 _AT_ONCE: Final = 400
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Delta).decode
+# Not JSON: it has no infinity, which games like to put into a field.
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Delta).decode
 
 
 class SavedRow(NamedTuple):

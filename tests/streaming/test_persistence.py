@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -479,3 +480,53 @@ def test_saving_while_entities_come_and_go(farm: Make, tmp_path: Path) -> None:
         rows = [row[0] for row in file._open().execute("SELECT id FROM saved")]
     file.close()
     assert sorted(changed) == sorted(rows)
+
+
+def test_numbers_that_are_none(farm: Make, tmp_path: Path, caplog: Any) -> None:
+    """An infinite field comes back; a place that is no number is not kept, and told."""
+    one = farm(save=tmp_path / "slot.sqlite", load_distance=40.0)
+    entities = {one.world.id_of(each): each for each in one.world.entities()}
+    names = sorted(name for name in entities if name.startswith("crop"))
+    never, lost, *_ = names
+    entities[never][one.crop].height = math.inf
+    entities[lost].sprite.position = (math.nan, math.nan)
+    entities[lost][one.crop].height = 3.0
+    away_and_back(one)
+    assert one.names() == set(entities)
+    assert one.world.entity(never)[one.crop].height == math.inf
+    assert one.world.entity(lost)[one.crop].height == 3.0
+    assert all(map(math.isfinite, one.world.entity(lost).position))
+    assert f"{lost}: its place is no number" in caplog.text
+
+
+def test_components_that_lost_a_field(farm: Make, tmp_path: Path) -> None:
+    """The game may take a field away, or put in what refers to itself: that field is left out."""
+    one = farm(save=tmp_path / "slot.sqlite", load_distance=40.0)
+    for each in one.world.entities():
+        crop = each[one.crop]
+        crop.height = 7.0
+        if each.sprite.position[0] < 50:
+            del crop.words
+        else:
+            crop.words.append(crop.words)
+    before = one.names()
+    away_and_back(one)
+    assert one.names() == before
+    assert {each[one.crop].height for each in one.world.entities()} == {7.0}
+    assert "Crop.words" in one.world.problems
+
+
+def test_what_cannot_be_looked_at_is_told(farm: Make, tmp_path: Path, monkeypatch: Any) -> None:
+    """An error while an entity is compared keeps neither its cell nor a save waiting."""
+    one = farm(save=tmp_path / "slot.sqlite", load_distance=40.0)
+    before = one.names()
+    keeper = one.world._open.parts.population.keeper
+
+    def find(*_: Any) -> Any:
+        raise ZeroDivisionError("the game's own")
+
+    monkeypatch.setattr(keeper, "find", find)
+    assert saved(one) == 0
+    away_and_back(one)
+    assert one.names() == before
+    assert before <= set(one.world.problems)
