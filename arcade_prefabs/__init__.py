@@ -27,6 +27,7 @@ from .errors import (
     AtlasFullError,
     BakeCancelledError,
     DependencyError,
+    FrameRateError,
     LoadCancelledError,
     LoaderClosedError,
     LoadError,
@@ -54,8 +55,10 @@ from .prefab import ComponentRegistry, Prefab, Variant, component, default_regis
 
 if TYPE_CHECKING:
     from .loading import Priority
+    from .monitor import Frame, FrameMonitor, FrameReport, Hitch, HitchCause
+    from .monitor.graph import FrameGraph
     from .pipeline import Cell, WorldEntity
-    from .plugin import PrefabPlugin, attach
+    from .plugin import MemoryReport, PrefabPlugin, attach, watch_frames
     from .spawning.entity import Entity, EntityState
     from .streaming.contents import CellSource
     from .streaming.health import Health
@@ -83,12 +86,20 @@ __all__ = [
     "DependencyError",
     "Entity",
     "EntityState",
+    "Frame",
+    "FrameGraph",
+    "FrameMonitor",
+    "FrameRateError",
+    "FrameReport",
     "Health",
+    "Hitch",
+    "HitchCause",
     "LoadCancelledError",
     "LoadError",
     "LoadTimeoutError",
     "LoaderClosedError",
     "LocatedError",
+    "MemoryReport",
     "MissingAssetError",
     "MissingPrefabError",
     "PluginError",
@@ -120,6 +131,7 @@ __all__ = [
     "attach",
     "component",
     "default_registry",
+    "watch_frames",
 ]
 
 _LATER = {
@@ -128,7 +140,14 @@ _LATER = {
     "CellSource": "streaming.contents",
     "Entity": "spawning.entity",
     "EntityState": "spawning.entity",
+    "Frame": "monitor",
+    "FrameGraph": "monitor.graph",
+    "FrameMonitor": "monitor",
+    "FrameReport": "monitor",
     "Health": "streaming.health",
+    "Hitch": "monitor",
+    "HitchCause": "monitor",
+    "MemoryReport": "plugin",
     "Policy": "streaming.settings",
     "PrefabPlugin": "plugin",
     "Priority": "loading",
@@ -139,6 +158,7 @@ _LATER = {
     "StreamingSource": "streaming.sources",
     "WorldEntity": "pipeline",
     "attach": "plugin",
+    "watch_frames": "plugin",
 }
 
 

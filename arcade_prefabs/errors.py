@@ -26,6 +26,7 @@
     ├── LoaderClosedError            the loader was shut down
     ├── QueueFullError               the game's own jobs pile up on the main thread
     ├── AtlasFullError               no room in the texture atlas
+    ├── FrameRateError               a game did not hold its frame rate (also an AssertionError)
     ├── PluginError                  attached twice, or used after it was detached
     ├── SpawnError                   an entity could not be spawned, or is gone
     ├── StreamingError               a world that cannot be opened, or was closed
@@ -54,6 +55,7 @@ __all__ = [
     "AtlasFullError",
     "BakeCancelledError",
     "DependencyError",
+    "FrameRateError",
     "LoadCancelledError",
     "LoadError",
     "LoadTimeoutError",
@@ -269,6 +271,10 @@ class LoaderClosedError(ArcadePrefabsError):
 
 class AtlasFullError(ArcadePrefabsError):
     """The texture atlas has no room for an image; the message says what to do."""
+
+
+class FrameRateError(ArcadePrefabsError, AssertionError):
+    """A game did not hold the frame rate that was asked for; the message is the whole report."""
 
 
 class PluginError(ArcadePrefabsError):

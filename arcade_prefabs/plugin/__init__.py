@@ -1,6 +1,8 @@
 """The plugin of an Arcade window."""
 
 from .attaching import attach
+from .memory import MemoryReport
 from .prefab_plugin import PrefabPlugin
+from .window_frames import watch_frames
 
-__all__ = ["PrefabPlugin", "attach"]
+__all__ = ["MemoryReport", "PrefabPlugin", "attach", "watch_frames"]

@@ -13,6 +13,7 @@ import pyglet
 
 from ..errors import PluginError, WrongThreadError
 from ..loading import Executor, GarbageManners, LoaderSettings
+from ..monitor import FrameMonitor
 from ..pipeline import AssetPipeline, AssetWatcher, Processor, Source
 from ..prefab import ComponentRegistry, default_registry
 from ..spawning.engine import SpawnEngine
@@ -38,6 +39,7 @@ def attach(
     garbage: GarbageManners | None = None,
     executor: Executor | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    monitor: FrameMonitor | None = None,
     enabled: bool = True,
 ) -> PrefabPlugin:
     """Add the plugin to a window.
@@ -75,6 +77,7 @@ def attach(
         garbage: Manners of the garbage collector, see `GarbageManners`.
         executor: Who does the background work; for tests.
         clock: Seconds, as `time.perf_counter` gives them; for tests.
+        monitor: What measures the frames; one for the window's rate if none is given.
         enabled: Whether it begins to work at once; otherwise with `PrefabPlugin.enable`.
 
     Raises:
@@ -119,7 +122,7 @@ def attach(
             executor=executor,
             clock=clock,
         )
-        plugin = PrefabPlugin(window, engine, undo, clock)
+        plugin = PrefabPlugin(window, engine, undo, clock, monitor)
         folder = assets_folder(assets)
         if folder is not None and resource_handle is not None:
             undo.enter_context(resource_folder(resource_handle, folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,9 @@ from arcade import Scene
 
 from ..errors import PluginError
 from ..loading import Batch, DrainReport, Handle, Priority, Script
+from ..monitor import FrameMonitor, FrameReport, Phase
+from ..monitor.causes import STREAMING
+from ..monitor.graph import FrameGraph
 from ..spawning.engine import SpawnEngine
 from ..spawning.entity import Entity, awaited
 from ..spawning.frame_hooks import FrameHooks
@@ -23,6 +27,8 @@ from ..spawning.window_events import WindowEvents
 from ..streaming.contents import CellSource
 from ..streaming.creating import make_world
 from ..streaming.manager import StreamingManager
+from .memory import MemoryReport, report_memory
+from .window_frames import WindowFrames, monitor_for
 
 __all__ = ["ATTRIBUTE", "PrefabPlugin"]
 
@@ -48,6 +54,8 @@ class PrefabPlugin:
         atlas: The texture atlas; None where Arcade's own had to stay.
         entities: Everything that is alive.
         report: What was done in the last frame.
+        monitor: How long frames take, and why some come late.
+        frame_graph: The same as a picture, for a key: ``frame_graph.bind()``, and ``draw()``.
 
     Main thread, except for `call` and `load`.
     """
@@ -58,6 +66,7 @@ class PrefabPlugin:
         engine: SpawnEngine,
         undo: ExitStack,
         clock: Callable[[], float],
+        monitor: FrameMonitor | None = None,
     ) -> None:
         self.window = window
         self.pipeline = engine.pipeline
@@ -78,11 +87,16 @@ class PrefabPlugin:
         self._hooks = FrameHooks(
             window,
             tick=self._tick,
-            end_frame=self.loader.end_frame,
+            end_frame=self._end_frame,
             closed=self._close,
             clock=clock,
         )
         undo.callback(self._hooks.detach)
+        # Outermost, so that it sees all that the others do.
+        self.monitor = monitor_for(window) if monitor is None else monitor
+        undo.callback(WindowFrames(window, self.monitor).detach)
+        self.frame_graph = FrameGraph(self.monitor, window)
+        undo.callback(self.frame_graph.unbind)
 
     def __repr__(self) -> str:
         state = "detached" if self._closed else "enabled" if self.enabled else "disabled"
@@ -282,6 +296,17 @@ class PrefabPlugin:
             return False
         return self._engine.busy or any(one.busy for one in self._worlds)
 
+    def memory(self) -> MemoryReport:
+        """What the plugin keeps in memory, and what there is of things."""
+        self._check("memory")
+        return report_memory(self)
+
+    def frame_report(self) -> FrameReport:
+        """What the monitor has measured, with `memory` beside it."""
+        found = self.monitor.report()
+        found.facts |= self.memory().facts()
+        return found
+
     # ------------------------------------------------------------------------------------- frames
 
     @property
@@ -311,13 +336,33 @@ class PrefabPlugin:
         self._hooks.update(delta_time)
 
     def _tick(self, delta_time: float) -> None:
+        outer = self.monitor.enter(Phase.PLUGIN)
+        try:
+            self._work(delta_time)
+        finally:
+            self.monitor.leave(outer)
+
+    def _end_frame(self) -> None:
+        outer = self.monitor.enter(Phase.PLUGIN)
+        try:
+            self.loader.end_frame()
+        finally:
+            self.monitor.leave(outer)
+
+    def _work(self, delta_time: float) -> None:
+        began = time.perf_counter()  # the monitor's clock, not that of tests
         if self._hooks.enabled:  # otherwise nobody tells the end of the frame, either
             self.loader.begin_frame()
         for world in self._worlds:
             world.tick(delta_time)
             if world.closed:  # the game may close it in a listener
                 self._worlds = [one for one in self._worlds if not one.closed]
-        self.report = self._engine.work(delta_time)
+        streamed_s = time.perf_counter() - began
+        self.report = report = self._engine.work(delta_time)
+        jobs = {kind: ran.seconds for kind, ran in report.ran.items()}
+        if self._worlds:
+            jobs[STREAMING] = streamed_s
+        self.monitor.note_jobs(jobs)
 
     def detach(self) -> None:
         """Take the plugin off the window: threads end, nothing is loaded any more. Twice is fine.

@@ -55,6 +55,11 @@ class Entities:
     def __iter__(self) -> Iterator[Entity]:
         return iter([entity for some in self._roots.values() for entity in some])
 
+    @property
+    def sprite_count(self) -> int:
+        """Sprites of all entities and their children, those included that are about to come."""
+        return len(self._by_sprite)
+
     def with_component(self, *components: type) -> list[Entity]:
         """All entities that have every one of these components.
 

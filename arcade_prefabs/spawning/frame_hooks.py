@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyglet.app
 from arcade.clock import GLOBAL_CLOCK
 
+from .method_wrap import MethodWrap
+
 if TYPE_CHECKING:
     import arcade
 
@@ -39,45 +41,6 @@ class _Way(Enum):
 
     HANDLER = "the window's event"
     HAND = "the game's own call"
-
-
-class _Wrap:
-    """Stands in a window's instance before one of its methods, so that ours is called around it.
-
-    What it wraps may be a method of the user's subclass, or what somebody else put into the
-    instance before. Neither its result nor its exceptions are touched.
-    """
-
-    def __init__(
-        self, window: arcade.Window, name: str, around: Callable[[Callable[[], Any]], Any]
-    ) -> None:
-        self._window = window
-        self._name = name
-        self._around: Callable[[Callable[[], Any]], Any] | None = around
-        self._real: Callable[..., Any] = getattr(window, name)
-        self._before: Any = vars(window).get(name)  # None: the method of the class
-        setattr(window, name, self)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._around is None:
-            return self._real(*args, **kwargs)
-        if args or kwargs:  # a subclass may ask for more than Arcade does
-            return self._around(lambda: self._real(*args, **kwargs))
-        return self._around(self._real)
-
-    def undo(self) -> None:
-        """Take it away; where somebody wrapped it in turn, it stays and only passes on."""
-        self._around = None
-        top = vars(self._window).get(self._name)
-        if not isinstance(top, _Wrap):
-            return
-        # Below ours may stand one that was undone while ours was above it.
-        while isinstance(top, _Wrap) and top._around is None:
-            top = top._before
-        if top is None:
-            delattr(self._window, self._name)
-        else:
-            setattr(self._window, self._name, top)
 
 
 class FrameHooks:
@@ -204,11 +167,11 @@ class FrameHooks:
             return
         self._attached = True
         self._first = None
-        self._flip_wrap = _Wrap(self._window, "flip", self._flip)
+        self._flip_wrap = MethodWrap(self._window, "flip", self._flip)
         # Two ways of learning of the end, for each alone can be kept from us: a game's own
         # `on_window_close` that returns True to go on without windows takes the event away, and
         # whoever calls `close` of the class passes the instance by.
-        self._close_wrap = _Wrap(self._window, "close", self._close)
+        self._close_wrap = MethodWrap(self._window, "close", self._close)
         self._loop = pyglet.app.event_loop
         self._loop.push_handlers(on_window_close=self._on_window_close)
 
@@ -245,10 +208,10 @@ class FrameHooks:
         finally:
             self._busy = False
 
-    def _flip(self, real: Callable[[], Any]) -> Any:
+    def _flip(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Make up for the frame's tick where there was none, and end the frame."""
         if self._busy or self._over:
-            return real()
+            return real(*args, **kwargs)
         try:
             if self._enabled and self._first is None:
                 self._heal()
@@ -264,7 +227,7 @@ class FrameHooks:
         finally:
             self._first = None
         # Closed by one of the two: there is nothing left to show, nor an OpenGL context.
-        return None if self._over else real()
+        return None if self._over else real(*args, **kwargs)
 
     def _heal(self) -> None:
         """Put the handler on top of the others, where it is asked first."""
@@ -275,10 +238,10 @@ class FrameHooks:
 
     # The end of the window.
 
-    def _close(self, real: Callable[[], Any]) -> Any:
+    def _close(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self._in_close = True
         try:
-            return real()
+            return real(*args, **kwargs)
         finally:
             self._in_close = False
             # A game's own `close` may have asked the player, and stayed open.

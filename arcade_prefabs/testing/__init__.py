@@ -2,7 +2,8 @@
 
 With a `VirtualClock` and an `InlineExecutor`, loading is deterministic: the same calls give the
 same events in the same order. `GatedAssets` hold a load at a known place, for tests with real
-threads that must not sleep.
+threads that must not sleep. `assert_fps` plays a whole game in real time, and says whether it
+holds its frame rate.
 
 Example:
     >>> from arcade_prefabs.loading import AsyncPrefabLoader
@@ -20,6 +21,7 @@ Example:
 
 from .assets import FlakyAssets, GatedAssets, MemoryAssets, SlowAssets, baked
 from .drive import EventLog, InlineExecutor, VirtualClock, play_frames
+from .frames import assert_fps, play_window
 
 __all__ = [
     "EventLog",
@@ -29,6 +31,8 @@ __all__ = [
     "MemoryAssets",
     "SlowAssets",
     "VirtualClock",
+    "assert_fps",
     "baked",
     "play_frames",
+    "play_window",
 ]

@@ -1,0 +1,150 @@
+"""`FrameSummary`: many frames in a few numbers."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from .causes import Hitch, HitchCause
+from .frames import Frame, Phase
+
+__all__ = ["FrameSummary", "PhaseSummary", "percentile", "summarize"]
+
+# 16.7 ms is on time at 60 frames a second, which are 16.667: clocks are no finer.
+_LEEWAY: Final = 1.002
+
+
+class PhaseSummary(NamedTuple):
+    """Seconds of a frame: the mean, those that 50, 95 and 99 % do not exceed, the longest."""
+
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    longest: float
+
+
+class FrameSummary(NamedTuple):
+    """What frames were like.
+
+    Attributes:
+        frames: How many.
+        seconds: How long they took together.
+        fps: Frames a second, on average.
+        wanted_fps: What they were measured by.
+        interval: Seconds between two frames.
+        work: Seconds of a frame that were no waiting.
+        phases: Seconds by phase.
+        jobs: Seconds of plugin work by kind: of all frames together, and the longest in one.
+        on_time: The part of frames within ``1 / wanted_fps`` of the one before.
+        missed: Frames that a display would have shown meanwhile, had they been there.
+        over_33: Frames that came more than 33 ms after the one before.
+        plugin_over_33: Those of them that the plugin is to blame for.
+        hitches: How many of them were whose fault.
+    """
+
+    frames: int
+    seconds: float
+    fps: float
+    wanted_fps: float
+    interval: PhaseSummary
+    work: PhaseSummary
+    phases: Mapping[Phase, PhaseSummary]
+    jobs: Mapping[str, tuple[float, float]]
+    on_time: float
+    missed: int
+    over_33: int
+    plugin_over_33: int
+    hitches: Mapping[HitchCause, int]
+
+    @property
+    def longest_s(self) -> float:
+        """The longest time between two frames, in seconds."""
+        return self.interval.longest
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The same to be read, in milliseconds."""
+        if not self.frames:
+            return ["no frames were measured"]
+        found = [
+            f"{self.frames:,} frames in {self.seconds:.1f} s: {self.fps:.2f} a second; "
+            f"{self.on_time:.2%} within {1e3 / self.wanted_fps:.1f} ms, {self.missed:,} missed, "
+            f"{self.over_33} over 33 ms ({self.plugin_over_33} by the plugin)",
+            "",
+            f"{'ms':12}{'mean':>8}{'50 %':>8}{'95 %':>8}{'99 %':>8}{'longest':>9}",
+            _line("frame", self.interval),
+            _line("work", self.work),
+        ]
+        found += [_line(f"  {phase.name.lower()}", one) for phase, one in self.phases.items()]
+        if self.jobs:
+            ordered = sorted(self.jobs.items(), key=lambda item: -item[1][0])
+            found += ["", "plugin work, ms a frame and the longest:"]
+            found += [
+                f"  {kind:20}{all_of_it / self.frames * 1e3:>8.3f}{longest * 1e3:>9.2f}"
+                for kind, (all_of_it, longest) in ordered
+            ]
+        return found
+
+
+def _line(name: str, one: PhaseSummary) -> str:
+    return (
+        f"{name:12}"
+        + "".join(f"{value * 1e3:>8.2f}" for value in one[:4])
+        + (f"{one.longest * 1e3:>9.2f}")
+    )
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The smallest of sorted values that a share of them, 0 to 1, does not exceed.
+
+    The nearest-rank definition: always one of the values, never something in between.
+    """
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
+
+
+def _summary(values: list[float]) -> PhaseSummary:
+    if not values:
+        return PhaseSummary(0.0, 0.0, 0.0, 0.0, 0.0)
+    values.sort()
+    return PhaseSummary(
+        math.fsum(values) / len(values),
+        percentile(values, 0.5),
+        percentile(values, 0.95),
+        percentile(values, 0.99),
+        values[-1],
+    )
+
+
+def summarize(frames: Sequence[Frame], hitches: Sequence[Hitch], fps: float) -> FrameSummary:
+    """What frames were like, measured by a rate."""
+    intervals = [one.interval for one in frames]
+    seconds = math.fsum(intervals)
+    first = frames[0].number if frames else 0
+    counted = [one for one in hitches if one.number >= first]
+    limit = _LEEWAY / fps
+    jobs: dict[str, tuple[float, float]] = {}
+    for frame in frames:
+        for kind, took in frame.jobs.items():
+            so_far, longest = jobs.get(kind, (0.0, 0.0))
+            jobs[kind] = (so_far + took, max(longest, took))
+    late = [one for one in counted if one.interval > 0.033]
+    return FrameSummary(
+        len(frames),
+        seconds,
+        len(frames) / seconds if seconds else 0.0,
+        fps,
+        _summary(list(intervals)),
+        _summary([one.work for one in frames]),
+        {phase: _summary([getattr(one, phase.name.lower()) for one in frames]) for phase in Phase},
+        jobs,
+        sum(one <= limit for one in intervals) / len(frames) if frames else 0.0,
+        sum(max(0, round(one * fps) - 1) for one in intervals),
+        sum(one > 0.033 for one in intervals),
+        sum(one.cause is HitchCause.PLUGIN for one in late),
+        Counter(one.cause for one in counted),
+    )

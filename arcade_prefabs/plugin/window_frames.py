@@ -1,0 +1,123 @@
+"""`WindowFrames`: tells a monitor of the frames of a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import arcade
+import pyglet.app
+from pyglet.event import EventDispatcher
+
+from ..monitor import FrameMonitor, Hitch, Phase
+from ..spawning.method_wrap import MethodWrap
+
+__all__ = ["WindowFrames", "monitor_for", "watch_frames"]
+
+_PHASES: Final = {"on_draw": Phase.DRAW, "on_refresh": Phase.DRAW}
+# Events that come in every frame of a loop which tells of them.
+_FRAME_EVENTS: Final = frozenset({"on_update", "on_fixed_update", "on_draw"})
+_NEVER_TIMED: Final = frozenset({"on_frame_hitch"})
+
+
+class WindowFrames:
+    """Stands around a window's events and its `flip`, and tells a monitor how long they take.
+
+    Handlers would be lost where others swallow events, see `FrameHooks`; what the window itself
+    calls is not. Where frames come without events, as in headless `arcade.run()`, what the game
+    does of them counts as update.
+
+    Each frame that comes late is an event of the window, too: ``on_frame_hitch(hitch)``.
+
+    Args:
+        window: The window.
+        monitor: Whom to tell.
+
+    Main thread.
+    """
+
+    def __init__(self, window: arcade.Window, monitor: FrameMonitor) -> None:
+        self._window = window
+        self._monitor = monitor
+        self._told = False  # of this frame's beginning, by an event
+        self._depth = 0
+        window.register_event_type("on_frame_hitch")
+        monitor.add_listener(self._late)
+        monitor.at_close = self.detach
+        self._wraps = [
+            MethodWrap(window, "dispatch_event", self._event),
+            MethodWrap(window, "flip", self._flip),
+        ]
+
+    def detach(self) -> None:
+        """Leave the window as it was, and end the monitor; twice is fine."""
+        if self._wraps:
+            for one in reversed(self._wraps):
+                one.undo()
+            self._wraps = []
+            self._monitor.remove_listener(self._late)
+            self._monitor.close()
+
+    def _event(self, real: Callable[..., Any], kind: str, *args: Any, **kwargs: Any) -> Any:
+        if self._depth or kind in _NEVER_TIMED:  # by a handler: that one's phase goes on
+            return real(kind, *args, **kwargs)
+        monitor = self._monitor
+        if kind in _FRAME_EVENTS:
+            self._told = True
+        self._depth = 1
+        outer = monitor.enter(_PHASES.get(kind, Phase.UPDATE))
+        try:
+            return real(kind, *args, **kwargs)
+        finally:
+            self._depth = 0
+            monitor.leave(outer)
+
+    def _flip(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        monitor = self._monitor
+        if not self._told:
+            monitor.count_wait_as_update()
+        self._told = False
+        outer = monitor.enter(Phase.FLIP)
+        try:
+            return real(*args, **kwargs)
+        finally:
+            monitor.leave(outer)
+            monitor.end_frame()
+
+    def _late(self, hitch: Hitch) -> None:
+        # See WindowEvents for why it is not the window's own method.
+        if self._window in pyglet.app.windows:
+            EventDispatcher.dispatch_event(self._window, "on_frame_hitch", hitch)
+
+
+def monitor_for(window: arcade.Window) -> FrameMonitor:
+    """A monitor for a window's rate: 60 frames a second, or fewer if it asks for fewer."""
+    rate = window._draw_rate
+    return FrameMonitor(min(60.0, 1 / rate) if rate > 0 else 60.0)
+
+
+def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> FrameMonitor:
+    """Measure the frames of a window that has no plugin, until it is closed.
+
+    Args:
+        window: The window.
+        monitor: Whom to tell; a new one for its rate if none is given.
+
+    Main thread.
+    """
+    found = monitor_for(window) if monitor is None else monitor
+    frames = WindowFrames(window, found)
+
+    def close(real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = real(*args, **kwargs)
+        if window not in pyglet.app.windows:
+            found.close()
+        return result
+
+    def detach() -> None:
+        closing.undo()
+        frames.detach()
+
+    closing = MethodWrap(window, "close", close)
+    found.at_close = detach
+    return found

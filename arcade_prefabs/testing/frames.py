@@ -1,0 +1,114 @@
+"""Playing a window in real time, and asserting its frame rate: for a game's own tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import arcade
+
+    from ..monitor import FrameMonitor
+
+__all__ = ["assert_fps", "play_window"]
+
+
+def play_window(
+    window: arcade.Window,
+    *,
+    seconds: float,
+    rate: float | None = None,
+    until: Callable[[], object] | None = None,
+) -> int:
+    """Play frames of a window in real time, in the loop that `arcade.run` uses, and come back.
+
+    Args:
+        window: The window, with a screen or without one.
+        seconds: How long.
+        rate: Seconds from one frame to the next; a little less than a 60th if it is None.
+        until: Ends it as soon as this is true.
+
+    Returns:
+        How many frames were played.
+
+    Main thread.
+    """
+    import pyglet
+    from pyglet.window import Window
+
+    step = 1 / 62 if rate is None else rate
+    end = time.perf_counter() + seconds
+    frames = 0
+
+    def shown(_: float) -> None:
+        nonlocal frames
+        frames += 1
+        if time.perf_counter() >= end or (until is not None and until()):
+            pyglet.app.exit()
+
+    rates, queue = (window._update_rate, window._draw_rate), Window._enable_event_queue
+    window.set_update_rate(step)  # or it would be updated more often than drawn
+    window.set_draw_rate(step)
+    pyglet.clock.schedule_interval(shown, step)
+    try:
+        pyglet.app.run(None)  # what `arcade.run` does; without a screen that one never comes back
+    finally:
+        pyglet.clock.unschedule(shown)
+        # The loop has switched it off for good; without a loop, events are to wait in it again.
+        Window._enable_event_queue = queue
+        if window.context is not None:
+            window.set_update_rate(min(rates))
+            window.set_draw_rate(rates[1])
+            window.set_update_rate(rates[0])
+    return frames
+
+
+def assert_fps(
+    window: arcade.Window,
+    fps: float = 60.0,
+    *,
+    seconds: float = 5.0,
+    warm_up_s: float = 1.0,
+    on_time: float = 0.99,
+    longest_s: float | None = None,
+) -> FrameMonitor:
+    """Play a window, and raise unless it holds a frame rate; for a test of a game.
+
+    Example::
+
+        def test_the_level_holds_60_fps():
+            window = MyGame()
+            arcade_prefabs.testing.assert_fps(window, 60, seconds=5)
+
+    Args:
+        window: The game's window, with the plugin or without it.
+        fps: Frames a second; it is played three hundredths faster than that.
+        seconds: How long it is measured.
+        warm_up_s: How long it is played before.
+        on_time: See `FrameMonitor.assert_fps`.
+        longest_s: See there.
+
+    Returns:
+        The monitor, to be asked more.
+
+    Raises:
+        FrameRateError: It does not; says what was wrong, and what was to blame.
+
+    Main thread.
+    """
+    from ..plugin.prefab_plugin import ATTRIBUTE
+    from ..plugin.window_frames import watch_frames
+
+    plugin = getattr(window, ATTRIBUTE, None)
+    monitor: FrameMonitor = watch_frames(window) if plugin is None else plugin.monitor
+    rate = 1 / (fps * 1.03)
+    try:
+        play_window(window, seconds=warm_up_s, rate=rate)
+        monitor.reset()
+        play_window(window, seconds=seconds, rate=rate)
+        monitor.assert_fps(fps, on_time=on_time, longest_s=longest_s)
+    finally:
+        if plugin is None:
+            monitor.close()
+    return monitor
