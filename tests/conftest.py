@@ -47,7 +47,9 @@ def why_no_windows() -> str | None:
 
 NO_WINDOWS = None if NEEDS_DISPLAY else why_no_windows()
 # They cannot even import Arcade then.
-collect_ignore = ["monitor", "spawning", "streaming", "test_examples.py"] if NO_WINDOWS else []
+collect_ignore = (
+    ["demo", "monitor", "spawning", "streaming", "test_examples.py"] if NO_WINDOWS else []
+)
 
 
 def pytest_report_header() -> list[str]:

@@ -53,8 +53,8 @@ class Hitch(NamedTuple):
 
     Attributes:
         number: Which frame, as `Frame.number` counts.
-        at: When it was shown, in seconds of the monitor's clock.
-        interval: Seconds since the frame before.
+        at: When it ended, in seconds of the monitor's clock.
+        interval: How long it lasted, in seconds.
         cause: What is to blame.
         detail: More about it: the kind of job, the thread's name, the collector's generation.
         seconds: How much longer than usual that took.

@@ -16,7 +16,7 @@ class Phase(enum.IntEnum):
     """The parts of a frame. Every moment of it belongs to one of them.
 
     Attributes:
-        WAIT: Between the last frame and this one's work: idle time, what the window system and
+        WAIT: Between the frame and the next one's work: idle time, what the window system and
             functions of `arcade.schedule` take.
         UPDATE: The game's handlers of ``on_update``, ``on_fixed_update``, keys and mouse.
         PLUGIN: The plugin's own work on the main thread.
@@ -38,12 +38,12 @@ _NO_JOBS: Final[JobSeconds] = {}
 
 
 class Frame(NamedTuple):
-    """What was measured of one frame, from the end of the one before to its own; in seconds.
+    """What was measured of one frame, from its beginning to that of the next one; in seconds.
 
     Attributes:
         number: Counted from 0, since the monitor began.
-        at: When it was shown, in seconds of the monitor's clock.
-        interval: How long after the one before.
+        at: When it ended, and the next one began, in seconds of the monitor's clock.
+        interval: How long it lasted.
         wait: See `Phase`.
         update: See `Phase`.
         plugin: See `Phase`.
@@ -91,7 +91,7 @@ class FrameRing:
         return min(self.count, self.capacity)
 
     def add(self, at: float, spent: list[float], jobs: JobSeconds) -> None:
-        """Remember a frame: when it was shown, and seconds by phase."""
+        """Remember a frame: when it ended, and seconds by phase."""
         place = self.count % self.capacity
         self._at[place] = at
         zero, one, two, three, four, five = self._phases

@@ -101,13 +101,14 @@ class FrameGraph:
         return lines
 
     def draw(self) -> None:
-        """Draw it in the lower right corner of the window, if it is visible."""
+        """Draw it in the upper right corner of the window, if it is visible."""
         if not self.visible:
             return
         frames = self._monitor.frames(_FRAMES)
         with self._window.default_camera.activate():
             right = self._window.width - _MARGIN
-            left, bottom = right - _FRAMES * _BAR, _MARGIN
+            left = right - _FRAMES * _BAR
+            bottom = self._window.height - _MARGIN - _HIGH - _TEXT
             arcade.draw_lrbt_rectangle_filled(
                 left - 4, right + 4, bottom - 4, bottom + _HIGH + _TEXT, _BACK
             )

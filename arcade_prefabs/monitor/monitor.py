@@ -28,6 +28,19 @@ _FEWEST: Final = 10  # frames that say anything about a rate
 _NO_JOBS: Final[JobSeconds] = {}
 
 
+_NOTHING: Final = Computed(0.0, 0.0, "", 0.0)
+
+
+class _Ended(NamedTuple):
+    """A frame that was shown, and lasts until the next one begins."""
+
+    at: float
+    spent: list[float]
+    jobs: JobSeconds
+    oldest: int
+    working: Computed
+
+
 class GarbagePause(NamedTuple):
     """A pause of Python's garbage collector: when it ended, seconds, generation."""
 
@@ -48,8 +61,9 @@ class FrameMonitor:
         print(prefabs.monitor.report())
         prefabs.monitor.assert_fps(60)
 
-    The intervals are those between the ends of two frames, when the window shows them. All it
-    remembers takes about 2 MB. It costs some 15 µs of a frame.
+    A frame lasts from the moment when its work begins until that of the next one begins: a late
+    beginning is the fault of what came before it. All it remembers takes about 2 MB. It costs
+    some 15 µs of a frame.
 
     Args:
         fps: How many frames a second there should be.
@@ -59,8 +73,8 @@ class FrameMonitor:
 
     Attributes:
         fps: See above.
-        hitch_s: Seconds between two frames from which on the later one is a hitch; half a frame
-            more than a frame, unless it is set.
+        hitch_s: Seconds from which on a frame is a hitch; half a frame more than a frame, unless
+            it is set.
         at_close: Called by `close`: leaves the window as it was.
 
     Main thread.
@@ -110,15 +124,13 @@ class FrameMonitor:
         self._since = self._clock()
         self._spent = [0.0] * PHASES
         self._jobs: JobSeconds = _NO_JOBS
-        self._waiting: Computed | None = None  # None: the frame's work has not begun
-        self._shown_at: float | None = None
+        self._begun = False  # a frame, whose beginning was seen
+        self._ended: _Ended | None = None  # the frame that was shown, and waits for the next one
 
     # -------------------------------------------------------------------------------- being told
 
     def enter(self, phase: Phase) -> Phase:
         """What follows belongs to a phase, until `leave` gets what this gives."""
-        if self._waiting is None and phase is not Phase.WAIT:
-            self._waiting = self._look()
         outer = self._phase
         self._account(self._clock())
         self._phase = phase
@@ -133,6 +145,34 @@ class FrameMonitor:
         """What of the plugin's time in this frame was which kind of job, in seconds."""
         self._jobs = jobs
 
+    def begin_frame(self) -> None:
+        """The work of a frame begins; the one before lasted until now."""
+        now = self._clock()
+        self._account(now)
+        ended, self._ended = self._ended, None
+        waiting = self._look()
+        spent, self._spent = self._spent, [0.0] * PHASES
+        if ended is not None and ended.spent:
+            for phase, seconds in enumerate(spent):
+                ended.spent[phase] += seconds
+            oldest, self._oldest = max(ended.oldest, self._oldest), 0
+            self._finish(now, ended._replace(oldest=oldest), waiting)
+        self._begun = True
+
+    def begin_untold(self) -> None:
+        """The frame is about to be shown, and nobody told when it began: when the last one ended.
+
+        What looked like waiting was the game, then.
+        """
+        ended, self._ended = self._ended, None
+        self._account(self._clock())
+        if ended is not None and ended.spent:
+            self._finish(ended.at, ended, _NOTHING)
+        self._begun = self._begun or ended is not None
+        spent = self._spent
+        spent[Phase.UPDATE] += spent[Phase.WAIT]
+        spent[Phase.WAIT] = 0.0
+
     def end_frame(self) -> None:
         """The frame is shown."""
         now = self._clock()
@@ -140,20 +180,21 @@ class FrameMonitor:
         spent, self._spent = self._spent, [0.0] * PHASES
         jobs, self._jobs = self._jobs, _NO_JOBS
         oldest, self._oldest = self._oldest, 0
-        waiting, self._waiting = self._waiting, None
         working = self._look()
-        before, self._shown_at = self._shown_at, now
-        if before is None:  # the first one: nobody knows when it began
-            return
-        if waiting is None:
-            waiting = Computed(0.0, 0.0, "", 0.0)
-        self._ring.add(now, spent, jobs)
-        frame = Measured(spent, jobs, oldest, waiting, working)
-        if now - before <= self.hitch_s:
+        begun, self._begun = self._begun, False
+        # Of the first one nobody knows when it began; the next one may begin right now.
+        self._ended = _Ended(now, spent if begun else [], jobs, oldest, working)
+
+    def _finish(self, now: float, ended: _Ended, waiting: Computed) -> None:
+        spent = ended.spent
+        interval = sum(spent)
+        self._ring.add(now, spent, ended.jobs)
+        frame = Measured(spent, ended.jobs, ended.oldest, waiting, ended.working)
+        if interval <= self.hitch_s:
             self._usual.learn(frame)
             return
         cause, detail, seconds = blame(frame, self._usual)
-        hitch = Hitch(self._ring.count - 1, now, now - before, cause, detail, seconds)
+        hitch = Hitch(self._ring.count - 1, now, interval, cause, detail, seconds)
         self._hitches.append(hitch)
         for listener in tuple(self._listeners):
             try:
@@ -169,13 +210,6 @@ class FrameMonitor:
         spent[self._phase] += max(0.0, now - self._since - garbage)
         spent[Phase.GARBAGE] += garbage
         self._since = now
-
-    def count_wait_as_update(self) -> None:
-        """What looked like waiting was the game: its loop tells nobody when it updates."""
-        self._account(self._clock())
-        spent = self._spent
-        spent[Phase.UPDATE] += spent[Phase.WAIT]
-        spent[Phase.WAIT] = 0.0
 
     def _garbage(self, phase: str, info: dict[str, int]) -> None:
         # Runs inside the collector, in any thread, but never twice at a time: see GarbageManners.
@@ -241,8 +275,7 @@ class FrameMonitor:
         Args:
             fps: Frames a second on average; those of the monitor if it is None. The game must be
                 paced a little above it: pyglet's clock at 1/60 gives 59.2.
-            on_time: The part of all frames that must have come within ``1 / fps`` of the one
-                before, 0 to 1.
+            on_time: The part of all frames that may have lasted ``1 / fps`` at most, 0 to 1.
             longest_s: Seconds that no frame may have taken longer than; None for any.
 
         Raises:

@@ -19,7 +19,7 @@ __all__ = ["FrameReport"]
 
 _SHOWN: Final = 20
 # In the order in which they come in a frame; what a trace shows.
-_ORDER: Final = (Phase.WAIT, Phase.UPDATE, Phase.PLUGIN, Phase.DRAW, Phase.FLIP, Phase.GARBAGE)
+_ORDER: Final = (Phase.UPDATE, Phase.PLUGIN, Phase.DRAW, Phase.FLIP, Phase.GARBAGE, Phase.WAIT)
 
 
 class FrameReport:

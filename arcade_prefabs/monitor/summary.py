@@ -34,13 +34,13 @@ class FrameSummary(NamedTuple):
         seconds: How long they took together.
         fps: Frames a second, on average.
         wanted_fps: What they were measured by.
-        interval: Seconds between two frames.
+        interval: Seconds from one frame's beginning to the next one's.
         work: Seconds of a frame that were no waiting.
         phases: Seconds by phase.
         jobs: Seconds of plugin work by kind: of all frames together, and the longest in one.
-        on_time: The part of frames within ``1 / wanted_fps`` of the one before.
+        on_time: The part of frames that lasted ``1 / wanted_fps`` at most.
         missed: Frames that a display would have shown meanwhile, had they been there.
-        over_33: Frames that came more than 33 ms after the one before.
+        over_33: Frames that lasted more than 33 ms.
         plugin_over_33: Those of them that the plugin is to blame for.
         hitches: How many of them were whose fault.
     """
@@ -61,7 +61,7 @@ class FrameSummary(NamedTuple):
 
     @property
     def longest_s(self) -> float:
-        """The longest time between two frames, in seconds."""
+        """The longest frame, in seconds."""
         return self.interval.longest
 
     def __str__(self) -> str:

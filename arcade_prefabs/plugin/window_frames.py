@@ -62,8 +62,9 @@ class WindowFrames:
         if self._depth or kind in _NEVER_TIMED:  # by a handler: that one's phase goes on
             return real(kind, *args, **kwargs)
         monitor = self._monitor
-        if kind in _FRAME_EVENTS:
+        if kind in _FRAME_EVENTS and not self._told:
             self._told = True
+            monitor.begin_frame()
         self._depth = 1
         outer = monitor.enter(_PHASES.get(kind, Phase.UPDATE))
         try:
@@ -75,7 +76,7 @@ class WindowFrames:
     def _flip(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         monitor = self._monitor
         if not self._told:
-            monitor.count_wait_as_update()
+            monitor.begin_untold()
         self._told = False
         outer = monitor.enter(Phase.FLIP)
         try:

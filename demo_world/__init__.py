@@ -1,0 +1,1 @@
+"""The streaming demo: hundreds of thousands of things, 60 frames a second."""

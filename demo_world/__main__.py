@@ -1,0 +1,105 @@
+"""``python -m demo_world``: fly over an island of 390,000 things, at 60 frames a second."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_OPENGL = """\
+OpenGL could not be loaded: {error}
+  Debian, Ubuntu:  sudo apt-get install libgl1 libegl1 libgl1-mesa-dri libglu1-mesa
+  Fedora:          sudo dnf install mesa-libGL mesa-libEGL mesa-dri-drivers mesa-libGLU
+  Arch:            sudo pacman -S mesa glu"""
+_SET_UP = """\
+{name} is not installed here. This sets everything up and starts the demo:
+  python3 -m venv .venv && .venv/bin/pip install -q -e . && .venv/bin/python -m demo_world"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    found = argparse.ArgumentParser(prog="python -m demo_world", description=__doc__)
+    found.add_argument("--autopilot", action="store_true", help="fly by itself; P switches, too")
+    found.add_argument("--seconds", type=_positive, metavar="N", help="leave after N seconds")
+    found.add_argument(
+        "--assert-fps", type=_positive, metavar="FPS", nargs="?", const=60.0,
+        help="exit with 1 if it does not hold that rate (60)",
+    )  # fmt: skip
+    found.add_argument(
+        "--compare", action="store_true",
+        help="fly the same way again with cells loaded on the main thread, and show both",
+    )  # fmt: skip
+    found.add_argument(
+        "--size", type=int, default=64, metavar="CELLS", choices=range(16, 129),
+        help="cells of 1,024 pixels of the world, each way, 16 to 128 (64)",
+    )  # fmt: skip
+    found.add_argument(
+        "--speed", type=_positive, default=1200.0, metavar="PX",
+        help="pixels a second of the autopilot (1200)",
+    )  # fmt: skip
+    found.add_argument(
+        "--headless", action="store_true", help="without a window, even if one can be had"
+    )
+    found.add_argument(
+        "--out", type=Path, default=Path("demo_output"), metavar="FOLDER",
+        help="where screenshot and report go, if there is no display (demo_output)",
+    )  # fmt: skip
+    found.add_argument("--assets", type=Path, default=ROOT / "assets", help=argparse.SUPPRESS)
+    found.add_argument("--naive", action="store_true", help=argparse.SUPPRESS)
+    return found
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
+    return value
+
+
+def has_display() -> bool:
+    """Whether a window can be shown."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0; 1 if the rate was not held, or too little was loaded for the run to mean anything; 2 if
+        it could not run.
+    """
+    options = parser().parse_args(arguments)
+    if not (options.assets / "prefabs" / "demo").is_dir():
+        print(f"{options.assets} has no prefabs/demo: run it from the checkout", file=sys.stderr)
+        return 2
+    options.headless = options.headless or not has_display()
+    if options.headless:
+        os.environ["ARCADE_HEADLESS"] = "True"  # before Arcade is imported
+        options.seconds = options.seconds or 30.0
+        options.autopilot = True
+        print(f"no display: flying {options.seconds:g} s without a window", flush=True)
+    elif options.seconds or options.compare or options.assert_fps:
+        options.autopilot = True
+        options.seconds = options.seconds or 30.0
+    try:
+        import arcade  # noqa: F401 - only to see whether it can be
+
+        import arcade_prefabs  # noqa: F401
+    except ModuleNotFoundError as error:
+        print(_SET_UP.format(name=error.name), file=sys.stderr)
+        return 2
+    except (ImportError, OSError) as error:  # pyglet raises both
+        print(_OPENGL.format(error=error), file=sys.stderr)
+        return 2
+    from .flight import fly
+
+    return fly(options)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

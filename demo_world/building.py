@@ -1,0 +1,119 @@
+"""Building the world: in a process of its own, so that the progress screen does not stutter.
+
+``python -m demo_world.building ASSETS SIZE`` bakes the assets, puts the world into the bake store
+and prints a line for each step of its progress.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from .landscape import CELL, LAYERS, Landscape, recipe
+
+__all__ = ["WorldBuild", "world_name"]
+
+# What finishing the world takes of the whole, by measurement.
+_ADDING: Final = 0.72
+
+
+def world_name(size: int) -> str:
+    """The world's name in the bake store: another one for each size and recipe."""
+    return f"demo_{size}_{recipe()}"
+
+
+def build(assets: Path, size: int) -> int:
+    """Bake the assets and build the world; gives how many entities it has."""
+    from arcade_prefabs.pipeline import AssetPipeline, WorldBuilder
+    from arcade_prefabs.spawning import texture_processor
+
+    landscape = Landscape(size)
+    with AssetPipeline(assets, processors=[texture_processor()]) as pipeline:
+        report = pipeline.bake()
+        for error in report.errors:  # of a prefab that is being worked on: the rest goes on
+            print(error, file=sys.stderr)
+        with WorldBuilder(pipeline, world_name(size), cell_size=CELL, layers=LAYERS) as world:
+            for row in range(size):
+                for column in range(size):
+                    for one in landscape.cell(column, row):
+                        world.add(
+                            f"demo/{one.prefab}", (one.x, one.y), angle=one.angle, scale=one.scale
+                        )
+                print(f"{(row + 1) / size * _ADDING:.3f}", flush=True)
+            count = len(world)
+        for old in pipeline.ids("world"):
+            name = old.removeprefix("worlds/").removesuffix(".ron")
+            if name.startswith(f"demo_{size}_") and name != world_name(size):
+                pipeline.remove_world(name)
+    print("1.000", flush=True)
+    return count
+
+
+class WorldBuild:
+    """The process that builds the world, and how far it is.
+
+    Args:
+        assets: The assets folder.
+        size: Cells of the world, each way.
+
+    Attributes:
+        progress: 0 to 1.
+        error: What went wrong, once it has ended; None as long as nothing did.
+    """
+
+    def __init__(self, assets: Path, size: int) -> None:
+        self.progress = 0.0
+        self.error: str | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "demo_world.building", str(assets), str(size)],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._errors: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read_progress, daemon=True),
+            threading.Thread(target=self._read_errors, daemon=True),
+        ]
+        for one in self._readers:
+            one.start()
+
+    def _read_progress(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self.progress = float(line)
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            self._errors += lines
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended; `error` says how."""
+        status = self._process.poll()
+        if status is None:
+            return False
+        for one in self._readers:
+            one.join(5)
+        if status:
+            self.error = "".join(self._errors[-12:]).strip() or f"it ended with {status}"
+        return True
+
+    def stop(self) -> None:
+        """End the process, if it has not ended; what was there before stays as it was."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(10)
+        for one in self._readers:
+            one.join(5)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), int(sys.argv[2]))

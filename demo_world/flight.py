@@ -1,0 +1,194 @@
+"""A run of the demo, from the window to the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import arcade
+import pyglet
+
+from arcade_prefabs import FrameRateError, FrameReport
+
+from .island import Island
+from .loading_view import LoadingView
+from .plot import plot_frame_times
+
+__all__ = ["SIZE", "DemoWindow", "fly"]
+
+SIZE: Final = (1280, 720)
+# A little above 60: pyglet's clock sleeps too long rather than too short, 59.2 at 1/60.
+RATE: Final = 1 / 63
+# Fewer, and the run says nothing.
+FEWEST_CELLS: Final = 100
+FEWEST_ENTITIES: Final = 1000
+# Seconds of the game before it is measured: first uses of shaders and fonts are over then.
+WARM_UP_S: Final = 1.0
+
+
+class DemoWindow(arcade.Window):
+    """A window whose frames end when they are drawn.
+
+    A display waits for that. Without one, nothing would: drawing would go on behind the frames
+    and never be measured.
+    """
+
+    def flip(self) -> None:
+        """Show the frame."""
+        if self.headless:
+            self.ctx.finish()
+        super().flip()
+
+
+def fly(options: argparse.Namespace) -> int:
+    """Open the window, play, and say how it was; gives the exit status."""
+    if options.naive:
+        from .naive import fly_naively
+
+        return fly_naively(options)
+    try:
+        window = DemoWindow(
+            *SIZE,
+            "arcade_prefabs: an island",
+            resizable=True,
+            antialiasing=False,  # of edges of triangles: sprites have none, and pixels cost
+            update_rate=RATE,
+            draw_rate=RATE,
+        )
+    except Exception as error:
+        print(f"no window can be opened: {error}", file=sys.stderr)
+        return 2
+    if not options.headless:
+        window.set_minimum_size(640, 360)
+    island = Island(options.assets, options.size, autopilot=options.autopilot, speed=options.speed)
+    run = _Run(window, island, options)
+    try:
+        window.show_view(LoadingView(island, run.begin))
+        # Not `arcade.run`: without a screen that one neither keeps time nor comes back.
+        pyglet.app.run(None)
+    finally:
+        if isinstance(window.current_view, LoadingView):
+            window.current_view.on_hide_view()
+        island.close()
+    return run.finish()
+
+
+class _Run:
+    """What becomes of one run."""
+
+    def __init__(self, window: arcade.Window, island: Island, options: argparse.Namespace) -> None:
+        self._window = window
+        self._island = island
+        self._options = options
+        self.report: FrameReport | None = None
+        self._wrong: list[str] = []
+        self._began = False
+
+    def begin(self) -> None:
+        """The world is there."""
+        self._began = True
+        print("ready: F1 shows the keys" if not self._options.headless else "ready", flush=True)
+        self._window.show_view(self._island)
+        pyglet.clock.schedule_once(lambda _: self._island.begin(), WARM_UP_S)
+        if self._options.seconds:
+            pyglet.clock.schedule_once(lambda _: self._end(), WARM_UP_S + self._options.seconds)
+
+    def _end(self) -> None:
+        island, options = self._island, self._options
+        assert island.world is not None
+        self.report = island.prefabs.frame_report()
+        loads = island.world.statistics().loads - island.loads
+        facts = self.report.facts
+        facts["cells loaded"] = loads
+        facts["entities alive, fewest"] = island.fewest_alive
+        facts["entities alive, most"] = island.most_alive
+        facts["entities of the world"] = island.total
+        facts["pixels flown"] = round(island.pilot.distance)
+        if loads < FEWEST_CELLS:
+            self._wrong.append(f"INVALID: only {loads} cells were loaded, not {FEWEST_CELLS}")
+        if island.fewest_alive < FEWEST_ENTITIES and options.size >= 64:
+            few = island.fewest_alive
+            self._wrong.append(f"INVALID: once only {few} entities were alive, not 1,000")
+        if options.assert_fps:
+            try:
+                island.prefabs.monitor.assert_fps(options.assert_fps)
+            except FrameRateError as error:
+                self._wrong.append(str(error).splitlines()[0])
+        if options.headless:
+            written = island.write(options.out)
+            self.report.write(options.out / "demo_world.txt")
+            self.report.write(options.out / "demo_world.json")
+            print(f"written: {written}")
+        self._window.close()
+        pyglet.app.exit()
+
+    def finish(self) -> int:
+        """Say how it was; the exit status."""
+        if not self._began:
+            return 2
+        if self.report is None:
+            return 0
+        print(f"\n{self.report}")
+        if self._options.compare:
+            theirs = _naive(self._options)
+            if theirs is None:
+                return 2
+            ours = self.report.to_dict()
+            print(f"\n{side_by_side(ours, theirs)}")
+            picture = self._options.out / "frame_times.png"
+            plot_frame_times(
+                {
+                    "arcade_prefabs": ours["intervals_ms"],
+                    "cells loaded on the main thread": theirs["intervals_ms"],
+                },
+                picture,
+            )
+            print(f"the frames of both: {picture}")
+        for line in self._wrong:
+            print(line, file=sys.stderr)
+        if self._options.assert_fps and not self._wrong:
+            print(f"held {self._options.assert_fps:g} FPS")
+        return 1 if self._wrong and (self._options.assert_fps or self._options.compare) else 0
+
+
+def _naive(options: argparse.Namespace) -> dict[str, Any] | None:
+    """The same way flown with naive loading, in a process of its own."""
+    file = (options.out / "naive.json").resolve()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable, "-m", "demo_world", "--naive", "--autopilot",
+        "--seconds", str(options.seconds), "--size", str(options.size),
+        "--speed", str(options.speed), "--out", str(file.parent),
+        "--assets", str(options.assets.resolve()), *(["--headless"] if options.headless else []),
+    ]  # fmt: skip
+    print("\nthe same way with cells loaded on the main thread:", flush=True)
+    status = subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode
+    if status:
+        print(f"the naive run ended with {status}", file=sys.stderr)
+        return None
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def side_by_side(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """Both runs in one table."""
+    rows = [f"{'':34}{'arcade_prefabs':>16}{'naive':>12}"]
+
+    def row(name: str, mine: float, other: float, digits: int = 2) -> None:
+        rows.append(f"{name:34}{mine:>16,.{digits}f}{other:>12,.{digits}f}")
+
+    row("frames a second", ours["fps"], theirs["fps"])
+    row("frames within 16.7 ms, %", ours["on_time"] * 100, theirs["on_time"] * 100)
+    row("frames missed", ours["missed"], theirs["missed"], 0)
+    row("frames over 33 ms", ours["over_33_ms"], theirs["over_33_ms"], 0)
+    for name in ("p50", "p99", "longest"):
+        row(f"frame, {name}, ms", ours["frame_ms"][name], theirs["frame_ms"][name])
+    for name in ("mean", "p99", "longest"):
+        row(f"work of a frame, {name}, ms", ours["work_ms"][name], theirs["work_ms"][name])
+    for name in ("cells loaded", "resident, MiB"):
+        row(name, ours["facts"][name], theirs["facts"][name], 0)
+    return "\n".join(rows)

@@ -1,0 +1,309 @@
+"""The game: an island, somebody who drives over it, and the keys."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+import arcade
+
+import arcade_prefabs
+from arcade_prefabs.loading import GarbageManners
+from arcade_prefabs.pipeline import AssetWatcher
+from arcade_prefabs.pipeline.watch import Reload
+
+from .autopilot import Autopilot
+from .building import world_name
+from .creatures import Creatures
+from .hud import Hud
+from .landscape import LAYERS, Landscape
+
+__all__ = ["Island"]
+
+SPEED: Final = 420.0  # pixels a second, of the player
+ZOOM: Final = 0.8
+_ZOOMS: Final = (0.35, 2.0)
+AROUND: Final = 1600.0  # pixels around the player within which the island is there at least
+_TAKEN: Final = 46.0  # pixels at which something is collected
+_PALETTE: Final = ("demo/town#house", "demo/nature#tree", "demo/town#lamp", "demo/treasure#coin")
+_WAYS: Final = {
+    arcade.key.W: (0, 1), arcade.key.UP: (0, 1), arcade.key.S: (0, -1), arcade.key.DOWN: (0, -1),
+    arcade.key.A: (-1, 0), arcade.key.LEFT: (-1, 0),
+    arcade.key.D: (1, 0), arcade.key.RIGHT: (1, 0),
+}  # fmt: skip
+
+
+class Island(arcade.View):
+    """The streamed world and its player.
+
+    Args:
+        assets: The assets folder.
+        size: Cells of the world, each way.
+        autopilot: Whether it flies by itself from the beginning.
+        speed: Pixels a second, of the autopilot.
+
+    Attributes:
+        prefabs: The plugin.
+        world: The streamed world; None until `open` was called.
+    """
+
+    def __init__(self, assets: Path, size: int, *, autopilot: bool, speed: float) -> None:
+        super().__init__()
+        self.background_color = (120, 180, 240, 255)
+        self.landscape = Landscape(size)
+        # The collector is asked to work in idle time: its pauses are the longest of all.
+        self.prefabs = arcade_prefabs.attach(
+            self.window, assets, layers=LAYERS, hot_reload=False,
+            garbage=GarbageManners(take_over=True),
+        )  # fmt: skip
+        self.prefabs.frame_graph.bind()
+        self.world: arcade_prefabs.StreamingManager | None = None
+        self._head: Any = None  # of the world: what it knows of itself
+        self.hud = Hud(self.window)
+        self.camera = arcade.Camera2D(zoom=ZOOM)
+        start = self.landscape.start()
+        self.player = arcade.Sprite(
+            ":resources:images/topdown_tanks/tank_blue.png", 1.1, start[0], start[1] - 90
+        )
+        self.actors: arcade.SpriteList[Any] = arcade.SpriteList()
+        self.actors.append(self.player)
+        self.pilot = Autopilot(start, self.landscape.pixels, speed)
+        self.piloted = autopilot
+        self.creatures = Creatures(self.prefabs, self.landscape)
+        self.engine: arcade.PhysicsEngineSimple | None = None
+        self.loads = 0
+        self.collected = 0
+        self.moving = 0
+        self.most_alive = 0
+        self.fewest_alive = -1
+        self._held: set[int] = set()
+        self._mouse = (0.0, 0.0)
+        self._driven = False  # by the mouse
+        self._zoom = ZOOM
+        self._palette: deque[str] = deque(_PALETTE)
+        self._watcher = AssetWatcher(self.prefabs.pipeline, self._saved).start()
+
+    # ------------------------------------------------------------------------------------ opening
+
+    def open(self) -> None:
+        """Open the world, which must have been built."""
+        name = world_name(self.landscape.size)
+        self._head = self.prefabs.load(f"worlds/{name}.ron")
+        self.world = self.prefabs.open_world(name)
+        self.world.overlay.bind()  # F3 and F4
+        self.engine = arcade.PhysicsEngineSimple(self.player)
+        self.world.walls.connect(self.engine)
+        self.world.update_player_position(self._place())
+        self._see()
+
+    def _see(self) -> None:
+        """Have as much around as the window shows, and more: towns live before they are seen."""
+        if self.world is not None:
+            seen = math.hypot(*self.window.size) / 2 / self._zoom
+            self.world.set_distances(max(seen, AROUND))
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that can be seen at the beginning is there."""
+        return self.world is not None and self.world.is_open and not self.world.busy
+
+    def begin(self) -> None:
+        """From now on it is measured: what loading left behind is no part of the game."""
+        self.prefabs.budget_ms = 2
+        self.prefabs.loader.garbage.freeze()
+        assert self.world is not None
+        self.loads = self.world.statistics().loads
+        self.fewest_alive = -1
+        self.prefabs.monitor.reset()
+
+    def close(self) -> None:
+        """End it: threads, the world, the watcher. Twice is fine."""
+        self._watcher.stop()
+        self.prefabs.detach()
+
+    def _saved(self, reload: Reload) -> None:
+        """Files were saved. Called by the watcher's thread."""
+        self.prefabs.loader.apply(reload)
+        self.prefabs.call(lambda: self._noted(reload))
+
+    def _noted(self, reload: Reload) -> None:
+        for error in reload.errors:
+            self.hud.say(str(error))
+        known = set(self._palette)
+        for identifier in reload.ids:
+            if not identifier.startswith("prefabs/"):
+                continue
+            name = identifier.removeprefix("prefabs/").replace(".ron", "", 1)
+            if name not in known:
+                self._palette.appendleft(name)
+                self.hud.say(f"{name} is new: E places it")
+            else:
+                self.hud.say(f"{name} is up to date")
+
+    # -------------------------------------------------------------------------------------- frames
+
+    def _place(self) -> tuple[float, float]:
+        return self.pilot.position if self.piloted else self.player.position
+
+    def on_update(self, delta_time: float) -> None:
+        """Move everything that moves."""
+        if self.world is None:
+            return
+        if self.piloted:
+            self.pilot.update(delta_time)
+            self.player.position = self.pilot.position
+            self.player.angle = self.pilot.heading + 180
+        else:
+            self._drive(delta_time)
+        self.world.update_player_position(self._place())
+        self.moving = self.creatures.update(delta_time)
+        self._collect()
+        alive = len(self.prefabs.entities)
+        self.most_alive = max(self.most_alive, alive)
+        self.fewest_alive = alive if self.fewest_alive < 0 else min(self.fewest_alive, alive)
+
+    def _drive(self, delta_time: float) -> None:
+        across = sum(_WAYS[key][0] for key in self._held)
+        up = sum(_WAYS[key][1] for key in self._held)
+        if not (across or up) and self._driven:
+            aim = self.camera.unproject(self._mouse)
+            across, up = aim[0] - self.player.center_x, aim[1] - self.player.center_y
+            if math.hypot(across, up) < 30:
+                across = up = 0
+        length = math.hypot(across, up)
+        way = SPEED * delta_time / length if length else 0.0
+        self.player.change_x, self.player.change_y = across * way, up * way
+        if length:
+            self.player.angle = math.degrees(math.atan2(across, up)) + 180
+        if self.engine is not None:
+            self.engine.update()
+
+    def _collect(self) -> None:
+        x, y = self.player.position
+        for entity in self.prefabs.entities.with_tag("treasure"):
+            at = entity.position
+            if abs(at[0] - x) < _TAKEN and abs(at[1] - y) < _TAKEN:
+                entity.despawn()
+                self.collected += 1
+
+    def on_draw(self) -> None:
+        """Draw the world, the player between its layers, and what is written over it."""
+        self.clear()
+        if self.world is None:
+            return
+        self.camera.zoom = self._zoom
+        self.camera.position = self._place()
+        # Trees are above the player, the player is above all else.
+        with self.camera.activate():
+            there = [one for one in LAYERS if one in self.world.layers]
+            self.world.draw(*[one for one in there if one != "crowns"])
+            self.actors.draw()
+            if "crowns" in there:
+                self.world.draw("crowns")
+            self.world.overlay.draw()
+        if self.hud.due:
+            self.hud.tell(self._facts())
+        self.hud.draw()
+        self.prefabs.frame_graph.draw()
+
+    def _facts(self) -> str:
+        assert self.world is not None
+        now, frames = self.world.statistics(), self.prefabs.monitor.frames(60)
+        fps = len(frames) / sum(one.interval for one in frames) if frames else 0.0
+        return (
+            f"{fps:.0f} FPS   {now.entities:,} of {self.total:,} entities here, {self.moving} move"
+            f"   {now.bytes / 2**20:.0f} MiB   {self.collected} collected   "
+            f"{self._palette[0]}   F1 help"
+        )
+
+    @property
+    def total(self) -> int:
+        """Entities of the whole world."""
+        value = None if self._head is None else self._head.value
+        return 0 if value is None else int(value.entities)
+
+    # ---------------------------------------------------------------------------------------- keys
+
+    def on_key_press(self, key: int, modifiers: int) -> None:  # noqa: ARG002 - Arcade's
+        """See `HELP`."""
+        if key in _WAYS:
+            self._held.add(key)
+            self.piloted = False
+        elif key == arcade.key.P:
+            self.piloted = not self.piloted
+        elif key == arcade.key.F1:
+            self.hud.help_visible = not self.hud.help_visible
+        elif key in (arcade.key.EQUAL, arcade.key.NUM_ADD, arcade.key.PLUS):
+            self._zoom_by(1.15)
+        elif key in (arcade.key.MINUS, arcade.key.NUM_SUBTRACT):
+            self._zoom_by(1 / 1.15)
+        elif key == arcade.key.Q:
+            self._palette.rotate(-1)
+            self.hud.say(f"E places {self._palette[0]}")
+        elif key == arcade.key.E:
+            self._put()
+        elif key == arcade.key.F12:
+            self.hud.say(f"written: {self.write(Path.cwd())}")
+        elif key == arcade.key.ESCAPE:
+            self.window.close()
+
+    def _put(self) -> None:
+        if self.world is not None and self.world.is_open:
+            at = self.camera.unproject(self._mouse)
+            try:
+                self.world.add(self._palette[0], (at[0], at[1]))
+            except arcade_prefabs.ArcadePrefabsError as error:
+                self.hud.say(str(error))
+
+    def on_prefab_failed(self, prefab_id: str, error: Exception) -> None:
+        """A prefab cannot be loaded: say so, and go on."""
+        self.hud.say(f"{prefab_id}: {error}")
+
+    def _zoom_by(self, factor: float) -> None:
+        self._zoom = min(max(self._zoom * factor, _ZOOMS[0]), _ZOOMS[1])
+        self._see()
+
+    def on_resize(self, width: int, height: int) -> None:
+        """Show more of the world, at the same scale."""
+        super().on_resize(width, height)
+        self.camera.match_window()
+        self._see()
+
+    def on_key_release(self, key: int, modifiers: int) -> None:  # noqa: ARG002 - Arcade's
+        """Stop driving there."""
+        self._held.discard(key)
+
+    def on_mouse_motion(self, x: int, y: int, dx: int, dy: int) -> None:  # noqa: ARG002
+        """Remember where the mouse is."""
+        self._mouse = (x, y)
+
+    def on_mouse_drag(self, x: int, y: int, *_: object) -> None:
+        """Remember where the mouse is, with a button held."""
+        self._mouse = (x, y)
+
+    def on_mouse_press(self, x: int, y: int, button: int, modifiers: int) -> None:  # noqa: ARG002
+        """Drive to the mouse as long as the button is held."""
+        self._mouse, self._driven = (x, y), True
+        self.piloted = False
+
+    def on_mouse_release(self, *_: object) -> None:
+        """Stop driving to the mouse."""
+        self._driven = False
+
+    def on_mouse_scroll(self, x: int, y: int, scroll_x: float, scroll_y: float) -> None:  # noqa: ARG002
+        """Zoom."""
+        self._zoom_by(1.1**scroll_y)
+
+    # -------------------------------------------------------------------------------------- report
+
+    def write(self, folder: Path) -> str:
+        """Write a screenshot and the report into a folder; gives their names."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.on_draw()
+        arcade.get_image().convert("RGB").save(folder / "demo_world.png")
+        report = self.prefabs.frame_report()
+        for name in ("demo_world.txt", "demo_world.json", "demo_world.trace.json"):
+            report.write(folder / name)
+        return f"demo_world.png, .txt, .json and .trace.json in {folder}"

@@ -1,0 +1,161 @@
+"""The same flight as most first versions of a game would do it: a cell is loaded when it is due.
+
+Each cell is a file. When one comes into range, it is read and its sprites are made, in `on_update`;
+when it is out of range, its sprites are let go. Images are loaded when they are first needed, and
+kept. What moves, moves the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import arcade
+import pyglet
+
+import arcade_prefabs
+from arcade_prefabs.monitor import FrameReport
+from arcade_prefabs.pipeline import AssetPipeline
+from arcade_prefabs.plugin.memory import resident_bytes
+from arcade_prefabs.spawning import texture_processor
+
+from .autopilot import Autopilot
+from .building import world_name
+from .island import AROUND, ZOOM
+from .landscape import CELL, LAYERS, Landscape
+
+__all__ = ["fly_naively"]
+
+_FARTHER: Final = 1.25
+
+
+class Naive(arcade.View):
+    """The island without the plugin."""
+
+    def __init__(self, cells: Path, size: int, speed: float) -> None:
+        super().__init__()
+        self.background_color = (120, 180, 240, 255)
+        self.landscape = Landscape(size)
+        self._width = size
+        self._files = cells
+        self._looks: dict[str, list[Any]] = json.loads((cells / "looks.json").read_text("utf-8"))
+        self._textures: dict[str, arcade.Texture] = {}
+        self._cells: dict[tuple[int, int], dict[str, arcade.SpriteList[Any]]] = {}
+        self.pilot = Autopilot(self.landscape.start(), self.landscape.pixels, speed)
+        self.camera = arcade.Camera2D(zoom=ZOOM)
+        self.player = arcade.Sprite(":resources:images/topdown_tanks/tank_blue.png", 1.1)
+        self.actors: arcade.SpriteList[Any] = arcade.SpriteList()
+        self.actors.append(self.player)
+        self.loads = 0
+        self.reach = max(AROUND, math.hypot(*self.window.size) / 2 / ZOOM)
+
+    def on_update(self, delta_time: float) -> None:
+        self.pilot.update(delta_time)
+        self.player.position = self.pilot.position
+        self.player.angle = self.pilot.heading + 180
+        x, y = self.pilot.position
+        near, kept = set(self._near(x, y, self.reach)), set(self._near(x, y, self.reach * _FARTHER))
+        for cell in near - self._cells.keys():
+            self._cells[cell] = self._load(cell)
+        for cell in self._cells.keys() - kept:
+            del self._cells[cell]
+
+    def _near(self, x: float, y: float, reach: float) -> Any:
+        for column in range(int((x - reach) // CELL), int((x + reach) // CELL) + 1):
+            for row in range(int((y - reach) // CELL), int((y + reach) // CELL) + 1):
+                if 0 <= column < self._width and 0 <= row < self._width:
+                    yield column, row
+
+    def _load(self, cell: tuple[int, int]) -> dict[str, arcade.SpriteList[Any]]:
+        self.loads += 1
+        text = (self._files / f"{cell[0]}_{cell[1]}.json").read_text("utf-8")
+        lists: dict[str, arcade.SpriteList[Any]] = {}
+        for name, x, y, angle, scale in json.loads(text):
+            for image, layer, size, color, at_x, at_y in self._looks[name]:
+                texture = self._textures.get(image)
+                if texture is None:
+                    texture = self._textures[image] = arcade.load_texture(image)
+                sprite = arcade.Sprite(texture, 1.0, x + at_x * scale, y + at_y * scale, angle)
+                sprite.scale = (size[0] * scale, size[1] * scale)
+                sprite.color = tuple(color)
+                if layer not in lists:
+                    lists[layer] = arcade.SpriteList()
+                lists[layer].append(sprite)
+        return lists
+
+    def on_draw(self) -> None:
+        self.clear()
+        self.camera.position = self.pilot.position
+        with self.camera.activate():
+            for layer in LAYERS:
+                if layer == "crowns":
+                    self.actors.draw()
+                for lists in self._cells.values():
+                    if layer in lists:
+                        lists[layer].draw()
+
+
+def write_cells(folder: Path, assets: Path, size: int) -> None:
+    """Write what the naive game reads: a file for each cell, and how each prefab looks."""
+    landscape = Landscape(size)
+    names: set[str] = set()
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in range(size):
+        for column in range(size):
+            cell = [list(one) for one in landscape.cell(column, row)]
+            names |= {str(one[0]) for one in cell}
+            (folder / f"{column}_{row}.json").write_text(json.dumps(cell), encoding="utf-8")
+    with AssetPipeline(assets, processors=[texture_processor()]) as pipeline:
+        looks = {name: list(_look(pipeline.get_prefab(f"demo/{name}"))) for name in names}
+    (folder / "looks.json").write_text(json.dumps(looks), encoding="utf-8")
+
+
+def _look(prefab: Any, x: float = 0.0, y: float = 0.0) -> Any:
+    """Image, layer, scale, color and place of a prefab's sprites, its children's included."""
+    sprite = prefab.build()[0]
+    scale = sprite.scale
+    both = (scale, scale) if isinstance(scale, int | float) else tuple(scale)
+    yield str(sprite.texture), sprite.layer, both, tuple(sprite.color), x, y
+    for child in prefab.children:
+        at = child.placement.at
+        yield from _look(child.prefab, x + at[0], y + at[1])
+
+
+def fly_naively(options: argparse.Namespace) -> int:
+    """Fly, and write the report to ``naive.json``."""
+    from .flight import RATE, SIZE, WARM_UP_S, DemoWindow
+
+    cells = options.assets / ".arcade_prefabs" / "naive" / world_name(options.size)
+    if not (cells / "looks.json").exists():
+        print("writing the files of its cells, once", flush=True)
+        write_cells(cells, options.assets, options.size)
+    window = DemoWindow(
+        *SIZE, "naive loading", antialiasing=False, update_rate=RATE, draw_rate=RATE
+    )
+    monitor = arcade_prefabs.watch_frames(window)
+    game = Naive(cells, options.size, options.speed)
+    window.show_view(game)
+    loads = 0
+
+    def begin(_: float) -> None:
+        nonlocal loads
+        loads = game.loads
+        monitor.reset()
+
+    def end(_: float) -> None:
+        report: FrameReport = monitor.report()
+        report.facts["cells loaded"] = game.loads - loads
+        report.facts["resident, MiB"] = resident_bytes() / 2**20
+        report.write(options.out / "naive.json")
+        window.close()
+        pyglet.app.exit()
+
+    pyglet.clock.schedule_once(begin, WARM_UP_S)
+    pyglet.clock.schedule_once(end, WARM_UP_S + options.seconds)
+    began = time.perf_counter()
+    pyglet.app.run(None)
+    return 0 if time.perf_counter() - began >= options.seconds else 1

@@ -1,0 +1,130 @@
+"""``python -m demo_world`` as a user runs it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, display: str | None = None, **more: str) -> subprocess.CompletedProcess:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DISPLAY", "WAYLAND_DISPLAY", "ARCADE_HEADLESS")
+    }
+    if display is not None:
+        environment["DISPLAY"] = display
+    return subprocess.run(
+        [sys.executable, "-m", "demo_world", *arguments],
+        cwd=ROOT,
+        env=environment | more,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "assets"
+    shutil.copytree(ROOT / "assets", folder, ignore=shutil.ignore_patterns(".arcade_prefabs"))
+    return folder
+
+
+@pytest.mark.timeout(120)
+def test_without_a_display_it_says_so_flies_and_leaves_picture_and_report(
+    assets: Path, tmp_path: Path
+) -> None:
+    """The first start builds the island, the second does not; a rate that is held exits with 0.
+
+    The rate asked for is one that a machine busy with tests can hold; .ci/run asks for 60.
+    """
+    options = ["--size", "16", "--speed", "2400", "--assets", str(assets), "--out", str(tmp_path)]
+    first = run("--seconds", "14", "--assert-fps", "5", *options)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "no display" in first.stdout
+    assert "Building the island, once" in first.stdout
+    assert "held 5 FPS" in first.stdout
+    report = json.loads((tmp_path / "demo_world.json").read_text())
+    assert report["facts"]["cells loaded"] >= 100
+    assert report["frames"] == len(report["intervals_ms"]) > 70
+    for name in ("demo_world.png", "demo_world.txt", "demo_world.trace.json"):
+        assert (tmp_path / name).stat().st_size > 1_000
+    # M3: a rate that nothing holds exits with 1; so does a run that says nothing.
+    second = run("--seconds", "2", "--assert-fps", "500", *options)
+    assert second.returncode == 1
+    assert "Building" not in second.stdout
+    assert "frames a second, not 500" in second.stderr
+    assert "INVALID: only" in second.stderr
+
+
+@pytest.mark.timeout(120)
+def test_in_a_real_window_it_flies_and_leaves(assets: Path, tmp_path: Path, display: str) -> None:
+    """On a screen nothing is written: F12 does that."""
+    options = ["--size", "16", "--assets", str(assets), "--out", str(tmp_path / "none")]
+    result = run("--seconds", "2", *options, display=display)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ready: F1 shows the keys" in result.stdout
+    assert "frames in" in result.stdout
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.timeout(120)
+def test_comparing_flies_the_same_way_twice(assets: Path, tmp_path: Path) -> None:
+    """Both in one table; the naive way has loaded cells, too."""
+    result = run(
+        "--compare", "--seconds", "3", "--size", "16", "--speed", "2400",
+        "--assets", str(assets), "--out", str(tmp_path),
+    )  # fmt: skip
+    assert "arcade_prefabs       naive" in result.stdout, result.stdout + result.stderr
+    naive = json.loads((tmp_path / "naive.json").read_text())
+    assert naive["facts"]["cells loaded"] > 10
+    assert naive["frames"] > 20
+    with_picture = (tmp_path / "frame_times.png").read_bytes()
+    assert with_picture.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--seconds", "-1"], ["--size", "3"], ["--speed", "nan"], ["--assert-fps", "0"], ["--what"]],
+)
+def test_options_that_make_no_sense_are_refused(wrong: list[str]) -> None:
+    """With the usage, before anything is opened."""
+    result = run(*wrong)
+    assert result.returncode == 2
+    assert "usage: python -m demo_world" in result.stderr
+
+
+def test_a_folder_without_the_demo_s_prefabs_is_told(tmp_path: Path) -> None:
+    """Not a world without anything in it."""
+    result = run("--assets", str(tmp_path))
+    assert result.returncode == 2
+    assert "has no prefabs/demo" in result.stderr
+
+
+def test_without_arcade_it_says_how_to_set_it_up(tmp_path: Path) -> None:
+    """The command of the README."""
+    (tmp_path / "arcade.py").write_text("raise ModuleNotFoundError('arcade', name='arcade')")
+    result = run("--seconds", "1", PYTHONPATH=str(tmp_path))
+    assert result.returncode == 2
+    assert "arcade is not installed here" in result.stderr
+    assert "pip install -q -e . && .venv/bin/python -m demo_world" in result.stderr
+
+
+def test_without_opengl_it_names_the_packages(tmp_path: Path) -> None:
+    """For three kinds of Linux."""
+    (tmp_path / "arcade.py").write_text("raise ImportError('Library \"GL\" not found.')")
+    result = run("--seconds", "1", PYTHONPATH=str(tmp_path))
+    assert result.returncode == 2
+    assert 'Library "GL" not found.' in result.stderr
+    for package in ("libgl1", "mesa-libGL", "pacman -S mesa"):
+        assert package in result.stderr
