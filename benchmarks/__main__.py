@@ -7,6 +7,7 @@ import dataclasses
 import json
 import platform
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--quick", action="store_true", help="try them out; the figures mean nothing"
     )
+    parser.add_argument(
+        "--thorough", action="store_true", help="flights of full length, several rounds: 20 minutes"
+    )
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in registry]
     if unknown:
@@ -35,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("processor time; median of interleaved rounds; garbage collector on\n")
     rows: list[Row] = []
     for name in options.names or sorted(registry):
-        print(f"{name} ...", file=sys.stderr)
-        rows += registry[name](QUICK if options.quick else Options())
+        print(f"{name} ...", end="", flush=True, file=sys.stderr)
+        began = time.perf_counter()
+        rows += registry[name](QUICK if options.quick else Options(thorough=options.thorough))
+        print(f" {time.perf_counter() - began:.0f} s", file=sys.stderr)
     print(format_table(rows))
     if options.json is not None:
         content = [dataclasses.asdict(row) | {"met": row.met} for row in rows]

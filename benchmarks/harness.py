@@ -45,11 +45,14 @@ class Options:
         rounds: Turns that each candidate gets; they take turns one after the other.
         round_s: Seconds of processor time that one turn takes.
         scale: Factor for the sizes of generated files; below 1 only to try the benchmarks out.
+        thorough: Whether flights last as long as the scenarios say, and have several rounds: all
+            of it takes 20 minutes then, otherwise less than 10.
     """
 
     rounds: int = 15
     round_s: float = 0.1
     scale: float = 1.0
+    thorough: bool = False
 
 
 QUICK: Final = Options(rounds=2, round_s=0.002, scale=0.05)

@@ -30,7 +30,9 @@ def streaming_flight(options: Options) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         _run("write", folder, cells)
         for name, speed, seconds in (("S1", 600, 60), ("S2", 2_400, 30)):
-            seconds = seconds if whole else 3_000 // speed
+            if not options.thorough:
+                seconds //= 4
+            seconds = seconds if whole else max(1, 1_800 // speed)
             ours = _run("ours", folder, cells, speed, seconds)
             quiet = _run("quiet", folder, cells, speed, seconds)
             naive = _run("naive", folder, cells, speed, seconds)
@@ -125,13 +127,14 @@ def streaming_cells(options: Options) -> Iterator[Row]:
         note=f"{jumps['warm']:.0f} ms; median {jumps['warm_p50']:.0f} ms",
     )
     size = 20_000 if whole else 1_000
+    rounds = 3 if options.thorough else 1
     with tempfile.TemporaryDirectory() as folder:
         _run("write", folder, 8, 40, size)
-        large = [_run("monster", folder, 8) for _ in range(3 if whole else 1)]
+        large = [_run("monster", folder, 8) for _ in range(rounds)]
         held = _run("held", folder, 8)
     with tempfile.TemporaryDirectory() as folder:
         _run("write", folder, 8, 40)
-        plain = [_run("monster", folder, 8) for _ in range(3 if whole else 1)]
+        plain = [_run("monster", folder, 8) for _ in range(rounds)]
     yield Row(
         f"S9: a cell of {size:,}: longest of ours in a frame",
         median(one["max_ms"] for one in large),
@@ -177,10 +180,16 @@ def streaming_sizes(options: Options) -> Iterator[Row]:
         for name, (cells, each) in worlds.items():
             (Path(top) / name).mkdir()
             _run("write", str(Path(top) / name), cells, each)
-        for _ in range(3 if whole else 1):
+        for _ in range(3 if options.thorough else 1):
             for name, (cells, each) in worlds.items():
                 found[name].append(
-                    _run("sizes", str(Path(top) / name), cells, each, 10 if whole else 3)
+                    _run(
+                        "sizes",
+                        str(Path(top) / name),
+                        cells,
+                        each,
+                        10 if options.thorough else 5 if whole else 2,
+                    )
                 )
 
     def middle(name: str, key: str) -> float:

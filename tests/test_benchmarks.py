@@ -179,6 +179,7 @@ def test_the_table_shows_every_part_of_a_row(harness: Any) -> None:
 # ------------------------------------------------------------------------------- the command line
 
 
+@pytest.mark.slow  # CI runs all of them
 def test_the_benchmarks_of_ron_run(tmp_path: Path) -> None:
     """A quick run prints every row, and writes the same rows as JSON."""
     path = tmp_path / "rows.json"
@@ -205,6 +206,7 @@ def test_the_benchmarks_of_ron_run(tmp_path: Path) -> None:
     assert "garbage collector on" in result.stdout
 
 
+@pytest.mark.slow  # CI runs all of them
 @pytest.mark.usefixtures("opengl")
 def test_the_benchmark_of_textures_runs(tmp_path: Path) -> None:
     """Ours and Arcade's atlas get the same textures, and ours is never written anew."""
@@ -216,6 +218,7 @@ def test_the_benchmark_of_textures_runs(tmp_path: Path) -> None:
     assert all(row["value"] > 0 for row in rows.values() if row["unit"] == "µs")
 
 
+@pytest.mark.slow  # CI runs all of them
 @pytest.mark.usefixtures("opengl")
 def test_the_benchmarks_of_spawning_run(tmp_path: Path) -> None:
     """All entities come to life both ways, and what was spawned leaves no buffers behind."""
@@ -230,6 +233,7 @@ def test_the_benchmarks_of_spawning_run(tmp_path: Path) -> None:
             assert 0 < row["value"] < row["baseline"] * 100
 
 
+@pytest.mark.slow  # CI runs all of them
 @pytest.mark.usefixtures("opengl")
 @pytest.mark.parametrize("name", ["streaming_flight", "streaming_cells"])
 @pytest.mark.timeout(120)
@@ -262,3 +266,63 @@ def test_an_unknown_benchmark_names_those_that_exist() -> None:
     assert result.returncode == 2
     assert "no benchmark ron_sped; there are: " in result.stderr
     assert "ron_speed" in result.stderr
+
+
+# ------------------------------------------------------------------------------------------- leaks
+
+
+class Kept:
+    """What a game forgets to let go of."""
+
+
+class Keeper:
+    def __init__(self) -> None:
+        self.things: dict[str, list[Kept]] = {"all": []}
+
+
+def laps_of(leaks: Any, between: Any, count: int = 4) -> list[Any]:
+    found = []
+    for _ in range(count):
+        between()
+        found.append(leaks.take())
+    return found
+
+
+def test_what_is_kept_in_every_lap_is_found_with_its_keeper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What grew, by how much, and who holds it: M3."""
+    leaks = load(monkeypatch, "_leaks")
+    keeper = Keeper()
+
+    def forget() -> None:
+        keeper.things["all"] += [Kept() for _ in range(3)]
+
+    found = leaks.grown(laps_of(leaks, forget))
+    (one,) = [one for one in found if one.kind.endswith("Kept")]
+    assert one.each_lap == 3
+    assert one.held_by.startswith("builtins.list < dict[all] < ")
+    assert ".Keeper" in one.held_by
+
+
+def test_what_comes_and_goes_is_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a snapshot find the snapshots before it."""
+    leaks = load(monkeypatch, "_leaks")
+    kept: list[Kept] = []
+
+    def change() -> None:
+        kept[:] = [Kept() for _ in range(4 - len(kept))]
+
+    assert not [one for one in leaks.grown(laps_of(leaks, change)) if "Kept" in one.kind]
+    assert leaks.grown(laps_of(leaks, lambda: None)) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [([5, 9, 5, 9, 5, 9], 0), ([0, 10, 20, 30, 40, 50], 10), ([9, 5, 9, 5, 9, 4], -1 / 3)],
+)
+def test_growth_is_that_of_the_least(
+    monkeypatch: pytest.MonkeyPatch, counts: list[int], expected: float
+) -> None:
+    """What is up and down does not count."""
+    assert load(monkeypatch, "_leaks").growth(counts) == pytest.approx(expected)

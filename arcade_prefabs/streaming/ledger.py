@@ -91,9 +91,10 @@ class CellRead:
         prefabs: What they are.
         record: What was read.
         error: Why it could not be, or None.
+        wanted: Whether anybody still waits for it.
     """
 
-    __slots__ = ("error", "label", "names", "prefabs", "record", "rows", "serial")
+    __slots__ = ("error", "label", "names", "prefabs", "record", "rows", "serial", "wanted")
 
     def __init__(self, label: str, rows: Sequence[WorldEntity], serial: int) -> None:
         self.label = label
@@ -103,6 +104,7 @@ class CellRead:
         self.serial = serial
         self.record: CellRecord | None = None
         self.error: Exception | None = None
+        self.wanted = True
 
     @property
     def done(self) -> bool:
@@ -237,6 +239,7 @@ class Ledger:
 
     def forget_read(self, read: CellRead) -> None:
         """What was read has been used, or is not wanted any more."""
+        read.wanted = False
         self._reading.pop(read.serial, None)
         self._sweep()
 
@@ -399,6 +402,8 @@ def _labels(row: SavedRow) -> tuple[str, ...]:
 
 
 def _read(file: SaveFile, found: CellRead) -> None:
+    if not found.wanted:  # the player has turned; others wait behind it
+        return
     try:
         # Done here, for a cell may have thousands.
         found.prefabs = dict.fromkeys(row.prefab for row in found.rows)

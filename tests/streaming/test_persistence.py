@@ -15,6 +15,7 @@ from stage import FRAME_S
 from arcade_prefabs import SaveError
 from arcade_prefabs.pipeline import Cell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
+from arcade_prefabs.streaming.ledger import InlineWriter, Ledger
 from arcade_prefabs.streaming.save_file import SaveFile
 
 Make = Callable[..., Any]
@@ -530,3 +531,17 @@ def test_what_cannot_be_looked_at_is_told(farm: Make, tmp_path: Path, monkeypatc
     away_and_back(one)
     assert one.names() == before
     assert before <= set(one.world.problems)
+
+
+def test_a_cell_that_nobody_wants_any_more_is_not_read() -> None:
+    """A player who turns leaves reads behind; those of the cells ahead do not wait for them."""
+    background: list[Callable[[], None]] = []
+    file = SaveFile(None, "worlds/farm")
+    ledger = Ledger(file, background=background.append, writer=InlineWriter(), clock=lambda: 0.0)
+    behind, ahead = ledger.read("0,0", ()), ledger.read("1,0", ())
+    ledger.forget_read(behind)
+    for work in background:
+        work()
+    assert not behind.done
+    assert ahead.done
+    file.close()
