@@ -6,9 +6,12 @@ import gc
 import itertools
 import os
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import arcade
@@ -17,13 +20,48 @@ import pytest
 
 import arcade_prefabs
 from arcade_prefabs import FrameMonitor, FrameRateError, Hitch, HitchCause
-from arcade_prefabs.monitor import Phase
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource
 from arcade_prefabs.prefab import ComponentRegistry
 from arcade_prefabs.testing import play_window
 
 STALL_S = 0.04
 RATE = 1 / 64
+ROOT = Path(__file__).parents[2]
+
+COST = """
+import threading, time
+from arcade_prefabs.monitor import FrameMonitor, Phase
+
+monitor = FrameMonitor()
+over = threading.Event()
+others = [threading.Thread(target=over.wait) for _ in range(4)]
+for one in others:
+    one.start()
+
+def frame():
+    monitor.begin_frame()
+    for phase in (Phase.UPDATE, Phase.UPDATE):
+        monitor.leave(monitor.enter(phase))
+    outer = monitor.enter(Phase.UPDATE)
+    monitor.leave(monitor.enter(Phase.PLUGIN))
+    monitor.note_jobs({"spawn": 0.0})
+    monitor.leave(outer)
+    monitor.leave(monitor.enter(Phase.DRAW))
+    outer = monitor.enter(Phase.FLIP)
+    monitor.leave(monitor.enter(Phase.PLUGIN))
+    monitor.leave(outer)
+    monitor.end_frame()
+
+rounds = []
+for _ in range(20):
+    began = time.thread_time()
+    for _ in range(50):
+        frame()
+    rounds.append((time.thread_time() - began) / 50)
+over.set()
+monitor.close()
+print(min(rounds))
+"""
 
 
 class Game(arcade.View):
@@ -180,43 +218,19 @@ def test_intervals_agree_with_another_clock_in_updates(window: arcade.Window) ->
     assert monitor.summary().interval.p50 == pytest.approx(statistics.median_low(gaps), abs=0.0005)
 
 
-def test_it_costs_microseconds_a_frame(window: arcade.Window) -> None:
+def test_it_costs_microseconds_a_frame() -> None:
     """M1: all calls of a frame with the plugin, with four more threads to look at.
 
-    Three times what M1 asks for: tracing for coverage doubles it, and machines differ. The
-    benchmark `monitor_cost` holds the figure itself.
+    In a process of its own, for tracing the lines that tests run takes three times as long as they
+    do. The limit is three times M1's: machines differ, and the benchmark `monitor_cost` holds the
+    figure itself.
     """
-    monitor = FrameMonitor()
-    over = threading.Event()
-    others = [threading.Thread(target=over.wait) for _ in range(4)]
-    for one in others:
-        one.start()
-
-    def frame() -> None:
-        monitor.begin_frame()
-        for phase in (Phase.UPDATE, Phase.UPDATE):
-            monitor.leave(monitor.enter(phase))
-        outer = monitor.enter(Phase.UPDATE)
-        monitor.leave(monitor.enter(Phase.PLUGIN))
-        monitor.note_jobs({"spawn": 0.0})
-        monitor.leave(outer)
-        monitor.leave(monitor.enter(Phase.DRAW))
-        outer = monitor.enter(Phase.FLIP)
-        monitor.leave(monitor.enter(Phase.PLUGIN))
-        monitor.leave(outer)
-        monitor.end_frame()
-
-    try:
-        rounds = []
-        for _ in range(20):
-            began = time.perf_counter()
-            for _ in range(50):
-                frame()
-            rounds.append((time.perf_counter() - began) / 50)
-    finally:
-        over.set()
-        monitor.close()
-    assert min(rounds) < 60e-6
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", COST],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50, check=True,
+    )  # fmt: skip
+    assert 0 < float(done.stdout) < 60e-6
 
 
 def test_a_window_is_as_it_was_once_nobody_watches(window: arcade.Window) -> None:
