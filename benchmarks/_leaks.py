@@ -65,8 +65,7 @@ def grown(laps: list[Snapshot]) -> list[Growth]:
 def growth(counts: list[int]) -> float:
     """How many more there are in each lap: the least of the later half against the earlier half's.
 
-    Not the last against the first: how many cells are still there when a lap is over, and how many
-    dead cursors SQLite's module still knows of, differs from lap to lap.
+    Not the last against the first: SQLite's module, for one, forgets its dead cursors by the 200.
     """
     half = len(counts) // 2
     return (min(counts[-half:]) - min(counts[:half])) / (len(counts) - half)
@@ -154,8 +153,9 @@ def fly(folder: Path, laps: int, warm_up: int) -> dict[str, Any]:
         for step in range(steps):
             turn = 2 * math.pi * step / steps
             frame(middle + reach * math.sin(turn), middle + reach * math.sin(2 * turn))
+        # Until nothing is left of the world: how many cells stay around a place differs.
         for _ in range(1_000):
-            frame(middle, middle)
+            frame(-reach * 10, -reach * 10)
             if one.settled:
                 break
         else:

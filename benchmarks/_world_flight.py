@@ -348,7 +348,7 @@ def sizes(root: Path, cells: int, each: int, seconds: int) -> dict[str, float]:
     world, plugin = one.world, one.plugin
     still: list[float] = []
     without: list[float] = []
-    frames = 60 if seconds > 3 else 10  # the short ones only try it out
+    frames = 60 if seconds > 5 else 30 if seconds > 3 else 10
     for _ in range(4):  # by turns: with the world's share of the plugin's update, and without
         run.forget()
         run.frames(frames)

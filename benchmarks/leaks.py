@@ -13,7 +13,7 @@ from .harness import Options, Row, Target, benchmark
 
 __all__ = ["leaks"]
 
-LAPS: Final = 24  # SQLite's module forgets its dead cursors by the 200, about every 15 laps
+LAPS: Final = 20
 WARM_UP: Final = 8
 NONE: Final = Target("at most", 0.0)
 

@@ -29,9 +29,9 @@ def streaming_flight(options: Options) -> Iterator[Row]:
     cells = CELLS if whole else 8
     with tempfile.TemporaryDirectory() as folder:
         _run("write", folder, cells)
-        for name, speed, seconds in (("S1", 600, 60), ("S2", 2_400, 30)):
+        for name, speed, seconds, short in (("S1", 600, 60, 15), ("S2", 2_400, 30, 10)):
             if not options.thorough:
-                seconds //= 4
+                seconds = short
             seconds = seconds if whole else max(1, 1_800 // speed)
             ours = _run("ours", folder, cells, speed, seconds)
             quiet = _run("quiet", folder, cells, speed, seconds)
@@ -90,11 +90,13 @@ def streaming_cells(options: Options) -> Iterator[Row]:
     """S8 and S9: 200 cells dropped at once, a cell of 20,000 entities, and what a cell costs."""
     whole = options.scale >= 1
     cells, radius = (32, 8) if whole else (8, 2)
+    rounds = 3 if options.thorough else 1
+    points = 50 if options.thorough else 30 if whole else 5
     with tempfile.TemporaryDirectory() as folder:
         _run("write", folder, cells)
-        found = [_run("dropped", folder, cells, radius) for _ in range(3 if whole else 1)]
+        found = [_run("dropped", folder, cells, radius) for _ in range(rounds)]
         drop = {key: median(one[key] for one in found) for key in found[0]}
-        jumps = _run("teleports", folder, cells, 50 if whole else 5)
+        jumps = _run("teleports", folder, cells, points)
     cost = drop["coming_us"] / drop["going_us"]
     yield Row(
         f"S8: {drop['cells']:.0f} cells dropped at once: longest of ours in a frame",
@@ -113,7 +115,7 @@ def streaming_cells(options: Options) -> Iterator[Row]:
         target=Target("at least", 1.0, of="ratio"),
     )
     yield Row(
-        "S6: teleport to 50 far points, 99 % there after",
+        f"S6: teleport to {points} far points, 99 % there after",
         jumps["cold"],
         "ms",
         target=Target("at most", 500.0),
@@ -127,7 +129,6 @@ def streaming_cells(options: Options) -> Iterator[Row]:
         note=f"{jumps['warm']:.0f} ms; median {jumps['warm_p50']:.0f} ms",
     )
     size = 20_000 if whole else 1_000
-    rounds = 3 if options.thorough else 1
     with tempfile.TemporaryDirectory() as folder:
         _run("write", folder, 8, 40, size)
         large = [_run("monster", folder, 8) for _ in range(rounds)]

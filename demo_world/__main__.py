@@ -1,4 +1,4 @@
-"""``python -m demo_world``: fly over an island of 390,000 things, at 60 frames a second."""
+"""``python -m demo_world``: fly over an island of 400,000 things, at 60 frames a second."""
 
 from __future__ import annotations
 

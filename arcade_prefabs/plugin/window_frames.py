@@ -10,6 +10,7 @@ import pyglet.app
 from pyglet.event import EventDispatcher
 
 from ..monitor import FrameMonitor, Hitch, Phase
+from ..spawning.arcade_private import stop_frames
 from ..spawning.method_wrap import MethodWrap
 
 __all__ = ["WindowFrames", "monitor_for", "watch_frames"]
@@ -112,6 +113,7 @@ def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> 
     def close(real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = real(*args, **kwargs)
         if window not in pyglet.app.windows:
+            stop_frames(window)
             found.close()
         return result
 

@@ -15,6 +15,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Final
 
 import arcade
+import pyglet
 
 from .pixels import largest_size
 
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 
     from .atlas import ReclaimingAtlas
 
-__all__ = ["current_atlas", "draw_rate", "install_atlas", "missing", "restore_atlas"]
+__all__ = [
+    "current_atlas",
+    "draw_rate",
+    "install_atlas",
+    "missing",
+    "restore_atlas",
+    "stop_frames",
+]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -130,6 +138,17 @@ def draw_rate(window: arcade.Window) -> float:
     """Seconds from one frame of a window to the next, as it was asked for. Main thread."""
     seconds = getattr(window, "_draw_rate", 1 / 60)
     return float(seconds) if seconds > 0 else 1 / 60
+
+
+def stop_frames(window: arcade.Window) -> None:
+    """Take the frames of a closed window from pyglet's clock. Main thread.
+
+    Arcade 3.3 leaves them there: the clock would go on to update a window that is gone, and keep
+    it in memory, as soon as another one is played.
+    """
+    frames = getattr(window, "_dispatch_frame", None)
+    if frames is not None:
+        pyglet.clock.unschedule(frames)
 
 
 def current_atlas(ctx: arcade.ArcadeContext) -> TextureAtlasBase | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyglet.app
 from arcade.clock import GLOBAL_CLOCK
 
+from .arcade_private import stop_frames
 from .method_wrap import MethodWrap
 
 if TYPE_CHECKING:
@@ -261,5 +262,6 @@ class FrameHooks:
     def _end(self) -> None:
         if not self._over:
             self._over = True
+            stop_frames(self._window)
             self.detach()
             self._closed()

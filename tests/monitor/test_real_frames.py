@@ -359,3 +359,20 @@ def test_memory_is_told_by_kind(stage: Any, picture_of: Callable[..., bytes]) ->
     one.frame(5)
     assert one.prefabs.memory().entities == 0
     assert one.prefabs.frame_report().facts["entities"] == 0
+
+
+def test_a_closed_window_is_not_updated_when_another_one_plays(
+    window: arcade.Window,
+) -> None:
+    """Arcade leaves its frames with the clock, and a game's update fails on what was closed."""
+    gone = arcade.Window(64, 64, "another")
+    updates = []
+    gone.on_update = updates.append  # type: ignore[method-assign]
+    arcade_prefabs.watch_frames(gone)
+    play_window(gone, seconds=0.1)
+    assert updates
+    gone.close()
+    updates.clear()
+    arcade.set_window(window)
+    play_window(window, seconds=0.1)
+    assert updates == []

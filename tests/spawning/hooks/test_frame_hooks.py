@@ -1112,6 +1112,10 @@ WAYS_TO_CLOSE = [
 ]
 
 
+def scheduled() -> list[Any]:
+    return list(pyglet.clock.get_default()._schedule_interval_items)
+
+
 @pytest.mark.parametrize("close", WAYS_TO_CLOSE)
 def test_closing_is_told_once_and_then_nothing_fires(
     new_window: Callable[[], Any], close: Callable[[Game], None]
@@ -1122,6 +1126,7 @@ def test_closing_is_told_once_and_then_nothing_fires(
     close(game)
     assert game.window.closed
     assert game.window.context is None
+    assert not [one for one in scheduled() if one.func == game.window._dispatch_frame]
     assert game.log.pop() == "closed"
     game.log.clear()
 
