@@ -57,7 +57,7 @@ def play_window(
         pyglet.clock.unschedule(shown)
         # The loop has switched it off for good; without a loop, events are to wait in it again.
         Window._enable_event_queue = queue
-        if window.context is not None:
+        if window in pyglet.app.windows:  # it may have been closed
             window.set_update_rate(min(rates))
             window.set_draw_rate(rates[1])
             window.set_update_rate(rates[0])
