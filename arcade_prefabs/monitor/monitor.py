@@ -49,6 +49,11 @@ class GarbagePause(NamedTuple):
     generation: int
 
 
+def _check_rate(fps: float) -> None:
+    if not (fps > 0 and math.isfinite(fps)):
+        raise ValueError(f"frames a second must be above 0 and finite, not {fps}")
+
+
 class FrameMonitor:
     """Measures every frame of a window, and finds what is to blame for late ones.
 
@@ -88,8 +93,7 @@ class FrameMonitor:
         clock: Callable[[], float] = time.perf_counter,
         processor_time: Callable[[], Computed] | None = None,
     ) -> None:
-        if not (fps > 0 and math.isfinite(fps)):
-            raise ValueError(f"frames a second must be above 0 and finite, not {fps}")
+        _check_rate(fps)
         if capacity < 1:
             raise ValueError(f"at least one frame is to be remembered, not {capacity}")
         self.fps = fps
@@ -280,8 +284,12 @@ class FrameMonitor:
 
         Raises:
             FrameRateError: It has not, or there are too few frames to tell; says what was wrong.
+            ValueError: That is no frame rate, or no part of frames.
         """
         wanted = self.fps if fps is None else fps
+        _check_rate(wanted)
+        if not 0 <= on_time <= 1:
+            raise ValueError(f"on_time is a part of all frames, 0 to 1, not {on_time}")
         found = summarize(self.frames(), self.hitches, wanted)
         wrong = []
         if found.frames < _FEWEST:

@@ -9,6 +9,7 @@ import arcade
 import pyglet.app
 from pyglet.event import EventDispatcher
 
+from ..errors import PluginError
 from ..monitor import FrameMonitor, Hitch, Phase
 from ..spawning.arcade_private import stop_frames
 from ..spawning.method_wrap import MethodWrap
@@ -105,8 +106,13 @@ def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> 
         window: The window.
         monitor: Whom to tell; a new one for its rate if none is given.
 
+    Raises:
+        PluginError: The window is closed.
+
     Main thread.
     """
+    if window not in pyglet.app.windows:
+        raise PluginError("the window is closed: watch it while it is open")
     found = monitor_for(window) if monitor is None else monitor
     frames = WindowFrames(window, found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -32,12 +33,17 @@ def play_window(
     Returns:
         How many frames were played.
 
+    Raises:
+        ValueError: The rate is not above 0.
+
     Main thread.
     """
     import pyglet
     from pyglet.window import Window
 
     step = 1 / 62 if rate is None else rate
+    if not (step > 0 and math.isfinite(step)):
+        raise ValueError(f"the time from one frame to the next must be above 0, not {step}")
     end = time.perf_counter() + seconds
     frames = 0
 
@@ -94,6 +100,7 @@ def assert_fps(
 
     Raises:
         FrameRateError: It does not; says what was wrong, and what was to blame.
+        ValueError: That is no frame rate, or no part of frames.
 
     Main thread.
     """
@@ -102,8 +109,8 @@ def assert_fps(
 
     plugin = getattr(window, ATTRIBUTE, None)
     monitor: FrameMonitor = watch_frames(window) if plugin is None else plugin.monitor
-    rate = 1 / (fps * 1.03)
     try:
+        rate = 1 / (fps * 1.03) if fps else 0.0
         play_window(window, seconds=warm_up_s, rate=rate)
         monitor.reset()
         play_window(window, seconds=seconds, rate=rate)

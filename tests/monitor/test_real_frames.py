@@ -19,10 +19,10 @@ import pyglet
 import pytest
 
 import arcade_prefabs
-from arcade_prefabs import FrameMonitor, FrameRateError, Hitch, HitchCause
+from arcade_prefabs import FrameMonitor, FrameRateError, Hitch, HitchCause, PluginError
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource
 from arcade_prefabs.prefab import ComponentRegistry
-from arcade_prefabs.testing import play_window
+from arcade_prefabs.testing import assert_fps, play_window
 
 STALL_S = 0.04
 RATE = 1 / 64
@@ -376,3 +376,23 @@ def test_a_closed_window_is_not_updated_when_another_one_plays(
     arcade.set_window(window)
     play_window(window, seconds=0.1)
     assert updates == []
+
+
+def test_calls_that_make_no_sense_are_refused(window: arcade.Window) -> None:
+    """Not a number would be held by any game."""
+    monitor = FrameMonitor()
+    for wrong in (0, -60, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="frames a second must be above 0"):
+            monitor.assert_fps(wrong)
+        with pytest.raises(ValueError, match="above 0"):
+            assert_fps(window, wrong, seconds=0.1, warm_up_s=0)
+        with pytest.raises(ValueError, match="above 0"):
+            play_window(window, seconds=0.1, rate=wrong)
+    with pytest.raises(ValueError, match="a part of all frames"):
+        monitor.assert_fps(60, on_time=99)
+    monitor.close()
+    gone = arcade.Window(64, 64, "gone")
+    gone.close()
+    arcade.set_window(window)
+    with pytest.raises(PluginError, match="the window is closed"):
+        arcade_prefabs.watch_frames(gone)
