@@ -48,7 +48,7 @@ def test_without_a_display_it_says_so_flies_and_leaves_picture_and_report(
 
     The rate asked for is one that a machine busy with tests can hold; .ci/run asks for 60.
     """
-    options = ["--size", "16", "--speed", "2400", "--assets", str(assets), "--out", str(tmp_path)]
+    options = ["--size", "24", "--speed", "2400", "--assets", str(assets), "--out", str(tmp_path)]
     first = run("--seconds", "14", "--assert-fps", "5", *options)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "no display" in first.stdout
