@@ -98,11 +98,14 @@ class Island(arcade.View):
         self.world.update_player_position(self._place())
         self._see()
 
+    def _seen(self) -> float:
+        """Pixels from its middle to a corner of what the window shows."""
+        return math.hypot(*self.window.size) / 2 / self._zoom
+
     def _see(self) -> None:
         """Have as much around as the window shows, and more: towns live before they are seen."""
         if self.world is not None:
-            seen = math.hypot(*self.window.size) / 2 / self._zoom
-            self.world.set_distances(max(seen, AROUND))
+            self.world.set_distances(max(self._seen(), AROUND))
 
     @property
     def ready(self) -> bool:
@@ -158,7 +161,7 @@ class Island(arcade.View):
         else:
             self._drive(delta_time)
         self.world.update_player_position(self._place())
-        self.moving = self.creatures.update(delta_time)
+        self.moving = self.creatures.update(delta_time, self._place(), self._seen())
         self._collect()
         alive = len(self.prefabs.entities)
         self.most_alive = max(self.most_alive, alive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -153,6 +154,32 @@ def test_creatures_move_and_stay_where_they_belong(player: Player) -> None:
             assert island.landscape.road(*tile)
         else:
             assert island.landscape.kind(*tile) in ("water", "deep")
+
+
+def test_creatures_out_of_sight_move_seldom_and_as_far(player: Player) -> None:
+    """Which saves most of what moving them takes."""
+    island = player.island
+    tagged = island.prefabs.entities.with_tag
+    here = island.player.position = tagged("wanders")[0].position
+    player.frames(4)
+    there = {one: one.position for tag in ("wanders", "flits") for one in tagged(tag)}
+    moves, ways = dict.fromkeys(there, 0), dict.fromkeys(there, 0.0)
+    for _ in range(40):
+        player.frames(1)
+        for one, before in there.items():
+            moves[one] += one.position != before
+            ways[one] += math.dist(one.position, before)
+            there[one] = one.position
+    far = {one for one in there if math.dist(there[one], here) > 1500}
+    near = {one for one in there if math.dist(there[one], here) < 200}
+    assert far
+    assert near
+    assert max(moves[one] for one in far) == 10
+    assert max(moves[one] for one in near) == 40
+    flying = {one for one in there if "flits" in one.tags}
+    for some in (far, near):
+        speeds = [ways[one] * 60 / 40 for one in some - flying]
+        assert max(speeds) == pytest.approx(30, rel=0.1)
 
 
 def test_treasure_is_collected_and_stays_taken(player: Player) -> None:
