@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -31,7 +30,6 @@ class LoadingView(arcade.View):
         self._island = island
         self._then = then
         self._build: WorldBuild | None = None
-        self._began = time.monotonic()
         self._text = arcade.Text("", 0, 0, font_size=14)
         self._last: list[str] = []
 

@@ -2,7 +2,7 @@
 
 Each cell is a file. When one comes into range, it is read and its sprites are made, in `on_update`;
 when it is out of range, its sprites are let go. Images are loaded when they are first needed, and
-kept. What moves, moves the same way.
+kept. Nothing but the player moves: its frames have less to do, which is to its advantage.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["PHASES", "Frame", "FrameRing", "JobSeconds", "Phase"]
+__all__ = ["NO_JOBS", "PHASES", "Frame", "FrameRing", "JobSeconds", "Phase"]
 
 JobSeconds: TypeAlias = Mapping[str, float]
 
@@ -34,7 +34,7 @@ class Phase(enum.IntEnum):
 
 
 PHASES: Final = len(Phase)
-_NO_JOBS: Final[JobSeconds] = {}
+NO_JOBS: Final[JobSeconds] = {}
 
 
 class Frame(NamedTuple):
@@ -85,7 +85,7 @@ class FrameRing:
         self.count = 0
         self._at = array("d", bytes(8 * capacity))
         self._phases = tuple(array("d", bytes(8 * capacity)) for _ in range(PHASES))
-        self._jobs: list[JobSeconds] = [_NO_JOBS] * capacity
+        self._jobs: list[JobSeconds] = [NO_JOBS] * capacity
 
     def __len__(self) -> int:
         return min(self.count, self.capacity)
@@ -102,7 +102,7 @@ class FrameRing:
     def clear(self) -> None:
         """Forget all of them."""
         self.count = 0
-        self._jobs = [_NO_JOBS] * self.capacity
+        self._jobs = [NO_JOBS] * self.capacity
 
     def last(self, count: int | None = None) -> list[Frame]:
         """The last frames, the oldest first: so many, or all that are remembered."""

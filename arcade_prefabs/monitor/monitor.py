@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from ..errors import FrameRateError
 from .causes import Hitch, Measured, Usual, blame
-from .frames import PHASES, Frame, FrameRing, JobSeconds, Phase
+from .frames import NO_JOBS, PHASES, Frame, FrameRing, JobSeconds, Phase
 from .processor_time import Computed, ProcessorTime
 from .report import FrameReport
 from .summary import FrameSummary, summarize
@@ -25,9 +25,6 @@ _log = logging.getLogger("arcade_prefabs")
 _HITCH: Final = 1.5
 _REMEMBERED: Final = 1000  # hitches, and pauses of the collector
 _FEWEST: Final = 10  # frames that say anything about a rate
-_NO_JOBS: Final[JobSeconds] = {}
-
-
 _NOTHING: Final = Computed(0.0, 0.0, "", 0.0)
 
 
@@ -127,7 +124,7 @@ class FrameMonitor:
         self._phase = Phase.WAIT
         self._since = self._clock()
         self._spent = [0.0] * PHASES
-        self._jobs: JobSeconds = _NO_JOBS
+        self._jobs: JobSeconds = NO_JOBS
         self._begun = False  # a frame, whose beginning was seen
         self._ended: _Ended | None = None  # the frame that was shown, and waits for the next one
 
@@ -182,7 +179,7 @@ class FrameMonitor:
         now = self._clock()
         self._account(now)
         spent, self._spent = self._spent, [0.0] * PHASES
-        jobs, self._jobs = self._jobs, _NO_JOBS
+        jobs, self._jobs = self._jobs, NO_JOBS
         oldest, self._oldest = self._oldest, 0
         working = self._look()
         begun, self._begun = self._begun, False

@@ -53,7 +53,6 @@ class ProcessorTime:
         self._read: Callable[[int], float] | None = getattr(time, "clock_gettime", None)
         self._clocks: dict[threading.Thread, int] = {}
         self._seconds: dict[threading.Thread, float] = {}
-        self._known = -1
         self._delay_file = -1
         try:
             if os.path.exists("/proc/self/schedstat"):  # noqa: PTH110 - before any path is made

@@ -11,7 +11,7 @@ from pyglet.event import EventDispatcher
 
 from ..errors import PluginError
 from ..monitor import FrameMonitor, Hitch, Phase
-from ..spawning.arcade_private import stop_frames
+from ..spawning.arcade_private import draw_rate, stop_frames
 from ..spawning.method_wrap import MethodWrap
 
 __all__ = ["WindowFrames", "monitor_for", "watch_frames"]
@@ -95,8 +95,7 @@ class WindowFrames:
 
 def monitor_for(window: arcade.Window) -> FrameMonitor:
     """A monitor for a window's rate: 60 frames a second, or fewer if it asks for fewer."""
-    rate = window._draw_rate
-    return FrameMonitor(min(60.0, 1 / rate) if rate > 0 else 60.0)
+    return FrameMonitor(min(60.0, 1 / draw_rate(window)))
 
 
 def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> FrameMonitor:

@@ -111,20 +111,28 @@ def test_a_folder_without_the_demo_s_prefabs_is_told(tmp_path: Path) -> None:
     assert "has no prefabs/demo" in result.stderr
 
 
-def test_without_arcade_it_says_how_to_set_it_up(tmp_path: Path) -> None:
-    """The command of the README."""
-    (tmp_path / "arcade.py").write_text("raise ModuleNotFoundError('arcade', name='arcade')")
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (
+            "ModuleNotFoundError('arcade', name='arcade')",
+            [
+                "arcade is not installed here",
+                "pip install -q -e . && .venv/bin/python -m demo_world",  # as in the README
+            ],
+        ),
+        (
+            "ImportError('Library \"GL\" not found.')",
+            ['Library "GL" not found.', "libgl1", "mesa-libGL", "pacman -S mesa"],
+        ),
+    ],
+)
+def test_what_is_missing_on_the_machine_is_told_with_its_mend(
+    tmp_path: Path, failure: str, told: list[str]
+) -> None:
+    """The command that sets it up; the packages of three kinds of Linux."""
+    (tmp_path / "arcade.py").write_text(f"raise {failure}")
     result = run("--seconds", "1", PYTHONPATH=str(tmp_path))
     assert result.returncode == 2
-    assert "arcade is not installed here" in result.stderr
-    assert "pip install -q -e . && .venv/bin/python -m demo_world" in result.stderr
-
-
-def test_without_opengl_it_names_the_packages(tmp_path: Path) -> None:
-    """For three kinds of Linux."""
-    (tmp_path / "arcade.py").write_text("raise ImportError('Library \"GL\" not found.')")
-    result = run("--seconds", "1", PYTHONPATH=str(tmp_path))
-    assert result.returncode == 2
-    assert 'Library "GL" not found.' in result.stderr
-    for package in ("libgl1", "mesa-libGL", "pacman -S mesa"):
-        assert package in result.stderr
+    for words in told:
+        assert words in result.stderr

@@ -135,11 +135,21 @@ def test_a_large_part_that_is_always_large_is_not_to_blame(game: Game) -> None:
     assert game.monitor.hitches[-1].cause is HitchCause.UPDATE
 
 
-def test_an_update_that_sleeps_is_the_games_own_fault(game: Game) -> None:
-    """Nobody computed meanwhile: it waited for something of its own."""
+@pytest.mark.parametrize(
+    ("working", "cause"),
+    [
+        pytest.param(Computed(0.009, 0.0, "", 0.0), HitchCause.UPDATE, id="it slept"),
+        pytest.param(Computed(0.049, 0.045, "x", 0.0), HitchCause.UPDATE, id="beside a thread"),
+        pytest.param(Computed(0.009, 0.001, "x", 0.04), HitchCause.OUTSIDE, id="no processor"),
+    ],
+)
+def test_who_computed_tells_whose_fault_a_long_update_is(
+    game: Game, working: Computed, cause: HitchCause
+) -> None:
+    """The game's own if it slept, or computed itself; not if it was ready and could not."""
     game.frames(20)
-    game.frame({Phase.UPDATE: 0.04}, working=Computed(0.009, 0.0, "", 0.0))
-    assert game.monitor.hitches[-1].cause is HitchCause.UPDATE
+    game.frame({Phase.UPDATE: 0.04}, working=working)
+    assert game.monitor.hitches[-1].cause is cause
 
 
 def test_a_thread_that_computed_while_the_main_thread_could_not_is_to_blame(game: Game) -> None:
@@ -151,20 +161,6 @@ def test_a_thread_that_computed_while_the_main_thread_could_not_is_to_blame(game
     game.frame({Phase.WAIT: 0.04}, waiting=Computed(0.0, 0.04, "pathfinder", 0.0))
     hitch = game.monitor.hitches[-1]
     assert (hitch.cause, hitch.detail) == (HitchCause.THREAD, "pathfinder")
-
-
-def test_a_thread_that_computes_beside_a_busy_main_thread_is_not_to_blame(game: Game) -> None:
-    """The main thread did compute: nobody kept the interpreter from it."""
-    game.frames(20)
-    game.frame({Phase.UPDATE: 0.04}, working=Computed(0.049, 0.045, "compressor", 0.0))
-    assert game.monitor.hitches[-1].cause is HitchCause.UPDATE
-
-
-def test_a_machine_without_a_processor_for_the_game_is_outside(game: Game) -> None:
-    """The main thread was ready to run, and did not."""
-    game.frames(20)
-    game.frame({Phase.UPDATE: 0.04}, working=Computed(0.009, 0.001, "x", 0.04))
-    assert game.monitor.hitches[-1].cause is HitchCause.OUTSIDE
 
 
 def test_the_garbage_collector_is_to_blame_wherever_it_came(game: Game) -> None:
