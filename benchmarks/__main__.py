@@ -35,19 +35,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, function in sorted(registry.items()):
             print(f"{name:16} {(function.__doc__ or '').splitlines()[0]}")
         return 0
+    rows: list[Row] = []
+    if options.json is not None:
+        try:  # now, not after ten minutes
+            _write(options.json, rows)
+        except OSError as error:
+            parser.error(f"--json: {error}")
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}")
     print("processor time; median of interleaved rounds; garbage collector on\n")
-    rows: list[Row] = []
     for name in options.names or sorted(registry):
         print(f"{name} ...", end="", flush=True, file=sys.stderr)
         began = time.perf_counter()
         rows += registry[name](QUICK if options.quick else Options(thorough=options.thorough))
         print(f" {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        if options.json is not None:  # a later one may fail
+            _write(options.json, rows)
     print(format_table(rows))
-    if options.json is not None:
-        content = [dataclasses.asdict(row) | {"met": row.met} for row in rows]
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return 1 if any(row.met is False for row in rows) and not options.quick else 0
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    content = [dataclasses.asdict(row) | {"met": row.met} for row in rows]
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,12 +67,22 @@ def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def _cannot_write(folder: Path) -> str:
+    """Why not; empty if it can be. Asked before the flight, not when it is to be reported."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
         0; 1 if the rate was not held, or too little was loaded for the run to mean anything; 2 if
-        it could not run.
+        it could not run; 130 if Ctrl+C ended it.
     """
     options = parser().parse_args(arguments)
     if not (options.assets / "prefabs" / "demo").is_dir():
@@ -86,6 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif options.seconds or options.compare or options.assert_fps:
         options.autopilot = True
         options.seconds = options.seconds or 30.0
+    if (options.headless or options.compare) and (why := _cannot_write(options.out)):
+        print(f"nothing can be written to {options.out}: {why}; see --out", file=sys.stderr)
+        return 2
     try:
         import arcade  # noqa: F401 - only to see whether it can be
 
@@ -98,7 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from .flight import fly
 
-    return fly(options)
+    try:
+        return fly(options)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130  # as shells say it of what Ctrl+C ended
 
 
 if __name__ == "__main__":

@@ -248,7 +248,10 @@ class Island(arcade.View):
         elif key == arcade.key.E:
             self._put()
         elif key == arcade.key.F12:
-            self.hud.say(f"written: {self.write(Path.cwd())}")
+            try:
+                self.hud.say(f"written: {self.write(Path.cwd())}")
+            except OSError as error:
+                self.hud.say(f"not written: {error}")
         elif key == arcade.key.ESCAPE:
             self.window.close()
 

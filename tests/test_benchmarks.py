@@ -268,6 +268,16 @@ def test_an_unknown_benchmark_names_those_that_exist() -> None:
     assert "ron_speed" in result.stderr
 
 
+def test_rows_that_cannot_be_written_are_refused_before_the_run(tmp_path: Path) -> None:
+    """Not after ten minutes of it."""
+    path = tmp_path / "nowhere" / "rows.json"
+    result = run("ron_speed", "--json", str(path))
+    assert result.returncode == 2
+    assert "--json: " in result.stderr
+    assert str(path) in result.stderr
+    assert not result.stdout  # nothing was begun
+
+
 # ------------------------------------------------------------------------------------------- leaks
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,31 @@ def test_a_folder_without_the_demo_s_prefabs_is_told(tmp_path: Path) -> None:
     result = run("--assets", str(tmp_path))
     assert result.returncode == 2
     assert "has no prefabs/demo" in result.stderr
+
+
+def test_what_cannot_be_written_is_told_before_the_flight(tmp_path: Path) -> None:
+    """Not after it."""
+    (tmp_path / "taken").write_text("a file")
+    result = run("--headless", "--out", str(tmp_path / "taken"))
+    assert result.returncode == 2
+    assert "taken: File exists; see --out" in result.stderr
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_it_in_a_line(assets: Path, tmp_path: Path) -> None:
+    """And with the status that shells know."""
+    command = [sys.executable, "-m", "demo_world", "--headless", "--seconds", "60", "--size", "16"]
+    command += ["--assets", str(assets), "--out", str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == "ready\n":
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "stopped\n")
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,9 @@ def test_a_new_file_can_be_placed_and_a_saved_one_changes_the_island(player: Pla
     player.until(lambda: all(tuple(one.sprite.color)[:3] == blue for one in houses if one.alive))
 
 
-def test_overlays_are_drawn_and_the_picture_is_written(player: Player, tmp_path: Path) -> None:
+def test_overlays_are_drawn_and_the_picture_is_written(
+    player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """F1 to F4; the picture shows land, and not one color."""
     island, window = player.island, player.window
     world = island.world
@@ -258,6 +260,10 @@ def test_overlays_are_drawn_and_the_picture_is_written(player: Player, tmp_path:
     player.press(arcade.key.F4)
     assert world.frozen
     player.press(arcade.key.F4)
+    (tmp_path / "demo_world.png").mkdir()
+    monkeypatch.chdir(tmp_path)
+    player.press(arcade.key.F12)
+    assert "not written" in island.hud._message.text
     said = island.write(tmp_path / "out")
     assert "demo_world.png" in said
     with Image.open(tmp_path / "out" / "demo_world.png") as picture:
