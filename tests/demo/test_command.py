@@ -125,9 +125,12 @@ def test_ctrl_c_ends_it_in_a_line(assets: Path, tmp_path: Path) -> None:
     """And with the status that shells know."""
     command = [sys.executable, "-m", "demo_world", "--headless", "--seconds", "60", "--size", "16"]
     command += ["--assets", str(assets), "--out", str(tmp_path)]
+    # Where the tests run in the background, they and their children would ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
+        signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
         for line in process.stdout:
             if line == "ready\n":
