@@ -52,15 +52,22 @@ def frame():
     monitor.leave(outer)
     monitor.end_frame()
 
-rounds = []
-for _ in range(20):
+def plain():
+    total = 0
+    for number in range(300):
+        total += number
+    return total
+
+def seconds(function):
     began = time.thread_time()
     for _ in range(50):
-        frame()
-    rounds.append((time.thread_time() - began) / 50)
+        function()
+    return (time.thread_time() - began) / 50
+
+rounds = [(seconds(frame), seconds(plain)) for _ in range(40)]
 over.set()
 monitor.close()
-print(min(rounds))
+print(min(one for one, _ in rounds), min(two for _, two in rounds))
 """
 
 
@@ -91,25 +98,23 @@ class Game(arcade.View):
 
 
 @pytest.fixture
-def prefabs(window: arcade.Window) -> Iterator[arcade_prefabs.PrefabPlugin]:
+def prefabs(
+    window: arcade.Window, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[arcade_prefabs.PrefabPlugin]:
+    """A plugin whose monitor does not see what other programs take: they may take any time."""
     pipeline = AssetPipeline(MemorySource({}), registry=ComponentRegistry(), jobs=0)
     plugin = arcade_prefabs.attach(window, pipeline, atlas_size=(256, 256))
+    look = plugin.monitor._look
+    monkeypatch.setattr(plugin.monitor, "_look", lambda: look()._replace(stolen=0.0))
     yield plugin
     plugin.detach()
     pipeline.close()
 
 
-def stall(piece: Callable[[], object] = lambda: None) -> None:
-    """Compute for `STALL_S`, and until that was most of the time which went by.
-
-    Where other programs take more than half of it, it is the machine that is to blame, and told.
-    """
-    began, computed = time.perf_counter(), time.thread_time()
-    own = took = 0.0
-    while own < STALL_S or own < 0.55 * took:
-        assert took < 20, "the machine has no time for this test"
-        piece()
-        own, took = time.thread_time() - computed, time.perf_counter() - began
+def stall() -> None:
+    end = time.thread_time() + STALL_S
+    while time.thread_time() < end:
+        pass
 
 
 class Hog:
@@ -120,13 +125,20 @@ class Hog:
 
     def __init__(self) -> None:
         self._many = [0.5] * 3_000_000
+        self.computed = 0.0  # part of the time that it was told to
         self._told, self._done, self._over = (threading.Event() for _ in range(3))
         self._thread = threading.Thread(target=self._run, name="hog")
         self._thread.start()
 
     def _run(self) -> None:
         assert self._told.wait(20)
-        stall(lambda: sum(self._many))  # 10 ms and more, and the interpreter is kept
+        began, computed = time.perf_counter(), time.thread_time()
+        own = took = 0.0
+        # Who kept the interpreter for less than half of the time is not to blame for it.
+        while (own < STALL_S or own < 0.55 * took) and took < 10:
+            sum(self._many)  # 10 ms and more, and the interpreter is kept
+            own, took = time.thread_time() - computed, time.perf_counter() - began
+        self.computed = own / took
         self._done.set()
         assert self._over.wait(20)
 
@@ -140,15 +152,24 @@ class Hog:
         self._thread.join(5)
 
 
-def play(window: arcade.Window, game: Game, stalls: Callable[[], None] | None) -> None:
-    """Some frames, a stall, some more; the collector quiet, for it would be a stall, too."""
+def play(window: arcade.Window, game: Game, stalls: Callable[[], object]) -> None:
+    """Some frames, a stall, some more; the collector quiet, for it would be a stall, too.
+
+    Frames are counted, not seconds: on a busy machine the stall itself may outlast any time, and
+    the frame that it is in is known only once the next one has begun.
+    """
+
+    def frames(count: int) -> None:
+        end = len(game.begun) + count
+        play_window(window, seconds=20, rate=RATE, until=lambda: len(game.begun) >= end)
+        assert len(game.begun) >= end, "the machine has no time for this test"
+
     gc.collect()
     gc.disable()
     try:
-        play_window(window, seconds=0.35, rate=RATE)
-        if stalls is not None:
-            stalls()
-        play_window(window, seconds=0.25, rate=RATE)
+        frames(20)
+        stalls()
+        frames(10)
     finally:
         gc.enable()
 
@@ -178,16 +199,24 @@ def test_a_stall_in_a_job_of_the_plugin_is_told_by_its_kind(
     window: arcade.Window, prefabs: Any
 ) -> None:
     """M2 c."""
-    window.show_view(Game())
-    play(window, Game(), lambda: prefabs.call(stall))
+    game = Game()
+    window.show_view(game)
+    play(window, game, lambda: prefabs.call(stall))
     assert (HitchCause.PLUGIN, "call") in causes_of(prefabs.monitor)
 
 
 def test_the_garbage_collector_is_told(window: arcade.Window, prefabs: Any) -> None:
-    """M2 d: a collection, in the game's update, of a heap that takes so long."""
+    """M2 d: a collection, in the game's update, of a heap that takes so long on this machine."""
     game = Game()
     window.show_view(game)
-    heap = [[number] for number in range(1_200_000)]
+    heap: list[list[int]] = []
+    took = 0.0
+    while took < 2 * STALL_S:
+        assert len(heap) < 50_000_000
+        heap += [[number] for number in range(500_000)]
+        began = time.thread_time()
+        gc.collect()
+        took = time.thread_time() - began
     play(window, game, lambda: setattr(game, "at_update", gc.collect))
     del heap
     assert (HitchCause.GARBAGE, "generation 2") in causes_of(prefabs.monitor)
@@ -205,6 +234,8 @@ def test_a_thread_that_holds_the_interpreter_is_told_by_name(
         play(window, game, lambda: setattr(game, "at_update", hog.hold))
     finally:
         hog.end()
+    if hog.computed < 0.55:
+        pytest.skip("other programs take most of this machine")
     assert (HitchCause.THREAD, "hog") in causes_of(prefabs.monitor)
 
 
@@ -227,15 +258,16 @@ def test_it_costs_microseconds_a_frame() -> None:
     """M1: all calls of a frame with the plugin, with four more threads to look at.
 
     In a process of its own, for tracing the lines that tests run takes three times as long as they
-    do. The limit is three times M1's: machines differ, and the benchmark `monitor_cost` holds the
-    figure itself.
+    do; and beside a plain loop of 300 steps, for machines differ, and busy ones from themselves: 3
+    to 6 of it are usual. The benchmark `monitor_cost` holds the figure itself.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, "-c", COST],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50, check=True,
     )  # fmt: skip
-    assert 0 < float(done.stdout) < 60e-6
+    cost, loop = map(float, done.stdout.split())
+    assert 0 < cost < 12 * loop
 
 
 def test_a_window_is_as_it_was_once_nobody_watches(window: arcade.Window) -> None:
