@@ -30,6 +30,10 @@ def parser() -> argparse.ArgumentParser:
         help="exit with 1 if it does not hold that rate (60)",
     )  # fmt: skip
     found.add_argument(
+        "--on-time", type=_percent, metavar="PERCENT", default=99.0,
+        help="with --assert-fps: of all frames, that have to be on time (99)",
+    )  # fmt: skip
+    found.add_argument(
         "--compare", action="store_true",
         help="fly the same way again with cells loaded on the main thread, and show both",
     )  # fmt: skip
@@ -40,6 +44,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--speed", type=_positive, default=1200.0, metavar="PX",
         help="pixels a second of the autopilot (1200)",
+    )  # fmt: skip
+    found.add_argument(
+        "--window", type=_size, default=(1280, 720), metavar="WxH",
+        help="pixels of the window, 320x180 and more (1280x720)",
     )  # fmt: skip
     found.add_argument(
         "--headless", action="store_true", help="without a window, even if one can be had"
@@ -58,6 +66,21 @@ def _positive(text: str) -> float:
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
     return value
+
+
+def _percent(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"0 to 100, not {text}")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    size = int(width), int(height)
+    if not (320 <= size[0] <= 7680 and 180 <= size[1] <= 4320):
+        raise argparse.ArgumentTypeError(f"320x180 to 7680x4320, not {text}")
+    return size
 
 
 def has_display() -> bool:
@@ -101,6 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nothing can be written to {options.out}: {why}; see --out", file=sys.stderr)
         return 2
     try:
+        import pyglet
+
+        # Otherwise pyglet asks OpenGL for errors after each call: a millisecond of a frame here.
+        pyglet.options.debug_gl = False
         import arcade  # noqa: F401 - only to see whether it can be
 
         import arcade_prefabs  # noqa: F401

@@ -20,7 +20,7 @@ from .creatures import Creatures
 from .hud import Hud
 from .landscape import LAYERS, Landscape
 
-__all__ = ["Island"]
+__all__ = ["Island", "ground_options"]
 
 SPEED: Final = 420.0  # pixels a second, of the player
 ZOOM: Final = 0.8
@@ -28,11 +28,23 @@ _ZOOMS: Final = (0.35, 2.0)
 AROUND: Final = 1600.0  # pixels around the player within which the island is there at least
 _TAKEN: Final = 46.0  # pixels at which something is collected
 _PALETTE: Final = ("demo/town#house", "demo/nature#tree", "demo/town#lamp", "demo/treasure#coin")
+_SOFTWARE: Final = ("llvmpipe", "softpipe", "swiftshader", "basic render", "gdi generic")
 _WAYS: Final = {
     arcade.key.W: (0, 1), arcade.key.UP: (0, 1), arcade.key.S: (0, -1), arcade.key.DOWN: (0, -1),
     arcade.key.A: (-1, 0), arcade.key.LEFT: (-1, 0),
     arcade.key.D: (1, 0), arcade.key.RIGHT: (1, 0),
 }  # fmt: skip
+
+
+def ground_options(context: arcade.ArcadeContext) -> dict[str, Any]:
+    """How the ground is drawn, which is most of all pixels; as `arcade.SpriteList.draw` takes it.
+
+    It hides what is below, so nothing is blended. Where software draws instead of a graphics card,
+    the nearest pixel of an image serves: four of them to mix is half of what a pixel costs there.
+    """
+    renderer = context.info.RENDERER.lower()
+    software = any(name in renderer for name in _SOFTWARE)
+    return {"blend_function": (context.ONE, context.ZERO), "pixelated": software}
 
 
 class Island(arcade.View):
@@ -78,10 +90,12 @@ class Island(arcade.View):
         self.moving = 0
         self.most_alive = 0
         self.fewest_alive = -1
+        self.gaps = 0
         self._held: set[int] = set()
         self._mouse = (0.0, 0.0)
         self._driven = False  # by the mouse
         self._zoom = ZOOM
+        self._ground = ground_options(self.window.ctx)
         self._palette: deque[str] = deque(_PALETTE)
         self._watcher = AssetWatcher(self.prefabs.pipeline, self._saved).start()
 
@@ -119,6 +133,7 @@ class Island(arcade.View):
         assert self.world is not None
         self.loads = self.world.statistics().loads
         self.fewest_alive = -1
+        self.gaps = 0
         self.prefabs.monitor.reset()
 
     def close(self) -> None:
@@ -161,6 +176,7 @@ class Island(arcade.View):
         else:
             self._drive(delta_time)
         self.world.update_player_position(self._place())
+        self.gaps += self.world.state_at(self._place()) is not arcade_prefabs.RegionState.ACTIVE
         self.moving = self.creatures.update(delta_time, self._place(), self._seen())
         self._collect()
         alive = len(self.prefabs.entities)
@@ -201,7 +217,9 @@ class Island(arcade.View):
         # Trees are above the player, the player is above all else.
         with self.camera.activate():
             there = [one for one in LAYERS if one in self.world.layers]
-            self.world.draw(*[one for one in there if one != "crowns"])
+            if "ground" in there:
+                self.world.draw("ground", **self._ground)
+            self.world.draw(*[one for one in there if one not in ("ground", "crowns")])
             self.actors.draw()
             if "crowns" in there:
                 self.world.draw("crowns")

@@ -25,7 +25,7 @@ from arcade_prefabs.spawning import texture_processor
 
 from .autopilot import Autopilot
 from .building import world_name
-from .island import AROUND, ZOOM
+from .island import AROUND, ZOOM, ground_options
 from .landscape import CELL, LAYERS, Landscape
 
 __all__ = ["fly_naively"]
@@ -51,6 +51,7 @@ class Naive(arcade.View):
         self.actors: arcade.SpriteList[Any] = arcade.SpriteList()
         self.actors.append(self.player)
         self.loads = 0
+        self._ground = ground_options(self.window.ctx)
         self.reach = max(AROUND, math.hypot(*self.window.size) / 2 / ZOOM)
 
     def on_update(self, delta_time: float) -> None:
@@ -94,9 +95,10 @@ class Naive(arcade.View):
             for layer in LAYERS:
                 if layer == "crowns":
                     self.actors.draw()
+                options = self._ground if layer == "ground" else {}
                 for lists in self._cells.values():
                     if layer in lists:
-                        lists[layer].draw()
+                        lists[layer].draw(**options)
 
 
 def write_cells(folder: Path, assets: Path, size: int) -> None:
@@ -127,14 +129,14 @@ def _look(prefab: Any, x: float = 0.0, y: float = 0.0) -> Any:
 
 def fly_naively(options: argparse.Namespace) -> int:
     """Fly, and write the report to ``naive.json``."""
-    from .flight import RATE, SIZE, WARM_UP_S, DemoWindow
+    from .flight import RATE, WARM_UP_S, DemoWindow
 
     cells = options.assets / ".arcade_prefabs" / "naive" / world_name(options.size)
     if not (cells / "looks.json").exists():
         print("writing the files of its cells, once", flush=True)
         write_cells(cells, options.assets, options.size)
     window = DemoWindow(
-        *SIZE, "naive loading", antialiasing=False, update_rate=RATE, draw_rate=RATE
+        *options.window, "naive loading", antialiasing=False, update_rate=RATE, draw_rate=RATE
     )
     monitor = arcade_prefabs.watch_frames(window)
     game = Naive(cells, options.size, options.speed)

@@ -20,6 +20,8 @@ def run(*arguments: str, display: str | None = None, **more: str) -> subprocess.
         name: value
         for name, value in os.environ.items()
         if name not in ("DISPLAY", "WAYLAND_DISPLAY", "ARCADE_HEADLESS")
+        # Tracing lines makes loader threads too slow for the flight.
+        and not name.startswith("COVERAGE_")
     }
     if display is not None:
         environment["DISPLAY"] = display
@@ -41,23 +43,22 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+SMALL = ["--size", "32", "--window", "640x360"]
+
+
 @pytest.mark.timeout(120)
 def test_without_a_display_it_says_so_flies_and_leaves_picture_and_report(
     assets: Path, tmp_path: Path
 ) -> None:
-    """The first start builds the island, the second does not; a rate that is held exits with 0.
-
-    The rate asked for is one that a machine busy with tests can hold; .ci/run asks for 60.
-    """
-    options = ["--size", "24", "--speed", "2400", "--assets", str(assets), "--out", str(tmp_path)]
-    first = run("--seconds", "14", "--assert-fps", "5", *options)
+    """The first start builds the island, the second does not; a rate that nothing holds is told."""
+    options = [*SMALL, "--assets", str(assets), "--out", str(tmp_path)]
+    first = run("--seconds", "3", *options)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "no display" in first.stdout
     assert "Building the island, once" in first.stdout
-    assert "held 5 FPS" in first.stdout
     report = json.loads((tmp_path / "demo_world.json").read_text())
-    assert report["facts"]["cells loaded"] >= 100
-    assert report["frames"] == len(report["intervals_ms"]) > 70
+    assert report["facts"]["cells loaded"] >= 5
+    assert report["frames"] == len(report["intervals_ms"]) > 20
     for name in ("demo_world.png", "demo_world.txt", "demo_world.trace.json"):
         assert (tmp_path / name).stat().st_size > 1_000
     # M3: a rate that nothing holds exits with 1; so does a run that says nothing.
@@ -66,6 +67,18 @@ def test_without_a_display_it_says_so_flies_and_leaves_picture_and_report(
     assert "Building" not in second.stdout
     assert "frames a second, not 500" in second.stderr
     assert "INVALID: only" in second.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_rate_that_is_held_exits_with_0(assets: Path, tmp_path: Path) -> None:
+    """M3: one that a machine busy with tests can hold; .ci/run asks each commit for 60."""
+    options = [*SMALL, "--assets", str(assets), "--out", str(tmp_path)]
+    done = run("--seconds", "24", "--assert-fps", "5", "--on-time", "90", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "held 5 FPS" in done.stdout
+    report = json.loads((tmp_path / "demo_world.json").read_text())
+    assert report["facts"]["cells loaded"] >= 100
 
 
 @pytest.mark.timeout(120)
@@ -96,7 +109,16 @@ def test_comparing_flies_the_same_way_twice(assets: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--seconds", "-1"], ["--size", "3"], ["--speed", "nan"], ["--assert-fps", "0"], ["--what"]],
+    [
+        ["--window", "9x9"],
+        ["--window", "wide"],
+        ["--on-time", "101"],
+        ["--seconds", "-1"],
+        ["--size", "3"],
+        ["--speed", "nan"],
+        ["--assert-fps", "0"],
+        ["--what"],
+    ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: list[str]) -> None:
     """With the usage, before anything is opened."""
