@@ -54,6 +54,7 @@ _FLORA: Final[dict[str, dict[str, int]]] = {
     },
     "water": {"creatures#fish": 3, "creatures#pink_fish": 2, "nature#pebble": 1},
 }  # fmt: skip
+_WAVY: Final = ("deep", "water", "snow")
 _RADIUS: Final = {"nature#boulder": 70, "nature#tree": 46, "nature#autumn_tree": 46}
 _HOUSES: Final = ("town#house", "town#blue_house", "town#old_house")
 _PATROLS: Final = ("town#patrol", "town#sand_patrol", "town#dark_patrol")
@@ -182,14 +183,15 @@ class Landscape:
         for y in range(row * TILES, (row + 1) * TILES):
             for x in range(column * TILES, (column + 1) * TILES):
                 name = self._ground(x, y)
-                # Flat art shows its grid where all tiles lie the same way.
+                # Flat art shows its grid where all tiles lie the same way; waves and drifts show
+                # it where they do not.
                 turn = 90.0 * random.Random(x + y * 7919).randrange(4)
-                plain = name in ("deep", "water") or "_" not in name or name.endswith("_b")
+                plain = "_" not in name or name.endswith("_b")
                 yield Thing(
                     f"ground#{name}",
                     (x + 0.5) * TILE,
                     (y + 0.5) * TILE,
-                    turn if plain and name not in ("deep", "water") else 0.0,
+                    turn if plain and not name.startswith(_WAVY) else 0.0,
                 )
 
     def corners_of(self, column: int, row: int) -> Iterator[Thing]:

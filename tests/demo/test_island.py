@@ -138,6 +138,19 @@ def test_the_autopilot_flies_and_any_way_key_ends_it(player: Player) -> None:
     assert not island.piloted
 
 
+def test_frames_without_ground_are_counted(player: Player) -> None:
+    """Which makes a flight invalid: a rate is easily held over nothing."""
+    island = player.island
+    player.frames(3)
+    assert island.gaps == 0
+    player.press(arcade.key.F4)  # nothing is loaded any more
+    island.player.position = (300, island.landscape.pixels - 300)
+    player.frames(5)
+    assert island.gaps == 5
+    island.begin()
+    assert island.gaps == 0
+
+
 def test_creatures_move_and_stay_where_they_belong(player: Player) -> None:
     """Fish in the water, patrols on the road; some hundred frames long."""
     island = player.island
