@@ -131,7 +131,7 @@ def fly(folder: Path, laps: int, warm_up: int) -> dict[str, Any]:
     os.environ["ARCADE_HEADLESS"] = "True"
     import arcade
 
-    from ._spawn_window import FRAME_S, SIZE
+    from ._spawn_window import SIZE
     from ._world_ways import CELL, Ours, write_world
 
     cells = 10
@@ -186,7 +186,6 @@ def fly(folder: Path, laps: int, warm_up: int) -> dict[str, Any]:
     more = grown(found)
     one.close()
     return {
-        "frame_s": FRAME_S,
         "loads": loads,
         "objects": growth([sum(lap.values()) for lap in found]),
         "things": {name: (last[name] - first[name]) / laps for name in last},

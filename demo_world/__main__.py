@@ -85,9 +85,8 @@ def _size(text: str) -> tuple[int, int]:
 
 def has_display() -> bool:
     """Whether a window can be shown."""
-    if not sys.platform.startswith("linux"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    # pyglet 2.1 knows X alone; Wayland has that, too.
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
 
 
 def _cannot_write(folder: Path) -> str:
@@ -104,8 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0; 1 if the rate was not held, or too little was loaded for the run to mean anything; 2 if
-        it could not run; 130 if Ctrl+C ended it.
+        0; 1 if the flight was left early, or if it was to hold a rate or to be compared, and did
+        not hold it, or saw too little to mean anything; 2 if it could not run; 130 if Ctrl+C
+        ended it.
     """
     options = parser().parse_args(arguments)
     if not (options.assets / "prefabs" / "demo").is_dir():

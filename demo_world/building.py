@@ -6,6 +6,7 @@ and prints a line for each step of its progress.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -87,7 +88,8 @@ class WorldBuild:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                self.progress = float(line)
+                with contextlib.suppress(ValueError):  # something else that a library says
+                    self.progress = float(line)
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None

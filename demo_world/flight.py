@@ -96,11 +96,9 @@ class _Run:
         self._options = options
         self.report: FrameReport | None = None
         self._wrong: list[str] = []
-        self._began = False
 
     def begin(self) -> None:
         """The world is there."""
-        self._began = True
         print("ready: F1 shows the keys" if not self._options.headless else "ready", flush=True)
         self._window.show_view(self._island)
         pyglet.clock.schedule_once(lambda _: self._island.begin(), WARM_UP_S)
@@ -144,9 +142,13 @@ class _Run:
 
     def finish(self) -> int:
         """Say how it was; the exit status."""
-        if not self._began:
-            return 2
         if self.report is None:
+            view = self._window.current_view
+            if isinstance(view, LoadingView) and view.failed:
+                return 2
+            if self._options.seconds:
+                print("left before the flight was over: nothing was measured", file=sys.stderr)
+                return 1
             return 0
         print(f"\n{self.report}")
         if self._options.compare:
@@ -174,7 +176,7 @@ class _Run:
 def _naive(options: argparse.Namespace) -> dict[str, Any] | None:
     """The same way flown with naive loading, in a process of its own."""
     file = (options.out / "naive.json").resolve()
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)  # that of an earlier flight
     command = [
         sys.executable, "-m", "demo_world", "--naive", "--autopilot",
         "--seconds", str(options.seconds), "--size", str(options.size),

@@ -22,11 +22,15 @@ class LoadingView(arcade.View):
     Args:
         island: The game, whose world is not open yet.
         then: What to do once it is ready.
+
+    Attributes:
+        failed: Whether the world could not be built, or not be opened.
     """
 
     def __init__(self, island: Island, then: Callable[[], object]) -> None:
         super().__init__()
         self.background_color = (30, 44, 60, 255)
+        self.failed = False
         self._island = island
         self._then = then
         self._build: WorldBuild | None = None
@@ -51,16 +55,24 @@ class LoadingView(arcade.View):
         if build is not None and build.done:
             self._build = None
             if build.error is not None:
-                print(f"the world cannot be built:\n{build.error}", file=sys.stderr)
-                self.window.close()
+                self._give_up(f"the world cannot be built:\n{build.error}")
                 return
             island.open()
         elif build is None and island.world is not None:
             if island.world.error is not None:
-                print(f"the world cannot be opened: {island.world.error}", file=sys.stderr)
-                self.window.close()
+                self._give_up(f"the world cannot be opened: {island.world.error}")
             elif island.ready:
                 self._then()
+
+    def _give_up(self, why: str) -> None:
+        print(why, file=sys.stderr)
+        self.failed = True
+        self.window.close()
+
+    def on_key_press(self, key: int, modifiers: int) -> None:  # noqa: ARG002 - Arcade's
+        """Leave with Esc, as from the game."""
+        if key == arcade.key.ESCAPE:
+            self.window.close()
 
     def on_hide_view(self) -> None:
         """Leave no process behind."""

@@ -8,9 +8,9 @@ kept. Nothing but the player moves: its frames have less to do, which is to its 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -142,13 +142,19 @@ def fly_naively(options: argparse.Namespace) -> int:
     game = Naive(cells, options.size, options.speed)
     window.show_view(game)
     loads = 0
+    flown = False
 
     def begin(_: float) -> None:
         nonlocal loads
         loads = game.loads
+        # As the demo does: what the collector would take is not what is compared.
+        gc.collect()
+        gc.freeze()
         monitor.reset()
 
     def end(_: float) -> None:
+        nonlocal flown
+        flown = True
         report: FrameReport = monitor.report()
         report.facts["cells loaded"] = game.loads - loads
         report.facts["resident, MiB"] = resident_bytes() / 2**20
@@ -158,6 +164,5 @@ def fly_naively(options: argparse.Namespace) -> int:
 
     pyglet.clock.schedule_once(begin, WARM_UP_S)
     pyglet.clock.schedule_once(end, WARM_UP_S + options.seconds)
-    began = time.perf_counter()
     pyglet.app.run(None)
-    return 0 if time.perf_counter() - began >= options.seconds else 1
+    return 0 if flown else 1

@@ -17,6 +17,8 @@ _EASE: Final = 0.1
 _SHARE: Final = 0.5
 STREAMING: Final = "streaming"
 """The kind of plugin work that is no job of the queue: worlds looking at where players are."""
+OWN_THREADS: Final = "arcade_prefabs"
+"""What names of the plugin's threads begin with."""
 
 
 class HitchCause(enum.Enum):
@@ -119,6 +121,9 @@ def blame(frame: Measured, usual: Usual) -> tuple[HitchCause, str, float]:
     the plugin's and the main thread did not compute meanwhile, somebody kept it from doing so: a
     thread that did compute, or a machine that had no processor for it. A part that waited while
     nobody computed has done so by itself: it slept, or read a file.
+
+    While the frame is shown, the plugin's own threads are meant to compute, and give the
+    interpreter back within a millisecond: there the driver is to blame, not they.
     """
     grown = [now - before for now, before in zip(frame.spent, usual.spent, strict=True)]
     phase = Phase(max(range(PHASES), key=grown.__getitem__))
@@ -137,12 +142,13 @@ def blame(frame: Measured, usual: Usual) -> tuple[HitchCause, str, float]:
     if idle >= _SHARE * late:
         if stolen >= _SHARE * late:
             return HitchCause.OUTSIDE, "the machine had no processor for the game", late
-        if now.thread - before[1] >= _SHARE * late:
+        own = phase is Phase.FLIP and (not now.name or now.name.startswith(OWN_THREADS))
+        if now.thread - before[1] >= _SHARE * late and not own:
             return HitchCause.THREAD, now.name, late
     if phase is Phase.WAIT:
         busy = now.main - before[0] >= _SHARE * late
         return HitchCause.OUTSIDE, "scheduled functions, or window events" if busy else "", late
     if phase is Phase.PLUGIN:
-        kind = max(frame.jobs, key=frame.jobs.__getitem__) if frame.jobs else STREAMING
+        kind = max(frame.jobs, key=frame.jobs.__getitem__) if frame.jobs else ""
         return HitchCause.PLUGIN, kind, late
     return _OF_PHASE[phase], "", late

@@ -71,7 +71,7 @@ class Frame(NamedTuple):
 
 
 class FrameRing:
-    """The last frames, in a fixed amount of memory: about 120 bytes each.
+    """The last frames, in a fixed amount of memory: 56 bytes each, and their jobs.
 
     Args:
         capacity: How many.

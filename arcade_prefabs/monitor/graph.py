@@ -96,8 +96,8 @@ class FrameGraph:
             f"ms: 50 % {found.interval.p50 * 1e3:.1f}, 99 % {found.interval.p99 * 1e3:.1f}, "
             f"longest {found.interval.longest * 1e3:.1f}",
         ]
-        hitches = monitor.hitches
-        lines.append(f"{len(hitches)} late, last {hitches[-1]}" if hitches else "none late")
+        late = sum(found.hitches.values())
+        lines.append(f"{late} late, last {monitor.hitches[-1]}" if late else "none late")
         return lines
 
     def draw(self) -> None:

@@ -43,7 +43,8 @@ class Computed(NamedTuple):
 class ProcessorTime:
     """Looks at the processor time of this process's Python threads, about 5 µs each time.
 
-    On Linux each thread is known. Elsewhere all but the main thread are one, OpenGL's included.
+    On Linux each thread is known, of the eight oldest. Elsewhere all but the main thread are one,
+    OpenGL's included.
 
     Main thread.
     """
@@ -53,6 +54,7 @@ class ProcessorTime:
         self._read: Callable[[int], float] | None = getattr(time, "clock_gettime", None)
         self._clocks: dict[threading.Thread, int] = {}
         self._seconds: dict[threading.Thread, float] = {}
+        self._crowded = False  # at the last look
         self._delay_file = -1
         try:
             if os.path.exists("/proc/self/schedstat"):  # noqa: PTH110 - before any path is made
@@ -83,7 +85,9 @@ class ProcessorTime:
             self._process = process
         else:
             seconds = self._seconds
-            crowded = threading.active_count() > _MOST_THREADS  # one may just have come into sight
+            # Then one that is not known may just have come into sight, and be an old one.
+            now_crowded = threading.active_count() > _MOST_THREADS
+            crowded, self._crowded = self._crowded or now_crowded, now_crowded
             for thread, clock in self._threads():
                 try:
                     now = self._read(clock)

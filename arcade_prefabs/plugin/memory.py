@@ -21,7 +21,8 @@ class MemoryReport(NamedTuple):
     """Bytes by kind, and how many there are of what.
 
     Attributes:
-        resident: Bytes of the whole process in memory; 0 where the system does not tell.
+        resident: Bytes of the whole process in memory; on macOS the most there ever were; 0 where
+            the system does not tell.
         data: Bytes of loaded prefabs, images and cells, in the loader's cache or held.
         sprites: Bytes of entities and their sprites, 2,600 each by measurement.
         atlas: Bytes of the texture atlas, on the graphics card.

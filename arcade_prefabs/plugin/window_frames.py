@@ -13,13 +13,13 @@ from ..errors import PluginError
 from ..monitor import FrameMonitor, Hitch, Phase
 from ..spawning.arcade_private import draw_rate, stop_frames
 from ..spawning.method_wrap import MethodWrap
+from ..spawning.window_events import register_events
 
 __all__ = ["WindowFrames", "monitor_for", "watch_frames"]
 
 _PHASES: Final = {"on_draw": Phase.DRAW, "on_refresh": Phase.DRAW}
 # Events that come in every frame of a loop which tells of them.
 _FRAME_EVENTS: Final = frozenset({"on_update", "on_fixed_update", "on_draw"})
-_NEVER_TIMED: Final = frozenset({"on_frame_hitch"})
 
 
 class WindowFrames:
@@ -27,7 +27,8 @@ class WindowFrames:
 
     Handlers would be lost where others swallow events, see `FrameHooks`; what the window itself
     calls is not. Where frames come without events, as in headless `arcade.run()`, what the game
-    does of them counts as update.
+    does of them counts as update; so does drawing in loops that call `dispatch_events`, where
+    events have waited in the window's queue (`Window.test` is one).
 
     Each frame that comes late is an event of the window, too: ``on_frame_hitch(hitch)``.
 
@@ -35,19 +36,25 @@ class WindowFrames:
         window: The window.
         monitor: Whom to tell.
 
+    Raises:
+        PluginError: The monitor is closed.
+
     Main thread.
     """
 
     def __init__(self, window: arcade.Window, monitor: FrameMonitor) -> None:
+        if monitor.closed:
+            raise PluginError("the monitor is closed: give a new one, it measures no more")
         self._window = window
         self._monitor = monitor
         self._told = False  # of this frame's beginning, by an event
         self._depth = 0
-        window.register_event_type("on_frame_hitch")
+        register_events(window, "on_frame_hitch")
         monitor.add_listener(self._late)
         monitor.at_close = self.detach
         self._wraps = [
             MethodWrap(window, "dispatch_event", self._event),
+            MethodWrap(window, "dispatch_events", self._waiting_events),
             MethodWrap(window, "flip", self._flip),
         ]
 
@@ -61,16 +68,29 @@ class WindowFrames:
             self._monitor.close()
 
     def _event(self, real: Callable[..., Any], kind: str, *args: Any, **kwargs: Any) -> Any:
-        if self._depth or kind in _NEVER_TIMED:  # by a handler: that one's phase goes on
+        if self._depth:  # by a handler: that one's phase goes on
             return real(kind, *args, **kwargs)
-        monitor = self._monitor
-        if kind in _FRAME_EVENTS and not self._told:
+        if kind in _FRAME_EVENTS:
+            self._begin()
+        return self._within(_PHASES.get(kind, Phase.UPDATE), real, kind, *args, **kwargs)
+
+    def _waiting_events(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._depth:
+            return real(*args, **kwargs)
+        self._begin()
+        return self._within(Phase.UPDATE, real, *args, **kwargs)
+
+    def _begin(self) -> None:
+        if not self._told:
             self._told = True
-            monitor.begin_frame()
+            self._monitor.begin_frame()
+
+    def _within(self, phase: Phase, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        monitor = self._monitor
         self._depth = 1
-        outer = monitor.enter(_PHASES.get(kind, Phase.UPDATE))
+        outer = monitor.enter(phase)
         try:
-            return real(kind, *args, **kwargs)
+            return real(*args, **kwargs)
         finally:
             self._depth = 0
             monitor.leave(outer)
@@ -106,7 +126,7 @@ def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> 
         monitor: Whom to tell; a new one for its rate if none is given.
 
     Raises:
-        PluginError: The window is closed.
+        PluginError: The window is closed, or the monitor is.
 
     Main thread.
     """

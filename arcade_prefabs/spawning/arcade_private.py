@@ -140,6 +140,16 @@ def draw_rate(window: arcade.Window) -> float:
     return float(seconds) if seconds > 0 else 1 / 60
 
 
+def set_rates(window: arcade.Window, update: float, draw: float) -> tuple[float, float]:
+    """Set the seconds between updates and between frames; gives those before. Main thread."""
+    before = float(getattr(window, "_update_rate", 1 / 60)), draw_rate(window)
+    # In this order Arcade never sees more frames than updates asked for, which it refuses.
+    window.set_update_rate(min(update, before[1]))
+    window.set_draw_rate(draw)
+    window.set_update_rate(update)
+    return before
+
+
 def stop_frames(window: arcade.Window) -> None:
     """Take the frames of a closed window from pyglet's clock. Main thread.
 

@@ -26,15 +26,20 @@ class MethodWrap:
         self._window = window
         self._name = name
         self._around: Callable[..., Any] | None = around
-        self._real: Callable[..., Any] = getattr(window, name)
         self._before: Any = vars(window).get(name)  # None: the method of the class
         setattr(window, name, self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call ours with the method, or the method itself once this was undone."""
+        real = self._before
+        if real is None:
+            # Looked up in each call: `arcade.enable_timings` puts another one into the class.
+            found = getattr(type(self._window), self._name)
+            bind = getattr(found, "__get__", None)
+            real = found if bind is None else bind(self._window)
         if self._around is None:
-            return self._real(*args, **kwargs)
-        return self._around(self._real, *args, **kwargs)
+            return real(*args, **kwargs)
+        return self._around(real, *args, **kwargs)
 
     def undo(self) -> None:
         """Take it away; where somebody wrapped it in turn, it stays and only passes on."""

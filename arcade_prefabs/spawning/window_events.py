@@ -10,7 +10,7 @@ from pyglet.event import EventDispatcher
 
 from ..loading import LoadEvent
 
-__all__ = ["WindowEvents"]
+__all__ = ["WindowEvents", "register_events"]
 
 _NAMES: Final = {
     "ready": "on_prefab_ready",
@@ -38,8 +38,7 @@ class WindowEvents:
         # Not the window's own: outside of `pyglet.app.run` that puts events into a queue, which
         # headless `arcade.run` never empties.
         self._dispatch: Callable[..., object] = partial(EventDispatcher.dispatch_event, window)
-        for name in sorted(set(_NAMES.values())):
-            window.register_event_type(name)
+        register_events(window, *sorted(set(_NAMES.values())))
 
     def heard(self, event: LoadEvent) -> None:
         """The loader told of something."""
@@ -53,6 +52,14 @@ class WindowEvents:
     def spawn_failed(self, identifier: str, error: Exception) -> None:
         """Something that is loaded cannot be spawned."""
         self._dispatch("on_prefab_failed", identifier, error)
+
+
+def register_events(window: Any, *names: str) -> None:
+    """Let a window know of kinds of events; twice is fine. Main thread."""
+    for name in names:
+        # pyglet keeps them in a list of the class, and would have them there once for each window.
+        if name not in window.event_types:
+            window.register_event_type(name)
 
 
 def _is_prefab(identifier: str) -> bool:

@@ -54,7 +54,9 @@ class ThreadWriter:
         self._queue.put(work)
         if self._thread is None:
             # It ends with the process even if the disk never answers.
-            self._thread = threading.Thread(target=self._run, name="prefabs-saves", daemon=True)
+            self._thread = threading.Thread(
+                target=self._run, name="arcade_prefabs saves", daemon=True
+            )
             self._thread.start()
 
     def _run(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import arcade
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..monitor import FrameMonitor
 
 __all__ = ["assert_fps", "play_window"]
+
+_ENOUGH: Final = 0.9  # of the time that was to be measured; the last frame may be a long one
 
 
 def play_window(
@@ -35,12 +37,18 @@ def play_window(
 
     Raises:
         ValueError: The rate is not above 0.
+        PluginError: The window is closed.
 
     Main thread.
     """
     import pyglet
     from pyglet.window import Window
 
+    from ..errors import PluginError
+    from ..spawning.arcade_private import set_rates, stop_frames
+
+    if window not in pyglet.app.windows:
+        raise PluginError("the window is closed: play it while it is open")
     step = 1 / 62 if rate is None else rate
     if not (step > 0 and math.isfinite(step)):
         raise ValueError(f"the time from one frame to the next must be above 0, not {step}")
@@ -50,12 +58,12 @@ def play_window(
     def shown(_: float) -> None:
         nonlocal frames
         frames += 1
-        if time.perf_counter() >= end or (until is not None and until()):
+        over = time.perf_counter() >= end or window not in pyglet.app.windows
+        if over or (until is not None and until()):
             pyglet.app.exit()
 
-    rates, queue = (window._update_rate, window._draw_rate), Window._enable_event_queue
-    window.set_update_rate(step)  # or it would be updated more often than drawn
-    window.set_draw_rate(step)
+    queue = Window._enable_event_queue
+    rates = set_rates(window, step, step)  # or it would be updated more often than drawn
     pyglet.clock.schedule_interval(shown, step)
     try:
         pyglet.app.run(None)  # what `arcade.run` does; without a screen that one never comes back
@@ -63,10 +71,10 @@ def play_window(
         pyglet.clock.unschedule(shown)
         # The loop has switched it off for good; without a loop, events are to wait in it again.
         Window._enable_event_queue = queue
-        if window in pyglet.app.windows:  # it may have been closed
-            window.set_update_rate(min(rates))
-            window.set_draw_rate(rates[1])
-            window.set_update_rate(rates[0])
+        if window in pyglet.app.windows:
+            set_rates(window, *rates)
+        else:  # the game has closed it
+            stop_frames(window)
     return frames
 
 
@@ -99,23 +107,40 @@ def assert_fps(
         The monitor, to be asked more.
 
     Raises:
-        FrameRateError: It does not; says what was wrong, and what was to blame.
+        FrameRateError: It does not, or it ended before it was measured for long enough; says what
+            was wrong, and what was to blame.
         ValueError: That is no frame rate, or no part of frames.
+        PluginError: The window is closed.
 
     Main thread.
     """
+    from ..errors import FrameRateError
+    from ..monitor import FrameMonitor
     from ..plugin.prefab_plugin import ATTRIBUTE
     from ..plugin.window_frames import watch_frames
 
     plugin = getattr(window, ATTRIBUTE, None)
-    monitor: FrameMonitor = watch_frames(window) if plugin is None else plugin.monitor
+    wanted = FrameMonitor(fps)  # refuses what is no rate
+    monitor = wanted if plugin is None else plugin.monitor
+    usual = monitor.fps, monitor.hitch_s
     try:
-        rate = 1 / (fps * 1.03) if fps else 0.0
+        if plugin is None:
+            watch_frames(window, wanted)
+        # Frames are judged by the rate that is asked for, not by the one the game runs at.
+        monitor.fps, monitor.hitch_s = wanted.fps, wanted.hitch_s
+        rate = 1 / (fps * 1.03)
         play_window(window, seconds=warm_up_s, rate=rate)
         monitor.reset()
         play_window(window, seconds=seconds, rate=rate)
+        measured = monitor.summary().seconds
+        if measured < _ENOUGH * seconds:
+            raise FrameRateError(
+                f"the game was played for {measured:.2f} s only, not {seconds:g}: it has closed "
+                "its window, or ended the loop"
+            )
         monitor.assert_fps(fps, on_time=on_time, longest_s=longest_s)
     finally:
-        if plugin is None:
-            monitor.close()
+        wanted.close()
+        if plugin is not None:
+            monitor.fps, monitor.hitch_s = usual
     return monitor

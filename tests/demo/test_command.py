@@ -19,7 +19,7 @@ def run(*arguments: str, display: str | None = None, **more: str) -> subprocess.
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("DISPLAY", "WAYLAND_DISPLAY", "ARCADE_HEADLESS")
+        if name not in ("DISPLAY", "ARCADE_HEADLESS")
         # Tracing lines makes loader threads too slow for the flight.
         and not name.startswith("COVERAGE_")
     }

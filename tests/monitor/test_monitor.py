@@ -7,6 +7,8 @@ import itertools
 import json
 import math
 import statistics
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from arcade_prefabs import FrameMonitor, FrameRateError, HitchCause
 from arcade_prefabs.monitor import Phase
 from arcade_prefabs.monitor.frames import FrameRing
-from arcade_prefabs.monitor.processor_time import Computed
+from arcade_prefabs.monitor.processor_time import Computed, ProcessorTime
 from arcade_prefabs.monitor.summary import percentile
 from arcade_prefabs.testing import VirtualClock
 
@@ -161,6 +163,110 @@ def test_a_thread_that_computed_while_the_main_thread_could_not_is_to_blame(game
     game.frame({Phase.WAIT: 0.04}, waiting=Computed(0.0, 0.04, "pathfinder", 0.0))
     hitch = game.monitor.hitches[-1]
     assert (hitch.cause, hitch.detail) == (HitchCause.THREAD, "pathfinder")
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("arcade_prefabs loader 0", HitchCause.FLIP),
+        ("", HitchCause.FLIP),
+        ("pathfinder", HitchCause.THREAD),
+    ],
+)
+def test_a_slow_flip_is_not_the_fault_of_threads_that_work_in_it_by_design(
+    game: Game, name: str, cause: HitchCause
+) -> None:
+    """Loader threads wait for it to begin, and give the interpreter back in a millisecond."""
+    game.frames(20)
+    game.frame({Phase.FLIP: 0.04}, working=Computed(0.009, 0.03, name, 0.0))
+    assert game.monitor.hitches[-1].cause is cause
+
+
+def test_what_listeners_take_is_the_game_s(game: Game) -> None:
+    """They run between two frames, where nobody would look for it."""
+    game.frames(20)
+    game.monitor.add_listener(lambda _: game.clock.advance(0.03))
+    game.frame({Phase.DRAW: 0.04})
+    game.frame()
+    one, two = game.monitor.hitches
+    assert (one.cause, two.cause) == (HitchCause.DRAW, HitchCause.UPDATE)
+    assert game.monitor.frames()[-1].update == pytest.approx(0.033)
+
+
+def test_jobs_of_several_ticks_of_a_frame_add_up(game: Game) -> None:
+    """And a long step outside of all jobs is not called by the name of one."""
+    game.frames(5)
+    game.monitor.note_jobs({"call": 0.05, "spawn": 0.001})  # the first tick of the next frame
+    game.frame({Phase.PLUGIN: 0.05}, jobs={"spawn": 0.002})
+    assert game.monitor.hitches[-1].detail == "call"
+    assert game.monitor.frames()[-1].jobs == {"call": 0.05, "spawn": pytest.approx(0.003)}
+
+
+def test_no_moment_is_counted_twice_where_a_collection_lets_the_game_go_on(game: Game) -> None:
+    """In another thread, with a finalizer that waits: frames go on while it lasts."""
+    game.frames(5)
+    callback = gc.callbacks[-1]
+    callback("start", {"generation": 2})
+    game.frames(6)
+    callback("stop", {"generation": 2})
+    game.frames(3)
+    frames = game.monitor.frames()
+    assert sum(one.interval for one in frames) == pytest.approx(14 * FRAME_S)
+    assert not game.monitor.hitches
+
+
+def test_a_report_tells_of_the_frames_that_are_remembered_only() -> None:
+    """Five minutes later nobody asks for hitches whose frames are gone."""
+    game = Game(capacity=20)
+    game.frames(3)
+    game.frame({Phase.DRAW: 0.04})
+    game.frames(30)
+    assert len(game.monitor.hitches) == 1
+    report = game.monitor.report()
+    assert not report.hitches
+    assert "no frame late" in report.text()
+    game.monitor.close()
+
+
+def test_a_monitor_is_closed_at_the_end_of_a_with() -> None:
+    """And watches the collector no more."""
+    callbacks = len(gc.callbacks)
+    with FrameMonitor() as monitor:
+        assert len(gc.callbacks) == callbacks + 1
+    assert monitor.closed
+    assert len(gc.callbacks) == callbacks
+
+
+def test_a_thread_that_comes_into_sight_late_is_not_told_of_its_whole_life() -> None:
+    """Of more than eight the oldest are looked at; when they end, others take their places."""
+    told, over = threading.Event(), threading.Event()
+    early = [threading.Thread(target=told.wait, args=(20,)) for _ in range(9)]
+    computed = threading.Event()
+
+    def work() -> None:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        computed.set()
+        over.wait(20)
+
+    late = threading.Thread(target=work, name="late")
+    for one in [*early, late]:
+        one.start()
+    looks = ProcessorTime()
+    try:
+        assert computed.wait(20)
+        looks.look()
+        told.set()
+        for one in early:
+            one.join(20)
+        assert looks.look().thread < 0.02
+        assert looks.look().thread < 0.02
+    finally:
+        told.set()
+        over.set()
+        late.join(20)
+        looks.close()
 
 
 def test_the_garbage_collector_is_to_blame_wherever_it_came(game: Game) -> None:
