@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 TILE: Final = 128
 TILES: Final = 8  # of a cell, each way
 CELL: Final = TILE * TILES
-LAYERS: Final = ("ground", "litter", "things", "actors", "crowns")
+LAYERS: Final = ("ground", "things", "actors", "crowns")
 THINGS: Final = 40  # that are tried to be placed in a cell
 _ROADS: Final = 64  # tiles from one road to the next
 _TOWN: Final = 11  # tiles from its middle to its border
