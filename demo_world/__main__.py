@@ -100,7 +100,7 @@ def _cannot_write(folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line, until Ctrl+C.
 
     Returns:
         0; 1 if the flight was left early, or if it was to hold a rate or to be compared, and did
@@ -108,9 +108,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ended it.
     """
     options = parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130  # as shells say it of what Ctrl+C ended
+
+
+def _run(options: argparse.Namespace) -> int:
     if not (options.assets / "prefabs" / "demo").is_dir():
         print(f"{options.assets} has no prefabs/demo: run it from the checkout", file=sys.stderr)
         return 2
+    options.assets = options.assets.resolve()
     options.headless = options.headless or not has_display()
     if options.headless:
         os.environ["ARCADE_HEADLESS"] = "True"  # before Arcade is imported
@@ -139,11 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from .flight import fly
 
-    try:
-        return fly(options)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130  # as shells say it of what Ctrl+C ended
+    return fly(options)
 
 
 if __name__ == "__main__":

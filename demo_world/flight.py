@@ -13,7 +13,7 @@ import arcade
 import pyglet
 from pyglet import gl
 
-from arcade_prefabs import FrameRateError, FrameReport
+from arcade_prefabs import ArcadePrefabsError, FrameRateError, FrameReport
 
 from .island import Island
 from .loading_view import LoadingView
@@ -74,7 +74,13 @@ def fly(options: argparse.Namespace) -> int:
         return 2
     if not options.headless:
         window.set_minimum_size(640, 360)
-    island = Island(options.assets, options.size, autopilot=options.autopilot, speed=options.speed)
+    try:
+        island = Island(
+            options.assets, options.size, autopilot=options.autopilot, speed=options.speed
+        )
+    except ArcadePrefabsError as error:
+        print(error, file=sys.stderr)
+        return 2
     run = _Run(window, island, options)
     try:
         window.show_view(LoadingView(island, run.begin))
@@ -133,10 +139,12 @@ class _Run:
             if late:
                 self._wrong.append(f"{late} frames over 33 ms by the plugin")
         if options.headless:
-            written = island.write(options.out)
-            self.report.write(options.out / "demo_world.txt")
-            self.report.write(options.out / "demo_world.json")
-            print(f"written: {written}")
+            try:
+                written = island.write(options.out, self.report)
+            except OSError as error:
+                self._wrong.append(f"the report is not written: {error}")
+            else:
+                print(f"written: {written}")
         self._window.close()
         pyglet.app.exit()
 

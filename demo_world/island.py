@@ -10,6 +10,7 @@ from typing import Any, Final
 import arcade
 
 import arcade_prefabs
+from arcade_prefabs import FrameReport
 from arcade_prefabs.loading import GarbageManners
 from arcade_prefabs.pipeline import AssetWatcher
 from arcade_prefabs.pipeline.watch import Reload
@@ -45,6 +46,12 @@ def ground_options(context: arcade.ArcadeContext) -> dict[str, Any]:
     renderer = context.info.RENDERER.lower()
     software = any(name in renderer for name in _SOFTWARE)
     return {"blend_function": (context.ONE, context.ZERO), "pixelated": software}
+
+
+def _short(identifier: str) -> str:
+    """A prefab's id as one writes it: ``demo/town#house``."""
+    path, mark, label = identifier.removeprefix("prefabs/").partition("#")
+    return path.removesuffix(".ron") + mark + label
 
 
 class Island(arcade.View):
@@ -97,6 +104,7 @@ class Island(arcade.View):
         self._zoom = ZOOM
         self._ground = ground_options(self.window.ctx)
         self._palette: deque[str] = deque(_PALETTE)
+        self._known = self._names()
         self._watcher = AssetWatcher(self.prefabs.pipeline, self._saved).start()
 
     # ------------------------------------------------------------------------------------ opening
@@ -136,29 +144,40 @@ class Island(arcade.View):
         self.gaps = 0
         self.prefabs.monitor.reset()
 
+    def on_show_view(self) -> None:
+        """Fit the window, which may have another size by now."""
+        self.camera.match_window()
+        self._see()
+
     def close(self) -> None:
         """End it: threads, the world, the watcher. Twice is fine."""
         self._watcher.stop()
         self.prefabs.detach()
 
+    def _names(self) -> set[str]:
+        """All prefabs that can be placed."""
+        return {_short(one) for one in self.prefabs.pipeline.ids("prefab")}
+
     def _saved(self, reload: Reload) -> None:
         """Files were saved. Called by the watcher's thread."""
         self.prefabs.loader.apply(reload)
-        self.prefabs.call(lambda: self._noted(reload))
+        names = self._names()
+        new, gone = sorted(names - self._known), sorted(self._known - names)
+        self._known = names
+        changed = sorted({_short(one) for one in reload.ids} & names - set(new))
+        self.prefabs.call(lambda: self._noted(reload, new, gone, changed))
 
-    def _noted(self, reload: Reload) -> None:
-        for error in reload.errors:
-            self.hud.say(str(error))
-        known = set(self._palette)
-        for identifier in reload.ids:
-            if not identifier.startswith("prefabs/"):
-                continue
-            name = identifier.removeprefix("prefabs/").replace(".ron", "", 1)
-            if name not in known:
-                self._palette.appendleft(name)
-                self.hud.say(f"{name} is new: E places it")
-            else:
-                self.hud.say(f"{name} is up to date")
+    def _noted(self, reload: Reload, new: list[str], gone: list[str], changed: list[str]) -> None:
+        for name in gone:
+            if name in self._palette and len(self._palette) > 1:
+                self._palette.remove(name)
+        self._palette.extendleft(reversed(new))
+        for names, what in ((changed, "up to date"), (gone, "gone"), (new, "new: E places it")):
+            if names:
+                more = f" and {len(names) - 1} more are" if len(names) > 1 else " is"
+                self.hud.say(f"{names[0]}{more} {what}")
+        if reload.errors:
+            self.hud.say(str(reload.errors[0]))
 
     # -------------------------------------------------------------------------------------- frames
 
@@ -216,10 +235,12 @@ class Island(arcade.View):
         self.camera.position = self._place()
         # Trees are above the player, the player is above all else.
         with self.camera.activate():
-            there = [one for one in LAYERS if one in self.world.layers]
+            there = self.world.layers  # prefabs that were dropped in may have brought others
             if "ground" in there:
                 self.world.draw("ground", **self._ground)
-            self.world.draw(*[one for one in there if one not in ("ground", "crowns")])
+            between = [one for one in there if one not in ("ground", "crowns")]
+            if between:
+                self.world.draw(*between)
             self.actors.draw()
             if "crowns" in there:
                 self.world.draw("crowns")
@@ -270,14 +291,22 @@ class Island(arcade.View):
                 self.hud.say(f"written: {self.write(Path.cwd())}")
             except OSError as error:
                 self.hud.say(f"not written: {error}")
+        elif key == arcade.key.F4 and self.world is not None:
+            # Whether the overlay's own handler of the key comes before or after this is chance.
+            self.prefabs.call(self._say_frozen)
         elif key == arcade.key.ESCAPE:
             self.window.close()
+
+    def _say_frozen(self) -> None:
+        if self.world is not None:
+            self.hud.say("streaming is frozen" if self.world.frozen else "streaming goes on")
 
     def _put(self) -> None:
         if self.world is not None and self.world.is_open:
             at = self.camera.unproject(self._mouse)
             try:
                 self.world.add(self._palette[0], (at[0], at[1]))
+                self.hud.say(f"{self._palette[0]} is placed")
             except arcade_prefabs.ArcadePrefabsError as error:
                 self.hud.say(str(error))
 
@@ -322,12 +351,12 @@ class Island(arcade.View):
 
     # -------------------------------------------------------------------------------------- report
 
-    def write(self, folder: Path) -> str:
-        """Write a screenshot and the report into a folder; gives their names."""
+    def write(self, folder: Path, report: FrameReport | None = None) -> str:
+        """Write a screenshot and a report, today's if none is given; gives their names."""
         folder.mkdir(parents=True, exist_ok=True)
         self.on_draw()
         arcade.get_image().convert("RGB").save(folder / "demo_world.png")
-        report = self.prefabs.frame_report()
+        report = report or self.prefabs.frame_report()
         for name in ("demo_world.txt", "demo_world.json", "demo_world.trace.json"):
             report.write(folder / name)
         return f"demo_world.png, .txt, .json and .trace.json in {folder}"

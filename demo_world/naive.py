@@ -113,7 +113,9 @@ def write_cells(folder: Path, assets: Path, size: int) -> None:
             (folder / f"{column}_{row}.json").write_text(json.dumps(cell), encoding="utf-8")
     with AssetPipeline(assets, processors=[texture_processor()]) as pipeline:
         looks = {name: list(_look(pipeline.get_prefab(f"demo/{name}"))) for name in names}
-    (folder / "looks.json").write_text(json.dumps(looks), encoding="utf-8")
+    # Last, and at once: where it is, all the others are.
+    (folder / "looks.part").write_text(json.dumps(looks), encoding="utf-8")
+    (folder / "looks.part").replace(folder / "looks.json")
 
 
 def _look(prefab: Any, x: float = 0.0, y: float = 0.0) -> Any:
@@ -131,7 +133,7 @@ def fly_naively(options: argparse.Namespace) -> int:
     """Fly, and write the report to ``naive.json``."""
     from .flight import RATE, WARM_UP_S, DemoWindow
 
-    cells = options.assets / ".arcade_prefabs" / "naive" / world_name(options.size)
+    cells = options.out / "naive_cells" / world_name(options.size)
     if not (cells / "looks.json").exists():
         print("writing the files of its cells, once", flush=True)
         write_cells(cells, options.assets, options.size)

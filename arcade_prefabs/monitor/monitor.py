@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import FrameRateError
-from .causes import Hitch, Measured, Usual, blame
+from .causes import Hitch, HitchCause, Measured, Usual, blame
 from .frames import NO_JOBS, PHASES, Frame, FrameRing, JobSeconds, Phase
 from .processor_time import Computed, ProcessorTime
 from .report import FrameReport
@@ -23,7 +23,7 @@ _log = logging.getLogger("arcade_prefabs")
 
 # Of the time between two frames: what takes longer was seen as a jerk.
 _HITCH: Final = 1.5
-_REMEMBERED: Final = 1000  # hitches, and pauses of the collector
+_REMEMBERED: Final = 1000  # pauses of the collector
 _FEWEST: Final = 10  # frames that say anything about a rate
 _NOTHING: Final = Computed(0.0, 0.0, "", 0.0)
 
@@ -36,6 +36,7 @@ class _Ended(NamedTuple):
     jobs: JobSeconds
     oldest: int
     working: Computed
+    told_s: float  # of it, that listeners took
 
 
 class GarbagePause(NamedTuple):
@@ -44,6 +45,14 @@ class GarbagePause(NamedTuple):
     at: float
     seconds: float
     generation: int
+
+
+def check_parts(on_time: float, longest_s: float | None) -> None:
+    """Refuse what cannot be asserted of frames."""
+    if not 0 <= on_time <= 1:
+        raise ValueError(f"on_time is a part of all frames, 0 to 1, not {on_time}")
+    if longest_s is not None and not longest_s > 0:
+        raise ValueError(f"longest_s is a time above 0, not {longest_s}")
 
 
 def _check_rate(fps: float) -> None:
@@ -92,11 +101,9 @@ class FrameMonitor:
         clock: Callable[[], float] = time.perf_counter,
         processor_time: Callable[[], Computed] | None = None,
     ) -> None:
-        _check_rate(fps)
-        if capacity < 1:
+        if not isinstance(capacity, int) or capacity < 1:
             raise ValueError(f"at least one frame is to be remembered, not {capacity}")
-        self.fps = fps
-        self.hitch_s = _HITCH / fps
+        self.expect(fps)
         self._clock = clock
         self._own: ProcessorTime | None = None
         if processor_time is None:
@@ -105,7 +112,7 @@ class FrameMonitor:
         self._look = processor_time
         self._ring = FrameRing(capacity)
         self._usual = Usual()
-        self._hitches: deque[Hitch] = deque(maxlen=_REMEMBERED)
+        self._hitches: deque[Hitch] = deque(maxlen=capacity)
         self._pauses: deque[GarbagePause] = deque(maxlen=_REMEMBERED)
         self._listeners: list[Callable[[Hitch], object]] = []
         # Only the collector's callback adds to the total, whichever thread it runs in; only the
@@ -127,6 +134,7 @@ class FrameMonitor:
         self._since = self._clock()
         self._spent = [0.0] * PHASES
         self._jobs: JobSeconds = NO_JOBS
+        self._told_s = 0.0
         self._begun = False  # a frame, whose beginning was seen
         self._ended: _Ended | None = None  # the frame that was shown, and waits for the next one
 
@@ -189,7 +197,8 @@ class FrameMonitor:
         working = self._look()
         begun, self._begun = self._begun, False
         # Of the first one nobody knows when it began; the next one may begin right now.
-        self._ended = _Ended(now, spent if begun else [], jobs, oldest, working)
+        told_s, self._told_s = self._told_s, 0.0
+        self._ended = _Ended(now, spent if begun else [], jobs, oldest, working, told_s)
 
     def _finish(self, now: float, ended: _Ended, waiting: Computed) -> None:
         spent = ended.spent
@@ -200,8 +209,14 @@ class FrameMonitor:
             self._usual.learn(frame)
             return
         cause, detail, seconds = blame(frame, self._usual)
+        by_listeners = interval - ended.told_s <= self.hitch_s
+        if by_listeners:
+            cause, detail = HitchCause.UPDATE, "told of a late frame"
         hitch = Hitch(self._ring.count - 1, now, interval, cause, detail, seconds)
         self._hitches.append(hitch)
+        if by_listeners:  # to tell them of what they did themselves would go on for ever
+            return
+        began = self._clock()
         outer = self.enter(Phase.UPDATE)  # of the next frame: what listeners do is the game's
         for listener in tuple(self._listeners):
             try:
@@ -209,6 +224,7 @@ class FrameMonitor:
             except Exception:
                 _log.exception("a listener of the frame monitor failed")
         self.leave(outer)
+        self._told_s += self._clock() - began
 
     def _account(self, now: float) -> None:
         """The time since the last call was spent in the present phase, but for the collector."""
@@ -237,7 +253,10 @@ class FrameMonitor:
     # ------------------------------------------------------------------------------------ asking
 
     def add_listener(self, listener: Callable[[Hitch], object]) -> None:
-        """Call something with every `Hitch`, right after the frame that came late."""
+        """Call something with every `Hitch`, right after the frame that came late.
+
+        What it takes is the game's update. A frame that comes late by it alone is not told.
+        """
         self._listeners.append(listener)
 
     def remove_listener(self, listener: Callable[[Hitch], object]) -> None:
@@ -254,13 +273,14 @@ class FrameMonitor:
 
     @property
     def hitches(self) -> tuple[Hitch, ...]:
-        """The frames that came late, the oldest first; the last 1,000."""
+        """The frames that came late, the oldest first; as many as frames are remembered."""
         return tuple(self._hitches)
 
     @property
     def pauses(self) -> tuple[GarbagePause, ...]:
         """The collector's pauses, the oldest first; the last 1,000."""
-        return tuple(self._pauses)
+        # A copy first: making the tuple may start the collector, whose callback adds to the queue.
+        return tuple(self._pauses.copy())
 
     def reset(self) -> None:
         """Forget everything: measuring begins with the next frame, as after a loading screen."""
@@ -269,6 +289,16 @@ class FrameMonitor:
         self._pauses.clear()
         self._usual = Usual()
         self._begin_anew()
+
+    def expect(self, fps: float) -> None:
+        """Judge frames by another rate from now on; a window's own monitor follows its rate.
+
+        Raises:
+            ValueError: That is no rate.
+        """
+        _check_rate(fps)
+        self.fps = fps
+        self.hitch_s = _HITCH / fps
 
     def summary(self) -> FrameSummary:
         """What the remembered frames were like."""
@@ -282,7 +312,7 @@ class FrameMonitor:
         frames = self.frames()
         first, begun = (frames[0].number, frames[0].at - frames[0].interval) if frames else (0, 0.0)
         hitches = [one for one in self._hitches if one.number >= first]
-        pauses = [one for one in self._pauses if one.at >= begun]
+        pauses = [one for one in self.pauses if one.at >= begun]
         return FrameReport(summarize(frames, hitches, fps), frames, hitches, pauses)
 
     def assert_fps(
@@ -302,8 +332,7 @@ class FrameMonitor:
         """
         wanted = self.fps if fps is None else fps
         _check_rate(wanted)
-        if not 0 <= on_time <= 1:
-            raise ValueError(f"on_time is a part of all frames, 0 to 1, not {on_time}")
+        check_parts(on_time, longest_s)
         report = self._report(wanted)
         found = report.summary
         wrong = []

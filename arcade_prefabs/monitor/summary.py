@@ -14,6 +14,7 @@ __all__ = ["FrameSummary", "PhaseSummary", "percentile", "summarize"]
 
 # 16.7 ms is on time at 60 frames a second, which are 16.667: clocks are no finer.
 _LEEWAY: Final = 1.002
+_FASTER: Final = 1.08  # what a game has to ask for, to get what it wants
 
 
 class PhaseSummary(NamedTuple):
@@ -81,6 +82,10 @@ class FrameSummary(NamedTuple):
             _line("work", self.work),
         ]
         found += [_line(f"  {phase.name.lower()}", one) for phase, one in self.phases.items()]
+        limit = 1 / self.wanted_fps
+        if _LEEWAY * limit < self.interval.p50 < 1.03 * limit and self.work.p95 < limit:
+            found += ["", "the game is quick enough, but timers are late: ask for some frames more"]
+            found[-1] += f", set_update_rate(1 / {self.wanted_fps * _FASTER:.0f}) and set_draw_rate"
         if self.jobs:
             ordered = sorted(self.jobs.items(), key=lambda item: -item[1][0])
             found += ["", "plugin work, ms a frame and the longest:"]

@@ -64,7 +64,7 @@ def open_source(assets: Path, handles: Folders) -> Source:
             "this is neither a folder, nor a zip archive, nor a release file", path=str(assets)
         )
     else:
-        raise MissingAssetError("there is no such assets folder", path=str(assets))
+        raise MissingAssetError("there is no such assets folder", path=str(Path(assets).absolute()))
     # A game's own folders come first, as in Arcade those that were added last.
     known: dict[str, list[str | os.PathLike[str]]] = {
         name: list(folders) for name, folders in arcade_handles().items()

@@ -28,7 +28,7 @@ from ..streaming.contents import CellSource
 from ..streaming.creating import make_world
 from ..streaming.manager import StreamingManager
 from .memory import MemoryReport, report_memory
-from .window_frames import WindowFrames, monitor_for
+from .window_frames import WindowFrames, wanted_rate
 
 __all__ = ["ATTRIBUTE", "PrefabPlugin"]
 
@@ -93,8 +93,10 @@ class PrefabPlugin:
         )
         undo.callback(self._hooks.detach)
         # Outermost, so that it sees all that the others do.
-        self.monitor = monitor_for(window) if monitor is None else monitor
-        undo.callback(WindowFrames(window, self.monitor).detach)
+        self.monitor = FrameMonitor(wanted_rate(window)) if monitor is None else monitor
+        frames = WindowFrames(window, self.monitor, follow_rate=monitor is None)
+        undo.callback(frames.detach)
+        self._last_facts: dict[str, float] | None = None
         self.frame_graph = FrameGraph(self.monitor, window)
         undo.callback(self.frame_graph.unbind)
 
@@ -302,9 +304,10 @@ class PrefabPlugin:
         return report_memory(self)
 
     def frame_report(self) -> FrameReport:
-        """What the monitor has measured, with `memory` beside it."""
+        """What the monitor has measured, with `memory` beside it; once closed, that of the end."""
+        self._guard.check("PrefabPlugin.frame_report")
         found = self.monitor.report()
-        found.facts |= self.memory().facts()
+        found.facts |= report_memory(self).facts() if self._last_facts is None else self._last_facts
         return found
 
     # ------------------------------------------------------------------------------------- frames
@@ -384,6 +387,7 @@ class PrefabPlugin:
             return
         for world in self.worlds:
             world.close()
+        self._last_facts = report_memory(self).facts()
         self._closed = True
         delattr(self.window, ATTRIBUTE)
         self._undo.close()

@@ -15,7 +15,7 @@ from ..spawning.arcade_private import draw_rate, stop_frames
 from ..spawning.method_wrap import MethodWrap
 from ..spawning.window_events import register_events
 
-__all__ = ["WindowFrames", "monitor_for", "watch_frames"]
+__all__ = ["WindowFrames", "wanted_rate", "watch_frames"]
 
 _PHASES: Final = {"on_draw": Phase.DRAW, "on_refresh": Phase.DRAW}
 # Events that come in every frame of a loop which tells of them.
@@ -35,16 +35,21 @@ class WindowFrames:
     Args:
         window: The window.
         monitor: Whom to tell.
+        follow_rate: Whether the monitor asks of the game what the game asks of the window.
 
     Raises:
-        PluginError: The monitor is closed.
+        PluginError: The monitor is closed, or watches a window already.
 
     Main thread.
     """
 
-    def __init__(self, window: arcade.Window, monitor: FrameMonitor) -> None:
+    def __init__(
+        self, window: arcade.Window, monitor: FrameMonitor, *, follow_rate: bool = False
+    ) -> None:
         if monitor.closed:
             raise PluginError("the monitor is closed: give a new one, it measures no more")
+        if monitor.at_close is not None:
+            raise PluginError("the monitor watches a window: give a new one, or close it before")
         self._window = window
         self._monitor = monitor
         self._told = False  # of this frame's beginning, by an event
@@ -57,6 +62,8 @@ class WindowFrames:
             MethodWrap(window, "dispatch_events", self._waiting_events),
             MethodWrap(window, "flip", self._flip),
         ]
+        if follow_rate:
+            self._wraps.append(MethodWrap(window, "set_draw_rate", self._set_rate))
 
     def detach(self) -> None:
         """Leave the window as it was, and end the monitor; twice is fine."""
@@ -107,15 +114,20 @@ class WindowFrames:
             monitor.leave(outer)
             monitor.end_frame()
 
+    def _set_rate(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = real(*args, **kwargs)
+        self._monitor.expect(wanted_rate(self._window))
+        return result
+
     def _late(self, hitch: Hitch) -> None:
         # See WindowEvents for why it is not the window's own method.
         if self._window in pyglet.app.windows:
             EventDispatcher.dispatch_event(self._window, "on_frame_hitch", hitch)
 
 
-def monitor_for(window: arcade.Window) -> FrameMonitor:
-    """A monitor for a window's rate: 60 frames a second, or fewer if it asks for fewer."""
-    return FrameMonitor(min(60.0, 1 / draw_rate(window)))
+def wanted_rate(window: arcade.Window) -> float:
+    """What a window's frames are judged by: 60 a second, or fewer if it asks for fewer."""
+    return min(60.0, 1 / draw_rate(window))
 
 
 def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> FrameMonitor:
@@ -126,14 +138,14 @@ def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> 
         monitor: Whom to tell; a new one for its rate if none is given.
 
     Raises:
-        PluginError: The window is closed, or the monitor is.
+        PluginError: The window is closed, or the monitor is, or it watches a window already.
 
     Main thread.
     """
     if window not in pyglet.app.windows:
         raise PluginError("the window is closed: watch it while it is open")
-    found = monitor_for(window) if monitor is None else monitor
-    frames = WindowFrames(window, found)
+    found = FrameMonitor(wanted_rate(window)) if monitor is None else monitor
+    frames = WindowFrames(window, found, follow_rate=monitor is None)
 
     def close(real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = real(*args, **kwargs)

@@ -256,6 +256,56 @@ def test_a_new_file_can_be_placed_and_a_saved_one_changes_the_island(player: Pla
     player.until(lambda: all(tuple(one.sprite.color)[:3] == blue for one in houses if one.alive))
 
 
+def test_a_prefab_of_another_layer_is_drawn_too(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first try of one's own names no layer."""
+    island, window = player.island, player.window
+    world = island.world
+    assert world is not None
+    folder = Path(str(island.prefabs.pipeline.source.shown("")))
+    (folder / "prefabs/mine.ron").write_text(
+        'Prefab(components: [Sprite(texture: ":resources:images/items/keyRed.png")])'
+    )
+    player.until(lambda: "E places it" in island.hud._message.text)
+    window.dispatch_event("on_key_press", arcade.key.E, 0)
+    assert island.hud._message.text == "mine is placed"
+    player.until(lambda: island.prefabs.entities.of_prefab("mine"))
+    drawn: list[str] = []
+    monkeypatch.setattr(world, "draw", lambda *layers, **_: drawn.extend(layers))
+    player.frames(1)
+    assert drawn == [*world.layers[:3], "default", "crowns"]
+
+
+def test_what_is_new_and_what_is_gone_is_told_apart(player: Player) -> None:
+    """A file with dots in its name, one that comes and goes, and an edited one."""
+    island = player.island
+    folder = Path(str(island.prefabs.pipeline.source.shown(""))) / "prefabs"
+    text = 'Prefab(components: [Sprite(texture: ":resources:images/items/keyRed.png")])'
+    (folder / "my.ronin.ron").write_text(text)
+    player.until(lambda: island.hud._message.text == "my.ronin is new: E places it")
+    assert island._palette[0] == "my.ronin"
+    (folder / "my.ronin.ron").unlink()
+    player.until(lambda: island.hud._message.text == "my.ronin is gone")
+    assert "my.ronin" not in island._palette
+    palette = list(island._palette)
+    ground = folder / "demo/ground.ron"
+    ground.write_text(ground.read_text().replace("scale: 2", "scale: 2.01"))
+    player.until(lambda: "are up to date" in island.hud._message.text)
+    assert list(island._palette) == palette
+
+
+def test_a_window_that_changed_while_the_island_was_built_is_filled(player: Player) -> None:
+    """Views that are not shown are not told of new sizes."""
+    island, window = player.island, player.window
+    window.hide_view()
+    island.camera.viewport = arcade.LBWH(0, 0, 320, 240)  # as if the window had been so large
+    window.show_view(island)
+    player.frames(1)
+    middle = island.camera.unproject((window.width / 2, window.height / 2))
+    assert (middle[0], middle[1]) == pytest.approx(island.player.position)
+
+
 def test_overlays_are_drawn_and_the_picture_is_written(
     player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcade_prefabs import FrameMonitor, FrameRateError, HitchCause
+from arcade_prefabs import FrameMonitor, FrameRateError, Hitch, HitchCause
 from arcade_prefabs.monitor import Phase
 from arcade_prefabs.monitor.frames import FrameRing
 from arcade_prefabs.monitor.processor_time import Computed, ProcessorTime
@@ -191,6 +191,44 @@ def test_what_listeners_take_is_the_game_s(game: Game) -> None:
     one, two = game.monitor.hitches
     assert (one.cause, two.cause) == (HitchCause.DRAW, HitchCause.UPDATE)
     assert game.monitor.frames()[-1].update == pytest.approx(0.033)
+
+
+def test_a_frame_late_by_listeners_alone_is_not_told_to_them(game: Game) -> None:
+    """They would be told for ever."""
+    told: list[Hitch] = []
+
+    def slow(hitch: Hitch) -> None:
+        told.append(hitch)
+        game.clock.advance(0.03)
+
+    game.frames(20)
+    game.monitor.add_listener(slow)
+    game.frame({Phase.DRAW: 0.04})
+    game.frames(10)
+    assert len(told) == 1
+    assert [one.detail for one in game.monitor.hitches] == ["", "told of a late frame"]
+    game.frame({Phase.DRAW: 0.04})
+    assert len(told) == 2
+
+
+def test_all_late_frames_that_are_remembered_are_counted(game: Game) -> None:
+    """However many."""
+    for _ in range(1_500):
+        game.frame({Phase.PLUGIN: 0.09}, jobs={"spawn": 0.09})
+    found = game.monitor.summary()
+    assert (found.over_33, found.plugin_over_33) == (1_500, 1_500)
+    assert sum(found.hitches.values()) == 1_500
+
+
+def test_a_game_that_waits_for_late_timers_is_told_what_to_ask_for(game: Game) -> None:
+    """Nothing of it is on time, and nothing of that is its fault."""
+    for _ in range(20):
+        game.frame({Phase.WAIT: 0.0002})
+    assert "set_update_rate(1 / 65)" in str(game.monitor.summary())
+    game.monitor.reset()
+    game.monitor.begin_frame()
+    game.frames(20)
+    assert "set_update_rate" not in str(game.monitor.summary())
 
 
 def test_jobs_of_several_ticks_of_a_frame_add_up(game: Game) -> None:

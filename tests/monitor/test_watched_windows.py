@@ -139,6 +139,79 @@ def test_a_closed_monitor_watches_no_window(window: arcade.Window) -> None:
     assert set(vars(window)) == before
 
 
+def test_a_monitor_watches_one_window(window: arcade.Window, stage: Any) -> None:
+    """It would count the frames of both as its own, or none."""
+    monitor = arcade_prefabs.watch_frames(window)
+    before = set(vars(window))
+    for _ in range(2):
+        with pytest.raises(PluginError, match="watches a window"):
+            arcade_prefabs.watch_frames(window, monitor)
+    with pytest.raises(PluginError, match="watches a window"):
+        stage({}, monitor=monitor)
+    assert set(vars(window)) == before
+    monitor.close()
+    assert "flip" not in vars(window)
+
+
+def test_a_window_s_own_monitor_asks_for_what_the_window_asks_for(window: arcade.Window) -> None:
+    """Whenever the game changes its mind; never for more than 60."""
+    before = window._update_rate, window._draw_rate
+    monitor = arcade_prefabs.watch_frames(window)
+    given = FrameMonitor(50)
+    try:
+        window.set_update_rate(1 / 240)
+        window.set_draw_rate(1 / 30)
+        assert (monitor.fps, monitor.hitch_s) == (pytest.approx(30), pytest.approx(0.05))
+        window.set_draw_rate(1 / 144)
+        assert monitor.fps == 60
+        monitor.close()
+        arcade_prefabs.watch_frames(window, given)
+        window.set_draw_rate(1 / 30)
+        assert given.fps == 50
+    finally:
+        monitor.close()
+        given.close()
+        window.set_draw_rate(before[1])
+        window.set_update_rate(before[0])
+    assert "set_draw_rate" not in vars(window)
+
+
+def test_the_report_of_a_game_is_there_when_it_is_over(stage: Any) -> None:
+    """`arcade.run()` comes back once the window is closed, and that is when one asks."""
+    one = stage({"prefabs/box.ron": "Prefab()"})
+    one.spawn("box")
+    one.prefabs.detach()
+    facts = one.prefabs.frame_report().facts
+    assert facts["entities"] == 1
+    with pytest.raises(PluginError):
+        one.prefabs.memory()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"seconds": -1.0},
+        {"seconds": 0.1, "rate": 60.0},
+    ],
+)
+def test_a_play_without_an_end_is_refused(window: arcade.Window, wrong: dict[str, float]) -> None:
+    """A rate is seconds, not frames."""
+    with pytest.raises(ValueError, match=r"seconds|at most"):
+        play_window(window, **wrong)
+
+
+def test_what_cannot_be_asserted_is_refused_before_the_play(window: arcade.Window) -> None:
+    """Not minutes later."""
+    game = Game()
+    window.show_view(game)
+    for wrong in ({"on_time": 99.0}, {"longest_s": float("nan")}, {"longest_s": 0.0}):
+        with pytest.raises(ValueError, match=r"on_time|longest_s"):
+            assert_fps(window, 60, **wrong)
+    assert game.updates == 0
+
+
 def test_windows_learn_events_once(window: arcade.Window) -> None:
     """pyglet keeps them for all windows, in a list."""
     for _ in range(3):

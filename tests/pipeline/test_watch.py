@@ -61,6 +61,34 @@ def watched(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Watched]
         assert made.watcher.failures == []
 
 
+def test_a_look_at_unchanged_files_bakes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without file events; it computes beside a game, which would stutter each second."""
+    looks: queue.Queue[int] = queue.Queue()
+    real = AssetWatcher._files_of
+
+    def counted(self: AssetWatcher, folders: set[Path]) -> dict[str, tuple[int, int, int]]:
+        found = real(self, folders)
+        looks.put(len(found))
+        return found
+
+    monkeypatch.setattr("arcade_prefabs.pipeline.watch._POLL_S", 0.01)
+    monkeypatch.setattr(AssetWatcher, "_files_of", counted)
+    watched = Watched(tmp_path / "assets", events=False)
+    with watched.pipeline, watched.watcher:
+        for _ in range(3):
+            assert looks.get(timeout=BOUND_S) >= 2
+        bakes = watched.pipeline.statistics().bakes
+        for _ in range(5):
+            looks.get(timeout=BOUND_S)
+        assert watched.pipeline.statistics().bakes == bakes
+        in_place(watched.file, prefab("other"))
+        assert watched.until_quiet()
+        assert watched.tags() == ["other"]
+        assert watched.pipeline.statistics().bakes > bakes
+
+
 def in_place(file: Path, text: str) -> None:
     with file.open("r+", encoding="utf-8") as opened:
         opened.write(text)
