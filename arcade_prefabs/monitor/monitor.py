@@ -228,15 +228,20 @@ class FrameMonitor:
 
     def _account(self, now: float) -> None:
         """The time since the last call was spent in the present phase, but for the collector."""
-        collected = self._collected
-        # A collection in another thread may let the main thread go on meanwhile, in a finalizer
-        # that waits: that time is not lost, and must not be counted twice.
-        garbage = min(collected - self._seen, max(0.0, now - self._since))
-        self._seen = collected
-        spent = self._spent
-        spent[self._phase] += max(0.0, now - self._since - garbage)
-        spent[Phase.GARBAGE] += garbage
+        seconds = now - self._since
         self._since = now
+        if seconds <= 0:
+            return
+        spent = self._spent
+        collected = self._collected
+        if collected != self._seen:
+            # A collection in another thread may let the main thread go on meanwhile, in a finalizer
+            # that waits: that time is not lost, and must not be counted twice.
+            garbage = min(collected - self._seen, seconds)
+            self._seen = collected
+            spent[Phase.GARBAGE] += garbage
+            seconds -= garbage
+        spent[self._phase] += seconds
 
     def _garbage(self, phase: str, info: dict[str, int]) -> None:
         # Runs inside the collector, in any thread, but never twice at a time: see GarbageManners.
