@@ -23,7 +23,7 @@ __all__ = ["RATE", "WARM_UP_S", "DemoWindow", "fly"]
 
 # A little above 60: pyglet's clock sleeps too long rather than too short, 59.2 at 1/60, and on a
 # machine that others use, too, one wake-up in a hundred is a millisecond late.
-RATE: Final = 1 / 65
+RATE: Final = 1 / 66
 # Fewer, and the run says nothing.
 FEWEST_CELLS: Final = 100
 FEWEST_ENTITIES: Final = 1000
