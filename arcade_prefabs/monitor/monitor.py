@@ -73,7 +73,7 @@ class FrameMonitor:
         prefabs.monitor.assert_fps(60)
 
     A frame lasts from the moment when its work begins until that of the next one begins: a late
-    beginning is the fault of what came before it. All it remembers takes some 7 MB at most. It
+    beginning is the fault of what came before it. All it remembers takes some 10 MB at most. It
     costs some 15 µs of a frame. It watches Python's collector until it is closed: by `close`, at
     the end of a ``with``, or with the plugin or the window.
 
