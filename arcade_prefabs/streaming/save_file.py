@@ -231,9 +231,10 @@ class SaveFile:
         """
         with self._lock, self._translated("read"):
             db = self._open()
-            found = {
-                row[0]: row for row in db.execute(_BOTH.format("home=?1 OR cell=?1"), (label,))
-            }
+            # By name: Python 3.12.1 takes numbered marks for named ones, and warns.
+            here = {"cell": label}
+            own = db.execute(_BOTH.format("home=:cell OR cell=:cell"), here)
+            found = {row[0]: row for row in own}
             for start in range(0, len(names), _AT_ONCE):
                 some = [name for name in names[start : start + _AT_ONCE] if name not in found]
                 marks = ",".join("?" * len(some))
@@ -241,9 +242,9 @@ class SaveFile:
                     (row[0], row) for row in db.execute(_BOTH.format(f"id IN ({marks})"), some * 2)
                 )
             left = db.execute(
-                "SELECT max(left_at) FROM (SELECT left_at FROM working_cells WHERE cell=?1 "
-                "UNION ALL SELECT left_at FROM saved_cells WHERE cell=?1)",
-                (label,),
+                "SELECT max(left_at) FROM (SELECT left_at FROM working_cells WHERE cell=:cell "
+                "UNION ALL SELECT left_at FROM saved_cells WHERE cell=:cell)",
+                here,
             ).fetchone()[0]
         return CellRecord(tuple(self._row(*found[name]) for name in sorted(found)), left)
 

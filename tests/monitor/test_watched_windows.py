@@ -12,6 +12,7 @@ import pytest
 
 import arcade_prefabs
 from arcade_prefabs import FrameMonitor, FrameRateError, HitchCause, PluginError
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource
 from arcade_prefabs.testing import assert_fps, play_window
 
 RATE = 1 / 64
@@ -139,15 +140,18 @@ def test_a_closed_monitor_watches_no_window(window: arcade.Window) -> None:
     assert set(vars(window)) == before
 
 
-def test_a_monitor_watches_one_window(window: arcade.Window, stage: Any) -> None:
+def test_a_monitor_watches_one_window(window: arcade.Window) -> None:
     """It would count the frames of both as its own, or none."""
     monitor = arcade_prefabs.watch_frames(window)
     before = set(vars(window))
     for _ in range(2):
         with pytest.raises(PluginError, match="watches a window"):
             arcade_prefabs.watch_frames(window, monitor)
-    with pytest.raises(PluginError, match="watches a window"):
-        stage({}, monitor=monitor)
+    with (
+        AssetPipeline(MemorySource({}), jobs=0) as pipeline,
+        pytest.raises(PluginError, match="watches a window"),
+    ):
+        arcade_prefabs.attach(window, pipeline, monitor=monitor)
     assert set(vars(window)) == before
     monitor.close()
     assert "flip" not in vars(window)
