@@ -94,14 +94,18 @@ class Stage:
         self.bake_errors = report.errors
         options.setdefault("atlas_size", (1024, 1024))
         options.setdefault("enabled", False)
-        self.prefabs = arcade_prefabs.attach(
-            window,
-            self.pipeline,
-            registry=self.registry,
-            executor=self.executor,
-            clock=self.clock,
-            **options,
-        )
+        try:
+            self.prefabs = arcade_prefabs.attach(
+                window,
+                self.pipeline,
+                registry=self.registry,
+                executor=self.executor,
+                clock=self.clock,
+                **options,
+            )
+        except Exception:  # which the test may want
+            self.pipeline.close()
+            raise
         self.log = EventLog(self.prefabs.loader)
 
     def frame(self, count: int = 1, *, units: int | None = None) -> None:
