@@ -10,11 +10,13 @@ from typing import Final, NamedTuple
 from .causes import Hitch, HitchCause
 from .frames import Frame, Phase
 
-__all__ = ["FrameSummary", "PhaseSummary", "percentile", "summarize"]
+__all__ = ["FASTER", "FrameSummary", "PhaseSummary", "percentile", "summarize"]
 
 # 16.7 ms is on time at 60 frames a second, which are 16.667: clocks are no finer.
 _LEEWAY: Final = 1.002
-_FASTER: Final = 1.08  # what a game has to ask for, to get what it wants
+FASTER: Final = 1.08
+"""What a game has to ask for, to get what it wants: timers are late by a fifth of a millisecond,
+and now and then by a whole one."""
 
 
 class PhaseSummary(NamedTuple):
@@ -85,7 +87,7 @@ class FrameSummary(NamedTuple):
         limit = 1 / self.wanted_fps
         if _LEEWAY * limit < self.interval.p50 < 1.03 * limit and self.work.p95 < limit:
             found += ["", "the game is quick enough, but timers are late: ask for some frames more"]
-            found[-1] += f", set_update_rate(1 / {self.wanted_fps * _FASTER:.0f}) and set_draw_rate"
+            found[-1] += f", set_update_rate(1 / {self.wanted_fps * FASTER:.0f}) and set_draw_rate"
         if self.jobs:
             ordered = sorted(self.jobs.items(), key=lambda item: -item[1][0])
             found += ["", "plugin work, ms a frame and the longest:"]

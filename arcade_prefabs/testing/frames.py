@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["assert_fps", "play_window"]
 
-# Than asked for: timers are late by a fifth of a millisecond, and now and then by a whole one.
-_FASTER: Final = 1.08
 _ENOUGH: Final = 0.9  # of the time that was to be measured; the last frame may be a long one
 
 
@@ -122,6 +120,7 @@ def assert_fps(
     from ..errors import FrameRateError
     from ..monitor import FrameMonitor
     from ..monitor.monitor import check_parts
+    from ..monitor.summary import FASTER
     from ..plugin.prefab_plugin import ATTRIBUTE
     from ..plugin.window_frames import watch_frames
 
@@ -135,7 +134,7 @@ def assert_fps(
             watch_frames(window, wanted)
         # Frames are judged by the rate that is asked for, not by the one the game runs at.
         monitor.fps, monitor.hitch_s = wanted.fps, wanted.hitch_s
-        rate = 1 / (fps * _FASTER)
+        rate = 1 / (fps * FASTER)
         play_window(window, seconds=warm_up_s, rate=rate)
         monitor.reset()
         play_window(window, seconds=seconds, rate=rate)
