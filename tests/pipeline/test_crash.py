@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def committed(root: Path) -> dict[str, bytes]:
     store = root / ".arcade_prefabs" / "bake.sqlite"
     if not store.exists():
         return {}
-    with sqlite3.connect(store) as db:
+    with closing(sqlite3.connect(store)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return {}
