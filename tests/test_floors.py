@@ -1,4 +1,4 @@
-"""The house rules of the package's own modules: who may import whom, and how long one may be.
+"""The house rules of the package's own modules: who may import whom.
 
 The rules are checked by reading the source, so an import inside a function counts too. The checker
 is tested as well: for each rule, on a small package that breaks it.
@@ -40,8 +40,6 @@ STARTS_IT = "__main__"
 WITHOUT_ENGINE = ("errors", "ron", "prefab", "pipeline", "loading")
 ENGINE = ("arcade", "pyglet")
 
-MAX_LINES = 420  # "about 400"
-
 
 @dataclass(frozen=True, slots=True)
 class Module:
@@ -51,7 +49,6 @@ class Module:
     path: Path
     is_package: bool
     tree: ast.Module
-    lines: int
 
     def room(self, root: str) -> str:
         """The first name below the root package: `ron` for `arcade_prefabs.ron.parser`."""
@@ -81,7 +78,7 @@ def read_package(folder: Path) -> dict[str, Module]:
         name = ".".join(parts[:-1] if is_package else parts)
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text, filename=str(path))
-        modules[name] = Module(name, path, is_package, tree, len(text.splitlines()))
+        modules[name] = Module(name, path, is_package, tree)
     return modules
 
 
@@ -197,15 +194,6 @@ def check_cycles(folder: Path) -> list[str]:
     return found
 
 
-def check_lengths(folder: Path) -> list[str]:
-    """Every module that is too long to have one job."""
-    return [
-        f"{module.name}: {module.lines} lines, {MAX_LINES} at most"
-        for module in read_package(folder).values()
-        if module.lines > MAX_LINES
-    ]
-
-
 def modules_after(statement: str) -> set[str]:
     """The top-level modules that a fresh interpreter holds after a statement."""
     code = f"import sys\n{statement}\nprint('LOADED', *{{n.split('.')[0] for n in sys.modules}})"
@@ -247,11 +235,6 @@ def test_the_rooms_that_workers_use_import_neither_arcade_nor_pyglet() -> None:
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Every module can be imported first."""
     assert check_cycles(PACKAGE) == []
-
-
-def test_no_module_is_longer_than_about_400_lines() -> None:
-    """A longer module has two jobs and is to be cut in two."""
-    assert check_lengths(PACKAGE) == []
 
 
 @pytest.mark.parametrize(
@@ -310,7 +293,6 @@ def test_a_package_that_keeps_the_rules_passes_every_check(tmp_path: Path) -> No
     assert check_floors(house) == []
     assert check_engine(house) == []
     assert check_cycles(house) == []
-    assert check_lengths(house) == []
 
 
 @pytest.mark.parametrize(
@@ -418,12 +400,6 @@ def test_the_else_of_a_type_checking_block_counts_for_circles(tmp_path: Path) ->
         """
     files = {"ron/a.py": guarded, "ron/b.py": "from . import a"}
     assert check_cycles(build(tmp_path, files)) == ["house.ron.a -> house.ron.b -> house.ron.a"]
-
-
-def test_a_module_that_is_too_long_is_found(tmp_path: Path) -> None:
-    """The limit itself is allowed, one line more is not."""
-    files = {"errors.py": "#\n" * MAX_LINES, "plugin.py": "#\n" * (MAX_LINES + 1)}
-    assert check_lengths(build(tmp_path, files)) == ["house.plugin: 421 lines, 420 at most"]
 
 
 def test_a_module_that_a_statement_loads_is_seen() -> None:
