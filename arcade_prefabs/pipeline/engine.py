@@ -33,7 +33,8 @@ Cancelled = Callable[[], bool]
 _BATCH_FILES: Final = 64
 _BATCH_BYTES: Final = 2 * 1024 * 1024
 # A file that changed that shortly before it was looked at may change again without its time of
-# change showing it; the coarsest clock of a file system in use ticks every two seconds.
+# change showing it; the coarsest clock of a file system in use ticks every two seconds. A time in
+# the future proves as little.
 _FRESH_NS: Final = 2_000_000_000
 
 
@@ -251,7 +252,7 @@ def trusted(file: SourceFile, now_ns: int) -> SourceFile:
         file: How it stood.
         now_ns: The time before it was looked at.
     """
-    return file if now_ns - file.stamp > _FRESH_NS else file._replace(stamp=0)
+    return file if now_ns - file.clock_ns > _FRESH_NS else file._replace(stamp=0)
 
 
 def _facts(processor: Processor) -> object:

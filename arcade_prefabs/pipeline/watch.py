@@ -157,9 +157,9 @@ class AssetWatcher:
                 known = now
                 self._bake(None)
 
-    def _files_of(self, folders: set[Path]) -> dict[str, tuple[int, int, int]]:
+    def _files_of(self, folders: set[Path]) -> dict[str, tuple[int, int, int, int]]:
         """Times, sizes and numbers of all files in folders; what cannot be read is not there."""
-        found: dict[str, tuple[int, int, int]] = {}
+        found: dict[str, tuple[int, int, int, int]] = {}
         waiting = [str(folder) for folder in folders]
         looked = 0
         while waiting:
@@ -177,7 +177,8 @@ class AssetWatcher:
                     else:
                         with contextlib.suppress(OSError):
                             stat = entry.stat()
-                            found[entry.path] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+                            times = (stat.st_mtime_ns, stat.st_ctime_ns)
+                            found[entry.path] = (*times, stat.st_size, stat.st_ino)
         return found
 
     def _run_on_events(self, source: Source, folders: list[tuple[Path, str]]) -> None:

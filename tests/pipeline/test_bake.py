@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,17 @@ from arcade_prefabs.pipeline import (
     Job,
     MemorySource,
     Output,
+    OverlaySource,
     Progress,
+    ZipSource,
 )
 
 LONG_AGO_S = 1_000_000_000
+
+
+def long_after() -> int:
+    """A clock by which no file is so fresh that its times are not trusted."""
+    return time.time_ns() + 100 * 1_000_000_000
 
 
 class Counting(DirectorySource):
@@ -74,7 +84,7 @@ def folder(tmp_path: Path) -> Path:
 def test_unchanged_tree_is_not_read(folder: Path) -> None:
     """The second bake goes by size and time alone: no file is opened, nothing is processed."""
     source = Counting(folder)
-    with AssetPipeline(source, jobs=0) as pipeline:
+    with AssetPipeline(source, jobs=0, clock_ns=long_after) as pipeline:
         assert len(pipeline.bake().baked) == 20
         source.reads.clear()
         report = pipeline.bake()
@@ -85,7 +95,7 @@ def test_unchanged_tree_is_not_read(folder: Path) -> None:
 def test_touched_file_is_read_and_not_baked(folder: Path) -> None:
     """Another time with the same content costs one read, once."""
     source = Counting(folder)
-    with AssetPipeline(source, jobs=0) as pipeline:
+    with AssetPipeline(source, jobs=0, clock_ns=long_after) as pipeline:
         pipeline.bake()
         os.utime(folder / "prefabs" / "f3.ron", (LONG_AGO_S + 1, LONG_AGO_S + 1))
         source.reads.clear()
@@ -109,6 +119,93 @@ def test_edit_that_shows_in_neither_size_nor_time_is_found_if_it_follows_the_bak
         assert path.stat().st_mtime_ns == before.st_mtime_ns
         assert list(pipeline.bake().baked) == ["prefabs/f3.ron"]
         assert pipeline.get_prefab("f3").components["Tags"]["names"] == ["y"]
+
+
+def replaced_by_rename(path: Path, data: bytes) -> None:
+    beside = path.with_name("beside.new")
+    beside.write_bytes(data)
+    beside.replace(path)
+
+
+def overwritten(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def made_anew(path: Path, data: bytes) -> None:
+    path.unlink()
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("replace", [replaced_by_rename, overwritten, made_anew])
+@pytest.mark.parametrize("changed_s", [0, 1, LONG_AGO_S, 4_000_000_000])
+def test_file_replaced_by_one_of_the_same_size_and_time_is_baked_again(
+    folder: Path, replace: Callable[[Path, bytes], None], changed_s: int
+) -> None:
+    """As unpackers, `cp -p` and installers do; also long after the first bake."""
+    path = folder / "prefabs" / "f3.ron"
+    os.utime(path, (changed_s, changed_s))
+    with AssetPipeline(folder, jobs=0, clock_ns=long_after) as pipeline:
+        assert "f3" in baked(pipeline)
+        replace(path, f"Prefab(components: [{tags('x')}])".encode())
+        os.utime(path, (changed_s, changed_s))
+        assert baked(pipeline) == ["f3"]
+        assert pipeline.get_prefab("f3").components["Tags"]["names"] == ["x"]
+
+
+def test_file_behind_a_handle_replaced_by_one_of_the_same_size_and_time_is_baked_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    """No scan shows it, and its stamp is that of a layer."""
+    art = tmp_path / "art"
+    folder.rename(art)
+    folder.mkdir()
+    path = art / "prefabs" / "f3.ron"
+    handles = {"art": [art]}
+    with AssetPipeline(folder, handles=handles, jobs=0, clock_ns=long_after) as pipeline:
+        pipeline.get(":art:prefabs/f3.ron")
+        replaced_by_rename(path, f"Prefab(components: [{tags('x')}])".encode())
+        os.utime(path, (LONG_AGO_S, LONG_AGO_S))
+        assert list(pipeline.bake().baked) == [":art:prefabs/f3.ron"]
+
+
+def test_link_that_points_elsewhere_is_baked_again(folder: Path) -> None:
+    """Even if the new target is of the same size and time as the old one."""
+    link = folder / "prefabs" / "now.ron"
+    link.symlink_to("f3.ron")
+    with AssetPipeline(folder, jobs=0, clock_ns=long_after) as pipeline:
+        assert "now" in baked(pipeline)
+        link.unlink()
+        link.symlink_to("f4.ron")
+        assert baked(pipeline) == ["now"]
+        assert pipeline.get_prefab("now").components["Tags"]["names"] == ["4"]
+
+
+def test_copied_project_is_read_once_and_not_baked_again(folder: Path, tmp_path: Path) -> None:
+    """The store comes along; times and numbers of the files are others, their content is not."""
+    with AssetPipeline(folder, jobs=0, clock_ns=long_after) as pipeline:
+        assert len(baked(pipeline)) == 20
+    shutil.copytree(folder, tmp_path / "copy")  # times of modification are kept
+    source = Counting(tmp_path / "copy")
+    store = tmp_path / "copy" / ".arcade_prefabs" / "bake.sqlite"
+    with AssetPipeline(source, store=store, jobs=0, clock_ns=long_after) as pipeline:
+        report = pipeline.bake()
+        assert (report.touched, report.baked, len(source.reads)) == (20, {}, 20)
+        source.reads.clear()
+        report = pipeline.bake()
+        assert (report.unchanged, report.touched, source.reads) == (20, 0, [])
+
+
+def test_unchanged_archive_is_not_read(folder: Path, tmp_path: Path) -> None:
+    """Its stamps are checksums, which no clock makes doubtful, in an overlay, too."""
+    archive = tmp_path / "assets.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.glob("**/*.ron")):
+            file.write(path, path.relative_to(folder).as_posix())
+    for source in (ZipSource(archive), OverlaySource(ZipSource(archive))):
+        with AssetPipeline(source, jobs=0) as pipeline:
+            assert len(baked(pipeline)) == 20
+            report = pipeline.bake()
+            assert (report.unchanged, report.touched) == (20, 0)
 
 
 def test_edit_at_the_bottom_bakes_exactly_the_dependents() -> None:

@@ -281,12 +281,29 @@ def test_files_that_come_and_go_are_seen_at_once(tmp_path: Path) -> None:
         assert source.stat(name) is None
 
 
-def test_the_stamp_is_the_time_of_change(tmp_path: Path) -> None:
-    """In nanoseconds, as the file system gives it."""
+def test_the_stamp_tells_files_of_the_same_time_apart(tmp_path: Path) -> None:
+    """By their number, and by the time when anything about them changed last."""
+    source = DirectorySource(tmp_path)
+    stamps = set()
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
+        stamps.add(source.stat(name).stamp)
+    (tmp_path / "b").replace(tmp_path / "a")
+    stamps.add(source.stat("a").stamp)
+    assert len(stamps - {0}) >= 2
+    found = source.stat("a")
+    assert found.changed_ns == (tmp_path / "a").stat().st_ctime_ns
+    assert source.stat("a") == found
+
+
+@pytest.mark.parametrize("changed_s", [0, 1, 315_532_800])
+def test_time_that_is_none_gives_no_stamp(tmp_path: Path, changed_s: int) -> None:
+    """0 and 1 are what Flatpak sets, the first day of 1980 is what archives without a date have."""
     (tmp_path / "a").write_bytes(b"x")
-    os.utime(tmp_path / "a", ns=(1, 1_234_567_800))
+    os.utime(tmp_path / "a", (changed_s, changed_s))
     (file,) = DirectorySource(tmp_path).scan()
-    assert file == ("a", 1, 1_234_567_800)
+    assert file.stamp == 0
 
 
 def test_a_file_over_the_limit_is_listed_and_not_read(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ class _Reader(io.BufferedReader):
 def _described(path: str, entry: zipfile.ZipInfo) -> SourceFile:
     # The checksum tells contents apart, a date need not. 63 bits: databases count with a sign.
     stamp = entry.CRC << 31 | entry.file_size & 0x7FFFFFFF
-    return SourceFile(path, entry.file_size, stamp or 1)  # 0 is "nothing known"
+    return SourceFile(path, entry.file_size, stamp or 1, 0)  # a stamp of 0 is "nothing known"
 
 
 def _too_large(shown: str) -> AssetTooLargeError:

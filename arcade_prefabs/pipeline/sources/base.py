@@ -25,13 +25,23 @@ class SourceFile(NamedTuple):
     Attributes:
         path: The one spelling of its path, as `asset_path` gives it.
         size: Bytes, unpacked.
-        stamp: A number that changes when the file does, such as its time of change in nanoseconds;
-            0 if nothing is known, and then the content has to be read to tell.
+        stamp: A number below 2**63 that changes when the file does, such as its time of change in
+            nanoseconds, or a checksum; 0 if nothing is known, and then the content has to be read
+            to tell.
+        changed_ns: When the file was changed last, in nanoseconds since 1970, if the stamp depends
+            on that time: two changes within a tick of the clock have one stamp. 0 if it does not
+            depend on a clock; None if the stamp itself is that time.
     """
 
     path: str
     size: int
     stamp: int
+    changed_ns: int | None = None
+
+    @property
+    def clock_ns(self) -> int:
+        """The time that the stamp depends on; 0 for none. Any thread."""
+        return self.stamp if self.changed_ns is None else self.changed_ns
 
 
 @runtime_checkable

@@ -39,8 +39,19 @@ _FLAGS: Final[int] = (
 )
 
 
+# Times of change before 1980-01-02 are none: Flatpak sets 0 or 1, archives without a date give
+# 1980-01-01, in whatever time zone. Many versions of a file have the same one.
+_FIRST_TIME_NS: Final = 315_619_200 * 1_000_000_000
+# Windows gives no number of a file with a folder's list, but with a look at the file; the stamp
+# must be the same either way.
+_HAS_INODES: Final = os.name != "nt"
+# A prime below 2**63, which databases count to, and one that spreads numbers over that range.
+_STAMPS: Final = 2**63 - 25
+_SPREAD: Final = 0x9E3779B97F4A7C15
+
+
 class _Listing(NamedTuple):
-    """The names in a folder, good for as long as the folder's own time of change."""
+    """The names in a folder, good for as long as the folder's own stamp."""
 
     stamp: int
     names: Sifted
@@ -129,8 +140,7 @@ class DirectorySource:
                     if entry.is_symlink():
                         files += self._linked(Path(entry.path), path)
                     elif entry.is_file(follow_symlinks=False):
-                        size, stamp = _measures(entry.stat(follow_symlinks=False))
-                        files.append(SourceFile(path, size, stamp))
+                        files.append(_described(path, entry.stat(follow_symlinks=False)))
                     elif entry.is_dir(follow_symlinks=False):
                         if _is_link(entry.stat(follow_symlinks=False)):
                             raise self._folder_link(path)
@@ -160,7 +170,7 @@ class DirectorySource:
         """
         path = checked_path(path)
         found = self._find(path)
-        return None if found is None else SourceFile(path, *_measures(found[1]))
+        return None if found is None else _described(path, found[1])
 
     def read(self, path: str) -> bytes:
         """The content of a file.
@@ -227,13 +237,14 @@ class DirectorySource:
                 return None
             # The time of change may be coarse, so a name that is not on the list is looked for.
             known = self._listings.get(place)
-            if known is None or known.stamp != found.st_mtime_ns or name not in known.names.names:
+            stamp = _stamp(found)
+            if known is None or known.stamp != stamp or name not in known.names.names:
                 if name.isascii():
                     # The common case, a file that nobody made yet, ends here with an error; only
                     # `lexists` would take one that we may not look at for missing, too.
                     (place / name).lstat()
                 sifted = Sifted(os.listdir(place), str)  # noqa: PTH208  # names, not paths
-                known = self._listings[place] = _Listing(found.st_mtime_ns, sifted)
+                known = self._listings[place] = _Listing(stamp, sifted)
             on_disk = known.names.find(name, lambda _: self.shown(path))
             if on_disk is None:
                 return None
@@ -261,7 +272,7 @@ class DirectorySource:
             raise self._folder_link(path)
         if found is None or not stat.S_ISREG(found[1].st_mode):
             return []
-        return [SourceFile(path, *_measures(found[1]))]
+        return [_described(path, found[1])]
 
     def _folder_link(self, path: str) -> UnsafePathError:
         message = "a link to a folder is not followed"
@@ -288,5 +299,19 @@ def _is_link(found: os.stat_result) -> bool:
     return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _JUNCTION
 
 
-def _measures(found: os.stat_result) -> tuple[int, int]:
-    return found.st_size, found.st_mtime_ns
+def _described(path: str, found: os.stat_result) -> SourceFile:
+    modified_ns = found.st_mtime_ns
+    stamp = _stamp(found) if modified_ns >= _FIRST_TIME_NS else 0
+    return SourceFile(path, found.st_size, stamp, max(modified_ns, found.st_ctime_ns))
+
+
+def _stamp(found: os.stat_result) -> int:
+    """A number that is another one once a file was written, replaced or moved here.
+
+    The time of modification alone is not enough: unpackers, `cp -p` and installers set it, and a
+    file may take the place of another one of the same time. They set neither the time when the
+    system's record of the file changed last (on Windows: when it was created) nor its number.
+    """
+    number = found.st_ino if _HAS_INODES else 0
+    mixed = (found.st_mtime_ns * _SPREAD + found.st_ctime_ns) * _SPREAD + number
+    return mixed % _STAMPS or 1

@@ -166,4 +166,5 @@ def _stamped(file: SourceFile, layer: int) -> SourceFile:
         return file  # nothing is known, and that stays so
     mixed = blake2b(b"%d in %d" % (file.stamp, layer), digest_size=8).digest()
     # 63 bits: databases count with a sign.
-    return file._replace(stamp=int.from_bytes(mixed, "big") >> 1 or 1)
+    stamp = int.from_bytes(mixed, "big") >> 1 or 1
+    return file._replace(stamp=stamp, changed_ns=file.clock_ns)
