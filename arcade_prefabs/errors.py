@@ -270,7 +270,7 @@ class LoaderClosedError(ArcadePrefabsError):
 
 
 class AtlasFullError(ArcadePrefabsError):
-    """The texture atlas has no room for an image; the message says what to do."""
+    """The texture atlas has no room for an image, and cannot grow; the message says what to do."""
 
 
 class FrameRateError(ArcadePrefabsError, AssertionError):

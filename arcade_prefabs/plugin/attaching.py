@@ -71,7 +71,8 @@ def attach(
             ``arcade.load_texture(":assets:images/hero.png")``. None for no such name.
         hot_reload: Whether saved files change the running game; by default if it is a folder.
         atlas_size: Pixels of the texture atlas, which takes the place of the window's; at most
-            what the graphics card can. Four bytes for each pixel of it are taken at once.
+            what the graphics card can. Four bytes for each pixel of it are taken at once. It grows
+            when more than that is drawn at a time, which takes a slow frame.
         budget_ms: Milliseconds that the plugin takes of a frame at most.
         settings: Limits and habits of the loader.
         garbage: Manners of the garbage collector, see `GarbageManners`.

@@ -81,7 +81,9 @@ _MEMBERS: Final[dict[str, tuple[str, ...]]] = {
 # What an object has from its constructor on.
 _ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     _ATLAS: (
+        "_auto_resize",
         "_border",
+        "_capacity",
         "_ctx",
         "_fbo",
         "_finalizers_created",
@@ -89,6 +91,7 @@ _ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
         "_image_regions",
         "_image_uvs",
         "_images",
+        "_max_size",
         "_size",
         "_texture",
         "_texture_regions",
@@ -100,12 +103,14 @@ _ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
         "_unique_textures",
         "_version",
     ),
+    _UVS: ("_data", "_dirty", "_slots", "_slots_free"),
     _CONTEXT: ("_atlas",),
 }
 
 # What a constructor is called with.
 _PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
     _ATLAS: ("size", "border", "auto_resize", "ctx", "capacity"),
+    _UVS: ("ctx", "capacity"),
     _REGION: ("atlas", "x", "y", "width", "height", "texture_coordinates"),
 }
 
@@ -173,6 +178,7 @@ def install_atlas(
     *,
     border: int = 2,
     capacity: int = 2,
+    auto_resize: bool = True,
     on_full: Callable[[int], bool] | None = None,
 ) -> ReclaimingAtlas | None:
     """Make a `ReclaimingAtlas`, and have sprite lists use it that are made from now on.
@@ -184,6 +190,7 @@ def install_atlas(
         size: Width and height in pixels; as large as the graphics card can, if that is less.
         border: See `ReclaimingAtlas`.
         capacity: See `ReclaimingAtlas`.
+        auto_resize: See `ReclaimingAtlas`.
         on_full: See `ReclaimingAtlas`.
 
     Returns:
@@ -206,7 +213,9 @@ def install_atlas(
 
     most = largest_size(ctx)
     capped = min(size[0], most), min(size[1], most)
-    atlas = ReclaimingAtlas(capped, border=border, ctx=ctx, capacity=capacity, on_full=on_full)
+    atlas = ReclaimingAtlas(
+        capped, border=border, ctx=ctx, capacity=capacity, auto_resize=auto_resize, on_full=on_full
+    )
     ctx._atlas = atlas
     return atlas
 

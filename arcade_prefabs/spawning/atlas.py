@@ -1,4 +1,4 @@
-"""`ReclaimingAtlas`: a texture atlas whose freed room is used again, without ever being rebuilt.
+"""`ReclaimingAtlas`: a texture atlas whose freed room is used again, without being rebuilt for it.
 
 Arcade's own atlas never uses the room of a texture that is gone. Once it is full, it writes every
 image anew that it has, within the frame that happens to add one more: 76 ms for 900 images, and,
@@ -38,7 +38,7 @@ class AtlasStatistics(NamedTuple):
         bytes: Bytes of the whole atlas.
         waiting: Textures that are gone, and whose room is not free yet.
         reclaimed: Pictures whose room was made free so far.
-        resizes: How often it was given another size, or packed anew.
+        resizes: How often it was given another size, or was packed anew.
     """
 
     images: int
@@ -53,22 +53,26 @@ class AtlasStatistics(NamedTuple):
 class ReclaimingAtlas(RoomedAtlas):
     """A texture atlas that uses freed room again.
 
-    It never changes its size by itself: a full one asks `on_full` for room, and then raises
-    `AtlasFullError`. Call `resize` where nobody plays, such as on a loading screen. What is not
-    used any more is freed when its last texture goes, in whatever thread that happens, and used
-    again from the next `reclaim` on, or from the next `add` that finds no room without it.
+    What is not used any more is freed when its last texture goes, in whatever thread that happens,
+    and used again from the next `reclaim` on, or from the next `add` that finds no room without it.
+    Only an image for which there is no room even then makes it slow for one frame: a full atlas
+    asks `on_full` for room, collects garbage (circles of sprites and lists that nobody draws hold
+    their textures), and then grows, its shorter side first, up to what the graphics card can; a
+    warning is logged. `AtlasFullError` is the last resort. To have the pause where nobody plays,
+    such as on a loading screen, call `resize` there.
 
     Args:
         size: Width and height in pixels.
         border: Pixels around each image that repeat its outermost ones, so that no neighbour shows.
         ctx: The window's OpenGL context.
-        capacity: How many textures it can hold, in multiples of 4,096.
+        capacity: How many textures it can hold at first, in multiples of 4,096.
+        auto_resize: Whether it grows by itself, as Arcade's own does; it can be set later, too.
         on_full: See the attribute.
 
     Attributes:
         on_full: Is called when an image finds no room, with the pixels that it needs, its border
             included. It returns True if it let textures go, and adds none itself. It is asked up
-            to eight times for each image.
+            to eight times for each image, but not for one that is larger than the whole atlas.
 
     Main thread, except for `statistics`.
     """
@@ -80,9 +84,17 @@ class ReclaimingAtlas(RoomedAtlas):
         border: int = 2,
         ctx: Any = None,
         capacity: int = 2,
+        auto_resize: bool = True,
         on_full: Callable[[int], bool] | None = None,
     ) -> None:
-        super().__init__(size, border=border, ctx=ctx, capacity=capacity, on_full=on_full)
+        super().__init__(
+            size,
+            border=border,
+            ctx=ctx,
+            capacity=capacity,
+            auto_resize=auto_resize,
+            on_full=on_full,
+        )
 
     placeholders = True
 
@@ -107,7 +119,7 @@ class ReclaimingAtlas(RoomedAtlas):
             Its number, and where it is.
 
         Raises:
-            AtlasFullError: There is no room for it.
+            AtlasFullError: There is no room for it, and the atlas cannot grow.
             WrongThreadError: This is not the main thread.
         """
         self._guard.check("ReclaimingAtlas.add")
@@ -163,7 +175,8 @@ class ReclaimingAtlas(RoomedAtlas):
         _check_bytes(pixels, data.width + border, data.height + border)
         if self._find(texture) is None:
             if data.hash not in self._places:
-                write_area(self._texture, *self._place(data), pixels)
+                place = self._place(data)  # first: it may make another texture
+                write_area(self._texture, *place, pixels)
                 self._register(texture)
                 return True
             self._register(texture)

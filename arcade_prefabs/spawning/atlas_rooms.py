@@ -7,10 +7,13 @@ names this relies on, and whether this version of Arcade has them, is looked at 
 
 from __future__ import annotations
 
+import gc
+import logging
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 from weakref import WeakSet, ref
 
 from arcade import Texture
@@ -18,6 +21,9 @@ from arcade.gl import Texture2D
 from arcade.texture import ImageData
 from arcade.texture.transforms import Transform
 from arcade.texture_atlas import AtlasRegion, DefaultTextureAtlas
+from arcade.texture_atlas.base import UV_TEXTURE_WIDTH
+from arcade.texture_atlas.uv_data import UVData
+from pyglet import gl
 
 from ..errors import AtlasFullError
 from .allocator import Place, ShelfAllocator
@@ -29,12 +35,21 @@ __all__ = ["RoomedAtlas"]
 
 Found = TypeVar("Found")
 
+_log = logging.getLogger("arcade_prefabs")
+
 # How often `on_full` is asked for room that one image needs.
 _TRIES: Final = 8
 # How many textures are let go at once when there is no room; each takes about 5 µs.
 _AT_ONCE: Final = 4
 # The corners of a texture that is neither flipped nor rotated.
 _UPRIGHT: Final = (0, 1, 2, 3)
+# An atlas that is fuller than that after a garbage collection grows all the same: otherwise the
+# next image would need the next collection, each of which takes tens of milliseconds.
+_FULL: Final = 0.75
+# Below that, an atlas whose free room is scattered is packed anew before it grows.
+_SCATTERED: Final = 0.5
+# Beyond that, not every whole number is a float of 32 bits.
+_MOST_SLOTS: Final = 1 << 24
 
 
 class _Watch(ref[Texture]):
@@ -57,6 +72,22 @@ class _Watch(ref[Texture]):
     key: int
 
 
+class _Packing(NamedTuple):
+    """Where everything goes in an atlas of another size.
+
+    Attributes:
+        size: Width and height in pixels.
+        rooms: The room that is left.
+        places: Of each image's hash, its place.
+        extra: The place of the image that is to be added; None if none is.
+    """
+
+    size: tuple[int, int]
+    rooms: ShelfAllocator
+    places: dict[str, Place]
+    extra: Place | None
+
+
 def _note_gone(alive: dict[int, str], retired: deque[_Watch], watch: _Watch) -> None:
     # Before anything else can be made in its place, and get its id.
     alive.pop(watch.key, None)
@@ -76,9 +107,13 @@ class RoomedAtlas(DefaultTextureAtlas):
         border: int,
         ctx: Any,
         capacity: int,
+        auto_resize: bool,
         on_full: Callable[[int], bool] | None,
     ) -> None:
-        super().__init__(size, border=border, auto_resize=False, ctx=ctx, capacity=capacity)
+        super().__init__(size, border=border, auto_resize=auto_resize, ctx=ctx, capacity=capacity)
+        # Arcade looks at the viewport only.
+        most = largest_size(self._ctx)
+        self._max_size = most, most
         self.on_full = on_full
         self._guard = ThreadGuard()
         self._rooms = ShelfAllocator(*size)
@@ -93,6 +128,9 @@ class RoomedAtlas(DefaultTextureAtlas):
         self._on_gone = partial(_note_gone, self._alive, self._retired)
         self._reclaimed = 0
         self._resizes = 0
+        # How many textures had been added when a garbage collection made no room: until there is
+        # one more, another collection would find nothing either.
+        self._collected_at = -1
 
     # ----------------------------------------------------------------------------------------- add
 
@@ -151,28 +189,42 @@ class RoomedAtlas(DefaultTextureAtlas):
 
     def _claim_slot(self, data: ImageData) -> None:
         """Have a number free for one more texture; of images there are never more than textures."""
-        uvs = self._texture_uvs
-        if not self._make_room(lambda: uvs.num_free_slots or None, data.width * data.height):
-            raise AtlasFullError(
-                f"the atlas has {len(uvs):,} textures, as many as it can: show fewer at a time, "
-                "or make it with a larger capacity"
+        pixels = data.width * data.height
+        if self._make_room(lambda: self._texture_uvs.num_free_slots or None, pixels) is not None:
+            return
+        self._collect()
+        free, slots = self._texture_uvs.num_free_slots, self._texture_uvs.num_slots
+        # Texture numbers are floats on the graphics card, and stand two to a row of their table.
+        most = min(_MOST_SLOTS, largest_size(self._ctx) // 2 * UV_TEXTURE_WIDTH)
+        if self._auto_resize and free < (1 - _FULL) * slots and 2 * slots <= most:
+            self._grow_slots()
+        elif not free:
+            advice = (
+                "this graphics card has no room for more. Show fewer at a time"
+                if self._auto_resize
+                else "show fewer at a time, make it with a larger capacity, or let it grow by "
+                "itself: `atlas.auto_resize = True`"
             )
+            raise AtlasFullError(f"the atlas has {slots:,} textures, as many as it can: {advice}")
 
     def _claim_place(self, width: int, height: int) -> Place:
         """Room for an image, for which there was none at first."""
         border = 2 * self._border
         wanted = width + border, height + border
-        # Looked up with each try: what is called for room may resize the atlas.
-        place = self._make_room(lambda: self._rooms.take(*wanted), wanted[0] * wanted[1])
+        pixels = wanted[0] * wanted[1]
+        place: Place | None = None
+        # Letting go is of no use for an image that is larger than the whole atlas.
+        if wanted[0] <= self._size[0] and wanted[1] <= self._size[1]:
+            # Looked up with each try: what is called for room may resize the atlas.
+            place = self._make_room(lambda: self._rooms.take(*wanted), pixels)
+            if place is None and self._collect():
+                roomy = self._filled(pixels) <= _FULL
+                if roomy or not self._auto_resize:
+                    place = self._rooms.take(*wanted)
+        if place is None and self._auto_resize:
+            place = self._grow_for(wanted)
         if place is None:
-            used = self._rooms.used_pixels / (self.width * self.height)
-            most = largest_size(self._ctx)
-            raise AtlasFullError(
-                f"no room for an image of {width}×{height} pixels: the atlas has "
-                f"{self.width}×{self.height}, of which {used:.0%} are in use by "
-                f"{len(self._places):,} images. Show fewer at a time, or give it more room where "
-                f"nobody plays: `atlas.resize((width, height))`, up to {most}×{most} here"
-            )
+            self._refuse(width, height)
         return place
 
     def _make_room(self, find: Callable[[], Found | None], pixels: int) -> Found | None:
@@ -191,6 +243,50 @@ class RoomedAtlas(DefaultTextureAtlas):
             self.reclaim(_AT_ONCE)
             found = find()
         return found
+
+    def _collect(self) -> bool:
+        """Free what only circles of objects hold: the sprites of a scene that nobody shows.
+
+        A sprite and its list hold each other, and their textures.
+
+        Returns:
+            Whether a texture went.
+        """
+        if self._collected_at == self._textures_added:
+            return False
+        gc.collect()
+        gone = self.reclaim()
+        self._collected_at = -1 if gone else self._textures_added
+        return gone > 0
+
+    def _filled(self, more: int = 0) -> float:
+        """Which part of the atlas is in use, with so many pixels more."""
+        return (self._rooms.used_pixels + more) / (self._size[0] * self._size[1])
+
+    def _refuse(self, width: int, height: int) -> NoReturn:
+        most = self._max_size[0]
+        if not self._auto_resize:
+            advice = (
+                "Show fewer at a time, give it more room where nobody plays: "
+                f"`atlas.resize((width, height))`, up to {most}×{most} here, or let it grow by "
+                "itself: `atlas.auto_resize = True`"
+            )
+        elif max(width, height) + 2 * self._border > most:
+            advice = (
+                f"No image may be larger than {most - 2 * self._border} pixels on this graphics "
+                "card: cut it into several"
+            )
+        else:
+            advice = (
+                f"It cannot grow any more: this graphics card has room for {most}×{most} pixels "
+                "at most, or for less while its memory is full. Show fewer or smaller images at a "
+                "time, and let go of the textures, sprites and sprite lists that you do not draw"
+            )
+        raise AtlasFullError(
+            f"no room for an image of {width}×{height} pixels: the atlas has "
+            f"{self.width}×{self.height}, of which {self._filled():.0%} are in use by "
+            f"{len(self._places):,} images. {advice}"
+        )
 
     def _enter(self, hash: str, place: Place) -> None:  # noqa: A002
         border = self._border
@@ -286,34 +382,151 @@ class RoomedAtlas(DefaultTextureAtlas):
                 f"no atlas of {size[0]}×{size[1]} pixels: up to {most}×{most} on this graphics card"
             )
         self.reclaim()
+        packing = self._pack(size)
+        if packing is None:
+            raise AtlasFullError(
+                f"{len(self._places):,} images of {self._rooms.used_pixels:,} pixels do not "
+                f"fit into an atlas of {size[0]}×{size[1]}"
+            )
+        self._move(packing)
+
+    def _pack(self, size: tuple[int, int], extra: tuple[int, int] | None = None) -> _Packing | None:
+        """Plan an atlas of another size; None if not everything fits.
+
+        Args:
+            size: Its width and height.
+            extra: Those of an image that is to be added.
+        """
         rooms = ShelfAllocator(*size)
         places: dict[str, Place] = {}
-        order = sorted(self._places.items(), key=lambda one: (-one[1].height, -one[1].width))
-        for name, old in order:
-            place = rooms.take(old.width, old.height)
+        wanted: list[tuple[int, int, str | None]] = [
+            (old.height, old.width, name) for name, old in self._places.items()
+        ]
+        if extra is not None:
+            wanted.append((extra[1], extra[0], None))
+        wanted.sort(key=lambda one: one[:2], reverse=True)
+        added: Place | None = None
+        for height, width, name in wanted:
+            place = rooms.take(width, height)
             if place is None:
-                raise AtlasFullError(
-                    f"{len(self._places):,} images of {self._rooms.used_pixels:,} pixels do not "
-                    f"fit into an atlas of {size[0]}×{size[1]}"
-                )
-            places[name] = place
-        ctx = self._ctx
-        texture = ctx.texture(
-            size, components=4, wrap_x=ctx.CLAMP_TO_EDGE, wrap_y=ctx.CLAMP_TO_EDGE
-        )
-        fbo = ctx.framebuffer(color_attachments=[texture])
-        fbo.clear()
-        with self._fbo.activate():
+                return None
+            if name is None:
+                added = place
+            else:
+                places[name] = place
+        return _Packing(size, rooms, places, added)
+
+    def _move(self, packing: _Packing) -> None:
+        """Make the texture of another size, and copy all images; it stays as it was on an error."""
+        ctx, places = self._ctx, packing.places
+        try:
+            texture = ctx.texture(
+                packing.size, components=4, wrap_x=ctx.CLAMP_TO_EDGE, wrap_y=ctx.CLAMP_TO_EDGE
+            )
+            fbo = ctx.framebuffer(color_attachments=[texture])
+            fbo.clear()
+        except (gl.GLException, ValueError) as error:  # there is less memory than the limits say
+            raise AtlasFullError(
+                f"the graphics card has no memory for an atlas of {packing.size[0]}×"
+                f"{packing.size[1]} pixels: {error}"
+            ) from error
+        old = self._fbo
+        with old.activate():
             copy_areas(texture, [(self._places[one], places[one]) for one in places])
-        self._fbo.delete()  # type: ignore[no-untyped-call]
-        self._texture.delete()  # type: ignore[no-untyped-call]
-        self._size, self._rooms, self._texture, self._fbo = size, rooms, texture, fbo
+        into = self._rendered_into() if ctx.active_framebuffer is old else None
+        self._size, self._rooms, self._fbo = packing.size, packing.rooms, fbo
+        old_texture, self._texture = self._texture, texture
         for name, place in places.items():
             self._enter(name, place)
         for name, shown in self._shown.items():
             self._show(name, *shown)
+        if into is not None:
+            # Somebody draws into an image right now (`render_into`): that goes on where it is now.
+            region = self._image_regions[into]
+            fbo.use()
+            fbo.viewport = region.x, region.y, region.width, region.height
+        old.delete()  # type: ignore[no-untyped-call]
+        old_texture.delete()  # type: ignore[no-untyped-call]
         self._resizes += 1
         self._version += 1
+
+    def _rendered_into(self) -> str | None:
+        """The image that is the whole viewport of the framebuffer."""
+        viewport = self._fbo.viewport
+        for name, region in self._image_regions.items():
+            if (region.x, region.y, region.width, region.height) == viewport:
+                return name
+        return None
+
+    # ---------------------------------------------------------------------------------------- grow
+
+    def _grow_for(self, wanted: tuple[int, int]) -> Place | None:
+        """Give it the smallest size that has room for one more image; None if none has."""
+        began = time.perf_counter()
+        before = self._size
+        self.reclaim()
+        for size in self._sizes_for(wanted):
+            packing = self._pack(size, wanted)
+            if packing is None:
+                continue
+            try:
+                self._move(packing)
+            except AtlasFullError as error:
+                _log.warning("%s", error)
+                break
+            how = "was packed anew" if size == before else f"grew from {before[0]}×{before[1]}"
+            _log.warning(
+                "The texture atlas %s to make room for an image of %d×%d pixels: %d×%d now. The "
+                "frame took %.1f ms longer; `atlas_size=(%d, %d)` in attach makes it so large at "
+                "once.",
+                how,
+                wanted[0] - 2 * self._border,
+                wanted[1] - 2 * self._border,
+                *size,
+                (time.perf_counter() - began) * 1000,
+                *size,
+            )
+            return packing.extra
+        return self._rooms.take(*wanted)
+
+    def _sizes_for(self, wanted: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        """The sizes to try, from the smallest: the shorter side doubles, up to the limit."""
+        (width, height), most = self._size, self._max_size[0]
+        if self._filled(wanted[0] * wanted[1]) <= _SCATTERED:
+            yield width, height
+        if max(wanted) > most:
+            return
+        while width < most or height < most:
+            if width < wanted[0] or (height >= wanted[1] and width <= height) or height == most:
+                width = min(2 * width, most)
+            else:
+                height = min(2 * height, most)
+            if width >= wanted[0] and height >= wanted[1]:
+                yield width, height
+        yield self._size
+
+    def _grow_slots(self) -> None:
+        """Double the number of textures that there can be; each keeps its number."""
+        old = self._texture_uvs, self._image_uvs
+        self._capacity *= 2
+        self._texture_uvs, self._image_uvs = (self._with_slots(one) for one in old)
+        for one in old:
+            one.texture.delete()  # type: ignore[no-untyped-call]
+        self._version += 1
+        _log.warning(
+            "The texture atlas can hold %d textures now; it had %d, as many as it could.",
+            self._texture_uvs.num_slots,
+            old[0].num_slots,
+        )
+
+    def _with_slots(self, old: UVData) -> UVData:
+        new = UVData(self._ctx, self._capacity)
+        new._slots = old._slots
+        new._slots_free = old._slots_free
+        new._slots_free.extend(range(old.num_slots, new.num_slots))
+        new._data[: len(old._data)] = old._data
+        new._dirty = True
+        return new
 
     # ----------------------------------------------------------------------------------- questions
 

@@ -24,7 +24,8 @@ _MOST_LETTERS: Final = 2000
 _LARGEST_FONT: Final = 400.0
 # Letters reach beyond the box that pyglet gives, slanted ones most of all.
 _MARGIN: Final = 2
-_WIDE: Final = 4096  # lines are broken where the text has line ends, and nowhere else
+# Lines are broken where the text has line ends, and nowhere else. No text is drawn larger.
+_WIDE: Final = 4096
 _SHIFTS: Final = {Anchor.Left: 0.5, Anchor.Center: 0.0, Anchor.Right: -0.5}
 _ALIGN: Final = {Anchor.Left: "left", Anchor.Center: "center", Anchor.Right: "right"}
 
@@ -143,6 +144,7 @@ class Labels:
 
         Raises:
             AtlasFullError: There is no room for it.
+            PrefabError: It is larger than a text may be.
         """
         known = self._known.get(look.picture)
         if known is not None:
@@ -167,6 +169,11 @@ class Labels:
             text.align = _ALIGN[look.anchor]
         width = math.ceil(text.content_width) + 2 * _MARGIN
         height = math.ceil(text.content_height) + 2 * _MARGIN
+        if max(width, height) > _WIDE:  # the atlas would grow for it
+            raise PrefabError(
+                f"a Text is drawn up to {_WIDE}×{_WIDE} pixels large, not {width}×{height}: make "
+                "its letters smaller, or break its lines"
+            )
         text.position = (_MARGIN, _MARGIN)
         texture = self._made(look, width, height)
         with self._ctx.default_atlas.render_into(texture) as buffer:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pyglet import gl
 
 os.environ.setdefault("ARCADE_HEADLESS", "True")
 
@@ -424,8 +425,9 @@ def test_rows_that_are_not_there_are_refused(
 # --------------------------------------------------------------------------------------------- full
 
 
-def fill(atlas: ReclaimingAtlas) -> list[arcade.Texture]:
+def fill(atlas: ReclaimingAtlas, *, auto_resize: bool = False) -> list[arcade.Texture]:
     """Nine images of 64 pixels, which are all that a 256×256 atlas can hold."""
+    atlas.auto_resize = auto_resize
     textures = [plain(f"full {number}", (number, 0, 0, 255)) for number in range(9)]
     for texture in textures:
         atlas.add(texture)
@@ -433,7 +435,7 @@ def fill(atlas: ReclaimingAtlas) -> list[arcade.Texture]:
 
 
 def test_a_full_atlas_says_what_to_do(atlas: ReclaimingAtlas) -> None:
-    """What was asked for, how full it is, and the two ways out; nothing has changed."""
+    """What was asked for, how full it is, and the three ways out; nothing has changed."""
     textures = fill(atlas)
     before = books(atlas)
     with pytest.raises(AtlasFullError) as caught:
@@ -443,6 +445,7 @@ def test_a_full_atlas_says_what_to_do(atlas: ReclaimingAtlas) -> None:
     assert "64% are in use by 9 images" in text
     assert "Show fewer at a time" in text
     assert "`atlas.resize((width, height))`" in text
+    assert "`atlas.auto_resize = True`" in text
     assert books(atlas) == before
     assert len(textures) == 9
 
@@ -483,6 +486,7 @@ def test_room_is_made_in_portions(window: arcade.Window) -> None:
     assert atlas.statistics().waiting > 900
     large = plain("large", GRAY, (200, 200))
     atlas.add(large)
+    assert atlas.statistics().resizes == 0
     assert shown(atlas, large) == large.image.tobytes()
 
 
@@ -517,7 +521,7 @@ def test_what_is_asked_for_room_may_resize_the_atlas(window: arcade.Window) -> N
 
 def test_an_atlas_has_as_many_numbers_as_its_capacity(window: arcade.Window) -> None:
     """4,096 textures of one image: the next one is refused, until one is gone or let go."""
-    atlas = ReclaimingAtlas((64, 64), ctx=window.ctx, capacity=1)
+    atlas = ReclaimingAtlas((64, 64), ctx=window.ctx, capacity=1, auto_resize=False)
     data = ImageData(noise(4, 4))
     textures = [
         arcade.Texture(data, hash=str(number), hit_box_points=POINTS) for number in range(4_096)
@@ -630,6 +634,272 @@ def test_a_resize_that_fails_changes_nothing(atlas: ReclaimingAtlas) -> None:
     atlas.resize(atlas.size)
     assert books(atlas) == before
     assert len(textures) == 9
+
+
+# ------------------------------------------------------------------------------------------ growing
+
+
+def screen(window: arcade.Window, *lists: arcade.SpriteList[Any]) -> bytes:
+    """What the lists look like, over black, row by row from the bottom."""
+    window.clear(color=(0, 0, 0, 255))
+    for one in lists:
+        one.draw(pixelated=True)
+    return bytes(window.ctx.screen.read(viewport=(0, 0, 128, 128), components=4))
+
+
+def at(pixels: bytes, x: int, y: int) -> tuple[int, ...]:
+    start = 4 * (128 * y + x)
+    return tuple(pixels[start : start + 4])
+
+
+def listed(atlas: ReclaimingAtlas, *textures: arcade.Texture) -> arcade.SpriteList[Any]:
+    """A list that shows textures side by side, 16 pixels each, in the lowest row."""
+    sprites: arcade.SpriteList[Any] = arcade.SpriteList(atlas=atlas)
+    for number, texture in enumerate(textures):
+        sprite = arcade.Sprite(texture, center_x=8 + 16 * number, center_y=8)
+        sprite.size = 16, 16
+        sprites.append(sprite)
+    return sprites
+
+
+def test_a_full_atlas_grows_and_everything_stays_right(
+    window: arcade.Window, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sprites drawn before and after, numbers, flips and uploads under way; each is logged."""
+    atlas = ReclaimingAtlas((256, 256), ctx=window.ctx)
+    half = Image.new("RGBA", (64, 64), (0, 0, 255, 255))
+    half.paste((255, 0, 0, 255), (0, 0, 32, 64))
+    textures = [made(half), made(half).flip_left_right(), plain("green", (0, 255, 0, 255))]
+    before = listed(atlas, *textures)
+    first = screen(window, before)
+    assert at(first, 4, 8) == at(first, 28, 8) == (255, 0, 0, 255)
+    assert at(first, 12, 8) == at(first, 20, 8) == (0, 0, 255, 255)
+    later = stored(atlas, "later", 64, 64)
+    atlas.reserve(later, GRAY)
+    pixels = bordered(noise(64, 64))
+    atlas.upload_rows("later", pixels[: 68 * 4 * 30], 0, 30)
+    numbers = [atlas.get_texture_id(one) for one in (*textures, later)]
+    more = [plain(f"more {number}", (number, 9, 9, 255)) for number in range(40)]
+    with caplog.at_level("WARNING"):
+        for texture in more:
+            atlas.add(texture)
+    assert atlas.size == (512, 512)
+    assert len(caplog.records) == atlas.statistics().resizes == 2
+    assert "grew from 256×256" in caplog.records[0].message
+    assert "`atlas_size=(512, 256)`" in caplog.records[0].message
+    assert screen(window, before) == first
+    assert numbers == [atlas.get_texture_id(one) for one in (*textures, later)]
+    assert area(atlas, later) == pixels[: 68 * 4 * 30] + bytes(GRAY) * (68 * 38)
+    atlas.upload_rows("later", pixels[68 * 4 * 30 :], 30, 38)
+    assert shown(atlas, later) == noise(64, 64).tobytes()
+    second = screen(window, before, listed(atlas, *textures, *more[:5]))
+    assert second[: 4 * 48] == first[: 4 * 48]
+    assert [at(second, 56 + 16 * number, 8) for number in range(5)] == [
+        (number, 9, 9, 255) for number in range(5)
+    ]
+
+
+@pytest.mark.parametrize("size", [(1000, 20), (20, 1000), (600, 600)])
+def test_an_image_larger_than_the_atlas_grows_it(
+    window: arcade.Window, atlas: ReclaimingAtlas, size: tuple[int, int]
+) -> None:
+    """Nobody is asked to let go of anything: that would not help."""
+    asked: list[int] = []
+    atlas.on_full = lambda pixels: bool(asked.append(pixels))
+    kept = plain("kept", (1, 2, 3, 255))
+    atlas.add(kept)
+    large = made(noise(*size))
+    atlas.add(large)
+    assert not asked
+    assert shown(atlas, large) == large.image.tobytes()
+    assert shown(atlas, kept) == kept.image.tobytes()
+    assert all(side in (256, 1024) for side in atlas.size)
+
+
+def test_pixels_without_a_pillow_image_grow_it_too(atlas: ReclaimingAtlas) -> None:
+    """Those at hand and those that come later go into the new texture."""
+    kept = fill(atlas, auto_resize=True)
+    at_hand, later = stored(atlas, "at hand", 300, 20), stored(atlas, "later", 20, 600)
+    atlas.add_pixels(at_hand, bordered(noise(300, 20)))
+    assert atlas.size == (512, 256)
+    assert atlas.reserve(later, GRAY)
+    assert atlas.size == (512, 1024)
+    assert area(atlas, later) == bytes(GRAY) * (24 * 604)
+    atlas.upload("later", bordered(noise(20, 600)))
+    assert shown(atlas, at_hand) == noise(300, 20).tobytes()
+    assert shown(atlas, later) == noise(20, 600).tobytes()
+    for texture in kept:
+        assert shown(atlas, texture) == texture.image.tobytes()
+
+
+def test_what_only_circles_hold_is_let_go_before_the_atlas_grows(atlas: ReclaimingAtlas) -> None:
+    """A sprite and its list hold each other; the level that they were of is gone."""
+    fill(atlas, auto_resize=True)
+    gc.collect()
+    gc.disable()
+    try:
+        for level in range(5):
+            scene = listed(atlas, *(plain(f"{level} {number}", GRAY) for number in range(6)))
+            scene.initialize()
+            del scene
+    finally:
+        gc.enable()
+    assert atlas.size == (256, 256)
+    assert atlas.statistics().resizes == 0
+
+
+def test_an_atlas_that_stays_nearly_full_grows_instead_of_collecting_each_time(
+    atlas: ReclaimingAtlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collection that leaves little room is followed by the growth that spares the next one."""
+    textures = [plain(f"small {number}", GRAY, (28, 28)) for number in range(62)]
+    for texture in textures:
+        atlas.add(texture)
+    circle: list[Any] = [plain(f"circle {number}", GRAY, (28, 28)) for number in range(2)]
+    for texture in circle:
+        atlas.add(texture)
+    circle.append(circle)
+    del circle, texture
+    collected: list[int] = []
+    collect = gc.collect
+    monkeypatch.setattr("gc.collect", lambda: collected.append(collect()))
+    textures += [plain(f"more {number}", GRAY, (28, 28)) for number in range(40)]
+    for texture in textures[62:]:
+        atlas.add(texture)
+    assert len(collected) == 1
+    assert atlas.size == (512, 256)
+
+
+def test_scattered_room_is_packed_before_the_atlas_grows(atlas: ReclaimingAtlas) -> None:
+    """One image is left in each row: there is room for a large one, but not in one piece."""
+    textures = [made(noise(60, 60, number)) for number in range(16)]
+    for texture in textures:
+        atlas.add(texture)
+    textures = textures[::5]
+    del texture
+    large = made(noise(120, 100, 99))
+    atlas.add(large)
+    assert atlas.size == (256, 256)
+    assert atlas.statistics().resizes == 1
+    for texture in (*textures, large):
+        assert shown(atlas, texture) == texture.image.tobytes()
+
+
+@pytest.fixture
+def limited(window: arcade.Window, monkeypatch: pytest.MonkeyPatch) -> ReclaimingAtlas:
+    """An atlas of a graphics card that can 512 pixels at most."""
+    monkeypatch.setattr("arcade_prefabs.spawning.atlas_rooms.largest_size", lambda _: 512)
+    return ReclaimingAtlas((256, 256), ctx=window.ctx)
+
+
+def test_at_the_limit_the_error_says_what_to_do(limited: ReclaimingAtlas) -> None:
+    """It comes only when the atlas is as large as can be; then nothing changes any more."""
+    assert limited.max_size == (512, 512)
+    textures = [plain(str(number), (number, 0, 0, 255)) for number in range(49)]
+    for texture in textures:
+        limited.add(texture)
+    assert limited.size == (512, 512)
+    before = books(limited)
+    with pytest.raises(AtlasFullError) as caught:
+        limited.add(plain("more", GRAY))
+    assert "no room for an image of 64×64 pixels: the atlas has 512×512" in str(caught.value)
+    assert "cannot grow any more: this graphics card has room for 512×512" in str(caught.value)
+    assert "let go of the textures" in str(caught.value)
+    assert books(limited) == before
+    assert shown(limited, textures[7]) == textures[7].image.tobytes()
+
+
+def test_an_image_that_no_atlas_can_hold_is_refused_at_once(limited: ReclaimingAtlas) -> None:
+    """The atlas does not grow for it."""
+    with pytest.raises(AtlasFullError, match=r"larger than 508 pixels .* cut it into several"):
+        limited.add(plain("wide", GRAY, (509, 4)))
+    assert limited.size == (256, 256)
+    limited.add(plain("just", GRAY, (508, 4)))
+    assert limited.size == (512, 256)
+
+
+def test_at_the_limit_scattered_room_is_packed(limited: ReclaimingAtlas) -> None:
+    """However full it is: a slow frame is better than none."""
+    limited.resize((512, 512))
+    textures = [made(noise(60, 60, number)) for number in range(64)]
+    for texture in textures:
+        limited.add(texture)
+    del textures[3::4], texture
+    large = made(noise(200, 100, 99))
+    limited.add(large)
+    assert limited.statistics().resizes == 2
+    for texture in (*textures, large):
+        assert shown(limited, texture) == texture.image.tobytes()
+
+
+def test_a_graphics_card_without_memory_for_more_leaves_the_atlas_as_it_was(
+    atlas: ReclaimingAtlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's error is the reason that the error gives."""
+    textures = fill(atlas, auto_resize=True)
+    before = books(atlas)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise gl.GLException("out of memory")
+
+    monkeypatch.setattr(atlas.ctx, "texture", refuse)
+    with pytest.raises(AtlasFullError, match="or for less while its memory is full"):
+        atlas.add(plain("more", GRAY))
+    with pytest.raises(AtlasFullError, match=r"no memory for an atlas of 512×512 .* memory"):
+        atlas.resize((512, 512))
+    monkeypatch.undo()
+    assert books(atlas) == before
+    assert shown(atlas, textures[3]) == textures[3].image.tobytes()
+
+
+def test_more_textures_than_the_table_holds_make_it_longer(window: arcade.Window) -> None:
+    """Each keeps its number; sprites made before and after are drawn right."""
+    atlas = ReclaimingAtlas((256, 256), ctx=window.ctx, capacity=1)
+    red, blue = plain("red", (255, 0, 0, 255)), plain("blue", (0, 0, 255, 255))
+    before = listed(atlas, red, blue)
+    first = screen(window, before)
+    many = [
+        arcade.Texture(blue.image_data, hash=str(number), hit_box_points=POINTS)
+        for number in range(5_000)
+    ]
+    for texture in many:
+        atlas.add(texture)
+    assert atlas.statistics().textures == 5_002
+    green = plain("green", (0, 255, 0, 255))
+    after = screen(window, before, listed(atlas, red, green, many[-1], many[0]))
+    assert screen(window, before) == first
+    assert [at(after, 8 + 16 * number, 8) for number in range(4)] == [
+        (255, 0, 0, 255),
+        (0, 255, 0, 255),
+        (0, 0, 255, 255),
+        (0, 0, 255, 255),
+    ]
+    del red, blue, green, texture, before
+    many.clear()
+    gc.collect()
+    assert_empty(atlas)
+
+
+def test_drawing_into_an_image_goes_on_where_it_is_after_growing(
+    window: arcade.Window, atlas: ReclaimingAtlas
+) -> None:
+    """A sprite that is drawn into a texture may be what the atlas grows for."""
+    low = plain("low", GRAY, (40, 8))
+    atlas.add(low)
+    target = plain("target", GRAY)
+    atlas.add(target)
+    current = window.ctx.active_framebuffer
+    with atlas.render_into(target) as buffer:
+        buffer.clear(color=(0, 0, 0, 255), viewport=buffer.viewport)
+        textures = fill(atlas, auto_resize=True)
+        # The quad is drawn into the atlas itself: with another texture than that it shows.
+        arcade.draw_lbwh_rectangle_filled(0, 0, 32, 64, (255, 0, 0, 255))
+    assert atlas.statistics().resizes == 1
+    assert window.ctx.active_framebuffer is current
+    pixels = shown(atlas, target)
+    assert pixels == (bytes((255, 0, 0, 255)) * 32 + bytes((0, 0, 0, 255)) * 32) * 64
+    for texture in textures:
+        assert shown(atlas, texture) == texture.image.tobytes()
 
 
 # ------------------------------------------------------------------------------------------ threads

@@ -180,7 +180,7 @@ def test_lines_stand_below_each_other(stage: Any, files: Any) -> None:
     [
         ("long", "2000 characters at most, not 2001"),
         ("large", "400 points at most, not 4000"),
-        ("wide", "atlas"),
+        ("wide", "up to 4096×4096 pixels large"),
         ("odd", "nowhere"),
     ],
 )

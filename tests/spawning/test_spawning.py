@@ -713,10 +713,11 @@ def test_a_full_atlas_lets_go_what_nobody_holds(stage: Any, picture_of: Any, reg
         del entity
 
 
-def test_an_atlas_that_is_truly_full_fails_the_spawn(
-    stage: Any, picture_of: Any, registry: Any
+@pytest.mark.parametrize("auto_resize", [False, True])
+def test_an_atlas_that_is_truly_full_grows_or_fails_the_spawn(
+    stage: Any, picture_of: Any, registry: Any, auto_resize: bool
 ) -> None:
-    """The error says how full it is and what to do; what was there still shows."""
+    """As the game has it; the error says what to do, and what was there still shows."""
     files: dict[str, str | bytes] = {}
     for number in range(5):
         files[f"images/{number}.png"] = picture_of((number * 20 + 50, 0, 0), (120, 120))
@@ -724,11 +725,15 @@ def test_an_atlas_that_is_truly_full_fails_the_spawn(
             f'Prefab(components: [Sprite(texture: "images/{number}.png")])'
         )
     scene = stage(files, registry=registry, atlas_size=(256, 256))
-    alive = [scene.spawn(f"p{number}", (70 + 10 * number, 150)) for number in range(5)]
-    assert [one.alive for one in alive] == [True, True, True, True, False]
-    assert "no room for an image of 120×120" in str(alive[4].error)
-    assert "atlas.resize" in str(alive[4].error)
-    assert scene.color(10, 150)[0] in (50, 70, 90, 110)
+    scene.prefabs.atlas.auto_resize = auto_resize
+    places = [(70, 70), (200, 70), (70, 200), (200, 200), (310, 70)]
+    spawned = [scene.spawn(f"p{number}", place) for number, place in enumerate(places)]
+    assert [one.alive for one in spawned] == [True, True, True, True, auto_resize]
+    if not auto_resize:
+        assert "no room for an image of 120×120" in str(spawned[4].error)
+        assert "atlas.resize" in str(spawned[4].error)
+    for number, place in enumerate(places[: 5 if auto_resize else 4]):
+        assert scene.color(*place) == (number * 20 + 50, 0, 0)
 
 
 # ----------------------------------------------------------------------------- waiting for it, etc.
