@@ -363,3 +363,16 @@ def test_new_takes_a_name_that_a_shell_completed(
     monkeypatch.chdir(tmp_path)
     assert main(["new", "assets/prefabs/props/crate"]) == 0
     assert [path.as_posix() for path in Path().rglob("*.ron")] == ["assets/prefabs/props/crate.ron"]
+
+
+def test_command_runs_where_there_is_no_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's streams are None without one, and where the shell has closed them."""
+    (tmp_path / "prefabs").mkdir()
+    (tmp_path / "prefabs" / "a.ron").write_text("Prefab(", encoding="utf-8")
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert main(["check", str(tmp_path)]) == 1
+    assert main(["bake", str(tmp_path), "--jobs", "0"]) == 1
+    assert sys.stdout is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .. import __version__
 from .bake import add_bake
@@ -26,6 +28,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Gives the exit code: 0 for success, 1 for errors found, 2 if it could not run, 130 if Ctrl-C
     ended it.
     """
+    with contextlib.ExitStack() as stack:
+        # They are None where there is no console (pythonw), and where the shell has closed them.
+        for name, redirect in (
+            ("stdout", contextlib.redirect_stdout),
+            ("stderr", contextlib.redirect_stderr),
+        ):
+            if getattr(sys, name) is None:
+                nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+                stack.enter_context(redirect(nowhere))
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):

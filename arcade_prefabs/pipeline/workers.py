@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
+import logging
 import os
 import signal
 import sys
@@ -24,6 +26,8 @@ from .processor import digest
 from .work import Context, Task, process_batch, process_pickled
 
 __all__ = ["InlineWorkers", "ProcessWorkers", "Workers", "default_jobs"]
+
+_log = logging.getLogger("arcade_prefabs")
 
 # Seconds after which an idle worker ends; the next batch starts it again in a third of a second.
 _IDLE_S: Final = 30.0
@@ -183,7 +187,10 @@ class ProcessWorkers:
             if _ended(error):  # the interpreter ends, which pools notice first
                 raise BakeCancelledError("the program ends") from error
             raise
-        except OSError:  # processes are refused after all
+        except Exception as error:  # processes are refused after all, or cannot be started
+            if not isinstance(error, OSError):
+                message = "worker processes cannot be started, the game bakes by itself: %s: %s"
+                _log.warning(message, type(error).__name__, error)
             self._refused = True
             return self._inline.submit(context, tasks)
 
@@ -356,6 +363,27 @@ def _lost(context: Context, task: Task, reason: BaseException) -> Outcome:
     return Outcome(task.key, content, (), (None,), (error,), (), (), 0.0)
 
 
+class _WithoutStreams:
+    """The module `sys`, but with streams that can be flushed."""
+
+    stdout = stderr = io.StringIO()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
+
+
+def _leave_streams_alone() -> None:
+    """Have loky start processes whatever `sys.stdout` and `sys.stderr` are.
+
+    It flushes both before each start (loky/backend/popen_loky_posix.py, `Popen.__init__`; not on
+    Windows), for which there is no reason: the new process has buffers of its own. But a game may
+    have None there, as without a console, or an object of its own that cannot be flushed.
+    """
+    from loky.backend import popen_loky_posix
+
+    setattr(popen_loky_posix, "sys", _WithoutStreams())  # noqa: B010  # mypy knows it as a module
+
+
 def _new_executor(jobs: int) -> Any:
     from multiprocessing import resource_tracker
 
@@ -363,6 +391,7 @@ def _new_executor(jobs: int) -> Any:
     from loky.backend import resource_tracker as loky_tracker
 
     if os.name == "posix":
+        _leave_streams_alone()
         # Starting a tracker lets SIGINT through again, which `_deaf_to_interrupts` holds back.
         resource_tracker.ensure_running()
         loky_tracker.ensure_running()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,56 @@ def test_processes_that_all_die_at_once_are_given_up(
     with AssetPipeline(tmp_path, processors=[Order()], workers=ProcessWorkers(1)) as pipeline:
         assert pipeline.bake().ok
         assert pipeline.get("a.order").head()["pid"] == os.getpid()
+
+
+# ------------------------------------------------------------------------------ the game's streams
+
+
+class Console:
+    """An in-game console: it has `write`, and nothing else."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class Unflushable(io.StringIO):
+    def flush(self) -> None:
+        raise OSError("the console is gone")
+
+    def fileno(self) -> int:
+        raise ValueError("no file")
+
+
+def closed_file() -> io.StringIO:
+    file = io.StringIO()
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize("stream", [Console, lambda: None, Unflushable, closed_file])
+def test_workers_start_whatever_the_streams_of_the_game_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: Callable[[], Any]
+) -> None:
+    """A game without a console has None there; one with its own console has what it likes."""
+    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
+        monkeypatch.setattr(sys, name, stream())
+    write(tmp_path, {"a.order": "work"})
+    with AssetPipeline(tmp_path, processors=[Order()], jobs=1) as pipeline:
+        assert pipeline.bake().ok
+        assert pipeline.get("a.order").head()["pid"] != os.getpid()
+
+
+def test_work_is_done_here_where_processes_cannot_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the reason is, the game gets its assets, and the log says why it took so long."""
+
+    def fail(*_: Any) -> Any:
+        raise AttributeError("no such attribute")
+
+    monkeypatch.setattr("loky.process_executor.ProcessPoolExecutor._adjust_process_count", fail)
+    write(tmp_path, {"a.order": "work"})
+    with AssetPipeline(tmp_path, processors=[Order()], jobs=1) as pipeline:
+        assert pipeline.bake().ok
+        assert pipeline.get("a.order").head()["pid"] == os.getpid()
+    assert "worker processes cannot be started" in caplog.text
