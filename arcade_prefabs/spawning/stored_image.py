@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -21,7 +22,8 @@ class StoredImage(ImageData):
 
     Pixels that came from the bake store go to the graphics card as they are; a Pillow image would
     be a second copy. When somebody asks for one all the same (another atlas, `Texture.crop`, a hit
-    box), the pixels are read back, and from then on kept.
+    box), the pixels are read back, and from then on kept. While they are on their way, `lent` gives
+    them: another atlas asks once, and would show the placeholder for ever.
 
     Args:
         hash: Of the pixels, and of the size.
@@ -29,10 +31,13 @@ class StoredImage(ImageData):
         height: Pixels.
         atlas: Where it will be; it is not kept alive.
 
+    Attributes:
+        lent: Makes the picture of pixels that are not in the atlas yet; None if nobody has them.
+
     Any thread, except for `image`.
     """
 
-    __slots__ = ("_atlas", "_pillow", "_size", "_stored_as")
+    __slots__ = ("_atlas", "_pillow", "_size", "_stored_as", "lent")
 
     def __init__(
         self,
@@ -46,10 +51,11 @@ class StoredImage(ImageData):
         self._size = width, height
         self._atlas = ref(atlas)
         self._pillow: PIL.Image.Image | None = None
+        self.lent: Callable[[], PIL.Image.Image] | None = None
 
     @property
     def image(self) -> PIL.Image.Image:
-        """The pixels as a Pillow image. Before they are uploaded, an area of one color.
+        """The pixels as a Pillow image; an area of one color if nobody has them yet.
 
         Raises:
             SpawnError: The image is not in the atlas any more, or not yet.
@@ -57,6 +63,8 @@ class StoredImage(ImageData):
 
         Main thread.
         """
+        if self._pillow is None and self.lent is not None:
+            self._pillow = self.lent()
         if self._pillow is not None:
             return self._pillow
         atlas = self._atlas()

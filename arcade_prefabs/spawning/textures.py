@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, Protocol
 
 import arcade
+import PIL.Image
 from arcade import Texture
 from arcade.texture import ImageData
 
@@ -16,6 +17,7 @@ from ..loading.decoders import builtin_decoders
 from ..pipeline import BakedAsset, ImageFrame
 from ..prefab import ComponentRegistry
 from .looks import TextureRef
+from .stored_image import StoredImage
 
 __all__ = ["LoadedTexture", "TextureAtlas", "TextureStore"]
 
@@ -177,6 +179,7 @@ class TextureStore:
                 self._atlas.add_pixels(texture, image.pixels(number))
             elif self._atlas.reserve(texture, frame.color):
                 large.append((number, frame))
+                _lend(texture, partial(_picture, image, number))
             if count < len(frames):
                 yield Step("upload", frame.size / 4)
         self._announce(value)
@@ -192,6 +195,7 @@ class TextureStore:
                 some = pixels[4 * width * first : 4 * width * (first + count)]
                 if not self._atlas.upload_rows(hash_of, some, first, count):
                     break
+            _lend(value.textures[number], None)
         value.uploaded = True
         value._image = None  # the pixels are in the atlas now
 
@@ -207,3 +211,17 @@ class TextureStore:
             self._known[key] = left
         else:
             self._known.pop(key, None)
+
+
+def _lend(texture: Texture, picture: Callable[[], PIL.Image.Image] | None) -> None:
+    """Have other atlases get a texture's pixels that are on their way to ours, or no more."""
+    data = texture.image_data
+    if isinstance(data, StoredImage):
+        data.lent = picture
+
+
+def _picture(image: LoadedImage, number: int) -> PIL.Image.Image:
+    frame, border = image.frames[number], image.border
+    size = frame.width + 2 * border, frame.height + 2 * border
+    whole = PIL.Image.frombytes("RGBA", size, image.pixels(number))
+    return whole.crop((border, border, border + frame.width, border + frame.height))
