@@ -9,11 +9,13 @@ It keeps its own stack, so that the depth of a text cannot exhaust Python's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from .hints import OpenBracket, hint_for
+from .hints import OpenBracket, hash_hint, hint_for
 from .literals import (
+    NUMBER_HINT,
     BadText,
     identifier_end,
     raw_identifier_end,
@@ -39,6 +41,7 @@ KEYWORDS: Final[dict[str, Value]] = {"true": True, "false": False, "None": None}
 _NUMBER_WORDS: Final = frozenset(("inf", "inff32", "inff64", "NaN", "NaNf32", "NaNf64"))
 _STRING_STARTS: Final = ('"', 'b"', 'r"', 'r#"', "r##", 'br"', "br#")
 _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
+_SIMPLE_VALUE: Final = re.compile(r'"[^"\\\n]*+"|[A-Za-z0-9_.+-]++')
 
 
 _NOTHING: Final = ()
@@ -102,34 +105,51 @@ def read_attributes(text: str) -> tuple[int, frozenset[str]]:
     enabled: set[str] = set()
     at = skip_blank(text, 0)
     while text.startswith("#", at):
-        for mark in "#![":
-            what = "an attribute such as `#![enable(implicit_some)]`"
-            at = _expect(text, at, mark, what, hint="comments begin with `//`")
+        what = "an attribute such as `#![enable(implicit_some)]`"
+        at = _expect_marks(text, at, "#![", what, hash_hint(text, at))
         end = identifier_end(text, at)
         word = text[at:end]
         if word == "enable":
             at = _expect(text, skip_blank(text, end), "(", "`(` and the extensions' names")
             at = _extension_list(text, at, enabled)
+            at = _expect_marks(text, at, ")]", "`,` or `)]`")
         elif word in ("type", "schema"):
             at = _expect(text, skip_blank(text, end), "=", "`=` and a string")
             if not text.startswith(('"', 'r"', "r#"), at):
                 raise BadText(at, "expected a string")
             _, at = read_string(text, at)
-            at = skip_blank(text, at)
+            at = _expect(text, skip_blank(text, at), "]", "`]`")
         else:
             raise BadText(at, "expected `enable`, `type` or `schema`")
-        at = _expect(text, at, "]", "`]`")
     return at, frozenset(enabled)
 
 
-def _expect(text: str, at: int, mark: str, what: str, hint: str | None = None) -> int:
+def _expect(text: str, at: int, mark: str, what: str) -> int:
     """The offset behind ``mark`` and the white space after it."""
     if not text.startswith(mark, at):
-        raise BadText(at, f"expected {what}", hint)
+        raise BadText(at, f"expected {what}")
     return skip_blank(text, at + len(mark))
 
 
+def _expect_marks(text: str, at: int, marks: str, what: str, hint: str | None = None) -> int:
+    """The offset behind several marks.
+
+    Where one is missing, the error stands behind the last one that is there, as the reference
+    reader has it: in ``#[enable(x)]`` behind the ``[``.
+    """
+    missing = False
+    for mark in marks:
+        if text.startswith(mark, at):
+            at = skip_blank(text, at + 1)
+        else:
+            missing = True
+    if missing:
+        raise BadText(at, f"expected {what}", hint)
+    return at
+
+
 def _extension_list(text: str, at: int, enabled: set[str]) -> int:
+    """Add the extensions named at ``at``; the offset behind them and a trailing comma."""
     while True:
         end = identifier_end(text, at)
         name = text[at:end]
@@ -143,7 +163,7 @@ def _extension_list(text: str, at: int, enabled: set[str]) -> int:
             at = skip_blank(text, at + 1)
             if not text.startswith(")", at):
                 continue
-        return _expect(text, at, ")", "`,` or `)`")
+        return at
 
 
 def read(text: str, *, nodes: bool = True) -> tuple[Value, Node]:
@@ -157,7 +177,8 @@ def read(text: str, *, nodes: bool = True) -> tuple[Value, Node]:
     try:
         return reader.run()
     except BadText as error:
-        error.hint = error.hint or hint_for(text, error.offset, reader.innermost())
+        if error.hint is None or error.hint == NUMBER_HINT:
+            error.hint = reader.hint(error.offset) or error.hint
         raise
 
 
@@ -169,16 +190,26 @@ class _Reader:
         self._nodes = nodes
         self._stack: list[_Frame] = []
         self._depth = 0
+        # For hints: the last value that was finished, and whether a map's colon is missing.
+        self._last: Node | None = None
+        self._after_key = False
 
-    def innermost(self) -> OpenBracket | None:
-        """The innermost bracket that is open, for a hint."""
-        if not self._stack:
-            return None
-        frame = self._stack[-1]
-        # A node ends at its bracket until that is closed.
-        return OpenBracket(
-            frame.node.end, frame.opener, frame.closer, frame.name, frame.items, frame.names
-        )
+    def hint(self, offset: int) -> str | None:
+        """What to try, for an error at an offset that ended the reading."""
+        bracket = None
+        if self._stack:
+            frame = self._stack[-1]
+            bracket = OpenBracket(
+                frame.node.end,  # a node ends at its bracket until that is closed
+                frame.opener,
+                frame.closer,
+                frame.name,
+                frame.items,
+                frame.names,
+                self._after_key,
+            )
+        last = None if self._last is None else (self._last.start, self._last.end)
+        return hint_for(self._text, offset, self._at, bracket, last)
 
     def run(self) -> tuple[Value, Node]:
         while True:
@@ -192,6 +223,7 @@ class _Reader:
         self._at = skip_blank(self._text, at)
 
     def _end(self, value: Value, node: Node) -> tuple[Value, Node]:
+        self._last = node
         self._skip(node.end)
         if self._at < len(self._text):
             message = "expected the end of the text behind the value" + self._found(self._at)
@@ -282,7 +314,9 @@ class _Reader:
             self._open(at, bracket, word, some=word == "Some" and not raw)
             return None
         if word == "Some" and not raw:
-            raise BadText(bracket, "expected `(` and a value behind `Some`")
+            value = _SIMPLE_VALUE.match(text, bracket)
+            hint = f"write `Some({shown(value.group()) if value else '...'})`"
+            raise BadText(bracket, "expected `(` and a value behind `Some`", hint)
         return Ident(word), Node(at, end)
 
     def _found(self, at: int) -> str:
@@ -304,10 +338,12 @@ class _Reader:
     def _put(self, value: Value, node: Node) -> tuple[Value, Node] | None:
         """Add a finished value to the innermost bracket; the bracket's own value if it closes."""
         frame = self._stack[-1]
+        self._last = node
         self._skip(node.end)
         text, at = self._text, self._at
         if frame.opener == "{" and len(frame.keys) == len(frame.items):
             if not text.startswith(":", at):
+                self._after_key = True
                 raise BadText(at, "expected `:` behind the map's key" + self._found(at))
             frame.keys.append(value)
             if self._nodes:

@@ -18,6 +18,7 @@ Step: TypeAlias = "str | int"
 
 _BOM: Final = "\ufeff"
 _UTF16_STARTS: Final = (b"\xff\xfe", b"\xfe\xff")
+_BINARY_STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"\x1f\x8b")
 
 
 class Position(NamedTuple):
@@ -189,5 +190,7 @@ def _not_utf8(error: UnicodeDecodeError, path: str | None) -> RonError:
     hint = "save the file as UTF-8"
     if data.startswith(_UTF16_STARTS):
         hint = "the file is UTF-16; save it as UTF-8"
+    elif data.startswith(_BINARY_STARTS):
+        hint = "this is a picture, an archive or another file that is no text"
     bad = BadText(len(before), f"byte 0x{data[error.start]:02X} is not UTF-8", hint)
     return _located(bad, before, path)

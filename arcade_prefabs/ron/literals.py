@@ -14,6 +14,7 @@ from typing import Final
 from .values import Char, Range
 
 __all__ = [
+    "NUMBER_HINT",
     "BadText",
     "identifier_end",
     "raw_identifier_end",
@@ -23,6 +24,9 @@ __all__ = [
     "shown",
     "skip_blank",
 ]
+
+
+NUMBER_HINT: Final = "numbers look like 12, -0.5, .5, 1e-3, 0xFF, 1_000"
 
 
 class BadText(Exception):
@@ -38,12 +42,12 @@ class BadText(Exception):
 class _NotInteger(BadText):
     """No integer here; a float that reaches ``float_end`` may still be meant."""
 
-    def __init__(self, offset: int, message: str, float_end: float) -> None:
-        super().__init__(offset, message, _NUMBER_HINT)
+    def __init__(
+        self, offset: int, message: str, float_end: float, hint: str | None = NUMBER_HINT
+    ) -> None:
+        super().__init__(offset, message, hint)
         self.float_end = float_end
 
-
-_NUMBER_HINT: Final = "numbers look like 12, -0.5, .5, 1e-3, 0xFF, 1_000"
 
 # RON's white space is Unicode's Pattern_White_Space; neither str.isspace() nor \s agree with it
 # (both take the no-break space, neither takes U+200E).
@@ -104,7 +108,8 @@ def skip_blank(text: str, at: int) -> int:
             if edge is None:
                 line = text.count("\n", 0, opened) + 1
                 column = opened - text.rfind("\n", 0, opened)
-                raise BadText(len(text), f"block comment from {line}:{column} is never closed")
+                message = f"block comment from {line}:{column} is never closed"
+                raise BadText(len(text), message, "comments within a comment are closed, too: `*/`")
             at = edge.end()
             depth += 1 if edge.group() == "/*" else -1
             if depth == 0:
@@ -163,15 +168,18 @@ def read_number(text: str, at: int) -> tuple[int | float | Range, int]:
     if _starts_number(text, end):
         stop, end = _single_number(text, end)
         return Range(start, stop, inclusive), end
+    word_end = _float_word(text, end)[1]
+    if word_end > end:
+        # RON 0.12 takes `inf..1` and `1..+inf`, but no bare word at the end of a range.
+        hint = f"write it with a sign: `+{text[end:word_end]}`"
+        raise BadText(end, f"a range cannot end in a bare `{text[end:word_end]}`", hint)
     if inclusive:
         raise BadText(end, "expected the end of the range behind `..=`")
     return Range(start, None, False), end
 
 
 def _starts_number(text: str, at: int) -> bool:
-    if at >= len(text):
-        return False
-    return text[at] in "0123456789+-." or text.startswith("b'", at) or _float_word(text, at)[1] > at
+    return text.startswith((*"0123456789+-.", "b'"), at)
 
 
 def _float_word(text: str, at: int) -> tuple[float, int]:
@@ -225,7 +233,7 @@ def _float(text: str, at: int) -> tuple[float, int]:
             raise BadText(at, "a number cannot have `_` at its start or behind its point")
         digits = digits.replace("_", "")
     if _FLOAT.fullmatch(digits) is None:
-        raise BadText(at, "expected a number", _NUMBER_HINT)
+        raise BadText(at, "expected a number", NUMBER_HINT)
     value = float(digits)
     suffix = _FLOAT_SUFFIX.match(text, end)
     if suffix is not None and _ends_word(text, suffix.end()):
@@ -249,9 +257,9 @@ def _integer(text: str, at: int, unsigned: int) -> tuple[int, int]:
     end = _integer_run_end(text, first)
     digits = text[first:end]
     if not digits:
-        raise _NotInteger(at, "expected a number", _NEVER)
+        raise _NotInteger(unsigned, "expected a number", _NEVER)
     if digits[0] == "_":
-        raise _NotInteger(at, "a number cannot begin with `_`", _NEVER)
+        raise _NotInteger(unsigned, "a number cannot begin with `_`", _NEVER)
     suffix = _INTEGER_SUFFIX.match(text, end)
     if suffix is not None and not _ends_word(text, suffix.end()):
         suffix = None
@@ -278,7 +286,7 @@ def _integer(text: str, at: int, unsigned: int) -> tuple[int, int]:
     if not lowest <= value <= highest:
         readable_as_float = base == 10 and suffix is None
         float_end = end if readable_as_float else _NEVER
-        raise _NotInteger(at, f"the integer does not fit into {kind}", float_end)
+        raise _NotInteger(at, f"the integer does not fit into {kind}", float_end, hint=None)
     return value, end
 
 
@@ -367,7 +375,8 @@ def _escape(text: str, at: int, *, binary: bool, single: bool) -> tuple[bytes, i
         raise BadText(
             at,
             f"unknown escape `\\{shown(letter)}`",
-            r"there are \n \r \t \0 \\ \" \' \xFF \u{FFFF}",
+            r"a backslash is written \\, and paths have `/`; there are "
+            r"\n \r \t \0 \\ \" \' \xFF \u{FFFF}",
         )
     value = b""
     while True:

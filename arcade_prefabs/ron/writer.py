@@ -167,7 +167,9 @@ def _limit(value: float | None) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"the ends of a range are numbers, not {type(value).__name__}: {value!r}")
-    return _scalar(value)
+    written = _scalar(value)
+    # RON 0.12 reads no bare `inf` or `NaN` at the end of a range, and reads both with a sign.
+    return f"+{written}" if written in ("inf", "NaN") else written
 
 
 def _integer(value: int) -> str:

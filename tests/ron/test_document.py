@@ -225,6 +225,7 @@ def test_an_error_is_caught_by_all_its_names() -> None:
                 "crate.ron:1:1: expected a value, found the end of the text",
                 "  1 | ",
                 "    | ^",
+                "  hint: the file is empty",
             ],
         ),
         (

@@ -105,7 +105,7 @@ def test_values_can_be_taken_apart_by_matching() -> None:
         ("..5", Range(None, 5)),
         ("0.5..", Range(0.5, None)),
         ("..", Range(None, None)),
-        ("-1.5..=inf", Range(-1.5, float("inf"), inclusive=True)),
+        ("-1.5..=+inf", Range(-1.5, float("inf"), inclusive=True)),
     ],
 )
 def test_a_range_has_ends_that_may_be_open(text: str, value: Range) -> None:
