@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
 
@@ -22,6 +23,7 @@ __all__ = [
     "OutputNow",
     "dependents_of",
     "explain",
+    "files_of",
     "ids_of",
     "statistics",
 ]
@@ -224,6 +226,23 @@ def ids_of(store: BakeStore, kind: str | None) -> list[str]:
             BUILT,
         )
         return [shown_id(Key(path, variant), label) for path, variant, label in rows]
+
+
+def files_of(store: BakeStore, kinds: Sequence[str]) -> dict[str, bytes]:
+    """See `AssetPipeline.files`."""
+    with store.reading() as db:
+        rows = _typed(
+            db,
+            tuple[str, bytes],
+            "SELECT a.path, o.digest FROM outputs o JOIN assets a ON a.id=o.asset "
+            f"WHERE o.label='' AND a.variant='' AND o.kind IN ({','.join('?' * len(kinds))}) "
+            "AND a.state IN (?,?,?) ORDER BY 1",
+            *kinds,
+            BAKED,
+            BROKEN,
+            BUILT,
+        )
+        return dict(rows)
 
 
 def statistics(store: BakeStore) -> Statistics:

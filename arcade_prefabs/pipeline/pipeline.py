@@ -18,7 +18,7 @@ from ..prefab import ComponentRegistry, Prefab
 from .assets import BakedAsset, find, needs_of
 from .bake import Baker, OnProgress
 from .engine import Cancelled, Engine
-from .explain import Explanation, dependents_of, explain, ids_of, statistics
+from .explain import Explanation, dependents_of, explain, files_of, ids_of, statistics
 from .outcome import Key
 from .places import (
     STORE_NAME,
@@ -268,6 +268,13 @@ class AssetPipeline:
     def ids(self, kind: str | None = None) -> list[str]:
         """The ids of everything that is baked, or of one kind of it, sorted. Any thread."""
         return self._shelf.asked(partial(ids_of, self.store, kind))
+
+    def files(self, *kinds: str) -> dict[str, bytes]:
+        """The whole files among what is baked, of some kinds, each with the hash of its content.
+
+        Sheets cut in other ways than their file says, and labelled parts, are left out. Any thread.
+        """
+        return self._shelf.asked(partial(files_of, self.store, kinds))
 
     def dependents(self, identifier: str, *, at_run_time: bool = False) -> list[str]:
         """The files that are baked again, directly or by way of others, when this one changes.

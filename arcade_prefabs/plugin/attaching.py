@@ -19,6 +19,7 @@ from ..prefab import ComponentRegistry, default_registry
 from ..spawning.engine import SpawnEngine
 from ..spawning.hit_boxes import texture_processor
 from ..spawning.resource_folders import assets_folder, resource_folder
+from ..spawning.unpacked import release_folder
 from .prefab_plugin import ATTRIBUTE, PrefabPlugin
 
 __all__ = ["attach"]
@@ -67,8 +68,8 @@ def attach(
             that prefabs name come above them.
         registry: The components that prefabs may name; the ``default_registry`` if none is given.
         processors: More processors for files, see `AssetPipeline`.
-        resource_handle: The name under which Arcade finds the assets folder, too:
-            ``arcade.load_texture(":assets:images/hero.png")``. None for no such name.
+        resource_handle: The name under which Arcade finds the files of the assets folder, too, or
+            of a release: ``arcade.load_sound(":assets:sounds/steps.wav")``. None for no such name.
         hot_reload: Whether saved files change the running game; by default if it is a folder.
         atlas_size: Pixels of the texture atlas, which takes the place of the window's; at most
             what the graphics card can. Four bytes for each pixel of it are taken at once. It grows
@@ -125,8 +126,12 @@ def attach(
         )
         plugin = PrefabPlugin(window, engine, undo, clock, monitor)
         folder = assets_folder(assets)
-        if folder is not None and resource_handle is not None:
-            undo.enter_context(resource_folder(resource_handle, folder))
+        if resource_handle is not None:
+            shown = folder
+            if pipeline.read_only:
+                shown = undo.enter_context(release_folder(pipeline))
+            if shown is not None:
+                undo.enter_context(resource_folder(resource_handle, shown))
         if hot_reload or (hot_reload is None and folder is not None):
             undo.callback(AssetWatcher(pipeline, engine.loader.apply).start().stop)
         plugin._undo = undo.pop_all()
