@@ -212,7 +212,8 @@ class PrefabPlugin:
             world: The id of a world, ``worlds/valley.ron``; or code that makes one, see
                 `CellSource`.
             name: What its saves belong to: that id by default, or the name of the class.
-            save: The file that the game is saved in, which is made if it is not there.
+            save: The file that the game is saved in, ``~/saves/slot1.sqlite``; the first save makes
+                it, and its folder is made at once.
             recover: Whether to go on where a game ended that was not closed, with what happened
                 after its last save; otherwise that is forgotten.
             settings: See `StreamingSettings`: ``load_distance=1500``.

@@ -68,13 +68,14 @@ class Additions:
         if level > _MOST_LEVEL:
             raise ValueError(f"an entity of {size} pixels is too large for this world's cells")
         cell = parts.grid.cell_at(x, y, level)
-        parts.ledger.enter(SavedRow(name, None, label_of(cell), parts.ledger.time, Delta(row=row)))
+        delta = Delta().with_row(row, 0.0 if size is None else float(max(size)))
+        parts.ledger.enter(SavedRow(name, None, label_of(cell), parts.ledger.time, delta))
         region = parts.regions.get(cell)
         if region is None:
             parts.cells.add([cell])
             parts.sources.changed = True
         elif region.active:
-            resident = Resident(row, None, Delta(row=row), region)
+            resident = Resident(row, None, delta, region)
             parts.population.enter(resident)
             task = parts.builder.build_now(resident)
             self._factory.post(task, Step("spawn", 1))

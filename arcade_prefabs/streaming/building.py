@@ -62,7 +62,9 @@ class Builder:
         priority = Priority.HIGH if region.score <= 0 else Priority.NORMAL
         names = dict(read.prefabs)
         for known in self._ledger.merged(read).rows:
-            if known.delta is not None and known.delta.row is not None:
+            if known.delta is None or known.delta.row is None:
+                continue
+            if known.home != read.label:  # what its cell tells of is as that tells
                 names[known.delta.row.prefab] = None
         for name in names:
             if name not in region.prefabs:

@@ -51,17 +51,19 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
         place: x, y, rotation and scale, if they changed.
         visible: Whether it is shown.
         parts: What changed of its parts, by their paths; ``""`` is the whole.
-        row: What it is, if the cell that it is in does not tell: it was added, or it moved there.
+        row: What it is, if the cell that it is in need not tell: it was added, or has moved.
+        size: Pixels of its longer side, or a bit more; 0 if no cell is too small for it.
     """
 
     place: PlaceRow | None = None
     visible: bool = True
     parts: dict[str, PartDelta] = {}
     row: WorldEntity | None = None
+    size: float = 0.0
 
-    def with_row(self, row: WorldEntity) -> Delta:
-        """The same, with what the entity is."""
-        return Delta(self.place, self.visible, self.parts, row)
+    def with_row(self, row: WorldEntity, size: float) -> Delta:
+        """The same, with what the entity is, and how large."""
+        return Delta(self.place, self.visible, self.parts, row, size)
 
 
 def place_of(row: WorldEntity, delta: Delta | None) -> PlaceRow:

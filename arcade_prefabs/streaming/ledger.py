@@ -255,7 +255,8 @@ class Ledger:
         if self._rows:
             for name in self._rows.keys() & read.names.keys():
                 rows[name] = self._rows[name]
-        return CellRecord(tuple(rows.values()), self._left.get(label, record.left_at))
+        left = self._left.get(label, record.left_at)
+        return CellRecord(tuple(rows.values()), left, record.older)
 
     def known(self, name: str) -> SavedRow | None:
         """The newest that is known of an entity, without the file."""
@@ -325,8 +326,8 @@ class Ledger:
         self, rows: list[SavedRow], left: dict[str, float], request: SaveRequest | None
     ) -> None:
         self._writes += 1
-        time, file = self.time, self.file
-        facts = {"time": time, "added": self.added}
+        file = self.file
+        facts = {"time": self.time, "added": self.added}
 
         def work() -> None:
             count, error = 0, None
@@ -334,7 +335,7 @@ class Ledger:
                 if request is None:
                     file.write(rows, left, facts)
                 else:
-                    count = file.save(rows, left, {**facts, "saved_time": time})
+                    count = file.save(rows, left, facts)
             except SaveError as caught:
                 error = caught
             except Exception as caught:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +82,14 @@ class Opening:
         self._loader = loader
         self._world = world
         self._name = name
-        self._save = save
+        self._save = None if save is None else _absolute(save)
         self._recover = recover
         self.head: Handle[WorldHead] | None = None
         self._file: SaveFile | None = None
         self._visited: list[str] = []
         self._file_error: Exception | None = None
         self._file_done = self._stopped = False
+        self._fit_asked = self._fit_done = False
         self.contents: Contents | None = None
         if isinstance(world, str):
             self.head = loader.load(world)
@@ -102,18 +105,27 @@ class Opening:
     def _open_file(self) -> None:
         """Open the save; a loader thread."""
         try:
-            file = SaveFile(self._save, self._name, recover=self._recover)
-            try:
-                self._visited = file.visited()
-            except BaseException:
-                file.close(discard=False)
-                raise
-            self._file = file
+            if not self._stopped:
+                self._file = SaveFile(
+                    self._save,
+                    self._name,
+                    recover=self._recover,
+                    wanted=lambda: not self._stopped,
+                )
         except Exception as error:
             self._file_error = error
         self._file_done = True
         if self._stopped and self._file is not None:
             self._file.close(discard=False)
+
+    def _fit_file(self, file: SaveFile, cell_size: float) -> None:
+        """Have what was saved found in the cells of the world; a loader thread."""
+        try:
+            file.fit(cell_size)
+            self._visited = file.visited()
+        except Exception as error:
+            self._file_error = error
+        self._fit_done = True
 
     def stop(self) -> None:
         """Do not open it after all."""
@@ -133,7 +145,7 @@ class Opening:
         writer: Writer | None,
     ) -> OpenWorld | None:
         """The world, if everything is there; None if it is not yet, or there is an error."""
-        head = self.head
+        head, fitted = self.head, self._fit_done
         if not self._file_done or (head is not None and not head.done):
             return None
         if head is not None and self.contents is None:
@@ -148,6 +160,12 @@ class Opening:
             return None
         assert self._file is not None
         assert self.contents is not None
+        if not fitted:
+            if not self._fit_asked:
+                self._fit_asked = True
+                fit = partial(self._fit_file, self._file, self.contents.cell_size)
+                self._loader.in_background(fit)
+            return None
         try:
             return self._build(engine, settings, sources, walls, clock, writer or ThreadWriter())
         except Exception as error:
@@ -203,6 +221,8 @@ class Opening:
             clock=clock,
             regions=regions,
         )
+        for what, why in file.damaged.items():
+            population.keeper.tell(what, why)
         renderer = WorldRenderer(contents.layers)
         flow = RegionFlow(parts, renderer.known)
         if contents.has_always:
@@ -219,3 +239,10 @@ class Opening:
             Additions(engine.factory, flow),
             HealthWatch(settings),
         )
+
+
+def _absolute(path: Path) -> Path:
+    """The same file, also if the game goes to another folder; ``~`` is the user's own."""
+    with contextlib.suppress(RuntimeError):  # nobody knows where that is
+        path = path.expanduser()
+    return path.absolute()

@@ -112,10 +112,10 @@ class Population:
         """Who is to be built in a region: what its content tells of, and who came."""
         label = region.label
         saved = {row.id: row for row in record.rows}
-        left = record.left_at
         load = region.load
         for row in (load.rows or ()) if load is not None else ():
             known = saved.pop(row.id, None)
+            left = record.left_when(row.x, row.y)
             if known is not None and known.home != label:
                 known = self._rehomed(known, label)
             if known is None:
@@ -124,7 +124,7 @@ class Population:
                 yield Newcomer(row, label, known.delta, _latest(left, known.left_at))
         for known in saved.values():
             if known.cell == label:
-                found = self.arrival(known, left)
+                found = self.arrival(known, record)
                 if found is not None:
                     yield found
 
@@ -141,14 +141,16 @@ class Population:
             resident.home = label
         return known
 
-    def arrival(self, row: SavedRow, left: float | None) -> Newcomer | None:
+    def arrival(self, row: SavedRow, record: CellRecord | None) -> Newcomer | None:
         """Somebody who came from another cell, or was added."""
-        if row.delta is None or row.delta.row is None:
+        if row.delta is None or row.delta.row is None or row.home == row.cell:
             # Its cell tells of it no more: the world's file was changed since.
             problem = "the world has no such entity any more; what was saved of it is kept"
             if row.delta is not None:
                 self.keeper.tell(f"{row.id} in {row.cell}", problem)
             return None
+        x, y, *_ = place_of(row.delta.row, row.delta)
+        left = None if record is None else record.left_when(x, y)
         return Newcomer(row.delta.row, row.home, row.delta, _latest(left, row.left_at))
 
     def current(self, newcomer: Newcomer, region: Region) -> Newcomer | None:
@@ -242,9 +244,17 @@ class Population:
         label = label_of(self.place_now(resident))
         if delta is None and label == resident.home and resident.delta is None:
             return None
-        if label != resident.home:
-            delta = (delta or Delta()).with_row(resident.row)
+        if label != resident.home or (delta is not None and delta.place is not None):
+            # With cells of another size it may stand in another one than the one that tells of it.
+            delta = (delta or Delta()).with_row(resident.row, self._size_of(resident))
         return SavedRow(resident.id, resident.home, label, self.ledger.time, delta)
+
+    def _size_of(self, resident: Resident) -> float:
+        """Pixels of somebody's longer side, if that is more than cells may have."""
+        if resident.delta is not None and resident.delta.size:
+            return resident.delta.size
+        level = resident.region.cell.level
+        return self._grid.size(level) if level > 0 else 0.0
 
     def retire(self, resident: Resident, dropped: Callable[[object], bool] | None = None) -> None:
         """Unload somebody: keep what was changed, then take it away.

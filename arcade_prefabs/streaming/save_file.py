@@ -1,106 +1,73 @@
-"""`SaveFile`: one saved game, an SQLite file that holds only what the game changed.
+"""`SaveFile`: one saved game, which holds only what the game changed.
 
-Two sets of tables: what `save` has saved, and what has happened since. A game that ends without
-closing its world finds both when it opens it again; one that closes it without saving, the first.
+What is saved, and what has happened since: see `save_slot` for the two files, and `save_format` for
+what is in them. A game that ends without closing its world finds both when it opens it again; one
+that closes it without saving, the first.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
 import sqlite3
 import threading
+import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from ..errors import SaveError
-from .deltas import Delta
+from ..pipeline.places import identity
+from .grid import Cell, Grid
+from .known_cells import cell_of
+from .save_format import (
+    FORMAT,
+    CellRecord,
+    SavedRow,
+    cell_values,
+    check_tables,
+    fact_values,
+    in_grid,
+    is_sealed,
+    make_tables,
+    read_first_format,
+    row_of,
+    row_values,
+)
+from .save_slot import Claim, Slot, told
 
 __all__ = ["CellRecord", "SaveFile", "SavedRow"]
 
-_APPLICATION: Final = 0x41505357  # "APSW", arcade_prefabs saved world
-FORMAT: Final = 1
+_log = logging.getLogger("arcade_prefabs")
+
 # A game that was killed a moment ago may still be ending.
 _BUSY_S: Final = 2.0
 # A row says little: more than that was not written by us.
 _MOST_BYTES: Final = 64 * 1024 * 1024
-
-_SCHEMA: Final = """
-CREATE TABLE facts(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE saved(id TEXT PRIMARY KEY, home TEXT, cell TEXT, left_at REAL, data BLOB);
-CREATE INDEX saved_home ON saved(home);
-CREATE INDEX saved_cell ON saved(cell);
-CREATE TABLE working(id TEXT PRIMARY KEY, home TEXT, cell TEXT, left_at REAL, data BLOB);
-CREATE INDEX working_home ON working(home);
-CREATE INDEX working_cell ON working(cell);
-CREATE TABLE saved_cells(cell TEXT PRIMARY KEY, left_at REAL) WITHOUT ROWID;
-CREATE TABLE working_cells(cell TEXT PRIMARY KEY, left_at REAL) WITHOUT ROWID
-"""
-
-# The newest row of each entity that is asked for.
-_BOTH: Final = (
-    "SELECT id, home, cell, left_at, data FROM working WHERE {0} "
-    "UNION ALL SELECT id, home, cell, left_at, data FROM saved "
-    "WHERE ({0}) AND id NOT IN (SELECT id FROM working)"
-)
 _AT_ONCE: Final = 400
 
-# Not JSON: it has no infinity, which games like to put into a field.
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Delta).decode
-
-
-class SavedRow(NamedTuple):
-    """What is kept of an entity.
-
-    Attributes:
-        id: Its name in the world.
-        home: The label of the cell whose content tells of it; None if it was added.
-        cell: The label of the cell that it is in; None if it was destroyed.
-        left_at: World's time at which it was unloaded there, in seconds.
-        delta: What changed of it; None if nothing did, and its row can go.
-    """
-
-    id: str
-    home: str | None
-    cell: str | None
-    left_at: float
-    delta: Delta | None
-
-    @property
-    def destroyed(self) -> bool:
-        """Whether it was destroyed."""
-        return self.cell is None
-
-
-class CellRecord(NamedTuple):
-    """What is kept of a cell.
-
-    Attributes:
-        rows: Entities that it tells of, or that are in it.
-        left_at: World's time at which it was unloaded last, in seconds; None if it never was.
-    """
-
-    rows: tuple[SavedRow, ...]
-    left_at: float | None
+_COLUMNS: Final = "SELECT id, home, cell, left_at, data, seal FROM entities"
+_PUT: Final = "REPLACE INTO entities VALUES (?,?,?,?,?,?)"
+_PUT_CELL: Final = "REPLACE INTO cells VALUES (?,?,?,?,?,?)"
 
 
 class SaveFile:
     """A saved game.
 
     Args:
-        path: The file, which is made if it is not there; None for one that lasts as long as this.
+        path: The file, which is made by the first save; None for one that lasts as long as this.
         world: The id of the world that it belongs to.
         recover: Whether to go on with what happened after the last save in a game that did not
             end properly.
+        wanted: Whether it is still wanted: another world waits for it if not.
         on_step: Called with the name of each step of a write before it is taken; for tests.
 
     Attributes:
         path: See above.
         recovered: How many entities had changed in a game that did not end properly.
+        damaged: What of it is damaged and was left out, by entity, and what that means.
 
     Raises:
         SaveError: The file is no saved game, belongs to another world, is in use, or cannot be
@@ -115,96 +82,317 @@ class SaveFile:
         world: str,
         *,
         recover: bool = True,
+        wanted: Callable[[], bool] = lambda: True,
         on_step: Callable[[str], None] | None = None,
     ) -> None:
         self.path = path
         self.recovered = 0
+        self.damaged: dict[str, str] = {}
+        self._world = world
         self._step = on_step or (lambda _: None)
         self._lock = threading.RLock()
+        self._closing = False
+        self._replaceable = False  # whether nothing in the file for what is not saved is needed
+        self._claim = Claim(world, lambda: wanted() and not self._closing)
+        self._slot: Slot | None = None
+        self._opened: tuple[int, int] | None = None  # which file has what is not saved
         self._db: sqlite3.Connection | None = None
-        with self._translated("opened"):
-            if path is not None and path.is_dir():
-                raise SaveError(f"{path} is a folder, not a saved game")
-            db = sqlite3.connect(
-                "" if path is None else os.fsdecode(path),
-                isolation_level=None,
-                timeout=_BUSY_S,
-                check_same_thread=False,  # the lock gives it to one thread at a time
-            )
-            self._db = db
+        self._size = 0.0  # pixels of a cell; 0 as long as the file does not say
+        self._older: tuple[tuple[float, int], ...] = ()  # sizes and levels of cells of other worlds
+        with told(path, "opened"):
             try:
-                self._prepare(db, world, recover=recover)
+                self._begin(recover=recover)
             except BaseException:
-                self._db = None
-                db.close()
+                self._end(keep=not self._replaceable)
                 raise
 
-    def _prepare(self, db: sqlite3.Connection, world: str, *, recover: bool) -> None:
-        db.execute("PRAGMA trusted_schema=OFF")
-        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
-        # One game at a time; the log stays, so that a commit is one write.
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        mark = db.execute("PRAGMA application_id").fetchone()[0]
-        if tables and mark != _APPLICATION:
-            raise SaveError(f"{self.path} is no saved game: choose another file")
+    # ---------------------------------------------------------------------------------------- open
+
+    def _begin(self, *, recover: bool) -> None:
+        if self.path is None:
+            self._db = self._connect("")
+            with contextlib.closing(self._new()) as source:
+                self._fill(source)
+            return
+        slot = Slot(self.path)
+        Claim.check(slot.unsaved, self.path, _BUSY_S)
+        found = slot.look()
+        fresh = slot.make_unsaved()
+        self._slot, self._replaceable = slot, fresh
+        try:
+            self._db = self._lock_unsaved(slot, found=found)
+        except sqlite3.OperationalError:
+            Claim.check(slot.unsaved, self.path, 0.0)  # another thread was quicker
+            raise
+        self._opened = identity(slot.unsaved)
+        self._claim.take(slot.unsaved)
+        if slot.first:
+            self._take_first(slot, recover=recover)
+        else:
+            if found:
+                slot.generation = self._saved_facts(slot).get("save") or "damaged"
+            if not (recover and not fresh and self._goes_on(slot)):
+                with contextlib.closing(slot.open_save() if found else self._new()) as source:
+                    self._fill(source)
+        self._check()
+
+    def _connect(self, path: Path | str) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            path,
+            isolation_level=None,
+            timeout=_BUSY_S,
+            check_same_thread=False,  # the lock gives it to one thread at a time
+        )
+        try:
+            db.execute("PRAGMA trusted_schema=OFF")
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+            # One game at a time; the log stays, so that a commit is one write.
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            # A crash of the system may take the last seconds with it; a save is waited for.
+            db.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _lock_unsaved(self, slot: Slot, *, found: bool) -> sqlite3.Connection:
+        """A connection to what is not saved, which nobody else can have."""
+        with contextlib.ExitStack() as undo, contextlib.suppress(_DamagedError):
+            with _damage():
+                db = self._connect(slot.unsaved)
+            undo.callback(db.close)
+            with _damage():
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("COMMIT")
+                if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                    raise _DamagedError
+            undo.pop_all()
+            return db
+        # It is a help, and no save.
+        aside = slot.unsaved.with_name(slot.unsaved.name + ".damaged")
+        slot.unsaved.replace(aside)
+        with contextlib.suppress(OSError):
+            slot.unsaved.with_name(slot.unsaved.name + "-wal").unlink()
+        self.damaged["what was not saved"] = (
+            f"it is damaged: the game goes on with {'its last save' if found else 'nothing'}; "
+            f"the file is {aside} now"
+        )
+        slot.make_unsaved()
+        return self._lock_unsaved(slot, found=found)
+
+    def _new(self) -> sqlite3.Connection:
+        """A saved game in memory in which nothing has happened."""
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        make_tables(db, {"format": FORMAT, "world": self._world})
+        return db
+
+    def _fill(self, source: sqlite3.Connection) -> None:
+        db, self._replaceable = self._open(), True
+        source.backup(db)
         db.execute("PRAGMA journal_mode=WAL")
-        # Every save is on the disk when it says so. What happens between is not waited for.
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.execute("BEGIN IMMEDIATE")
-        if not tables:
-            db.execute(f"PRAGMA application_id={_APPLICATION}")
-            for statement in _SCHEMA.strip().split(";\n"):
-                db.execute(statement)
-            self._put_facts(db, {"format": FORMAT, "world": world})
-        facts = dict(db.execute("SELECT name, value FROM facts"))
-        if facts.get("format") != FORMAT:
-            found = facts.get("format")
-            raise SaveError(f"{self.path} has the format {found}, this version reads {FORMAT}")
-        if facts.get("world") != world:
+        db.execute("DELETE FROM unsaved")
+        self._put_facts(db, {"base": None if self._slot is None else self._slot.generation})
+
+    def _saved_facts(self, slot: Slot) -> dict[str, Any]:
+        with contextlib.closing(slot.open_save()) as db:
+            facts, _ = _sound_facts(db)
+        self._check_facts(facts)
+        return facts
+
+    def _check_facts(self, facts: Mapping[str, Any]) -> None:
+        found = facts.get("format")
+        if found is None or facts.get("world") is None:
             raise SaveError(
-                f"{self.path} is a saved game of {facts.get('world')}, not of {world}: "
+                f"{self.path} is damaged: it does not say which world it belongs to; put a copy "
+                "of it in its place"
+            )
+        if found != FORMAT:
+            raise SaveError(f"{self.path} has the format {found}, this version reads {FORMAT}")
+        if facts.get("world") != self._world:
+            raise SaveError(
+                f"{self.path} is a saved game of {facts.get('world')}, not of {self._world}: "
                 "choose another file for this world"
             )
-        if recover:
-            self.recovered = db.execute("SELECT count(*) FROM working").fetchone()[0]
+
+    def _goes_on(self, slot: Slot) -> bool:
+        """Whether a game that did not end properly has gone on from the save that is there."""
+        db = self._open()
+        if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            return False
+        facts, _ = _sound_facts(db)
+        if slot.generation is None:
+            goes_on = "format" in facts and facts.get("base") is None
+            if goes_on:
+                self._check_facts(facts)
         else:
-            self._discard(db)
-        db.execute("COMMIT")
+            goes_on = slot.generation in (facts.get("base"), facts.get("save"))
+        if not goes_on:
+            if facts.get("base") != "":
+                _log.warning(
+                    "%s belongs to another save than the one in %s: what it has is forgotten",
+                    slot.unsaved,
+                    slot.path,
+                )
+            return False
+        db.execute("PRAGMA journal_mode=WAL")
+        if slot.generation is not None and facts.get("base") != slot.generation:
+            with self._transaction(db):  # killed right after a save
+                self._saved(db, slot.generation)
+        self.recovered = db.execute("SELECT count(*) FROM unsaved").fetchone()[0]
+        return True
+
+    def _take_first(self, slot: Slot, *, recover: bool) -> None:
+        """Read a file of the first format, and put one of this format in its place.
+
+        Until it stands there, whoever kills this finds the old one, and everything in it.
+        """
+        with contextlib.closing(slot.open_first()) as old:
+            made, since, cells, facts = read_first_format(old, str(self.path))
+        with contextlib.closing(made):
+            found, _ = _sound_facts(made)
+            self._check_facts(found)
+            generation = _mark()
+            self._put_facts(made, {"save": generation})
+            db, self._replaceable = self._open(), True
+            made.backup(db)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            with self._transaction(db):
+                self._put_facts(db, {"base": generation})
+                if recover:
+                    self._put_rows(db, since)
+                    values = (cell_values(0.0, cell, when) for cell, when in cells.items())
+                    db.executemany(_PUT_CELL, values)
+                    self._put_facts(db, facts)
+                    self.recovered = len(since)
+            db.execute("PRAGMA synchronous=NORMAL")
+            slot.write(made, generation, self._step)
+
+    def _check(self) -> None:
+        """Leave out what is damaged."""
+        db = self._open()
+        fault = check_tables(db)
+        if fault is not None:
+            raise SaveError(f"{self.path} is damaged: {fault}; put a copy of it in its place")
+        try:
+            with self._transaction(db):
+                self._drop_damaged(db)
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            # Text that is none is damage like any other.
+            db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+            with self._transaction(db):
+                self._drop_damaged(db)
+            db.text_factory = str
+        facts, _ = _sound_facts(db)
+        self._check_facts(facts)
+        self._size = float(facts.get("cell_size") or 0.0)
+        self._look_for_older()
+
+    def _drop_damaged(self, db: sqlite3.Connection) -> None:
+        for name in _sound_facts(db)[1]:
+            db.execute("DELETE FROM facts WHERE name IS ?", (name,))
+            # It says nothing that cannot be done without.
+            self.damaged[f"the {name} of the save"] = "it is damaged, and begins anew"
+        for row in list(db.execute("SELECT size, level, x, y, left_at, seal FROM cells")):
+            if not is_sealed("cells", row):
+                where = f"the cell {row[2]}, {row[3]}"
+                self.damaged[where] = "when it was left is damaged: it slept for no time"
+                db.execute(
+                    "DELETE FROM cells WHERE size IS ? AND level IS ? AND x IS ? AND y IS ?",
+                    row[:4],
+                )
+        for number, *row in list(db.execute(_COLUMNS.replace(" id", " rowid, id"))):
+            try:
+                row_of(tuple(row))
+            except (msgspec.MsgspecError, TypeError, ValueError) as error:
+                self.damaged[str(row[0])] = (
+                    f"what was saved of it is damaged ({error}): it is as the world has it, "
+                    "or not there if it was added"
+                )
+                db.execute("DELETE FROM entities WHERE rowid=?", (number,))
+
+    # --------------------------------------------------------------------------------------- shared
 
     @contextlib.contextmanager
-    def _translated(self, what: str) -> Generator[None]:
+    def _transaction(self, db: sqlite3.Connection) -> Generator[None]:
+        db.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            where = "the game of this session" if self.path is None else f"the save {self.path}"
-            reason = str(error)
-            if "locked" in reason:
-                reason = "another game has it open"
-            elif "not a database" in reason:
-                raise SaveError(f"{self.path} is no saved game: choose another file") from error
-            raise SaveError(f"{where} cannot be {what}: {reason}") from error
+            self._step("commit")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # SQLite itself has undone it where the disk was full
+                db.execute("ROLLBACK")
+            raise
 
     @contextlib.contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
-        with self._lock, self._translated("written"):
+        with self._lock, told(self.path, "written"):
+            self._keep_unsaved()
             db = self._open()
             self._step("begin")
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction(db):
                 yield db
-                self._step("commit")
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:  # SQLite itself has undone it where the disk was full
-                    db.execute("ROLLBACK")
-                raise
             self._step("committed")
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
             raise SaveError(f"the save {self.path} is closed")
         return self._db
+
+    def _keep_unsaved(self) -> None:
+        """Make the file for what is not saved anew if somebody has deleted it."""
+        slot, db = self._slot, self._open()
+        if slot is None or not slot.lost(self._opened):
+            return
+        _log.warning("%s was deleted while it was open: it is made anew", slot.unsaved)
+        slot.put_unsaved(db)
+        db.close()  # before it has a log: this deletes one of that name
+        self._db = self._connect(slot.unsaved)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._opened = identity(slot.unsaved)
+        self._claim.take(slot.unsaved)
+
+    # ---------------------------------------------------------------------------------------- grid
+
+    def fit(self, cell_size: float) -> None:
+        """Take the grid of the world: everything is found by its place, whatever it was before.
+
+        Args:
+            cell_size: Pixels of a cell.
+
+        Raises:
+            SaveError: It cannot be read or written.
+        """
+        if cell_size == self._size:
+            return
+        with self._writing() as db:
+            rows = [row_of(one) for one in db.execute(f"{_COLUMNS} ORDER BY id")]
+            changed, before = in_grid(rows, Grid(cell_size), self._size or None)
+            for old, new in changed:
+                if new is None:
+                    self.damaged[old.id] = (
+                        "the world's cells have another size now, and it has no id of its own: "
+                        "nobody knows which one it was"
+                    )
+                    db.execute("DELETE FROM entities WHERE id=?", (old.id,))
+                else:
+                    db.execute(_PUT, row_values(new))
+            if not self._size:
+                found = db.execute("SELECT level, x, y, left_at FROM cells WHERE size=0")
+                cells = [(Cell(x, y, level), when) for level, x, y, when in found.fetchall()]
+                db.execute("DELETE FROM cells WHERE size=0")
+                db.executemany(_PUT_CELL, (cell_values(before, *one) for one in cells))
+            self._put_facts(db, {"cell_size": cell_size})
+        self._size = float(cell_size)
+        with self._lock, told(self.path, "read"):
+            self._look_for_older()
+
+    def _look_for_older(self) -> None:
+        found = self._open().execute("SELECT DISTINCT size, level FROM cells ORDER BY 1, 2")
+        self._older = tuple((size, level) for size, level in found if size != self._size)
 
     # ---------------------------------------------------------------------------------------- read
 
@@ -214,9 +402,8 @@ class SaveFile:
         Raises:
             SaveError: It cannot be read.
         """
-        with self._lock, self._translated("read"):
-            db = self._open()
-            return dict(db.execute("SELECT name, value FROM facts"))
+        with self._lock, told(self.path, "read"):
+            return _sound_facts(self._open())[0]
 
     def cell(self, label: str, names: Sequence[str] = ()) -> CellRecord:
         """What is kept of a cell: who is in it, and whom it tells of, wherever that is.
@@ -229,31 +416,52 @@ class SaveFile:
         Raises:
             SaveError: It cannot be read, or something in it is damaged.
         """
-        with self._lock, self._translated("read"):
+        with self._lock, told(self.path, "read"):
             db = self._open()
             # By name: Python 3.12.1 takes numbered marks for named ones, and warns.
-            here = {"cell": label}
-            own = db.execute(_BOTH.format("home=:cell OR cell=:cell"), here)
+            own = db.execute(f"{_COLUMNS} WHERE home=:cell OR cell=:cell", {"cell": label})
             found = {row[0]: row for row in own}
             for start in range(0, len(names), _AT_ONCE):
                 some = [name for name in names[start : start + _AT_ONCE] if name not in found]
                 marks = ",".join("?" * len(some))
                 found.update(
-                    (row[0], row) for row in db.execute(_BOTH.format(f"id IN ({marks})"), some * 2)
+                    (row[0], row) for row in db.execute(f"{_COLUMNS} WHERE id IN ({marks})", some)
                 )
-            left = db.execute(
-                "SELECT max(left_at) FROM (SELECT left_at FROM working_cells WHERE cell=:cell "
-                "UNION ALL SELECT left_at FROM saved_cells WHERE cell=:cell)",
-                here,
-            ).fetchone()[0]
-        return CellRecord(tuple(self._row(*found[name]) for name in sorted(found)), left)
+            cell = cell_of(label)
+            left = None if cell is None else self._left(db, cell)
+            older = () if cell is None else tuple(self._left_before(db, cell))
+        return CellRecord(tuple(self._row(found[name]) for name in sorted(found)), left, older)
 
-    def _row(self, name: Any, home: Any, cell: Any, left_at: Any, data: Any) -> SavedRow:
+    def _left(self, db: sqlite3.Connection, cell: Cell) -> float | None:
+        query = "SELECT left_at FROM cells WHERE size=? AND level=? AND x=? AND y=?"
+        found = db.execute(query, (self._size, cell.level, cell.column, cell.row)).fetchone()
+        return None if found is None else float(found[0])
+
+    def _left_before(
+        self, db: sqlite3.Connection, cell: Cell
+    ) -> Generator[tuple[tuple[float, float, float, float], float]]:
+        """Cells of the world's former grids in the place of one."""
+        if not self._older or not self._size:
+            return
+        left, bottom, right, top = Grid(self._size).box(cell)
+        query = (
+            "SELECT x, y, left_at FROM cells WHERE size=? AND level=? "
+            "AND x BETWEEN ? AND ? AND y BETWEEN ? AND ?"
+        )
+        for size, level in self._older:
+            grid = Grid(size) if size else None
+            if grid is None:
+                continue
+            first, last = grid.cell_at(left, bottom, level), grid.cell_at(right, top, level)
+            span = (first.column, last.column, first.row, last.row)
+            for x, y, when in db.execute(query, (size, level, *span)):
+                yield grid.box(Cell(x, y, level)), float(when)
+
+    def _row(self, values: tuple[Any, ...]) -> SavedRow:
         try:
-            delta = None if data is None else _decode(data)
-            return SavedRow(str(name), home, cell, float(left_at), delta)
+            return row_of(values)
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
-            raise SaveError(f"{self.path}: the entity {name} is damaged: {error}") from error
+            raise SaveError(f"{self.path}: the entity {values[0]} is damaged: {error}") from error
 
     def visited(self) -> list[str]:
         """The labels of all cells that something is in which another cell, or none, tells of.
@@ -261,11 +469,9 @@ class SaveFile:
         Raises:
             SaveError: It cannot be read.
         """
-        query = "SELECT DISTINCT cell FROM {} WHERE cell IS NOT NULL AND cell IS NOT home"
-        with self._lock, self._translated("read"):
-            db = self._open()
-            both = f"{query.format('working')} UNION {query.format('saved')} ORDER BY 1"
-            return [str(row[0]) for row in db.execute(both)]
+        query = "SELECT DISTINCT cell FROM entities WHERE cell IS NOT NULL AND cell IS NOT home"
+        with self._lock, told(self.path, "read"):
+            return [str(row[0]) for row in self._open().execute(f"{query} ORDER BY 1")]
 
     def row(self, name: str) -> SavedRow | None:
         """What is kept of one entity.
@@ -273,14 +479,9 @@ class SaveFile:
         Raises:
             SaveError: It cannot be read, or is damaged.
         """
-        with self._lock, self._translated("read"):
-            db = self._open()
-            for table in ("working", "saved"):
-                query = f"SELECT id, home, cell, left_at, data FROM {table} WHERE id=?"
-                found = db.execute(query, (name,)).fetchone()
-                if found is not None:
-                    return self._row(*found)
-        return None
+        with self._lock, told(self.path, "read"):
+            found = self._open().execute(f"{_COLUMNS} WHERE id=?", (name,)).fetchone()
+        return None if found is None else self._row(found)
 
     # --------------------------------------------------------------------------------------- write
 
@@ -301,27 +502,26 @@ class SaveFile:
         """Keep what happened, and save all of that; gives how many entities are in the save.
 
         Raises:
-            SaveError: It cannot be written; what was saved before stays.
+            SaveError: It cannot be written, or another file has come in the place of the save;
+                what was saved before stays.
         """
+        generation = _mark()
         with self._lock:
-            with self._translated("written"):
-                self._open().execute("PRAGMA synchronous=FULL")
-            try:
-                with self._writing() as db:
-                    self._put(db, rows, cells, facts)
-                    self._step("merge")
-                    db.execute("REPLACE INTO saved SELECT * FROM working")
-                    # Nothing is to be known of what is as it was, or was added and destroyed.
-                    db.execute(
-                        "DELETE FROM saved WHERE data IS NULL AND (cell IS home OR home IS NULL)"
-                    )
-                    db.execute("REPLACE INTO saved_cells SELECT * FROM working_cells")
-                    self._discard(db)
-                    count: int = db.execute("SELECT count(*) FROM saved").fetchone()[0]
-                return count
-            finally:
-                with contextlib.suppress(sqlite3.Error):
-                    self._open().execute("PRAGMA synchronous=NORMAL")
+            with self._writing() as db:
+                self._put(db, rows, cells, facts)
+                self._put_facts(db, {"save": generation})
+                count: int = db.execute("SELECT count(*) FROM entities").fetchone()[0]
+            with told(self.path, "written"):
+                if self._slot is not None:
+                    self._slot.write(db, generation, self._step)
+            with self._writing() as db:
+                self._saved(db, generation)
+            return count
+
+    def _saved(self, db: sqlite3.Connection, generation: str) -> None:
+        """Note that everything is in the save of that mark."""
+        self._put_facts(db, {"base": generation})
+        db.execute("DELETE FROM unsaved")
 
     def _put(
         self,
@@ -330,34 +530,90 @@ class SaveFile:
         cells: Mapping[str, float],
         facts: Mapping[str, Any],
     ) -> None:
-        db.executemany(
-            "REPLACE INTO working VALUES (?,?,?,?,?)",
-            [(*row[:4], None if row.delta is None else _encode(row.delta)) for row in rows],
-        )
+        self._put_rows(db, rows)
         self._step("rows")
-        db.executemany("REPLACE INTO working_cells VALUES (?,?)", cells.items())
+        known = ((cell_of(label), when) for label, when in cells.items())
+        values = (cell_values(self._size, cell, when) for cell, when in known if cell is not None)
+        db.executemany(_PUT_CELL, values)
         self._put_facts(db, facts)
 
-    def _put_facts(self, db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
-        db.executemany("REPLACE INTO facts VALUES (?,?)", facts.items())
+    def _put_rows(self, db: sqlite3.Connection, rows: Iterable[SavedRow]) -> None:
+        known = list(rows)
+        needless = [(row.id,) for row in known if row.needless]
+        db.executemany(_PUT, (row_values(row) for row in known if not row.needless))
+        db.executemany("DELETE FROM entities WHERE id=?", needless)
+        db.executemany("INSERT OR IGNORE INTO unsaved VALUES (?)", ((row.id,) for row in known))
 
-    def _discard(self, db: sqlite3.Connection) -> None:
-        db.execute("DELETE FROM working")
-        db.execute("DELETE FROM working_cells")
-        db.execute(
-            "UPDATE facts SET value=(SELECT value FROM facts WHERE name='saved_time') "
-            "WHERE name='time'"
+    def _put_facts(self, db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+        db.executemany(
+            "REPLACE INTO facts VALUES (?,?,?)", (fact_values(*one) for one in facts.items())
         )
 
     def close(self, *, discard: bool = True) -> None:
-        """Close it, and forget what was not saved. Twice is fine."""
+        """Close it, and forget what was not saved. Twice is fine.
+
+        Args:
+            discard: Whether to forget that; the next game that opens it goes on with it otherwise.
+
+        Raises:
+            SaveError: What was not saved cannot be kept, or not be forgotten.
+        """
         with self._lock:
             if self._db is None:
                 return
+            self._closing = True
+            keep = not discard
             try:
-                if discard:
+                if self._slot is None:
+                    return
+                if keep:
+                    with told(self.path, "written"):
+                        self._keep_unsaved()
+                        query = "SELECT count(*) FROM unsaved"
+                        keep = self._open().execute(query).fetchone()[0] > 0
+                elif not self._slot.lost(self._opened):
+                    # If this is killed before the file is deleted, nobody goes on with it.
                     with self._writing() as db:
-                        self._discard(db)
+                        self._put_facts(db, {"base": "", "save": ""})
             finally:
-                db, self._db = self._db, None
-                db.close()
+                self._end(keep=keep)
+
+    def _end(self, *, keep: bool) -> None:
+        self._closing = True
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+        if self._slot is not None and not keep:
+            self._slot.delete_unsaved(self._opened)
+        self._claim.release()
+
+
+class _DamagedError(Exception):
+    """The file for what is not saved is no such file."""
+
+
+@contextlib.contextmanager
+def _damage() -> Generator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError:  # it is locked, or the like
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _DamagedError from error
+
+
+def _mark() -> str:
+    """A mark that no other save has."""
+    return uuid.uuid4().hex
+
+
+def _sound_facts(db: sqlite3.Connection) -> tuple[dict[str, Any], list[Any]]:
+    """Facts whose seals are right, and the names of the others."""
+    sound: dict[str, Any] = {}
+    wrong: list[Any] = []
+    for row in db.execute("SELECT name, value, seal FROM facts"):
+        if is_sealed("facts", row):
+            sound[row[0]] = row[1]
+        else:
+            wrong.append(row[0])
+    return sound, wrong

@@ -209,7 +209,7 @@ class WorldView:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What of saved entities cannot be kept or put back, each told once."""
+        """What of a save is damaged, or cannot be kept or put back, each told once."""
         return MappingProxyType(
             {} if self._open is None else self._open.parts.population.keeper.problems
         )

@@ -328,8 +328,8 @@ def test_what_happened_after_the_last_save_is_recovered(
     one.world.entity("crop 0,0 2").despawn()
     away_and_back(one)
     one.frame(120)
-    # As the disk would have it after a kill: file and log, with nothing closed.
-    for ending in ("", "-wal"):
+    # As the disk would have it after a kill, with nothing closed.
+    for ending in ("", ".unsaved", ".unsaved-wal"):
         Path(f"{copy}{ending}").write_bytes(Path(f"{path}{ending}").read_bytes())
     one.world.close()
     two = farm(on=one.on, save=copy, recover=recover)
@@ -354,9 +354,7 @@ def test_files_that_are_no_save_of_this_world(
         db.close()
     else:
         held = SaveFile(path, "another" if kind == "other world" else "Farm")
-        if kind == "format":
-            with held._writing() as db:
-                db.execute("UPDATE facts SET value=99 WHERE name='format'")
+        held.save((), {}, {"format": 99} if kind == "format" else {})
         if kind != "locked":
             held.close()
     before = path.read_bytes() if path.is_file() else b""
@@ -370,7 +368,7 @@ def test_files_that_are_no_save_of_this_world(
         "another": "no saved game",
         "other world": "of another, not of Farm",
         "format": "99",
-        "locked": "another game",
+        "locked": "the world Farm of this game",
     }[kind]
     assert expected in str(one.world.error)
     if held is not None:
@@ -478,7 +476,7 @@ def test_saving_while_entities_come_and_go(farm: Make, tmp_path: Path) -> None:
     one.world.close()
     file = SaveFile(path, "Farm")
     with file._lock:
-        rows = [row[0] for row in file._open().execute("SELECT id FROM saved")]
+        rows = [row[0] for row in file._open().execute("SELECT id FROM entities")]
     file.close()
     assert sorted(changed) == sorted(rows)
 

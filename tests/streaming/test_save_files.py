@@ -1,0 +1,935 @@
+"""The files of saved games: copied, deleted, damaged, of an older format, of another grid."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from arcade_prefabs import SaveError
+from arcade_prefabs.pipeline import WorldEntity
+from arcade_prefabs.streaming import save_slot
+from arcade_prefabs.streaming.deltas import Delta
+from arcade_prefabs.streaming.save_file import SavedRow, SaveFile
+
+Make = Callable[..., Any]
+WORLD = "worlds/test.ron"
+
+
+def at(x: float, y: float, **more: Any) -> Delta:
+    """An entity that stands somewhere else than in its file."""
+    return Delta((x, y, 0.0, 1.0, 1.0), **more)
+
+
+def told(name: str, x: float, y: float) -> WorldEntity:
+    """An entity as the world tells of it."""
+    return WorldEntity(name, "tree", x, y)
+
+
+ROWS = [
+    SavedRow("moved", "c0_0", "c0_0", 5.0, at(40.0, 40.0, row=told("moved", 10.0, 10.0))),
+    SavedRow("gone", "c0_0", None, 6.0, None),
+    SavedRow("added", None, "c3_m2", 7.0, Delta(row=told("added", 350.0, -150.0))),
+]
+
+
+def saved_game(path: Path, rows: list[SavedRow] | None = None, size: float = 100.0) -> None:
+    """Save a game, and close it."""
+    file = SaveFile(path, WORLD)
+    file.fit(size)
+    file.save(ROWS if rows is None else rows, {"c0_0": 3.0}, {"time": 9.0})
+    file.close()
+
+
+@contextlib.contextmanager
+def opened(path: Path | None, **options: Any) -> Iterator[SaveFile]:
+    """Open a save, and forget what happens in it."""
+    file = SaveFile(path, WORLD, **options)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def known(path: Path, **options: Any) -> dict[str, SavedRow]:
+    """All entities that a save tells of."""
+    with opened(path, **options) as file:
+        return everything(file)
+
+
+def everything(file: SaveFile) -> dict[str, SavedRow]:
+    """All entities that a save tells of."""
+    rows = (file.row(name) for name in ("moved", "gone", "added", "more", *map(str, range(200))))
+    return {row.id: row for row in rows if row is not None}
+
+
+def by_id(rows: list[SavedRow]) -> dict[str, SavedRow]:
+    """Rows by their ids."""
+    return {row.id: row for row in rows}
+
+
+# ----------------------------------------------------------------------------------- the one file
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from test_save_files import ROWS, WORLD
+from arcade_prefabs.streaming.save_file import SaveFile
+
+file = SaveFile(Path(sys.argv[1]), WORLD)
+file.fit(100.0)
+for number in range(int(sys.argv[2])):
+    file.write([ROWS[0]._replace(left_at=float(number))], {{"c9_9": 1.0}}, {{}})
+    file.save(ROWS, {{"c0_0": 3.0}}, {{"time": 9.0}})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_after_saves(path: Path, saves: int) -> None:
+    """Save so many times in another process, which is killed right behind the last one."""
+    script = CHILD.format(folder=str(Path(__file__).parent))
+    environment = {name: value for name, value in os.environ.items() if "COV" not in name}
+    child = subprocess.run(
+        [sys.executable, "-c", script, str(path), str(saves)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr
+
+
+@pytest.mark.parametrize("reader", ["none", "plain", "transaction"])
+def test_the_file_alone_is_the_save_of_a_killed_game(tmp_path: Path, reader: str) -> None:
+    """Killed right behind a save, with a backup program reading the file meanwhile or not."""
+    path, copy = tmp_path / "slot.sqlite", tmp_path / "elsewhere" / "copy.sqlite"
+    copy.parent.mkdir()
+    with contextlib.ExitStack() as held:
+        if reader != "none":
+            saved_game(path, [])
+        if reader == "plain":
+            held.enter_context(path.open("rb")).read(10)
+        elif reader == "transaction":
+            db = held.enter_context(contextlib.closing(sqlite3.connect(path)))
+            db.execute("BEGIN")
+            db.execute("SELECT * FROM entities").fetchall()
+        killed_after_saves(path, 3)
+        shutil.copyfile(path, copy)
+    assert known(copy) == by_id(ROWS)
+    with opened(copy) as file:
+        assert file.facts()["time"] == 9.0
+        assert file.recovered == 0
+
+
+def test_copies_made_at_every_step_are_whole_saves(tmp_path: Path) -> None:
+    """Whenever the file is copied, it is the last save or the one that is being written."""
+    path = tmp_path / "slot.sqlite"
+    copies: list[tuple[str, Path]] = []
+
+    def copy(step: str) -> None:
+        if path.exists():
+            copies.append((step, tmp_path / f"copy{len(copies)}"))
+            shutil.copyfile(path, copies[-1][1])
+
+    saved_game(path)
+    file = SaveFile(path, WORLD, on_step=copy)
+    file.fit(100.0)
+    moved = ROWS[0]._replace(left_at=99.0)
+    file.write([moved], {"c5_5": 1.0}, {"time": 50.0})
+    file.save([], {}, {})
+    file.close()
+    assert {"rows", "copy", "sync", "replace", "replaced", "committed"} <= {
+        one for one, _ in copies
+    }
+    last = [step for step, _ in copies].index("replaced")
+    for number, (step, made) in enumerate(copies):
+        expected = by_id([*ROWS, moved]) if number >= last else by_id(ROWS)
+        assert known(made) == expected, step
+    assert known(path) == by_id([*ROWS, moved])
+    assert [one.name for one in tmp_path.glob("slot*")] == ["slot.sqlite"]
+
+
+def test_nothing_stands_there_before_the_first_save(tmp_path: Path) -> None:
+    """So nobody can copy a file that opens as a new game; what happened is there after a kill."""
+    path = tmp_path / "slot.sqlite"
+    file = SaveFile(path, WORLD)
+    file.write(ROWS, {}, {})
+    assert not path.exists()
+    for ending in ("", "-wal"):
+        shutil.copyfile(f"{path}.unsaved{ending}", tmp_path / f"killed.unsaved{ending}")
+    file.close()
+    assert list(tmp_path.glob("slot*")) == []
+    with opened(tmp_path / "killed") as again:
+        assert again.recovered == 3
+        assert everything(again) == by_id(ROWS)
+
+
+def test_a_copy_put_back_after_a_kill_is_that_copy(tmp_path: Path) -> None:
+    """What a killed game left behind belongs to another save: it is not mixed into this one."""
+    path, copy = tmp_path / "slot.sqlite", tmp_path / "copy"
+    saved_game(path, ROWS[:1])
+    shutil.copyfile(path, copy)
+    killed_after_saves(path, 1)
+    file = SaveFile(path, WORLD)
+    file.write([ROWS[0]._replace(left_at=77.0)], {}, {})
+    for ending in ("", "-wal"):
+        shutil.copyfile(f"{path}.unsaved{ending}", tmp_path / f"kept{ending}")
+    file.close()
+    for ending in ("", "-wal"):
+        shutil.copyfile(tmp_path / f"kept{ending}", f"{path}.unsaved{ending}")
+    with opened(path) as again:
+        assert again.recovered == 1
+        again.close(discard=False)
+    shutil.copyfile(copy, path)
+    with opened(path) as again:
+        assert again.recovered == 0
+        assert everything(again) == by_id(ROWS[:1])
+
+
+def test_a_damaged_file_of_what_is_not_saved_costs_only_that(tmp_path: Path) -> None:
+    """The save opens; the other file is put aside, and that is told."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    Path(f"{path}.unsaved").write_bytes(b"Dear diary, " * 1000)
+    with opened(path) as file:
+        assert everything(file) == by_id(ROWS)
+        assert "last save" in file.damaged["what was not saved"]
+    assert Path(f"{path}.unsaved.damaged").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"Dear diary"])
+def test_an_empty_or_cut_file_is_no_new_game(tmp_path: Path, content: bytes) -> None:
+    """It may have been a save once: it stays as it is."""
+    path = tmp_path / "slot.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(SaveError, match="no saved game"):
+        SaveFile(path, WORLD)
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# ------------------------------------------------------------------------- deleted and replaced
+
+
+def test_a_save_that_was_deleted_is_written_anew(tmp_path: Path) -> None:
+    """File, what is not saved, or the whole folder: everything is in the next save."""
+    for number, what in enumerate(("file", "both", "folder")):
+        path = tmp_path / str(number) / "slot.sqlite"
+        path.parent.mkdir()
+        saved_game(path)
+        file = SaveFile(path, WORLD)
+        path.unlink()
+        if what == "both":
+            for one in path.parent.iterdir():
+                one.unlink()
+        elif what == "folder":
+            shutil.rmtree(path.parent)
+        more = SavedRow("more", None, "c0_0", 1.0, Delta(row=told("more", 1.0, 1.0)))
+        assert file.save([more], {}, {}) == 4
+        assert path.exists()
+        shutil.copyfile(path, tmp_path / "copy")
+        assert known(tmp_path / "copy") == by_id([*ROWS, more])
+        # And what happens from now on is not lost in a kill, either.
+        file.write([ROWS[1]._replace(left_at=8.0)], {}, {})
+        file.close(discard=False)
+        with opened(path) as again:
+            assert again.recovered == 1, what
+
+
+@pytest.mark.parametrize("call", ["write", "close"])
+def test_what_is_not_saved_is_kept_although_its_file_was_deleted(tmp_path: Path, call: str) -> None:
+    """A later write notices, and so does closing a world that could not be saved."""
+    path = tmp_path / "folder" / "slot.sqlite"
+    saved_game(path)
+    file = SaveFile(path, WORLD)
+    file.write([ROWS[0]._replace(left_at=8.0)], {}, {})
+    shutil.rmtree(path.parent)
+    if call == "write":
+        file.write([ROWS[0]._replace(left_at=9.0)], {}, {})
+        assert Path(f"{path}.unsaved").exists()
+    file.close(discard=False)
+    assert Path(f"{path}.unsaved").exists()
+
+
+@pytest.mark.parametrize("way", ["replace", "write", "folder", "before the first save"])
+def test_another_file_in_its_place_is_left_alone(tmp_path: Path, way: str) -> None:
+    """Saving fails with a word on that, until it was moved away."""
+    path, other = tmp_path / "slot.sqlite", tmp_path / "other.sqlite"
+    saved_game(other, ROWS[:1])
+    if way != "before the first save":
+        saved_game(path)
+    file = SaveFile(path, WORLD)
+    file.fit(100.0)
+    if way == "write":
+        path.write_bytes(other.read_bytes())
+    elif way == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        other.replace(path)
+    before = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(SaveError, match="another file than when"):
+        file.save(ROWS, {}, {})
+    assert path.is_dir() if way == "folder" else path.read_bytes() == before
+    path.rename(tmp_path / "away")
+    assert file.save([], {}, {}) == 3
+    file.close()
+    assert known(path) == by_id(ROWS)
+
+
+def test_the_same_save_from_a_sync_program_is_the_same(tmp_path: Path) -> None:
+    """A program that downloads the very save again puts another file there; nothing is lost."""
+    path, copy = tmp_path / "slot.sqlite", tmp_path / "copy"
+    saved_game(path)
+    with opened(path) as file:
+        shutil.copyfile(path, copy)
+        copy.replace(path)
+        assert file.save([], {}, {}) == 3
+
+
+def test_another_game_that_has_it_meanwhile_is_told(tmp_path: Path) -> None:
+    """Files deleted, and opened by another one: neither writes into the other's."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    file = SaveFile(path, WORLD)
+    for one in list(tmp_path.iterdir()):
+        one.unlink()
+    with opened(path) as second:
+        with pytest.raises(SaveError, match="another game has"):
+            file.save([], {}, {})
+        second.save(ROWS[:1], {}, {})
+    with contextlib.suppress(SaveError):
+        file.close()
+    assert known(path) == by_id(ROWS[:1])
+
+
+def test_a_link_to_a_save_stays_a_link(tmp_path: Path) -> None:
+    """What it points to is saved; also if nothing is there yet."""
+    link, path = tmp_path / "link", tmp_path / "folder" / "slot.sqlite"
+    link.symlink_to(path)
+    with opened(link) as file:
+        file.save(ROWS, {}, {})
+    assert link.is_symlink()
+    assert known(path) == by_id(ROWS)
+    assert known(link) == by_id(ROWS)
+
+
+# ------------------------------------------------------------------------------------ other grids
+
+
+def test_rows_are_found_by_place_with_cells_of_another_size(tmp_path: Path) -> None:
+    """Moved, added, destroyed, hidden, always there, larger than a cell; there and back again."""
+    path = tmp_path / "slot.sqlite"
+    tall = at(30.0, 950.0, row=told("tall", 30.0, 30.0), size=400.0)
+    rows = [
+        *ROWS,
+        SavedRow("far", "c0_0", "c12_m4", 1.0, at(1250.0, -320.0, row=told("far", 90.0, 90.0))),
+        SavedRow("hidden", "c2_2", "c2_2", 1.0, Delta(visible=False)),
+        SavedRow("sun", "always", "always", 1.0, at(5.0, 5.0, row=told("sun", 0.0, 0.0))),
+        SavedRow("tall", "c0_0_l2", "c0_2_l2", 1.0, tall),
+    ]
+    saved_game(path, rows)
+
+    def cells(size: float) -> dict[str, tuple[str | None, str | None]]:
+        file = SaveFile(path, WORLD)
+        file.fit(size)
+        found = {}
+        for row in rows:
+            again = file.row(row.id)
+            assert again is not None
+            assert again._replace(home=None, cell=None) == row._replace(home=None, cell=None)
+            found[row.id] = (again.home, again.cell)
+            if again.cell is not None:
+                assert again in file.cell(again.cell).rows
+            assert again in file.cell("c77_77", (row.id,)).rows
+        file.save([], {}, {})
+        file.close()
+        return found
+
+    assert cells(100.0) == {row.id: (row.home, row.cell) for row in rows}
+    assert cells(30.0) == {
+        "moved": ("c0_0", "c1_1"),
+        "gone": ("?", None),
+        "added": (None, "c11_m5"),
+        "far": ("c3_3", "c41_m11"),
+        "hidden": ("?", "?"),
+        "sun": ("always", "always"),
+        "tall": ("c0_0_l4", "c0_1_l4"),
+    }
+    assert cells(1024.0)["tall"] == ("c0_0", "c0_0")
+    assert cells(1024.0)["far"] == ("c0_0", "c1_m1")
+    assert cells(100.0)["far"] == ("c0_0", "c12_m4")
+    assert cells(100.0)["tall"] == ("c0_0_l2", "c0_2_l2")
+
+
+def test_when_a_cell_was_left_is_known_by_place(tmp_path: Path) -> None:
+    """Cells of former sizes tell for those in their place, the latest first."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    with opened(path) as file:
+        file.fit(100.0)
+        file.write((), {"c0_0": 3.0, "c1_0": 8.0, "c0_0_l1": 5.0, "always": 1.0}, {})
+        file.fit(200.0)
+        record = file.cell("c0_0")
+        assert record.left_at is None
+        assert record.left_when(50.0, 50.0) == 5.0
+        assert record.left_when(150.0, 50.0) == 8.0
+        file.write((), {"c0_0": 7.0}, {})
+        assert file.cell("c0_0").left_when(50.0, 50.0) == 7.0
+        assert file.cell("c0_0").left_when(150.0, 50.0) == 8.0
+        assert file.cell("c5_0").left_when(1050.0, 50.0) is None
+        file.fit(40.0)
+        assert file.cell("c0_0").left_when(1.0, 1.0) == 7.0
+        assert file.cell("c3_0").left_when(130.0, 1.0) == 8.0
+
+
+def test_ids_made_from_cells_mean_nothing_in_another_grid(tmp_path: Path) -> None:
+    """What code has not named is not taken for somebody else: it is told, and goes."""
+    path = tmp_path / "slot.sqlite"
+    nameless = SavedRow("~c0_0 5", "c0_0", "c0_0", 1.0, Delta(visible=False))
+    baked = SavedRow("~0123456789abcdef", "c0_0", "c0_0", 1.0, Delta(visible=False))
+    saved_game(path, [nameless, baked])
+    with opened(path) as file:
+        file.fit(100.0)
+        assert file.row("~c0_0 5") == nameless
+        file.fit(50.0)
+        assert file.row("~c0_0 5") is None
+        assert list(file.damaged) == ["~c0_0 5"]
+        assert file.row("~0123456789abcdef") is not None
+
+
+def world_of(size: int) -> str:
+    """The same entities in cells of any size."""
+    return f"""World(cell_size: {size}, layers: ["low", "high"], entities: [
+        (prefab: "tree", id: "oak", at: (110, 110)),
+        (prefab: "tree", id: "ash", at: (120, 110), layer: "low"),
+        (prefab: "tree", id: "elm", at: (130, 110)),
+        (prefab: "rock", id: "hill", at: (250, 250), size: (300, 100)),
+        (prefab: "tree", id: "sun", at: (0, 0), always: true),
+    ])"""
+
+
+@pytest.mark.parametrize(("first", "second"), [(400, 100), (100, 400), (400, 90)])
+def test_worlds_of_another_cell_size_go_on(
+    world_on: Make, tmp_path: Path, first: int, second: int
+) -> None:
+    """Whoever was moved or added is where it was put, without its first cell being loaded."""
+    path = tmp_path / "slot.sqlite"
+    one = world_on(world_of(first), save=path, load_distance=60.0)
+    one.put(110, 110)
+    one.settle()
+    one.world.entity("oak").position = (380.0, 380.0)
+    one.world.entity("ash").position = (1210.0, -90.0)
+    one.world.entity("elm").despawn()
+    one.world.entity("hill").angle = 30
+    one.world.entity("sun").position = (7.0, 7.0)
+    one.world.add("rock", (820, 830), name="house", layer="high")
+    one.world.add("rock", (1600, 30), name="castle", size=(350, 20))
+    assert one.world.close().error is None
+    one.on.edit({WORLD: world_of(second)})
+    two = type(one)(one.on, WORLD, save=path, load_distance=30.0)
+    places = {
+        "oak": (380.0, 380.0),
+        "ash": (1210.0, -90.0),
+        "house": (820.0, 830.0),
+        "castle": (1600.0, 30.0),
+    }
+    for name, place in places.items():
+        two.put(*place)
+        two.settle()
+        assert two.world.entity(name).position == place, name
+    # Its edge is seen from where its middle is far away.
+    two.put(1600 + 175, 30)
+    two.settle()
+    assert two.world.entity("castle") is not None
+    two.put(110, 110)
+    two.settle()
+    assert two.world.entity("elm") is None
+    assert two.world.entity("hill").angle == 30
+    assert two.world.entity("sun").position == (7.0, 7.0)
+    assert two.world.entity("oak") is None or two.world.entity("oak").position == places["oak"]
+    assert not two.world.problems
+    two.close()
+
+
+class Dunes:
+    """A world from code, in cells of any size."""
+
+    layers = ("ground",)
+
+    def __init__(self, size: float) -> None:
+        self.cell_size = size
+
+    def entities(self, cell: Any) -> Iterator[WorldEntity]:
+        """A rock every fifty pixels."""
+        step = 50
+        left, bottom = cell.column * self.cell_size, cell.row * self.cell_size
+        for x in range(int(left // step) * step, int(left + self.cell_size), step):
+            if left <= x and bottom <= 0 < bottom + self.cell_size:
+                yield WorldEntity(f"rock {x}", "rock", float(x), 0.0)
+
+
+def test_worlds_from_code_of_another_cell_size_go_on(world_on: Make, tmp_path: Path) -> None:
+    """The same for cells that code makes."""
+    path = tmp_path / "slot.sqlite"
+    one = world_on(Dunes(200.0), save=path, load_distance=60.0)
+    one.put(0, 0)
+    one.settle()
+    one.world.entity("rock 50").position = (150.0, 90.0)
+    one.world.entity("rock 0").position = (1050.0, 1090.0)
+    one.world.close()
+    two = type(one)(one.on, Dunes(64.0), save=path, load_distance=20.0)
+    two.put(150, 90)
+    two.settle()
+    assert two.world.entity("rock 50").position == (150.0, 90.0)
+    two.put(1050, 1090)
+    two.settle()
+    assert two.world.entity("rock 0").position == (1050.0, 1090.0)
+    two.put(50, 0)
+    two.settle()
+    two.frame(150)
+    assert two.world.entity("rock 0") is None
+    two.close()
+
+
+# --------------------------------------------------------------------------------- the first format
+
+FIRST = """
+CREATE TABLE facts(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE saved(id TEXT PRIMARY KEY, home TEXT, cell TEXT, left_at REAL, data BLOB);
+CREATE INDEX saved_home ON saved(home);
+CREATE INDEX saved_cell ON saved(cell);
+CREATE TABLE working(id TEXT PRIMARY KEY, home TEXT, cell TEXT, left_at REAL, data BLOB);
+CREATE INDEX working_home ON working(home);
+CREATE INDEX working_cell ON working(cell);
+CREATE TABLE saved_cells(cell TEXT PRIMARY KEY, left_at REAL) WITHOUT ROWID;
+CREATE TABLE working_cells(cell TEXT PRIMARY KEY, left_at REAL) WITHOUT ROWID;
+"""
+
+
+def first_format(
+    path: Path,
+    saved: list[SavedRow],
+    working: list[SavedRow],
+    *,
+    world: str = WORLD,
+    closed: bool = True,
+    number: int = 1,
+) -> None:
+    """A save of format 1, as the first version has written it; or one of a game that was killed."""
+    work = path.with_name("being made")
+    db = sqlite3.connect(work, isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute(f"PRAGMA application_id={0x41505357}")
+    db.executescript(FIRST)
+    for table, rows in (("saved", saved), ("working", working)):
+        for row in rows:
+            data = None if row.delta is None else msgspec.msgpack.encode(row.delta)
+            db.execute(f"INSERT INTO {table} VALUES (?,?,?,?,?)", (*row[:4], data))
+    db.execute("INSERT INTO saved_cells VALUES ('c0_0', 3.0), ('c1_0_l1', 4.0)")
+    db.execute("INSERT INTO working_cells VALUES ('c0_0', 6.0)")
+    facts = {"format": number, "world": world, "time": 20.0, "saved_time": 9.0, "added": 4}
+    db.executemany("INSERT INTO facts VALUES (?,?)", facts.items())
+    if closed:
+        db.close()
+        work.replace(path)
+        return
+    for ending in ("", "-wal"):
+        shutil.copyfile(f"{work}{ending}", f"{path}{ending}")
+    db.close()
+    work.unlink()
+
+
+OLD = [
+    SavedRow("moved", "c0_0", "c0_0", 5.0, at(40.0, 40.0)),
+    SavedRow("gone", "c0_0", None, 6.0, None),
+    SavedRow("added", None, "c3_m2", 7.0, Delta(row=told("added", 350.0, -150.0))),
+    SavedRow("more", "c0_0", "c12_m4", 1.0, at(1250.0, -320.0, row=told("more", 90.0, 90.0))),
+]
+SINCE = [SavedRow("moved", "c0_0", "c0_0", 8.0, at(60.0, 60.0))]
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
+@pytest.mark.parametrize("recover", [True, False])
+def test_saves_of_the_first_format_open(tmp_path: Path, closed: bool, recover: bool) -> None:
+    """With what a killed game did after its last save, and without."""
+    path = tmp_path / "slot.sqlite"
+    first_format(path, OLD, SINCE, closed=closed)
+    with opened(path, recover=recover) as file:
+        file.fit(100.0)
+        assert everything(file) == by_id([*OLD, *SINCE] if recover else OLD)
+        assert file.recovered == (1 if recover else 0)
+        assert file.facts()["time"] == (20.0 if recover else 9.0)
+        assert file.facts()["added"] == 4
+        assert file.cell("c0_0").left_when(1.0, 1.0) == (6.0 if recover else 3.0)
+        assert file.cell("c1_0_l1").left_at == 4.0
+    assert [one.name for one in tmp_path.iterdir()] == ["slot.sqlite"]
+    # It was upgraded: what the game forgot when it was closed is not there any more.
+    assert known(path) == by_id(OLD)
+
+
+@pytest.mark.parametrize("size", [100.0, 64.0, 1024.0])
+def test_saves_of_the_first_format_find_everything_in_any_grid(tmp_path: Path, size: float) -> None:
+    """They do not say how large cells were: that is worked out."""
+    path = tmp_path / "slot.sqlite"
+    castle = SavedRow("castle", None, "c2_2_l2", 1.0, Delta(row=told("castle", 999.0, 999.0)))
+    first_format(path, [*OLD, castle], [])
+    with opened(path) as file:
+        file.fit(size)
+        for name, x, y in (("added", 350.0, -150.0), ("more", 1250.0, -320.0)):
+            label = f"c{x // size:.0f}_{y // size:.0f}".replace("-", "m")
+            assert [row.id for row in file.cell(label).rows if row.cell == label] == [name]
+        row = file.row("castle")
+        assert row is not None
+        expected = {100.0: "c2_2_l2", 64.0: "c1_1_l3", 1024.0: "c0_0"}[size]
+        assert row.cell == expected
+        left = file.cell("c0_0").left_when(50.0, 50.0)
+        assert left is not None
+        for name in ("moved", "gone"):
+            assert name in {row.id for row in file.cell("c9_9", (name,)).rows}
+
+
+def test_a_kill_within_an_upgrade_loses_nothing(tmp_path: Path) -> None:
+    """At each of its steps: the next one opens with everything."""
+    steps: list[str] = []
+    first_format(tmp_path / "whole", OLD, SINCE)
+    with opened(tmp_path / "whole", on_step=steps.append):
+        pass
+    assert "replace" in steps
+    for last in range(1, len(steps), 1 if "CI" in os.environ else 3):
+        path = tmp_path / f"{last}.sqlite"
+        first_format(path, OLD, SINCE, closed=False)
+        code = (
+            "import os, signal, sys\nfrom pathlib import Path\nn = 0\n"
+            "def step(_):\n    global n\n    n += 1\n"
+            "    if n == int(sys.argv[2]): os.kill(os.getpid(), signal.SIGKILL)\n"
+            "from arcade_prefabs.streaming.save_file import SaveFile\n"
+            "SaveFile(Path(sys.argv[1]), 'worlds/test.ron', on_step=step).close()\n"
+        )
+        environment = {name: value for name, value in os.environ.items() if "COV" not in name}
+        child = subprocess.run(
+            [sys.executable, "-c", code, str(path), str(last)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+        assert child.returncode == -signal.SIGKILL, child.stderr
+        file = SaveFile(path, WORLD)
+        file.fit(100.0)
+        if steps[last - 1] != "begin" and last < len(steps) - 2:
+            assert everything(file) == by_id([*OLD, *SINCE]), (last, steps)
+        file.close()
+        assert known(path) == by_id(OLD), (last, steps)
+
+
+def test_a_world_of_the_first_format_and_another_cell_size(world_on: Make, tmp_path: Path) -> None:
+    """Update of the game and of the plugin at once: everybody is in the right place."""
+    path = tmp_path / "slot.sqlite"
+    oak, ash = told("oak", 110.0, 110.0), told("ash", 120.0, 110.0)
+    first_format(
+        path,
+        [
+            SavedRow("oak", "c0_0", "c0_0", 1.0, at(380.0, 380.0)),
+            SavedRow("ash", "c0_0", "c3_m1", 1.0, at(1210.0, -90.0, row=ash)),
+            SavedRow("elm", "c0_0", None, 1.0, None),
+            SavedRow("house", None, "c2_2", 1.0, Delta(row=told("house", 820.0, 830.0))),
+        ],
+        [],
+    )
+    one = world_on(world_of(100), save=path, load_distance=30.0)
+    for name, place in (("ash", (1210.0, -90.0)), ("house", (820.0, 830.0))):
+        one.put(*place)
+        one.settle()
+        assert one.world.entity(name).position == place
+    one.put(oak.x, oak.y)
+    one.settle()
+    assert one.world.entity("elm") is None
+    one.put(380, 380)
+    one.settle()
+    assert one.world.entity("oak").position == (380.0, 380.0)
+
+
+def test_a_file_copied_without_its_log_is_no_new_game(tmp_path: Path) -> None:
+    """The first format had its saves in the log: the file alone has nothing in it."""
+    path = tmp_path / "slot.sqlite"
+    first_format(path, OLD, [], closed=False)
+    Path(f"{path}-wal").unlink()
+    before = path.read_bytes()
+    with pytest.raises(SaveError, match="copied without its other part"):
+        SaveFile(path, WORLD)
+    assert path.read_bytes() == before
+
+
+def test_newer_and_foreign_files_of_the_first_kind_are_refused(tmp_path: Path) -> None:
+    """With the words that a newer format always had, and untouched."""
+    for name, words, options in (
+        ("newer", "has the format 99, this version reads 2", {"number": 99}),
+        ("other", "a saved game of another, not of", {"world": "another"}),
+    ):
+        path = tmp_path / name
+        first_format(path, OLD, [], **options)
+        before = path.read_bytes()
+        with pytest.raises(SaveError, match=words):
+            SaveFile(path, WORLD)
+        assert path.read_bytes() == before
+        assert not Path(f"{path}.unsaved").exists()
+
+
+# ---------------------------------------------------------------------------------------- damage
+
+
+def test_a_flipped_bit_is_never_a_changed_value(tmp_path: Path) -> None:
+    """The file is refused in plain words, or what is damaged is listed; the rest is right."""
+    path = tmp_path / "slot.sqlite"
+    rows = [
+        *ROWS,
+        *(
+            SavedRow(str(n), f"c{n % 9}_0", f"c{n % 7}_1", float(n), at(n * 3.5, 120.0))
+            for n in range(60)
+        ),
+    ]
+    saved_game(path, rows)
+    whole, expected = path.read_bytes(), by_id(rows)
+    with opened(path) as file:
+        facts = file.facts()
+    chance = random.Random(7)
+    refused = listed = 0
+    for bit in chance.sample(range(len(whole) * 8), 1000 if "CI" in os.environ else 200):
+        spoilt = bytearray(whole)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(spoilt)
+        try:
+            file = SaveFile(path, WORLD)
+        except SaveError:
+            refused += 1
+            continue
+        with contextlib.closing(file):
+            found = everything(file)
+            for row in file.cell("c0_0", tuple(expected)).rows:
+                assert found[row.id] == row, bit
+            assert file.facts() == facts or any("of the save" in one for one in file.damaged), bit
+            left = file.cell("c0_0").left_at
+            assert left == 3.0 or any(one.startswith("the cell") for one in file.damaged), bit
+            for label in file.visited():
+                assert all(expected[row.id] == row for row in file.cell(label).rows)
+            visited = {row.id for label in file.visited() for row in file.cell(label).rows}
+            elsewhere = {row.id for row in found.values() if row.cell not in (None, row.home)}
+            assert elsewhere <= visited, bit
+        for name, row in expected.items():
+            assert found.get(name, row) == row, (bit, name)
+        missing = expected.keys() - found.keys()
+        lost = [name for name in file.damaged if name not in expected]
+        assert len(missing) <= len(file.damaged), (bit, missing, file.damaged)
+        listed += bool(missing)
+        assert missing <= file.damaged.keys() or lost, (bit, missing, file.damaged)
+    assert refused
+    assert listed
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["slot.sqlite"]
+
+
+@pytest.mark.parametrize("table", ["entities", "facts", "cells"])
+def test_values_that_were_changed_are_listed_and_the_rest_opens(tmp_path: Path, table: str) -> None:
+    """A row is sealed with its table; whatever else is in the save is there."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    change = {
+        "entities": "UPDATE entities SET cell='c4_m2' WHERE id='added'",
+        "facts": "UPDATE facts SET value=10.0 WHERE name='time'",
+        "cells": "UPDATE cells SET left_at=2.0",
+    }[table]
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(change)
+    with opened(path) as file:
+        left = {"entities": ROWS[:2]}.get(table, ROWS)
+        assert everything(file) == by_id(left)
+        assert len(file.damaged) == 1
+        assert ("time" in file.facts()) == (table != "facts")
+        assert file.save([], {}, {}) == len(left)
+    with opened(path) as file:  # it was saved without
+        assert not file.damaged
+
+
+def test_damage_is_listed_by_the_world(world_on: Make, tmp_path: Path, caplog: Any) -> None:
+    """Among its problems, and in the log; everything else is there."""
+    path = tmp_path / "slot.sqlite"
+    one = world_on(world_of(100), save=path)
+    one.put(110, 110)
+    one.settle()
+    one.world.entity("oak").position = (111.0, 112.0)
+    one.world.entity("ash").position = (113.0, 114.0)
+    one.close()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE entities SET left_at=left_at+1 WHERE id='oak'")
+    two = type(one)(one.on, WORLD, save=path)
+    two.put(110, 110)
+    two.settle()
+    assert two.world.entity("oak").position == (110.0, 110.0)
+    assert two.world.entity("ash").position == (113.0, 114.0)
+    assert "is damaged" in two.world.problems["oak"]
+    assert "oak: what was saved of it is damaged" in caplog.text
+    two.world.close(save=False)
+
+
+# ------------------------------------------------------------------------------------------- words
+
+
+def refusal(path: Path) -> str:
+    """Why a save cannot be opened."""
+    with pytest.raises(SaveError) as caught:
+        SaveFile(path, WORLD)
+    return str(caught.value)
+
+
+def test_folders_are_made_and_those_that_cannot_be_are_named(tmp_path: Path) -> None:
+    """A missing folder is no error; a file in its place, or too long a name, is one with reason."""
+    saved_game(tmp_path / "a" / "b" / "slot.sqlite")
+    file = tmp_path / "file"
+    file.write_text("mine")
+    told_of = refusal(file / "slot.sqlite")
+    assert f"{file} cannot be made, for there is a file" in told_of
+    assert "too long a name" in refusal(tmp_path / ("x" * 300))
+    assert "too long a name" in refusal(tmp_path / ("x" * 250))
+    assert "is a folder" in refusal(tmp_path / "a")
+    for one in tmp_path.iterdir():
+        assert one.name in ("a", "file")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EACCES, "may not be written or read"),
+        (errno.EROFS, "is on a disk that cannot be written"),
+        (errno.ENOSPC, "the disk, or its quota, is full"),
+    ],
+)
+def test_what_the_system_refuses_is_said(
+    tmp_path: Path, monkeypatch: Any, number: int, words: str
+) -> None:
+    """On opening and on saving: which file, why, and what to do; the old save stays."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    file = SaveFile(path, WORLD)
+    before = path.read_bytes()
+
+    def refuse(name: Any, *_: Any, **__: Any) -> int:
+        raise OSError(number, os.strerror(number), str(name))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(save_slot.os, "open", refuse)
+        with pytest.raises(SaveError, match=words) as caught:
+            file.save(ROWS, {}, {})
+        assert str(path) in str(caught.value)
+        other = tmp_path / "other.sqlite"
+        assert words in refusal(other)
+        assert str(other) in refusal(other)
+    assert path.read_bytes() == before
+    assert file.save([], {}, {}) == 3
+    file.close()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["slot.sqlite"]
+
+
+def test_a_disk_that_gets_full_while_saving_keeps_the_old_save(tmp_path: Path) -> None:
+    """On a disk of a few hundred kilobytes; SQLite's own words are not repeated."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    file = SaveFile(path, WORLD)
+    assert file._db is not None
+    pages = file._db.execute("PRAGMA page_count").fetchone()[0]
+    file._db.execute(f"PRAGMA max_page_count={pages}")
+    rows = [
+        SavedRow(str(n), "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("x" * 500, 1.0, 1.0)))
+        for n in range(200)
+    ]
+    with pytest.raises(SaveError, match="is full: make room") as caught:
+        file.save(rows, {}, {})
+    assert "database or disk" not in str(caught.value)
+    file.close()
+    assert known(path) == by_id(ROWS)
+
+
+def test_home_is_where_the_user_is(world_on: Make, tmp_path: Path, monkeypatch: Any) -> None:
+    """``~`` is the user's folder; also for a game that goes to another folder meanwhile."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    one = world_on(world_of(100), save=Path("~/saves/slot.sqlite"))
+    one.put(110, 110)
+    one.settle()
+    assert one.world.close().error is None
+    assert (tmp_path / "saves" / "slot.sqlite").exists()
+
+
+# ----------------------------------------------------------------------------------- opened twice
+
+
+@pytest.mark.parametrize("spelling", ["same", "dots", "link", "hard link"])
+def test_a_save_that_is_open_in_this_game_names_its_world(tmp_path: Path, spelling: str) -> None:
+    """At once, whatever the path looks like; the first goes on."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    other = tmp_path / "other"
+    if spelling == "dots":
+        (tmp_path / "folder").mkdir()
+        other = tmp_path / "folder" / ".." / "slot.sqlite"
+    elif spelling == "link":
+        other.symlink_to(path)
+    elif spelling == "same":
+        other = path
+    else:
+        (tmp_path / "links").symlink_to(tmp_path)
+        other = tmp_path / "links" / "slot.sqlite"
+    with opened(path) as file:
+        with pytest.raises(
+            SaveError, match=r"the world worlds/test\.ron of this game has the save"
+        ):
+            SaveFile(other, "worlds/second.ron")
+        assert file.save(ROWS, {}, {}) == 3
+    with opened(other) as file:
+        assert everything(file) == by_id(ROWS)
+
+
+def test_a_save_that_is_being_closed_is_waited_for(tmp_path: Path) -> None:
+    """A world that was closed while it was opening, and is opened again in the next line."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    wanted = [True]
+    file = SaveFile(path, WORLD, wanted=lambda: wanted[0])
+    wanted[0] = False
+    found: list[SaveFile] = []
+    second = threading.Thread(target=lambda: found.append(SaveFile(path, WORLD)))
+    second.start()
+    file.close()
+    second.join(10)
+    assert found
+    found[0].close()
+
+
+def test_two_worlds_on_one_save(world_on: Make, tmp_path: Path) -> None:
+    """The second is told which world has it; closing the first lets it be opened again."""
+    path = tmp_path / "slot.sqlite"
+    one = world_on(world_of(100), save=path)
+    one.put(110, 110)
+    one.settle()
+    two = type(one)(one.on, WORLD, name="second", save=tmp_path / "." / "slot.sqlite")
+    two.until(lambda: two.world.error is not None)
+    assert "the world worlds/test.ron of this game has the save" in str(two.world.error)
+    one.close()
+    three = type(one)(one.on, WORLD, save=path)
+    three.settle()
+    three.close()
