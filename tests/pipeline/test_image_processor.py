@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,15 +96,73 @@ def test_arcades_own_atlas_would_write_the_same_bytes(
     assert read_image(asset).frames[0].hash == expected
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_every_kind_of_pixel_becomes_rgba_as_in_arcade(baked: Any, mode: str) -> None:
     """Palettes, greys and the like are converted as ``Image.convert`` does it."""
-    image = noise(8, 8, "RGB").convert(mode if mode != "I;16" else "I").convert(mode)
+    image = noise(8, 8, "RGB").convert(mode)
     data = encoded(image)
     with Image.open(io.BytesIO(data)) as opened:
         expected = opened.convert("RGBA")
     asset = baked("a.png", {"a.png": data}, {"border": 0})
     assert asset.data() == expected.tobytes()
+
+
+def png(width: int, bits: int, kind: int, samples: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of one row, as its specification writes it: Pillow saves few of the kinds."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        seal = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + seal
+
+    head = struct.pack(">IIBBBBB", width, 1, bits, kind, 0, 0, 0)
+    body = zlib.compress(b"\0" + samples)
+    parts = [(b"IHDR", head), *chunks, (b"IDAT", body), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+_WIDE = struct.pack(">4H", 0, 0x4000, 0x8001, 0xFFFF)
+_NARROW = bytes((0, 0x40, 0x80, 0xFF))
+_PALETTE = (b"PLTE", bytes((9, 8, 7, 6, 5, 4)))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (png(4, 16, 0, _WIDE), [(v, v, v, 255) for v in _NARROW]),
+        (
+            png(4, 16, 0, _WIDE, (b"tRNS", struct.pack(">H", 0x4000))),
+            [(v, v, v, 255 if v != 0x40 else 0) for v in _NARROW],
+        ),
+        (png(4, 8, 0, _NARROW), [(v, v, v, 255) for v in _NARROW]),
+        (png(4, 2, 0, b"\x1b"), [(v, v, v, 255) for v in (0, 85, 170, 255)]),
+        (png(4, 1, 0, b"\x50"), [(v, v, v, 255) for v in (0, 255, 0, 255)]),
+        (png(2, 16, 4, _WIDE), [(0, 0, 0, 0x40), (0x80, 0x80, 0x80, 255)]),
+        (png(2, 8, 4, _NARROW), [(0, 0, 0, 0x40), (0x80, 0x80, 0x80, 255)]),
+        (png(1, 16, 2, _WIDE[2:]), [(0x40, 0x80, 255, 255)]),
+        (png(1, 16, 6, _WIDE[2:] + _WIDE[2:4]), [(0x40, 0x80, 255, 0x40)]),
+        (
+            png(2, 8, 3, b"\0\1", _PALETTE, (b"tRNS", b"\x80")),
+            [(9, 8, 7, 0x80), (6, 5, 4, 255)],
+        ),
+    ],
+    ids=["g16", "g16-clear", "g8", "g2", "g1", "la16", "la8", "rgb16", "rgba16", "palette"],
+)
+def test_wide_and_narrow_samples_keep_their_brightness(
+    baked: Any, data: bytes, expected: list[tuple[int, ...]]
+) -> None:
+    """Samples of any width fill the range of 8 bits; none is clipped to white."""
+    asset = baked("a.png", {"a.png": data}, {"border": 0})
+    assert asset.data() == bytes(value for pixel in expected for value in pixel)
+
+
+def test_wide_grey_ramp_has_the_average_of_its_values(baked: Any) -> None:
+    """A sheet of 16-bit grey is cut from the scaled picture, too."""
+    ramp = Image.new("I;16", (256, 1))
+    ramp.putdata([value * 257 for value in range(256)])
+    files = {"a.png": encoded(ramp)}
+    assert read_image(baked("a.png", files)).frames[0].color == (128, 128, 128, 255)
+    frames = read_image(baked("a.png", files, {"frame_size": [1, 1]})).frames
+    assert [frame.color[0] for frame in frames] == list(range(256))
 
 
 def test_large_picture_has_many_pages(baked: Any) -> None:

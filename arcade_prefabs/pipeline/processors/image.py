@@ -123,7 +123,7 @@ class ImageProcessor:
     """
 
     name = "image"
-    version = 1
+    version = 2
     patterns = tuple(f"*.{one}" for one in ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tga"))
 
     def __init__(
@@ -280,11 +280,27 @@ def _decoded(job: Job, image: Image.Image, number: int = 0) -> Image.Image:
     try:
         if number:
             image.seek(number)
-        # What Arcade does with an image that it loads.
-        return image.convert("RGBA") if image.mode != "RGBA" else image.copy()
+        return _rgba(image)
     except Exception as error:
         message = f"the image cannot be decoded: {type(error).__name__}: {error}"
         raise job.error(message, hint="is the file complete?") from error
+
+
+def _rgba(image: Image.Image) -> Image.Image:
+    """An image in the mode that Arcade converts the images to that it loads."""
+    if image.mode == "RGBA":
+        return image.copy()
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        return image.convert("RGBA")
+    # Pillow would clip what is over 255. Like its 16-bit colors, greys keep their upper byte.
+    wide = image.convert("I")
+    grey = ImageMath.lambda_eval(lambda one: one["wide"] >> 8, wide=wide).convert("L")
+    alpha = Image.new("L", image.size, 255)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):  # the one shade that a PNG names as transparent
+        opaque = ImageMath.lambda_eval(lambda one: (one["wide"] != clear) * 255, wide=wide)
+        alpha = opaque.convert("L")
+    return Image.merge("RGBA", (grey, grey, grey, alpha))
 
 
 def _cut(job: Job, image: Image.Image) -> Iterator[Image.Image]:
