@@ -20,6 +20,9 @@ __all__ = ["HitBoxes", "texture_processor"]
 
 SETTING: Final = "hit_box"
 
+# Tracing asks for every pixel in Python, 2 µs each.
+_MOST_TRACED: Final = 2048 * 2048
+
 
 class HitBoxes:
     """The hit box of an image, in pixels from its center: a `Derivation`.
@@ -47,13 +50,64 @@ class HitBoxes:
             raise AssetError(f"the setting `{SETTING}` is {wanted!r}, no hit box", hint=hint)
         from arcade import hitbox
 
-        algorithms: dict[str, hitbox.HitBoxAlgorithm] = {
-            "simple": hitbox.algo_simple,
-            "detailed": hitbox.algo_detailed,
-            "bounding_box": hitbox.algo_bounding_box,
-        }
-        points = algorithms[wanted].calculate(image)
+        if wanted == HitBoxAlgorithm.Simple.value:
+            return _simple(image)
+        if wanted == HitBoxAlgorithm.BoundingBox.value:
+            points = hitbox.algo_bounding_box.calculate(image)
+        elif image.width * image.height > _MOST_TRACED:
+            message = (
+                f"a detailed hit box of {image.width:,}×{image.height:,} pixels takes too long"
+            )
+            hint = f"at most {_MOST_TRACED:,} pixels are traced: cut the image, or use `Simple`"
+            raise AssetError(message, hint=hint)
+        else:
+            points = hitbox.algo_detailed.calculate(image)
         return [(float(point[0]), float(point[1])) for point in points]
+
+
+def _simple(image: Image) -> list[tuple[float, float]]:
+    """What Arcade's `SimpleHitBoxAlgorithm` gives: the bounding box with its corners cut.
+
+    Arcade asks for pixels one by one, in Python (arcade/hitbox/simple.py): up to 16 million times
+    for a large image with two opposite corners, which takes 20 s. Here bytes are stripped from
+    whole rows.
+    """
+    alpha = image.getchannel("A")
+    width, height = image.size
+    box = alpha.getbbox()
+    if box is None:
+        left, top, right, bottom = 0, 0, width, height
+        rows: list[bytes] = []
+    else:
+        left, top, right, bottom = box
+        pixels = alpha.crop(box).tobytes()
+        wide = right - left
+        rows = [pixels[at : at + wide] for at in range(0, len(pixels), wide)]
+    mirrored = [row[::-1] for row in rows]
+    top_left, bottom_left = _corner(rows), _corner(rows[::-1])
+    top_right, bottom_right = _corner(mirrored), _corner(mirrored[::-1])
+    points = (
+        (left, bottom - bottom_left),
+        (left + bottom_left, bottom),
+        (right - bottom_right, bottom),
+        (right, bottom - bottom_right),
+        (right, top + top_right),
+        (right - top_right, top),
+        (left + top_left, top),
+        (left, top + top_left),
+    )
+    return list(dict.fromkeys((x - width / 2, height / 2 - y) for x, y in points))
+
+
+def _corner(rows: list[bytes]) -> int:
+    """Pixels from a corner, the one where the rows begin, to the nearest diagonal that is cut."""
+    nearest = len(rows)
+    for number, row in enumerate(rows):
+        if number >= nearest:
+            break
+        clear = row[: nearest - number]
+        nearest = min(nearest, number + len(clear) - len(clear.lstrip(b"\0")))
+    return nearest
 
 
 def texture_processor() -> ImageProcessor:

@@ -164,3 +164,28 @@ def test_prefabs_wish_for_the_images_that_they_show(
         pipeline.get("images/a.png", settings={"hit_box": "detailed"})
         cut = {"frame_size": [16, 16], "columns": 2, "count": 2, "first": 0}
         assert len(read_image(pipeline.get("images/s.png", settings=cut)).frames) == 2
+
+
+def test_hit_box_of_two_opposite_corners_asks_for_no_single_pixel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Arcade asks for half of all pixels there, one by one: 20 s for an image of 4,096 pixels."""
+    image = Image.new("RGBA", (600, 400), (0, 0, 0, 0))
+    image.putpixel((599, 0), (1, 1, 1, 1))
+    image.putpixel((0, 399), (1, 1, 1, 1))
+    small = image.resize((60, 40), Image.Resampling.NEAREST)
+    small.putpixel((59, 0), (1, 1, 1, 1))
+    small.putpixel((0, 39), (1, 1, 1, 1))
+    expected = [(x, y) for x, y in arcade.Texture(small).hit_box_points]
+    monkeypatch.setattr(Image.Image, "getpixel", None)
+    assert HitBoxes()(small, HitBoxes.settings) == expected
+    assert (-300.0, -200.0) in HitBoxes()(image, HitBoxes.settings)
+
+
+def test_image_that_takes_minutes_to_trace_is_refused_with_a_way_out() -> None:
+    """The detailed hit box asks for every pixel in Python."""
+    image = Image.new("RGBA", (2048, 2049))
+    with pytest.raises(AssetError, match="2,048×2,049 pixels takes too long") as caught:
+        HitBoxes()(image, {"hit_box": "detailed"})
+    assert "cut the image" in str(caught.value.hint)
+    assert HitBoxes()(image, {"hit_box": "bounding_box"})
