@@ -334,7 +334,8 @@ class PrefabPlugin:
         It may be called while the plugin is enabled, too: whatever comes first in a frame counts.
 
         Args:
-            delta_time: Seconds since the last frame; a ValueError if that is no time.
+            delta_time: Seconds since the last frame. One that is NaN, infinite or negative is
+                logged once and counts as 0.
         """
         self._check("update")
         self._hooks.update(delta_time)

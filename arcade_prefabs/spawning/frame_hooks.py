@@ -97,6 +97,7 @@ class FrameHooks:
         self._last: _Way | None = None  # the frame's latest update
         self._last_count = 0  # of Arcade's clock, at that
         self._carried_s = 0.0  # of updates that had no tick
+        self._told_time = False
         self._ticked_at = clock()
         self._missed = 0  # frames in a row that the handler was not asked in
 
@@ -143,15 +144,11 @@ class FrameHooks:
         or behind a loading screen, tick each. Does nothing once the window is closed.
 
         Args:
-            delta_time: Seconds of game time.
-
-        Raises:
-            ValueError: That is no time.
+            delta_time: Seconds of game time. One that is NaN, infinite or negative is logged once
+                and counts as 0.
 
         Main thread.
         """
-        if not 0 <= delta_time < math.inf:
-            raise ValueError(f"a frame takes some seconds, not {delta_time}")
         self._arrive(_Way.HAND, delta_time)
 
     def detach(self) -> None:
@@ -182,6 +179,15 @@ class FrameHooks:
         """Tick for an update, unless this frame has had its tick."""
         if self._busy or self._over:
             return
+        if not 0 <= delta_time < math.inf:
+            # Added up, one such number would stop the game's time for ever.
+            if not self._told_time:
+                self._told_time = True
+                _log.warning(
+                    "a frame was told to take %g seconds: its time counts as 0; logged once",
+                    delta_time,
+                )
+            delta_time = 0.0
         last, count = self._last, self._last_count
         self._last, self._last_count = way, GLOBAL_CLOCK.ticks
         # The game calls again, and neither the window's event nor Arcade's clock says that time

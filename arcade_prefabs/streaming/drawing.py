@@ -2,23 +2,73 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from ..prefab.suggest import did_you_mean
 from .grid import Box, Cell
 from .regions import ALWAYS, Region, RegionState
 
-__all__ = ["WorldRenderer", "visible_box"]
+__all__ = ["CameraView", "WorldRenderer"]
+
+_log = logging.getLogger("arcade_prefabs")
+
+# Pixels. No world is larger, see `checked_position`: a wider view is a zoom near 0.
+_WIDEST: Final = 2e9
 
 _DRAWN = (RegionState.ACTIVE, RegionState.FAILED)
 
 
-def visible_box(window: Any) -> Box:
-    """What the camera that is in use shows of the world: left, bottom, right and top, in pixels.
+class CameraView:
+    """The part of the world that the camera in use shows.
 
-    For a camera that is turned, the box around that. Main thread.
+    A camera whose position or zoom is NaN or infinite for a frame shows nothing. That frame must
+    not unload the world, or end the game: the last box that was measured stays.
+
+    Args:
+        window: The window.
+        name: The world's id, for the log.
+
+    Main thread.
     """
+
+    def __init__(self, window: Any, name: str) -> None:
+        self._window = window
+        self._name = name
+        self._told = False
+        self._box: Box = (0.0, 0.0, float(window.width), float(window.height))
+
+    def measure(self) -> Box:
+        """Left, bottom, right and top, in pixels; for a camera that is turned, the box around that.
+
+        A camera from which no box can be computed is logged once.
+        """
+        try:
+            box = _visible_box(self._window)
+            wide, high = box[2] - box[0], box[3] - box[1]
+            sound = 0 < wide < _WIDEST and 0 < high < _WIDEST
+        except (ArithmeticError, Warning):  # no pixels, or no inverse: pyglet warns of that
+            sound = False
+        if sound:
+            self._box = box
+        elif not self._told:
+            self._told = True
+            left, bottom, right, top = self._box
+            _log.warning(
+                "%s was drawn with a camera whose view is no area: its position, zoom or viewport "
+                "is zero, infinite or NaN. The world stays loaded around the last view, %g, %g to "
+                "%g, %g; this is logged once",
+                self._name,
+                left,
+                bottom,
+                right,
+                top,
+            )
+        return self._box
+
+
+def _visible_box(window: Any) -> Box:
     ctx = window.ctx
     left, bottom, width, height = ctx.viewport
     ratio = window.get_pixel_ratio()

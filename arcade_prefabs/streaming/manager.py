@@ -69,7 +69,7 @@ class StreamingManager(WorldView):
     ) -> None:
         loop = WorldLoop(name, engine, opening, sources, settings, clock, writer)
         super().__init__(name, window, loop, sources)
-        self.overlay = StreamingOverlay(self, window, clock)
+        self.overlay = StreamingOverlay(self, window, clock, self._camera_view)
         self._engine = engine
         self._has_save = opening.has_save
         self._saving: list[SaveRequest] = []  # those that are looked at in slices
@@ -130,8 +130,11 @@ class StreamingManager(WorldView):
     def update_player_position(self, position: Sequence[float]) -> None:
         """Say where the player is, in pixels; to be called in every frame.
 
+        A position that is NaN, infinite or farther than 1e9 pixels is logged once, and the player
+        stays where it was.
+
         Raises:
-            ValueError, TypeError: That is no place.
+            ValueError, TypeError: That is no pair of numbers.
             StreamingError: The world was closed.
         """
         if self._loop.closed or not self._guard.here:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import arcade
 from arcade.types import Color
 
-from .drawing import visible_box
+from .drawing import CameraView
 from .health import Health
 from .regions import ALWAYS, RegionState
 
@@ -53,11 +53,16 @@ class StreamingOverlay:
     """
 
     def __init__(
-        self, world: StreamingManager, window: arcade.Window, clock: Callable[[], float]
+        self,
+        world: StreamingManager,
+        window: arcade.Window,
+        clock: Callable[[], float],
+        view: CameraView,
     ) -> None:
         self.visible = False
         self._world = world
         self._window = window
+        self._view = view
         self._clock = clock
         self._text: arcade.Text | None = None
         self._text_at = float("-inf")
@@ -96,8 +101,9 @@ class StreamingOverlay:
         """
         if not self.visible:
             return
-        left, _, right, _ = visible_box(self._window)
-        thick = (right - left) / self._window.width  # a pixel of the window, whatever the zoom
+        left, _, right, _ = self._view.measure()
+        # A pixel of the window, whatever the zoom; a window that is minimized may have none.
+        thick = (right - left) / max(1, self._window.width)
         self._draw_cells(thick)
         for source in self._world.sources:
             x, y = source.position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -10,6 +11,8 @@ from .prediction import Aim, Motion
 from .settings import StreamingSettings, check_distances, unload_distance_for
 
 __all__ = ["Sources", "StreamingSource", "checked_position"]
+
+_log = logging.getLogger("arcade_prefabs")
 
 
 class StreamingSource:
@@ -38,6 +41,7 @@ class StreamingSource:
         self.planned_at = (0.0, 0.0)
         self.ratio = 1.0  # how much of its load distance is there
         self.motion = Motion(sources.clock)
+        self._told = False
         self._sources = sources
         self._load = load_distance
         self._unload = unload_distance
@@ -72,10 +76,26 @@ class StreamingSource:
     def update(self, position: Sequence[float]) -> None:
         """It is there now; to be called in every frame.
 
+        A position that is NaN, infinite or farther than 1e9 pixels is logged once, and the source
+        stays where it was: one wrong frame of a physics engine does not end the game.
+
         Raises:
-            ValueError, TypeError: That is no place.
+            ValueError, TypeError: That is no pair of numbers.
         """
-        self.motion.move(*checked_position(position))
+        x, y = _pair(position)
+        if _is_place(x, y):
+            self.motion.move(x, y)
+        elif not self._told:
+            self._told = True
+            _log.warning(
+                "the streaming source %r was told the position (%g, %g), which is no place: it "
+                "stays at (%g, %g); this is logged once. Look for a velocity or a delta_time that "
+                "is NaN or infinite",
+                self.name,
+                x,
+                y,
+                *self.position,
+            )
 
     def jump(self, position: Sequence[float]) -> None:
         """It is there now, and did not go there: where it will go is not known."""
@@ -181,7 +201,7 @@ class Sources:
             raise ValueError(f"a weight must be above 0 and finite, not {weight}")
         source = StreamingSource(self, name, weight, load_distance, unload_distance)
         if position is not None:
-            source.update(position)
+            source.jump(position)
         self._list.append(source)
         self.changed = True
         return source
@@ -237,16 +257,26 @@ def checked_position(position: Sequence[float]) -> tuple[float, float]:
         ValueError: It is infinite, no number, or not two of them.
         TypeError: It is made of something else.
     """
+    x, y = _pair(position)
+    if not _is_place(x, y):
+        raise ValueError(f"a position is finite and within {_FARTHEST:,.0f} pixels: {position!r}")
+    return x, y
+
+
+def _pair(position: Sequence[float]) -> tuple[float, float]:
+    """The two numbers of a position, whatever they are."""
     try:
         x, y = position
-        finite = math.isfinite(x) and math.isfinite(y)
+        math.isfinite(x), math.isfinite(y)  # refuses strings, which `float` would read
+        return float(x), float(y)
     except TypeError:
         raise TypeError(f"a position is (x, y) in pixels, not {position!r}") from None
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"a position is (x, y) in pixels, not {position!r}") from None
-    if not finite or max(abs(x), abs(y)) > _FARTHEST:
-        raise ValueError(f"a position is finite and within {_FARTHEST:,.0f} pixels: {position!r}")
-    return float(x), float(y)
+
+
+def _is_place(x: float, y: float) -> bool:
+    return abs(x) <= _FARTHEST and abs(y) <= _FARTHEST
 
 
 # Farther out a float has no room left for parts of a pixel that matter.

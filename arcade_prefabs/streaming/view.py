@@ -12,7 +12,7 @@ from arcade import SpriteList
 from ..errors import StreamingError
 from ..spawning.entity import Entity
 from ..spawning.threads import ThreadGuard
-from .drawing import visible_box
+from .drawing import CameraView
 from .grid import Cell, box_distance
 from .health import Health
 from .lists import WorldWalls
@@ -61,7 +61,7 @@ class WorldView:
 
     def __init__(self, name: str, window: Any, loop: WorldLoop, sources: Sources) -> None:
         self.name = name
-        self._window = window
+        self._camera_view = CameraView(window, name)
         self._loop = loop
         self._sources = sources
         self._guard = ThreadGuard()
@@ -121,7 +121,7 @@ class WorldView:
 
     def _see(self) -> tuple[float, float, float, float]:
         """Look at what the camera shows, which the load distance follows."""
-        box = visible_box(self._window)
+        box = self._camera_view.measure()
         self._sources.see(math.hypot(box[2] - box[0], box[3] - box[1]) / 2)
         return box
 

@@ -193,10 +193,16 @@ def test_a_picture_that_cannot_be_read_is_told_by_its_own_name(scene: Any, windo
 
 
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0])
-def test_a_frame_takes_some_time(scene: Any, seconds: float) -> None:
-    """One wrong number would stop all animations for ever."""
-    with pytest.raises(ValueError, match="a frame takes some seconds"):
+def test_a_frame_whose_time_is_none_counts_as_no_time(
+    scene: Any, seconds: float, caplog: Any
+) -> None:
+    """It ends no game, stops no animation for ever, and the log says it once."""
+    bag = scene.spawn("bag")
+    for _ in range(3):
         scene.prefabs.update(seconds)
+    assert len([text for text in caplog.messages if "seconds: its time counts as 0" in text]) == 1
+    scene.frame(3)
+    assert bag.alive
 
 
 def test_what_cannot_be_run_is_refused_where_it_is_given(scene: Any) -> None:

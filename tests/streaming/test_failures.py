@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import arcade
 import pytest
 
 from arcade_prefabs import (
@@ -103,8 +104,8 @@ def test_places_that_are_none_are_refused(world_on: Make, position: Any) -> None
     one.settle()
     before = one.cells()
     for call in (
-        one.world.update_player_position,
         one.world.teleport,
+        one.world.player.jump,
         one.world.add_source,
         one.world.state_at,
         lambda place: one.world.add("tree", place),
@@ -115,6 +116,99 @@ def test_places_that_are_none_are_refused(world_on: Make, position: Any) -> None
     one.settle()
     assert one.cells() == before
     assert len(one.world.sources) == 1
+
+
+@pytest.mark.parametrize(
+    "position", [(math.nan, 0), (0, math.inf), (-math.inf, math.nan), (1e300, 0)]
+)
+def test_a_player_that_is_nowhere_for_a_frame_stays_where_it_was(
+    world_on: Make, position: Any, caplog: Any
+) -> None:
+    """A physics engine may give NaN: the last good position stays, and the log says it once."""
+    one = world_on(Code())
+    one.put(30, 40)
+    one.settle()
+    before = one.cells()
+    for _ in range(3):
+        one.world.update_player_position(position)
+        one.on.frame()
+    assert one.world.player.position == (30, 40)
+    assert one.world.player.velocity == (0, 0)
+    one.settle()
+    assert one.cells() == before
+    told = [text for text in caplog.messages if "which is no place" in text]
+    assert len(told) == 1
+    assert "'player'" in told[0]
+    one.frame()
+    one.fly(60, 0, 0.2)
+    assert one.world.player.position == pytest.approx((42, 40))
+
+
+def test_what_is_no_pair_of_numbers_is_no_position(world_on: Make) -> None:
+    """That is a mistake of the call, and not of one frame."""
+    one = world_on(Code())
+    for wrong, error in (
+        ("ab", TypeError),
+        ((1,), ValueError),
+        ((1, None), TypeError),
+        (5, TypeError),
+    ):
+        with pytest.raises(error, match="a position is"):
+            one.world.update_player_position(wrong)
+    with pytest.raises(ValueError, match="a position is"):
+        one.world.update_player_position((10**400, 0))
+
+
+def bad_cameras() -> dict[str, Any]:
+    """Cameras as a game may leave them for a frame, by what is wrong with them."""
+    made = {
+        "position NaN": arcade.Camera2D(position=(math.nan, 0)),
+        "position infinite": arcade.Camera2D(position=(0, math.inf)),
+        "position beyond floats": arcade.Camera2D(position=(1e300, 0)),
+        "zoom NaN": arcade.Camera2D(zoom=math.nan),
+        "no viewport": arcade.Camera2D(viewport=arcade.LBWH(0, 0, 0, 0)),
+        "a zoom near 0": arcade.Camera2D(zoom=1e-20),
+        "a zoom nearer to 0": arcade.Camera2D(zoom=1e-300),
+        "NaN turned": arcade.Camera2D(),
+    }
+    made["NaN turned"].angle = math.nan
+    return made
+
+
+def test_a_camera_that_is_nowhere_for_a_frame_changes_nothing(world_on: Make, caplog: Any) -> None:
+    """Drawing and planning go on with the last view that was one, and the log says it once."""
+    one = world_on(Code(), load_distance=None)
+    one.world.overlay.visible = True
+    camera = arcade.Camera2D()
+    one.put(30, 40)
+
+    def frame(camera: arcade.Camera2D) -> None:
+        one.frame()
+        with camera.activate():
+            one.world.draw()
+
+    frame(camera)
+    one.settle()
+    before, distance = one.cells(), one.world.load_distance
+    for what, bad in bad_cameras().items():
+        for _ in range(3):
+            frame(bad)
+            assert one.world.load_distance == distance, what
+    one.frame(200)  # longer than cells stay that nobody needs
+    assert one.cells() == before
+    assert len([text for text in caplog.messages if "whose view is no area" in text]) == 1
+    frame(arcade.Camera2D(zoom=0.5))
+    assert one.world.load_distance == pytest.approx(2 * distance)
+
+
+def test_a_world_that_is_opened_under_a_bad_camera_has_the_view_of_its_window(
+    world_on: Make, stage: Any
+) -> None:
+    """There is no better view yet."""
+    with arcade.Camera2D(position=(math.nan, 0)).activate():
+        one = world_on(Code(), load_distance=None)
+    assert one.world.load_distance == pytest.approx(math.hypot(*one.on.window.size) / 2)
+    one.settle()
 
 
 @pytest.mark.parametrize(
