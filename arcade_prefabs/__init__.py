@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from .monitor.graph import FrameGraph
     from .pipeline import Cell, WorldEntity
     from .plugin import MemoryReport, PrefabPlugin, attach, watch_frames
-    from .spawning.entity import Entity, EntityState
+    from .spawning.entity import AuthoredPlace, Entity, EntityState
     from .streaming.contents import CellSource
     from .streaming.health import Health
     from .streaming.manager import StreamingManager
@@ -79,6 +79,7 @@ __all__ = [
     "AssetError",
     "AssetTooLargeError",
     "AtlasFullError",
+    "AuthoredPlace",
     "BakeCancelledError",
     "Cell",
     "CellSource",
@@ -136,6 +137,7 @@ __all__ = [
 
 _LATER = {
     "Arrival": "streaming.travel",
+    "AuthoredPlace": "spawning.entity",
     "Cell": "pipeline",
     "CellSource": "streaming.contents",
     "Entity": "spawning.entity",

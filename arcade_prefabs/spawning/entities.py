@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -16,12 +17,26 @@ from .entity import Entity
 if TYPE_CHECKING:
     from .plans import PartPlan
 
-__all__ = ["Entities", "Hook"]
+__all__ = ["Entities", "Hook", "Moment"]
 
 Hook: TypeAlias = Callable[[Entity, Any], object]
 """Called with an entity and its component."""
 
 _F = TypeVar("_F", bound=Hook)
+
+
+class Moment(enum.Enum):
+    """When a hook is called.
+
+    Attributes:
+        FIRST: Once in the entity's life.
+        SPAWN: Each time that it has come to life.
+        DESPAWN: Each time before it goes.
+    """
+
+    FIRST = "on_first_spawn"
+    SPAWN = "on_spawn"
+    DESPAWN = "on_despawn"
 
 
 class Entities:
@@ -45,6 +60,7 @@ class Entities:
         self._by_tag: dict[str, dict[Entity, None]] = {}
         self._by_sprite: dict[BasicSprite, Entity] = {}
         self._names: dict[type, str] = {}
+        self._first: dict[str, list[Hook]] = {}
         self._born: dict[str, list[Hook]] = {}
         self._gone: dict[str, list[Hook]] = {}
         self._count = 0
@@ -96,17 +112,42 @@ class Entities:
 
     # -------------------------------------------------------------------------------------- hooks
 
+    def on_first_spawn(self, component: type) -> Callable[[_F], _F]:
+        """Call a function once in an entity's life, when it comes to life first; a decorator.
+
+        Example::
+
+            @prefabs.entities.on_first_spawn(Health)
+            def fill_up(entity, health):
+                health.current = health.max
+
+        An entity of a world comes to life again whenever its cell comes back, and whenever the
+        game is loaded: what is set here is set once, and saved with the entity from then on. It is
+        called before the functions of `on_spawn`, and on the same terms. An exception that it
+        raises fails the spawn; as nothing is left of that, the function is called again when the
+        entity is spawned the next time.
+
+        A component that is added to the prefab later (by hot reload, or by an update of the game)
+        has its own first time. A component of which a saved game holds fields has had it.
+
+        Raises:
+            UnknownNameError: The class is not registered as a component.
+        """
+        return self._hook(self._first, component)
+
     def on_spawn(self, component: type) -> Callable[[_F], _F]:
         """Call a function whenever an entity with a component has come to life; a decorator.
 
         Example::
 
-            @prefabs.entities.on_spawn(Health)
-            def begin(entity, health):
-                health.current = health.max
+            @prefabs.entities.on_spawn(Torch)
+            def light(entity, torch):
+                lights.add(entity, torch.radius)
 
-        It is called on the main thread, once all sprites of the whole are there; for those that
-        are alive already, it is not called. An exception that it raises fails the spawn.
+        An entity of a world comes to life each time its cell does: what a save is to keep is set in
+        `on_first_spawn`. It is called on the main thread, once all sprites of the whole are there;
+        for those that are alive already, it is not called. An exception that it raises fails the
+        spawn.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
@@ -133,8 +174,8 @@ class Entities:
         return add
 
     def remove_hook(self, function: Hook) -> None:
-        """Call a function no more that `on_spawn` or `on_despawn` was given."""
-        for hooks in (self._born, self._gone):
+        """Call a function no more that one of the three above was given."""
+        for hooks in (self._first, self._born, self._gone):
             for some in hooks.values():
                 some[:] = [one for one in some if one != function]
 
@@ -212,11 +253,18 @@ class Entities:
     @property
     def hooked(self) -> bool:
         """Whether there are any hooks."""
-        return bool(self._born or self._gone)
+        return bool(self._first or self._born or self._gone)
 
-    def hooks(self, entity: Entity, name: str, *, born: bool) -> list[tuple[Hook, Any]]:
+    def has_first(self, name: str) -> bool:
+        """Whether there are functions for the first time that a component is there."""
+        return bool(self._first.get(name))
+
+    def hooks(self, entity: Entity, name: str, moment: Moment) -> list[tuple[Hook, Any]]:
         """The functions to be called for a component of an entity, with that component."""
-        hooks = (self._born if born else self._gone).get(name)
+        if moment is Moment.FIRST:
+            hooks = self._first.get(name)
+        else:
+            hooks = (self._born if moment is Moment.SPAWN else self._gone).get(name)
         if not hooks:
             return []
         component: Any = entity[self.class_of(name)]

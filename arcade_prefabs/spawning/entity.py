@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from arcade import BasicSprite, Texture
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .plans import PartPlan
     from .spawning import Spawning
 
-__all__ = ["Entity", "EntityState", "awaited"]
+__all__ = ["AuthoredPlace", "Entity", "EntityState", "awaited"]
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
@@ -44,6 +44,20 @@ class EntityState(enum.Enum):
     ALIVE = "alive"
     FAILED = "failed"
     DESPAWNED = "despawned"
+
+
+class AuthoredPlace(NamedTuple):
+    """Where an entity stood before the game moved it.
+
+    Attributes:
+        position: (x, y) in pixels.
+        angle: Clockwise, in degrees.
+        scale: Factors of both axes.
+    """
+
+    position: tuple[float, float]
+    angle: float
+    scale: tuple[float, float]
 
 
 class Entity:
@@ -310,6 +324,22 @@ class Entity:
     def position(self, position: tuple[float, float]) -> None:
         x, y = position
         self.place((float(x), float(y)), self.angle, self._scale)
+
+    @property
+    def authored(self) -> AuthoredPlace:
+        """Where it stood before the game moved it: its position, angle and scale.
+
+        For an entity of a world that is its place in the world's file, also after it has moved to
+        another cell, and in a saved game. For what the game has spawned or added, it is where that
+        was done. For a part, it is the place in its prefab, relative to the authored place of the
+        whole.
+
+        Raises:
+            SpawnError: It is a part that is not there yet, or is gone.
+        """
+        if self.parent is not None:
+            return self._spawning.authored(self)
+        return AuthoredPlace(*self._local)  # of a root, nothing else changes that
 
     @property
     def angle(self) -> float:

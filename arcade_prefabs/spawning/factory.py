@@ -291,12 +291,24 @@ class EntityFactory:
         place: Place,
         scene: SpawnScene,
         overrides: Overrides | None,
+        authored: Place | None = None,
     ) -> Spawning:
-        """A spawn of what is loaded, on behalf of an owner, who has it built."""
+        """A spawn of what is loaded, on behalf of an owner, who has it built.
+
+        Args:
+            owner: Whom it belongs to.
+            handle: Its prefab.
+            place: Where it stands.
+            scene: Where its sprites go.
+            overrides: What is its own.
+            authored: Where it stood before the game moved it; None if the game has not.
+        """
         # Its lists are not drawn before everything is there, so nothing need be hidden.
         spawning = Spawning(self, handle, scene, overrides, progressive=True)
         spawning.owner = owner
         spawning.entity = Entity(spawning, handle.id, None, None, place)
+        if authored is not None:
+            spawning.entity._local = authored
         return spawning
 
     def post(self, steps: Steps, first: Step) -> None:

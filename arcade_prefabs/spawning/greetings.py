@@ -1,4 +1,7 @@
-"""The hooks of what comes and goes: each component's `on_despawn` after its `on_spawn`, and once.
+"""The hooks of what comes and goes.
+
+For each component, `on_first_spawn` is called once in the life of its entity, then `on_spawn` each
+time that the entity comes, and `on_despawn` once for each `on_spawn`.
 
 Hooks are the game's own code. They spawn, despawn what is just being greeted, and raise.
 """
@@ -9,7 +12,7 @@ import logging
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-from .entities import Entities
+from .entities import Entities, Moment
 from .entity import Entity
 
 if TYPE_CHECKING:
@@ -45,7 +48,14 @@ def greet(
             silent.discard((entity, name))  # it may despawn itself in there
             begun = 0
             try:
-                for hook, component in entities.hooks(entity, name, born=True):
+                if entities.has_first(name) and (entity, name) not in spawning.lived:
+                    for hook, component in entities.hooks(entity, name, Moment.FIRST):
+                        hook(entity, component)
+                        begun += 1
+                    if entity._plan is None or not spawning.is_alive():
+                        break
+                    spawning.lived |= {(entity, name)}
+                for hook, component in entities.hooks(entity, name, Moment.SPAWN):
                     hook(entity, component)
                     begun += 1
             except Exception as error:
@@ -96,7 +106,7 @@ def say_goodbye(
                 continue
             silent.add((entity, name))
             said.append((entity, name))
-            for hook, component in entities.hooks(entity, name, born=False):
+            for hook, component in entities.hooks(entity, name, Moment.DESPAWN):
                 try:
                     hook(entity, component)
                 except Exception:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..errors import SpawnError
 from ..loading import Handle, Step
 from ..prefab import ComponentRegistry
-from .entity import Entity, EntityState
+from .entity import AuthoredPlace, Entity, EntityState
 from .greetings import greet, say_goodbye
 from .layers import SpawnScene
 from .looks import TextureRef
 from .overrides import Overrides
 from .owner import SpawnOwner
+from .placement import turned
 from .plans import PlacedPart, SpawnPlan
 from .textures import LoadedTexture
 
@@ -51,6 +52,7 @@ class Spawning:
         prefab: What its plan was made from.
         going: Parts that say goodbye just now.
         silent: Parts with components that were not greeted yet, or have said goodbye.
+        lived: Parts with components whose `on_first_spawn` was called, now or in an earlier life.
 
     Main thread.
     """
@@ -70,6 +72,7 @@ class Spawning:
         "error",
         "going",
         "handle",
+        "lived",
         "overrides",
         "owner",
         "plan",
@@ -109,6 +112,7 @@ class Spawning:
         self._listeners: tuple[Callable[[], None], ...] = ()
         self.going: frozenset[Entity] = _NOBODY
         self.silent: Set[tuple[Entity, str]] = _NOTHING
+        self.lived: frozenset[tuple[Entity, str]] = _NOTHING
         self._missing = 0
         self._waits: tuple[tuple[TextureRef, Callable[[], None]], ...] = ()
         self._extra: tuple[Handle[Any], ...] = ()
@@ -360,7 +364,7 @@ class Spawning:
     ) -> None:
         was_alive = self.state is EntityState.ALIVE
         self.state, self.error = state, error
-        self.silent = _NOTHING
+        self.silent = self.lived = _NOTHING
         self._stop_waiting()
         self._extra = self._images = ()
         factory = self._factory
@@ -393,6 +397,28 @@ class Spawning:
                 sprite.visible = self.visible
 
     # -------------------------------------------------------------------------- asked by entities
+
+    def authored(self, entity: Entity) -> AuthoredPlace:
+        """The place of a part as its prefab and the whole's authored place say.
+
+        Raises:
+            SpawnError: It is not built yet, or gone.
+        """
+        plan = self.plan
+        if plan is None or entity not in self.built:
+            self.check()
+            raise SpawnError(f"{entity!r} is not built yet: await it, or ask `alive` before")
+        chain: list[PlacedPart] = []
+        part = plan.parts[self.built.index(entity)]
+        while part.parent >= 0:
+            chain.append(part)
+            part = plan.parts[part.parent]
+        (x, y), angle, (wide, high) = self.entity.authored
+        for part in reversed(chain):
+            dx, dy = turned(part.at, angle, (wide, high))
+            x, y, angle = x + dx, y + dy, angle + part.rotation
+            wide, high = wide * part.scale[0], high * part.scale[1]
+        return AuthoredPlace((x, y), angle, (wide, high))
 
     def say(self, entity: Entity, text: str) -> None:
         """Have an entity's text say something else."""

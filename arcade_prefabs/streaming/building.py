@@ -181,6 +181,8 @@ class Builder:
         if factory.advance(spawning, 1):
             factory.complete(spawning)
             self._measure(spawning, region)
+            if spawning.lived:
+                self._population.lived(resident)
         if left_at is not None and spawning.is_alive():
             self._population.woken(spawning.entity, max(0.0, self._ledger.time - left_at))
         return True
@@ -202,6 +204,7 @@ class Builder:
         factory, population, region = self._factory, self._population, resident.region
         row, delta = resident.row, resident.delta
         spawning: Spawning | None = None
+        first = False
         try:
             handle = self._handle(region, row)
             while not handle.done:
@@ -211,7 +214,15 @@ class Builder:
             overrides = population.overrides_of(row)
             x, y, turn, wide, high = place_of(row, delta)
             place = ((x, y), turn, (wide, high))
-            spawning = factory.begin_for(resident, handle, place, region.lists, overrides)
+            authored = place_of(row, None) if delta is not None and delta.place else None
+            spawning = factory.begin_for(
+                resident,
+                handle,
+                place,
+                region.lists,
+                overrides,
+                None if authored is None else (authored[:2], authored[2], authored[3:]),
+            )
             resident.spawning = spawning
             yield from self._prepare(region, spawning, overrides)
         except Exception as error:
@@ -227,7 +238,9 @@ class Builder:
         if not spawning.done:
             if delta is not None:
                 population.keeper.apply(delta, spawning, factory.departures)
+            before = spawning.lived
             factory.complete(spawning)
+            first = spawning.lived != before
             self._measure(spawning, region)
         del pictures  # its sprites hold them now
         if delta is not None and spawning.is_alive():
@@ -235,6 +248,8 @@ class Builder:
                 yield Step("text", 1)
                 if entity.alive:
                     entity.text = text
+        if first:
+            population.lived(resident)
         if left_at is not None and spawning.is_alive():
             population.woken(spawning.entity, max(0.0, self._ledger.time - left_at))
         return max(0, parts - 1) % _PARTS  # the first is what the entity itself counts

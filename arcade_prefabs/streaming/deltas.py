@@ -11,8 +11,8 @@ import msgspec
 
 from ..errors import ArcadePrefabsError
 from ..pipeline import WorldEntity
-from ..prefab import ComponentRegistry
 from ..spawning.departures import Departures
+from ..spawning.entities import Entities
 from ..spawning.entity import Entity
 from ..spawning.overrides import paths_of
 from ..spawning.plans import PartPlan, PlacedPart
@@ -37,11 +37,13 @@ class PartDelta(msgspec.Struct, frozen=True, omit_defaults=True):
         fields: Fields of components, by component.
         place: x, y, rotation and scale, relative to what it belongs to, if they changed.
         gone: Whether it was taken away.
+        lived: Components whose `on_first_spawn` was called, but for those in `fields`.
     """
 
     fields: dict[str, dict[str, Any]] = {}
     place: PlaceRow | None = None
     gone: bool = False
+    lived: tuple[str, ...] = ()
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,6 +63,13 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     row: WorldEntity | None = None
     size: float = 0.0
 
+    @property
+    def untouched(self) -> bool:
+        """Whether it says no more than that the entity has lived."""
+        parts = self.parts.values()
+        own = any(one.fields or one.place is not None or one.gone for one in parts)
+        return self.place is None and self.visible and self.row is None and not own
+
     def with_row(self, row: WorldEntity, size: float) -> Delta:
         """The same, with what the entity is, and how large."""
         return Delta(self.place, self.visible, self.parts, row, size)
@@ -77,7 +86,7 @@ class DeltaKeeper:
     """Finds what changed, and puts it back.
 
     Args:
-        registry: The components.
+        entities: Knows the components, and which of them have hooks for their first time.
 
     Attributes:
         problems: What cannot be kept, each told once: a component with a field that cannot be
@@ -86,9 +95,10 @@ class DeltaKeeper:
     Main thread.
     """
 
-    def __init__(self, registry: ComponentRegistry) -> None:
+    def __init__(self, entities: Entities) -> None:
         self.problems: dict[str, str] = {}
-        self._registry = registry
+        self._entities = entities
+        self._registry = entities.registry
         # Components as their prefabs have them, by the identity of their plan, which is held.
         self._fresh: dict[tuple[int, str], tuple[PartPlan, Any, dict[str, Any]]] = {}
 
@@ -115,8 +125,15 @@ class DeltaKeeper:
             self.tell(row.id, "its place is no number: it will be back where it was at first")
         parts: dict[str, PartDelta] = {}
         paths: list[str] | None = None
+        lived: dict[Entity, list[str]] = {}
+        for one, name in sorted(spawning.lived, key=_name) if spawning.lived else ():
+            lived.setdefault(one, []).append(name)
         for number, (part, one) in enumerate(zip(plan.parts, spawning.built, strict=True)):
             found = self._part(part, one, root=one is entity)
+            if lived and one in lived and one._plan is not None:
+                found = found or PartDelta()
+                names = tuple(name for name in lived[one] if name not in found.fields)
+                found = PartDelta(found.fields, found.place, lived=names)
             if found is not None:
                 paths = paths_of(plan) if paths is None else paths
                 parts[paths[number]] = found
@@ -200,7 +217,8 @@ class DeltaKeeper:
         for path, part in delta.parts.items():
             number = numbers.get(path)
             if number is None:
-                self.tell(f"{plan.id} {path}", "the prefab has no such part any more")
+                if part.fields or part.place is not None or part.gone:
+                    self.tell(f"{plan.id} {path}", "the prefab has no such part any more")
                 continue
             entity = spawning.built[number]
             if entity._plan is None:
@@ -214,6 +232,10 @@ class DeltaKeeper:
                 entity.place_in_parent()
             for name, fields in part.fields.items():
                 self._put_fields(entity, entity._plan, name, fields)
+            # What the game has changed was there before, also for a save that does not say so.
+            names = [*part.lived, *filter(self._entities.has_first, part.fields)]
+            if names:
+                spawning.lived |= {(entity, name) for name in names}
 
     def _put_fields(
         self, entity: Entity, plan: PartPlan, name: str, fields: Mapping[str, Any]
@@ -255,3 +277,7 @@ class DeltaKeeper:
             self.problems[what] = why
             if len(self.problems) <= _LOGGED:
                 _log.warning("%s: %s", what, why)
+
+
+def _name(lived: tuple[Entity, str]) -> str:
+    return lived[1]

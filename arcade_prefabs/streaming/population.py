@@ -96,7 +96,7 @@ class Population:
         self._unique = unique
         self.residents: dict[str, Resident] = {}
         self.failures: dict[str, Failure] = {}
-        self.keeper = DeltaKeeper(factory.registry)
+        self.keeper = DeltaKeeper(factory.entities)
         self.woken: Callable[[Entity, float], None] = lambda _entity, _seconds: None
         self.ledger = ledger
         self._factory = factory
@@ -146,7 +146,7 @@ class Population:
         if row.delta is None or row.delta.row is None or row.home == row.cell:
             # Its cell tells of it no more: the world's file was changed since.
             problem = "the world has no such entity any more; what was saved of it is kept"
-            if row.delta is not None:
+            if row.delta is not None and not row.delta.untouched:
                 self.keeper.tell(f"{row.id} in {row.cell}", problem)
             return None
         x, y, *_ = place_of(row.delta.row, row.delta)
@@ -255,6 +255,16 @@ class Population:
             return resident.delta.size
         level = resident.region.cell.level
         return self._grid.size(level) if level > 0 else 0.0
+
+    def lived(self, resident: Resident) -> None:
+        """Somebody has had its first spawn: that is kept with what its hooks did.
+
+        At once, and not when its cell goes: what the hooks have added to the world is written as
+        soon, and a game that is killed in between would add it twice.
+        """
+        row = self.capture(resident)
+        if row is not None:
+            self.ledger.enter(row)
 
     def retire(self, resident: Resident, dropped: Callable[[object], bool] | None = None) -> None:
         """Unload somebody: keep what was changed, then take it away.

@@ -263,3 +263,51 @@ def test_hooks_in_any_mood_come_in_pairs(stage: Any, files: Any, registry: Any, 
     odd = {key for key in {*born, *gone} if born[key] != gone[key]}
     assert odd <= failed, [(one, born[one], gone[one]) for one in odd - failed]
     assert len(born) > 20
+
+
+def test_first_spawn_comes_before_spawn_and_once_in_a_life(
+    stage: Any, files: Any, registry: Any
+) -> None:
+    """For what the game spawns, each spawn is a life; parts are greeted like wholes."""
+    scene = stage(files, registry=registry)
+    entities = scene.prefabs.entities
+    calls: list[tuple[str, Any]] = []
+    entities.on_spawn(Hits)(lambda entity, _: calls.append(("each", entity)))
+    entities.on_first_spawn(Hits)(lambda entity, _: calls.append(("first", entity)))
+    entities.on_despawn(Hits)(lambda entity, _: calls.append(("gone", entity)))
+    pair = scene.spawn("pair")
+    part = pair.child("x")
+    assert calls == [("first", pair), ("each", pair), ("first", part), ("each", part)]
+    pair.despawn()
+    assert Counter(what for what, _ in calls) == {"first": 2, "each": 2, "gone": 2}
+    again = scene.spawn("a")
+    assert calls[-2:] == [("first", again), ("each", again)]
+    assert left_over(scene) == []
+
+
+@pytest.mark.parametrize("does", ["raises", "despawns"])
+def test_a_first_spawn_that_ends_the_entity_is_followed_by_nothing(
+    stage: Any, files: Any, registry: Any, does: str
+) -> None:
+    """No `on_spawn` for what is not there; `on_despawn` only for what was begun."""
+    scene = stage(files, registry=registry)
+    entities = scene.prefabs.entities
+    calls: list[str] = []
+
+    @entities.on_first_spawn(Hits)
+    def end(entity: Any, _: Hits) -> None:
+        calls.append("first")
+        if does == "raises":
+            raise ValueError("no")
+        entity.despawn()
+
+    entities.on_spawn(Hits)(lambda *_: calls.append("each"))
+    entities.on_despawn(Hits)(lambda *_: calls.append("gone"))
+    entity = scene.prefabs.spawn("a")
+    scene.frame(5)
+    assert entity.state is (EntityState.FAILED if does == "raises" else EntityState.DESPAWNED)
+    assert calls == (["first"] if does == "raises" else ["first", "gone"])
+    assert left_over(scene) == []
+    entities.remove_hook(end)
+    assert scene.spawn("a").alive
+    assert calls[-1] == "each"
