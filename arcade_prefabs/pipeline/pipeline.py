@@ -118,13 +118,18 @@ class AssetPipeline:
         else:
             path = named_store(Path(store))
         self.store = self._open_store(path, on_step)
-        if self._workers is None:
-            inline = jobs == 0 or not self.source.portable or not ProcessWorkers.possible()
-            self._workers = InlineWorkers() if inline else ProcessWorkers(jobs)
-        own = list(processors)
-        names = {one.name for one in own}
-        chosen = [*(one for one in builtin_processors(registry) if one.name not in names), *own]
-        engine = Engine(self.store, self.source, chosen, self._workers, clock_ns)
+        try:
+            if self._workers is None:
+                inline = jobs == 0 or not self.source.portable or not ProcessWorkers.possible()
+                self._workers = InlineWorkers() if inline else ProcessWorkers(jobs)
+            own = list(processors)
+            names = {one.name for one in own}
+            chosen = [*(one for one in builtin_processors(registry) if one.name not in names), *own]
+            engine = Engine(self.store, self.source, chosen, self._workers, clock_ns)
+        except BaseException:
+            # What the caller gave is the caller's to close; nobody else can close the store.
+            self._close_store()
+            raise
         self._baker = Baker(engine)
         self._shelf = Shelf(self.store, self._baker, note_use=store_limit is not None)
         if self._note:
@@ -376,9 +381,12 @@ class AssetPipeline:
         if self._limit is not None and self._baker is not None:
             with contextlib.suppress(StoreError):
                 self._note_used()
-        self.store.close()
+        self._close_store()
         if self.source is not None:
             self.source.close()
+
+    def _close_store(self) -> None:
+        self.store.close()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +36,7 @@ from arcade_prefabs.pipeline import (
     Output,
     PrefabProcessor,
 )
+from arcade_prefabs.pipeline.store import BakeStore
 from arcade_prefabs.prefab import Asset
 
 BOUND_S = 20.0
@@ -1416,6 +1418,25 @@ def test_own_processor_wins_over_a_built_in_one(opened: Opened) -> None:
     assert pipeline.get("b.json").head() == {"value": 1}
     with pytest.raises(ValueError, match="two processors"):
         opened(Tree({}), Upper(), Upper())
+
+
+def test_pipeline_that_cannot_be_made_leaves_no_store_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its connection would be held, and its folder left over, until the garbage is collected."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    closed: list[Path] = []
+    close = BakeStore.close
+
+    def noted(store: BakeStore) -> None:
+        closed.append(store.path)
+        close(store)
+
+    monkeypatch.setattr(BakeStore, "close", noted)
+    with pytest.raises(ValueError, match="two processors"):
+        AssetPipeline(Tree({}), processors=[Upper(), Upper()], jobs=0)
+    assert len(closed) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_file_that_no_processor_takes_any_more_is_removed(opened: Opened, tmp_path: Path) -> None:
