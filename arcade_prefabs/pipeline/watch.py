@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Final, NamedTuple
 
-from ..errors import ArcadePrefabsError, AssetError, LocatedError, StoreError
+from ..errors import AssetError, LocatedError, MissingAssetError, StoreError
 from .pipeline import AssetPipeline
-from .places import STORE_FOLDER
+from .places import STORE_FOLDER, identity
 from .report import BakeReport
 from .sources import Source, checked_path
 
@@ -23,11 +25,19 @@ __all__ = ["AssetWatcher", "Reload"]
 _POLL_S: Final = 1.0
 _POLL_SLICE: Final = 64
 _POLL_REST_S: Final = 0.002
+# Seconds between two such looks beside file events: network drives and hard links give none, and a
+# system whose queue is full drops some; soon after a save there is one more look.
+_SAFETY_S: Final = 10.0
+_SOON_S: Final = 1.0
+# Seconds between two looks whether a watched folder is still the same one.
+_ROOT_S: Final = 0.1
 # Seconds that a file which is gone or empty is given: editors that delete and create, or truncate
 # and write, are not done yet.
 _GRACE_S: Final = 0.15
 # Milliseconds between two looks of watchfiles for more events of the same save.
 _STEP_MS: Final = 10
+# Seconds that the end of the program waits for a bake.
+_END_S: Final = 5.0
 # With more files than that, looking at everything is as quick.
 _MOST_FILES: Final = 200
 
@@ -46,6 +56,41 @@ class Reload(NamedTuple):
     errors: tuple[LocatedError, ...]
     healed: tuple[str, ...]
     report: BakeReport
+
+
+class _Look(NamedTuple):
+    """How files stood when they were looked at.
+
+    Attributes:
+        files: Times, size and number of each file; those of a link's target.
+        links: Where each link to a file leads.
+    """
+
+    files: dict[str, tuple[int, int, int, int]]
+    links: dict[Path, Path]
+
+    def add(self, path: Path) -> None:
+        """Look at a file."""
+        name = str(path)
+        self.files.pop(name, None)
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            if not S_ISDIR(found.st_mode):
+                self.files[name] = _facts(found)
+
+    def note_link(self, link: Path) -> None:
+        """Remember where a link leads, also to where nothing is yet."""
+        # RuntimeError: to itself, before Python 3.13.
+        with contextlib.suppress(OSError, RuntimeError):
+            self.links[link] = link.resolve()
+
+    def links_to(self, paths: set[Path]) -> set[Path]:
+        """The links that lead to any of these files, which tell nobody that they changed."""
+        return {link for link, target in self.links.items() if target in paths}
+
+    def lead_elsewhere(self, paths: set[Path]) -> bool:
+        """Whether a link came, went or changed, over which others may lead elsewhere now."""
+        return any(path in self.links or path.is_symlink() for path in paths)
 
 
 class AssetWatcher:
@@ -107,6 +152,7 @@ class AssetWatcher:
                 target=self._run, args=(source,), name="arcade_prefabs watcher", daemon=True
             )
             self._thread.start()
+            atexit.register(self._end)
             self._ready.wait(10.0)
         return self
 
@@ -117,6 +163,13 @@ class AssetWatcher:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         self._ready.clear()
+        atexit.unregister(self._end)
+
+    def _end(self) -> None:
+        """Stop because the program ends: a thread in watchfiles must not outlive Python."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(_END_S)
 
     def __enter__(self) -> AssetWatcher:
         return self.start()
@@ -132,7 +185,7 @@ class AssetWatcher:
             # What changed since the last bake is news.
             self._bake(None)
         else:
-            with contextlib.suppress(ArcadePrefabsError):
+            with self._noting_failures():
                 # Errors that are known when watching begins are none.
                 self._note_errors(self._pipeline.bake())
         if self._events and folders:
@@ -148,18 +201,18 @@ class AssetWatcher:
     def _run_on_looks(self, folders: set[Path]) -> None:
         # Times and sizes alone tell whether there is anything to bake: to ask the pipeline takes
         # 16 ms for fifty files, and whatever computes for that long makes a frame late.
-        known = self._files_of(folders)
+        known = self._look(folders)
         self._bake(None)  # what changed since the first bake
         self._ready.set()
         while not self._stop.wait(_POLL_S):
-            now = self._files_of(folders)
-            if (now != known or not folders) and not self._stop.is_set():
+            now = self._look(folders)
+            if (now.files != known.files or not folders) and not self._stop.is_set():
                 known = now
                 self._bake(None)
 
-    def _files_of(self, folders: set[Path]) -> dict[str, tuple[int, int, int, int]]:
-        """Times, sizes and numbers of all files in folders; what cannot be read is not there."""
-        found: dict[str, tuple[int, int, int, int]] = {}
+    def _look(self, folders: set[Path]) -> _Look:
+        """All files in folders; what cannot be read is not there."""
+        found = _Look({}, {})
         waiting = [str(folder) for folder in folders]
         looked = 0
         while waiting:
@@ -176,37 +229,82 @@ class AssetWatcher:
                         waiting.append(entry.path)
                     else:
                         with contextlib.suppress(OSError):
-                            stat = entry.stat()
-                            times = (stat.st_mtime_ns, stat.st_ctime_ns)
-                            found[entry.path] = (*times, stat.st_size, stat.st_ino)
+                            found.files[entry.path] = _facts(entry.stat())
+                        if entry.is_symlink():
+                            found.note_link(Path(entry.path))
         return found
 
     def _run_on_events(self, source: Source, folders: list[tuple[Path, str]]) -> None:
+        import watchfiles  # noqa: F401  # before anything waits for it in vain
+
+        while not self._stop.is_set():
+            roots = {folder: identity(folder) for folder, _ in folders}
+            self._watch_once(source, folders, roots)
+            # A folder is gone, or another one stands in its place, which no watch is on.
+            self._stop.wait(_STEP_MS / 1000)
+
+    def _watch_once(
+        self,
+        source: Source,
+        folders: list[tuple[Path, str]],
+        roots: dict[Path, tuple[int, int] | None],
+    ) -> None:
+        """Watch folders until one of them is another one than it was, gone, or there again."""
         import watchfiles
 
-        watched = [folder for folder, _ in folders if folder.is_dir()]
+        watched = [folder for folder, known in roots.items() if known is not None]
+        if not watched:  # watchfiles would end at once
+            self._ready.set()
+            while not any(folder.is_dir() for folder in roots):
+                if self._stop.wait(_ROOT_S):
+                    return
+            return
         changes = watchfiles.watch(
             *watched,
             watch_filter=_wanted,
             debounce=10 * self._debounce_ms,
             step=self._debounce_ms,
             stop_event=self._stop,
-            rust_timeout=_STEP_MS * 10,
+            rust_timeout=round(_ROOT_S * 1000),
             yield_on_timeout=True,
             raise_interrupt=False,
         )
-        first = True
+        known: _Look | None = None
+        next_look = 0.0
         for batch in changes:
-            if first:
+            if any(identity(folder) != before for folder, before in roots.items()):
+                return
+            if known is None:
                 # The first answer of any kind shows that the watch stands; what changed between
-                # the first bake and now is seen by one more look.
-                first = False
+                # the first bake, or the loss of the last watch, and now is seen by one more look.
+                known = self._look(set(watched))
                 self._bake(None)
                 self._ready.set()
+                next_look = time.monotonic() + _SAFETY_S
             if batch:
                 paths = {Path(name) for _, name in batch}
                 self._settle(paths)
-                self._bake(_asset_paths(source, folders, paths))
+                if any(path in roots and not path.is_dir() for path in paths):
+                    return
+                asset_paths: list[str] | None = None
+                if not known.lead_elsewhere(paths):
+                    paths |= known.links_to(paths)
+                    asset_paths = _asset_paths(source, folders, paths)
+                if asset_paths is None:
+                    known = self._look(set(watched))  # before the bake, which may take long
+                else:
+                    for path in paths:
+                        known.add(path)
+                self._bake(asset_paths)
+                next_look = time.monotonic() + _SOON_S
+                if any(path in roots for path in paths):
+                    return  # deleted and made anew, perhaps under the same number
+            elif time.monotonic() >= next_look:
+                now = self._look(set(watched))
+                if now.files != known.files and not self._stop.is_set():
+                    known = now
+                    self._bake(None)
+                next_look = time.monotonic() + _SAFETY_S
 
     def _settle(self, paths: Iterable[Path]) -> None:
         """Give files that are gone or empty the time to come back."""
@@ -216,12 +314,19 @@ class AssetWatcher:
                 return
 
     def _bake(self, paths: list[str] | None) -> None:
-        try:
+        with self._noting_failures():
             report = self._pipeline.bake(paths)
             errors, healed = self._note_errors(report)
             ids = report.changed_ids()
             if ids or errors or healed:
                 self._on_reload(Reload(tuple(ids), errors, healed, report))
+
+    @contextlib.contextmanager
+    def _noting_failures(self) -> Generator[None]:
+        try:
+            yield
+        except MissingAssetError:
+            pass  # the folder is gone; when somebody makes it anew, it is baked
         except Exception as error:
             # The next save may go well; whoever watches can look at what went wrong.
             self.failures.append(error)
@@ -239,6 +344,10 @@ class AssetWatcher:
         }
         self._known_errors = now
         return new, tuple(sorted(healed))
+
+
+def _facts(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def _wanted(_: object, name: str) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from arcade_prefabs import StoreError
+from arcade_prefabs import ArcadePrefabsError, StoreError
 from arcade_prefabs.pipeline import AssetPipeline, AssetWatcher, MemorySource, Reload
 
 BOUND_S = 20.0
@@ -48,6 +53,14 @@ class Watched:
             if name in reload.ids:
                 return found
 
+    def until_tagged(self, tag: str) -> None:
+        """Until ``a`` is what was saved, told or not."""
+        while True:
+            with contextlib.suppress(ArcadePrefabsError):  # it may be gone just now
+                if self.tags() == [tag]:
+                    return
+            self.reloads.get(timeout=BOUND_S)
+
     def tags(self, name: str = "a") -> list[str]:
         names: list[str] = self.pipeline.get_prefab(name).components["Tags"]["names"]
         return names
@@ -66,15 +79,15 @@ def test_a_look_at_unchanged_files_bakes_nothing(
 ) -> None:
     """Without file events; it computes beside a game, which would stutter each second."""
     looks: queue.Queue[int] = queue.Queue()
-    real = AssetWatcher._files_of
+    real = AssetWatcher._look
 
-    def counted(self: AssetWatcher, folders: set[Path]) -> dict[str, tuple[int, int, int]]:
+    def counted(self: AssetWatcher, folders: set[Path]) -> Any:
         found = real(self, folders)
-        looks.put(len(found))
+        looks.put(len(found.files))
         return found
 
     monkeypatch.setattr("arcade_prefabs.pipeline.watch._POLL_S", 0.01)
-    monkeypatch.setattr(AssetWatcher, "_files_of", counted)
+    monkeypatch.setattr(AssetWatcher, "_look", counted)
     watched = Watched(tmp_path / "assets", events=False)
     with watched.pipeline, watched.watcher:
         for _ in range(3):
@@ -153,6 +166,97 @@ def test_renamed_folder_is_removed_and_added(watched: Watched) -> None:
         assert changes == {f"prefabs/{name}/c.ron", f"prefabs/new-{name}/c.ron"}
         assert f"prefabs/new-{name}/c.ron" in watched.pipeline.ids()
         assert f"prefabs/{name}/c.ron" not in watched.pipeline.ids()
+
+
+def test_assets_folder_that_is_made_anew_is_watched_on(watched: Watched) -> None:
+    """As after `git stash`, an unzip or an exporter; with the next edit in it, too."""
+    shutil.rmtree(watched.root, ignore_errors=True)
+    watched.file.parent.mkdir(parents=True)
+    watched.file.write_text(prefab("second"), encoding="utf-8")
+    watched.until_tagged("second")
+    watched.file.write_text(prefab("third"), encoding="utf-8")
+    watched.until_tagged("third")
+
+
+def test_assets_folder_that_another_one_takes_the_place_of_is_watched_on(watched: Watched) -> None:
+    """Swapped by two renames, as installers do; with the next edit in it, too."""
+    new = watched.root.with_name("new")
+    shutil.copytree(watched.root, new, ignore=lambda *_: [".arcade_prefabs"])
+    (new / "prefabs" / "a.ron").write_text(prefab("second"), encoding="utf-8")
+    watched.root.rename(watched.root.with_name("old"))
+    new.rename(watched.root)
+    watched.until_tagged("second")
+    watched.file.write_text(prefab("third"), encoding="utf-8")
+    watched.until_tagged("third")
+
+
+def test_link_is_told_when_its_target_is_edited(watched: Watched) -> None:
+    """By itself or over another link; and when it is pointed elsewhere."""
+    folder = watched.file.parent
+    (folder / "now.ron").symlink_to("season.ron")
+    (folder / "season.ron").symlink_to("a.ron")
+    watched.until_quiet()
+    watched.file.write_text(prefab("second"), encoding="utf-8")
+    reloads = watched.until_quiet()
+    told = {one for reload in reloads for one in reload.ids}
+    assert told == {f"prefabs/{name}.ron" for name in ("a", "b", "now", "season")}
+    assert watched.tags("now") == ["second"]
+    (folder / "other.ron").write_text(prefab("other"), encoding="utf-8")
+    (folder / "season.ron").unlink()
+    (folder / "season.ron").symlink_to("other.ron")
+    watched.until_quiet()
+    assert watched.tags("now") == ["other"]
+
+
+def test_folder_of_a_handle_that_comes_later_is_watched(tmp_path: Path) -> None:
+    """And so is one that is made anew."""
+    art = tmp_path / "art"
+    (tmp_path / "assets").mkdir()
+    reloads: queue.Queue[Reload] = queue.Queue()
+    with AssetPipeline(tmp_path / "assets", handles={"art": [art]}, jobs=0) as pipeline:
+        with AssetWatcher(pipeline, reloads.put) as watcher:
+            for text in ("first", "second"):
+                art.mkdir()
+                (art / "a.txt").write_text(text, encoding="utf-8")
+                while pipeline.is_fresh(":art:a.txt"):
+                    reloads.get(timeout=BOUND_S)
+                assert pipeline.get(":art:a.txt").data() == text.encode()
+                (art / "a.txt").write_text(text + "!", encoding="utf-8")
+                assert ":art:a.txt" in reloads.get(timeout=BOUND_S).ids
+                shutil.rmtree(art)
+                assert ":art:a.txt" in reloads.get(timeout=BOUND_S).ids
+        assert watcher.failures == []
+
+
+def test_change_that_no_event_tells_is_found_by_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through a hard link from elsewhere, as on a network drive."""
+    monkeypatch.setattr("arcade_prefabs.pipeline.watch._SAFETY_S", 0.1)
+    watched = Watched(tmp_path / "assets")
+    os.link(watched.file, tmp_path / "hard.ron")
+    with watched.pipeline, watched.watcher:
+        (tmp_path / "hard.ron").write_text(prefab("second"), encoding="utf-8")
+        watched.until_tagged("second")
+
+
+def test_watch_ends_before_the_interpreter_does(tmp_path: Path) -> None:
+    """A game that ends without detaching leaves no thread in foreign code behind."""
+    code = """
+import atexit, sys, threading
+from arcade_prefabs.pipeline import AssetPipeline, AssetWatcher
+atexit.register(lambda: print([one.name for one in threading.enumerate() if "watch" in one.name]))
+watcher = AssetWatcher(AssetPipeline(sys.argv[1], jobs=0), print).start()
+print([one.name for one in threading.enumerate() if "watch" in one.name])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=BOUND_S
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (
+        0,
+        "['arcade_prefabs watcher']\n[]\n",
+        "",
+    )
 
 
 def test_broken_text_keeps_the_last_good_value_and_says_where(watched: Watched) -> None:
