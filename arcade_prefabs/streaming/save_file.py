@@ -28,6 +28,7 @@ from .save_format import (
     SavedRow,
     cell_values,
     check_tables,
+    damaged,
     fact_values,
     in_grid,
     is_sealed,
@@ -273,7 +274,7 @@ class SaveFile:
         db = self._open()
         fault = check_tables(db)
         if fault is not None:
-            raise SaveError(f"{self.path} is damaged: {fault}; put a copy of it in its place")
+            raise damaged(self.path, fault)
         try:
             with self._transaction(db):
                 self._drop_damaged(db)
@@ -303,15 +304,17 @@ class SaveFile:
                     "DELETE FROM cells WHERE size IS ? AND level IS ? AND x IS ? AND y IS ?",
                     row[:4],
                 )
-        for number, *row in list(db.execute(_COLUMNS.replace(" id", " rowid, id"))):
-            try:
-                row_of(tuple(row))
-            except (msgspec.MsgspecError, TypeError, ValueError) as error:
-                self.damaged[str(row[0])] = (
-                    f"what was saved of it is damaged ({error}): it is as the world has it, "
-                    "or not there if it was added"
-                )
-                db.execute("DELETE FROM entities WHERE rowid=?", (number,))
+        wrong = [
+            (row[6], row[0])
+            for row in db.execute(_COLUMNS.replace(" FROM", ", rowid FROM"))
+            if not is_sealed("entities", row[:6])
+        ]
+        for number, name in wrong:
+            self.damaged[str(name)] = (
+                "what was saved of it is damaged (its checksum is wrong): it is as the world has "
+                "it, or not there if it was added"
+            )
+            db.execute("DELETE FROM entities WHERE rowid=?", (number,))
 
     # --------------------------------------------------------------------------------------- shared
 
@@ -378,8 +381,7 @@ class SaveFile:
                         "nobody knows which one it was"
                     )
                     db.execute("DELETE FROM entities WHERE id=?", (old.id,))
-                else:
-                    db.execute(_PUT, row_values(new))
+            db.executemany(_PUT, (row_values(new) for _, new in changed if new is not None))
             if not self._size:
                 found = db.execute("SELECT level, x, y, left_at FROM cells WHERE size=0")
                 cells = [(Cell(x, y, level), when) for level, x, y, when in found.fetchall()]

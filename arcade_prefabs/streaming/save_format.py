@@ -28,6 +28,7 @@ __all__ = [
     "SavedRow",
     "cell_values",
     "check_tables",
+    "damaged",
     "fact_values",
     "in_grid",
     "is_sealed",
@@ -179,8 +180,8 @@ def make_tables(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     db.executemany("INSERT INTO facts VALUES (?,?,?)", (fact_values(*one) for one in facts.items()))
 
 
-def _statements() -> list[str]:
-    return _SCHEMA.strip().split(";\n")
+def _statements() -> tuple[str, ...]:
+    return tuple(_SCHEMA.strip().split(";\n"))
 
 
 def check_tables(db: sqlite3.Connection) -> str | None:
@@ -194,6 +195,15 @@ def check_tables(db: sqlite3.Connection) -> str | None:
         db.execute("REINDEX")
         found = _first_fault(db)
     return found
+
+
+def damaged(where: object, fault: str) -> SaveError:
+    """That a file is not read, for what it says may be wrong; SQLite's own words are a note."""
+    error = SaveError(
+        f"{where} is damaged: what is in it cannot be trusted; put a copy of it in its place"
+    )
+    error.add_note(fault)
+    return error
 
 
 def _first_fault(db: sqlite3.Connection) -> str | None:
@@ -224,7 +234,7 @@ def read_first_format(
     """
     fault = _first_fault(db)
     if fault is not None:
-        raise SaveError(f"{where} is damaged: {fault}; put a copy of it in its place")
+        raise damaged(where, fault)
     facts = dict(db.execute("SELECT name, value FROM facts"))
     if facts.get("format") != 1:
         found = facts.get("format")

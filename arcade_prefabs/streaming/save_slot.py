@@ -382,7 +382,10 @@ def told(path: Path | None, what: str) -> Generator[None]:
             words = _REASONS.get(error.errno or 0, f"cannot be used: {error.strerror or error}")
             reason = f"{_named(error, path)} {words}"
         raise SaveError(f"{where} cannot be {what}: {reason}") from error
-    except (UnicodeError, ValueError) as error:  # a path with a zero byte, text that is none
+    except UnicodeDecodeError as error:  # a message of SQLite that quotes what is damaged
+        reason = _SQLITE_REASONS["SQLITE_CORRUPT"]
+        raise SaveError(f"{where} cannot be {what}: {reason}") from error
+    except ValueError as error:  # a path with a zero byte
         raise SaveError(f"{where} cannot be {what}: {error}") from error
 
 

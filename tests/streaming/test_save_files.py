@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def saved_game(path: Path, rows: list[SavedRow] | None = None, size: float = 100
 
 
 @contextlib.contextmanager
-def opened(path: Path | None, **options: Any) -> Iterator[SaveFile]:
+def opened(path: Path | None, **options: Any) -> Generator[SaveFile]:
     """Open a save, and forget what happens in it."""
     file = SaveFile(path, WORLD, **options)
     try:
@@ -679,12 +679,12 @@ def test_a_file_copied_without_its_log_is_no_new_game(tmp_path: Path) -> None:
 
 def test_newer_and_foreign_files_of_the_first_kind_are_refused(tmp_path: Path) -> None:
     """With the words that a newer format always had, and untouched."""
-    for name, words, options in (
-        ("newer", "has the format 99, this version reads 2", {"number": 99}),
-        ("other", "a saved game of another, not of", {"world": "another"}),
+    for words, number, world in (
+        ("has the format 99, this version reads 2", 99, WORLD),
+        ("a saved game of another, not of", 1, "another"),
     ):
-        path = tmp_path / name
-        first_format(path, OLD, [], **options)
+        path = tmp_path / str(number)
+        first_format(path, OLD, [], number=number, world=world)
         before = path.read_bytes()
         with pytest.raises(SaveError, match=words):
             SaveFile(path, WORLD)
