@@ -20,6 +20,7 @@ from ..spawning.engine import SpawnEngine
 from ..spawning.hit_boxes import texture_processor
 from ..spawning.resource_folders import assets_folder, resource_folder
 from ..spawning.unpacked import release_folder
+from .current_window import require_current
 from .prefab_plugin import ATTRIBUTE, PrefabPlugin
 
 __all__ = ["attach"]
@@ -83,7 +84,7 @@ def attach(
         enabled: Whether it begins to work at once; otherwise with `PrefabPlugin.enable`.
 
     Raises:
-        PluginError: The window has a plugin, or is closed.
+        PluginError: The window has a plugin, is closed, or is not Arcade's current one.
         WrongThreadError: This is not the main thread.
         MissingAssetError: There is no such folder or file.
         StoreError: The bake store, or the release file, cannot be opened.
@@ -101,6 +102,7 @@ def attach(
         )
     if window not in pyglet.app.windows:
         raise PluginError("the window is closed: attach while it is open")
+    require_current(window, "attach")
     with ExitStack() as undo:
         if isinstance(assets, AssetPipeline):
             pipeline = assets

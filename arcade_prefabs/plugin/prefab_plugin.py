@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import arcade
+import pyglet
 from arcade import Scene
 
 from ..errors import PluginError
@@ -27,6 +28,7 @@ from ..spawning.window_events import WindowEvents
 from ..streaming.contents import CellSource
 from ..streaming.creating import make_world
 from ..streaming.manager import StreamingManager
+from .current_window import made_current, require_current
 from .memory import MemoryReport, report_memory
 from .window_frames import WindowFrames, wanted_rate
 
@@ -147,6 +149,7 @@ class PrefabPlugin:
         """
         if self._closed or not self._guard.here:
             self._check("spawn")
+        require_current(self.window, "PrefabPlugin.spawn")
         return self._factory.spawn(
             prefab, position, angle, scale, overrides, scene, priority, progressive
         )
@@ -190,6 +193,7 @@ class PrefabPlugin:
     def draw(self, **options: Any) -> None:
         """Draw the plugin's own scene; options are those of `arcade.Scene.draw`."""
         self._check("draw")
+        require_current(self.window, "PrefabPlugin.draw")
         self._engine.layers.scene.draw(**options)
 
     # ------------------------------------------------------------------------------------- worlds
@@ -225,6 +229,7 @@ class PrefabPlugin:
             WrongThreadError: This is not the main thread.
         """
         self._check("open_world")
+        require_current(self.window, "PrefabPlugin.open_world")
         path = None if save is None else Path(save)
         opened = make_world(
             self._engine, self.window, world, name, path, recover, settings, self._clock
@@ -343,7 +348,8 @@ class PrefabPlugin:
     def _tick(self, delta_time: float) -> None:
         outer = self.monitor.enter(Phase.PLUGIN)
         try:
-            self._work(delta_time)
+            with made_current(self.window):
+                self._work(delta_time)
         finally:
             self.monitor.leave(outer)
 
@@ -400,4 +406,9 @@ class PrefabPlugin:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise PluginError("the plugin was detached, or its window was closed: attach it again")
+            if self.window not in pyglet.app.windows:
+                raise PluginError(
+                    f"the plugin's window was closed ({self.window.caption!r}): attach to the "
+                    "window that runs"
+                )
+            raise PluginError("the plugin was detached: attach it again")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import arcade
+import pyglet
 import pytest
 from PIL import Image
 
@@ -409,7 +412,7 @@ def test_a_detached_plugin_says_so(stage: Any, files: Any, method: str) -> None:
     prefabs = stage(files).prefabs
     prefabs.detach()
     prefabs.detach()
-    with pytest.raises(PluginError, match="detached, or its window was closed: attach it again"):
+    with pytest.raises(PluginError, match="the plugin was detached: attach it again"):
         METHODS[method](prefabs)
 
 
@@ -490,6 +493,75 @@ def test_windows_one_after_another_have_plugins_of_their_own(files: Any) -> None
         window.close()
     arcade.set_window(before)
     before.switch_to()
+
+
+@pytest.fixture
+def another(window: arcade.Window) -> Iterator[arcade.Window]:
+    """A second window, which is the current one."""
+    made = arcade.Window(100, 100, "another")
+    yield made
+    if made in pyglet.app.windows:
+        made.close()
+    arcade.set_window(window)
+    window.switch_to()
+
+
+def test_attaching_to_a_window_that_is_not_the_current_one_is_refused(
+    window: arcade.Window, another: arcade.Window, files: Any
+) -> None:
+    """Nothing would show; the error names both windows. Made current before, it works."""
+    with pytest.raises(PluginError, match=r"attach is for the window 'tests', but .* 'another'"):
+        arcade_prefabs.attach(window, MemorySource(files))
+    another.close()
+    with pytest.raises(PluginError, match=r"attach is for the window 'tests', but .* no window"):
+        arcade_prefabs.attach(window, MemorySource(files))
+    arcade.set_window(window)
+    arcade_prefabs.attach(window, MemorySource(files), enabled=False).detach()
+
+
+def test_using_a_plugin_while_another_window_runs_is_refused(
+    stage: Any, files: Any, request: pytest.FixtureRequest
+) -> None:
+    """A game that attached to its first window, and then made the one that it plays in."""
+    scene = stage(files)
+    request.getfixturevalue("another")
+    for call in (
+        lambda: scene.prefabs.spawn("red"),
+        scene.prefabs.draw,
+        lambda: scene.prefabs.open_world("valley"),
+    ):
+        with pytest.raises(PluginError, match=r"for the window 'tests', but .* 'another'"):
+            call()
+
+
+def test_two_windows_that_are_made_current_in_turn_have_plugins_that_work(
+    window: arcade.Window, another: arcade.Window, files: Any
+) -> None:
+    """Background work comes in the frames of each, whichever one is current meanwhile."""
+    with ExitStack() as plugins:
+        shown: list[tuple[arcade.Window, PrefabPlugin, Any]] = []
+        for one in (another, window):
+            arcade.set_window(one)
+            one.switch_to()
+            plugin = plugins.enter_context(arcade_prefabs.attach(one, MemorySource(files)))
+            shown.append((one, plugin, plugin.spawn("red" if one is window else "blue", (50, 50))))
+        end = time.monotonic() + LIMIT_S
+        for current in itertools.cycle((window, another)):
+            assert time.monotonic() < end, "that did not happen in time"
+            arcade.set_window(current)
+            current.switch_to()
+            for one, *_ in shown:
+                one.dispatch_events()
+                one._dispatch_frame(FRAME_S)
+                assert arcade.get_window() is current
+            if all(entity.alive for *_, entity in shown):
+                break
+        for (one, plugin, _), color in zip(shown, (BLUE, RED), strict=True):
+            arcade.set_window(one)
+            one.switch_to()
+            one.clear()
+            plugin.draw()
+            assert color_at(50, 50) == color
 
 
 def test_a_window_that_nobody_keeps_takes_its_plugin_along(stage: Any, files: Any) -> None:
