@@ -31,8 +31,9 @@ FLOORS = (
 )
 # Beside the floors: stands on `errors` alone, and only `plugin` and the roof may ask for it.
 BESIDE = "monitor"
-# The roof imports what it likes, except `cli`, which only `python -m` may start.
-ROOF = ("__init__", "__main__", "cli", "testing")
+# The roof imports what it likes, except `cli`, which only `python -m` may start. Nobody imports
+# `_pyinstaller`: it runs while a game is frozen.
+ROOF = ("__init__", "__main__", "_pyinstaller", "cli", "testing")
 NOBODY_IMPORTS = "cli"
 STARTS_IT = "__main__"
 
