@@ -21,9 +21,10 @@ from ..monitor.graph import FrameGraph
 from ..spawning.engine import SpawnEngine
 from ..spawning.entity import Entity, awaited
 from ..spawning.frame_hooks import FrameHooks
-from ..spawning.layers import SpawnScene, Walls
+from ..spawning.layers import SpawnScene
 from ..spawning.overrides import OverrideMap
 from ..spawning.threads import ThreadGuard
+from ..spawning.walls import Walls
 from ..spawning.window_events import WindowEvents
 from ..streaming.contents import CellSource
 from ..streaming.creating import make_world
@@ -187,7 +188,7 @@ class PrefabPlugin:
 
     @property
     def walls(self) -> Walls:
-        """Lists of the sprites that things stop at, for physics engines."""
+        """The sprites that things stop at, for physics engines; see `Walls`."""
         return self._factory.walls
 
     def draw(self, **options: Any) -> None:

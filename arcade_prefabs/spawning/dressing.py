@@ -9,11 +9,12 @@ from ..errors import SpawnError
 from ..prefab.builtin import Text
 from .entity import Entity
 from .labels import LabelLook, label_of
-from .layers import DEFAULT_GROUP, check_wall
+from .layers import check_wall
 from .looks import Look, TextureRef
 from .plans import PartPlan
 from .sprites import make_sprite, offer_frames
 from .textures import LoadedTexture
+from .walls import DEFAULT_GROUP
 
 if TYPE_CHECKING:
     from .factory import EntityFactory
@@ -75,7 +76,7 @@ class Dressing:
         if look is None or sprite is None or not look.solid:
             return False
         walls = entity._spawning.owner or self._factory.walls
-        group = walls.group(look.group or DEFAULT_GROUP)
+        group = walls.wall_list(look.group or DEFAULT_GROUP)
         if sprite in group:
             return False
         group.append(sprite)

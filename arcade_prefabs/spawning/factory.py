@@ -22,7 +22,7 @@ from .dressing import Dressing
 from .entities import Entities
 from .entity import Entity
 from .labels import LabelLook, Labels
-from .layers import Layers, SpawnScene, Walls, check_scene
+from .layers import Layers, SpawnScene, check_scene
 from .looks import TextureRef
 from .overrides import OverrideMap, Overrides
 from .owner import SpawnOwner
@@ -33,6 +33,7 @@ from .spawn_group import SpawnGroup
 from .spawning import Spawning
 from .textures import LoadedTexture, TextureStore
 from .threads import ThreadGuard
+from .walls import Walls
 
 __all__ = ["EntityFactory"]
 

@@ -1,8 +1,8 @@
-"""Where sprites go: named layers to draw, and lists of walls for physics engines."""
+"""Where sprites go: named layers to draw."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from arcade import BasicSprite, Scene, SpriteList
@@ -10,13 +10,11 @@ from arcade import BasicSprite, Scene, SpriteList
 from ..errors import SpawnError
 from ..prefab.suggest import did_you_mean
 
-__all__ = ["Layers", "SpawnScene", "Walls", "check_scene", "check_wall"]
+__all__ = ["Layers", "SpawnScene", "check_scene", "check_wall"]
 
 SpawnScene: TypeAlias = Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]
 """What entities can be spawned into: a scene with named layers, one list for all of them, or lists
 by the names of layers."""
-
-DEFAULT_GROUP: Final = "default"
 
 
 def check_scene(scene: object) -> None:
@@ -100,55 +98,3 @@ class Layers:
             return one
         here = self.list_of(scene, layer)
         return here if sprite in here else None
-
-
-class Walls:
-    """The sprites that things stop at, as physics engines want them: lists, one for each group.
-
-    Example::
-
-        engine = arcade.PhysicsEnginePlatformer(player, walls=prefabs.walls)
-        prefabs.walls.connect(engine)  # so that lists that come later are known to it, too
-
-    Their sprites are those of solid colliders. The lists are not for drawing.
-
-    Main thread.
-    """
-
-    def __init__(self) -> None:
-        self._lists: dict[str, SpriteList[Any]] = {}
-        self._engines: list[Any] = []
-        self.group(DEFAULT_GROUP)
-
-    def __iter__(self) -> Iterator[SpriteList[Any]]:
-        return iter(tuple(self._lists.values()))
-
-    def __len__(self) -> int:
-        return len(self._lists)
-
-    def group(self, name: str) -> SpriteList[Any]:
-        """The solid sprites of one collision group; the list stays the same one."""
-        found = self._lists.get(name)
-        if found is None:
-            # Never drawn, so it needs no buffers; the hash keeps collisions on the processor.
-            found = self._lists[name] = SpriteList(use_spatial_hash=True, lazy=True)
-            for engine in self._engines:
-                engine.walls.append(found)
-        return found
-
-    def connect(self, engine: Any) -> None:
-        """Keep the walls of a physics engine current: lists that come later are added to them.
-
-        Args:
-            engine: An `arcade.PhysicsEngineSimple` or `arcade.PhysicsEnginePlatformer`.
-        """
-        known = {id(one) for one in engine.walls}
-        for one in self:
-            if id(one) not in known:
-                engine.walls.append(one)
-        if not any(one is engine for one in self._engines):
-            self._engines.append(engine)
-
-    def disconnect(self, engine: Any) -> None:
-        """Leave an engine as it is from now on."""
-        self._engines = [one for one in self._engines if one is not engine]

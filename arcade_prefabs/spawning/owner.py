@@ -15,7 +15,7 @@ __all__ = ["SpawnOwner"]
 class SpawnOwner(Protocol):
     """Whom an entity belongs to beside the game, such as a region of a world. Main thread."""
 
-    def group(self, name: str) -> SpriteList[Any]:
+    def wall_list(self, group: str) -> SpriteList[Any]:
         """The list for its solid sprites of a collision group."""
         ...
 

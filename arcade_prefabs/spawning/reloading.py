@@ -17,11 +17,11 @@ import msgspec
 from ..loading import Handle, MainThreadQueue, Step
 from .entity import Entity
 from .greetings import greet, say_goodbye
-from .layers import DEFAULT_GROUP
 from .looks import Look, TextureRef
 from .overrides import paths_of
 from .plans import PartPlan, SpawnPlan
 from .sprites import offer_frames, set_hit_box
+from .walls import DEFAULT_GROUP
 
 if TYPE_CHECKING:
     from .factory import EntityFactory
@@ -213,7 +213,7 @@ class Reloader:
                 layers.list_of(scene, new.layer).append(sprite)
         if (old.solid, old.group) != (new.solid, new.group):
             walls = entity._spawning.owner or self._factory.walls
-            group = walls.group(old.group or DEFAULT_GROUP)
+            group = walls.wall_list(old.group or DEFAULT_GROUP)
             if old.solid and sprite in group:
                 group.remove(sprite)
             if sprite.sprite_lists:  # otherwise the game took it out of everything

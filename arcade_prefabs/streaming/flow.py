@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from ..spawning.walls import Walls
 from .accounting import MemoryAccount
 from .building import Builder, Task
 from .contents import CellLoad, Contents
 from .grid import Box, Cell, Grid, box_distance
 from .known_cells import KnownCells
 from .ledger import Ledger
-from .lists import RegionLists, WorldWalls
+from .lists import RegionLists
 from .planning import Planner, Want
 from .population import Failure, Population
 from .regions import ALWAYS, Region, RegionEvent, RegionState
@@ -45,7 +46,7 @@ class WorldParts:
     builder: Builder
     building: RegionTasks
     leaving: RegionTasks
-    walls: WorldWalls
+    walls: Walls
     clock: Callable[[], float]
     regions: dict[Cell, Region] = field(default_factory=dict)
 

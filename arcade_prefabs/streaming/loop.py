@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar
 from ..errors import SaveError, StreamingError
 from ..loading.waiting import wait_for
 from ..spawning.engine import SpawnEngine
+from ..spawning.walls import Walls
 from .contents import BakedContents
 from .health import Health
 from .ledger import SaveRequest, Writer
-from .lists import WorldWalls
 from .opening import Opening, OpenWorld
 from .regions import RegionEvent
 from .settings import StreamingSettings
@@ -65,7 +65,7 @@ class WorldLoop:
         self.name = name
         self.open: OpenWorld | None = None
         self.closed = self.frozen = False
-        self.walls = WorldWalls()
+        self.walls = Walls()
         self.journeys = Journeys(settings, clock)
         self.wake = WakeHooks(engine.entities)
         self.listeners: list[Callable[[RegionEvent], object]] = []

@@ -14,6 +14,7 @@ from ..errors import StreamingError
 from ..loading import AsyncPrefabLoader, Handle
 from ..pipeline import WorldHead
 from ..spawning.engine import SpawnEngine
+from ..spawning.walls import Walls
 from .accounting import MemoryAccount
 from .additions import Additions
 from .building import Builder
@@ -24,7 +25,6 @@ from .grid import Grid
 from .health import HealthWatch
 from .known_cells import KnownCells, cell_of
 from .ledger import Ledger, ThreadWriter, Writer
-from .lists import WorldWalls
 from .planning import Planner
 from .population import Population
 from .refreshing import Refresher
@@ -140,7 +140,7 @@ class Opening:
         engine: SpawnEngine,
         settings: StreamingSettings,
         sources: Sources,
-        walls: WorldWalls,
+        walls: Walls,
         clock: Callable[[], float],
         writer: Writer | None,
     ) -> OpenWorld | None:
@@ -178,7 +178,7 @@ class Opening:
         engine: SpawnEngine,
         settings: StreamingSettings,
         sources: Sources,
-        walls: WorldWalls,
+        walls: Walls,
         clock: Callable[[], float],
         writer: Writer,
     ) -> OpenWorld:

@@ -111,9 +111,9 @@ class Resident:
 
     # ------------------------------------------------------------------ asked for by its spawning
 
-    def group(self, name: str) -> SpriteList[Any]:
+    def wall_list(self, group: str) -> SpriteList[Any]:
         """See `arcade_prefabs.spawning.spawning.SpawnOwner`."""
-        return self.region.lists.group(name)
+        return self.region.lists.group(group)
 
     def gone(self, spawning: Spawning) -> None:
         """See `arcade_prefabs.spawning.spawning.SpawnOwner`."""

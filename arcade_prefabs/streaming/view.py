@@ -12,10 +12,10 @@ from arcade import SpriteList
 from ..errors import StreamingError
 from ..spawning.entity import Entity
 from ..spawning.threads import ThreadGuard
+from ..spawning.walls import Walls
 from .drawing import CameraView
 from .grid import Cell, box_distance
 from .health import Health
-from .lists import WorldWalls
 from .loop import WorldLoop
 from .opening import OpenWorld
 from .population import Failure
@@ -70,7 +70,7 @@ class WorldView:
     # ------------------------------------------------------------------------------------- opening
 
     @property
-    def walls(self) -> WorldWalls:
+    def walls(self) -> Walls:
         """The sprites that things stop at, for physics engines."""
         return self._loop.walls
 

@@ -61,7 +61,7 @@ def left_over(scene: Any) -> list[Any]:
     scene.frame(20)
     known = [entities.with_component(one) for one in (Hits, Light)]
     rest = [*entities.with_tag("t"), *(one for some in known for one in some)]
-    return [*rest, *(wall for some in scene.prefabs.walls for wall in some)]
+    return [*rest, *scene.prefabs.walls]
 
 
 # ------------------------------------------------------------------------------------------ pairs

@@ -99,7 +99,7 @@ def test_a_sprite_that_arcade_can_not_remove_is_removed(scene: Any) -> None:
     walls[0].despawn()
     scene.prefabs.clear()
     assert [one.state for one in walls] == [EntityState.DESPAWNED] * 4
-    assert [len(one) for one in scene.prefabs.walls] == [0]
+    assert len(scene.prefabs.walls) == 0
     assert len(scene.prefabs.scene["default"]) == 0
 
 
@@ -110,14 +110,14 @@ def test_walls_stop_nobody_before_all_of_them_are_there(scene: Any) -> None:
     counts = []
     while not level.alive:
         if level.state is EntityState.BUILDING:
-            counts.append(sum(map(len, walls)))
+            counts.append(len(walls))
         scene.prefabs.loader.drain(0)  # one step
         scene.executor.run()
     assert counts.count(0) == 120 // 12  # then all of them, in two steps
     assert len(counts) == 120 // 12 + 1
-    assert sum(map(len, walls)) == 120
+    assert len(walls) == 120
     player = arcade.SpriteSolidColor(10, 10, 40, 0)
-    hit = arcade.check_for_collision_with_lists(player, list(walls))
+    hit = arcade.check_for_collision_with_list(player, walls)
     assert [scene.prefabs.entities.of_sprite(one).root for one in hit] == [level]
 
 
@@ -127,7 +127,7 @@ def test_a_killed_sprite_does_not_come_back_as_a_wall(scene: Any) -> None:
     bag.sprite.kill()
     scene.edit({"prefabs/bag.ron": f"Prefab(components: [{WALL}, Bag()])"})
     assert bag.alive
-    assert [len(one) for one in scene.prefabs.walls] == [0]
+    assert len(scene.prefabs.walls) == 0
 
 
 def test_what_was_given_to_one_spawn_is_not_shared_with_another(scene: Any) -> None:
@@ -160,7 +160,7 @@ def test_what_a_cancelled_script_spawned_does_not_come(scene: Any) -> None:
     asyncio.run(in_asyncio())
     scene.until(lambda: not scene.prefabs.busy)
     assert len(scene.prefabs.entities) == 0
-    assert [len(one) for one in scene.prefabs.walls] == [0]
+    assert len(scene.prefabs.walls) == 0
 
 
 def save(scene: Any, path: str, content: bytes) -> None:

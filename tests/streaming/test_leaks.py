@@ -55,7 +55,7 @@ def counts(one: Any) -> dict[str, int]:
         "shared": len(parts.account._shared),
         "held": one.prefabs.loader.statistics().cache.entries
         - one.prefabs.loader.statistics().cache.idle_entries,
-        "walls": len(one.world.walls),
+        "walls": len(one.world.walls.lists),
     }
 
 
