@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -12,7 +13,7 @@ from ..errors import ArcadePrefabsError
 from .entry import Flight
 from .table import LoadTable
 
-__all__ = ["BakeThread", "Bakes"]
+__all__ = ["BakeThread", "Bakes", "ListsFolders"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -40,6 +41,19 @@ class Bakes(Protocol):
         ...
 
 
+@runtime_checkable
+class ListsFolders(Bakes, Protocol):
+    """What bakes a whole folder, to find what is in it."""
+
+    def ids_to_load(self, kind: str, cancelled: Any = None) -> list[str]:
+        """The ids of everything of one kind, baked before, and of what cannot be baked."""
+        ...
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether there is such a folder, empty or not."""
+        ...
+
+
 class BakeThread:
     """One thread, started when it is first needed, that waits for the compile workers.
 
@@ -57,8 +71,14 @@ class BakeThread:
         self._wake = wake
         self._changed = threading.Condition()
         self._cold: dict[Flight, None] = {}
+        self._also: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._stopped = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is begun."""
+        return self._stopped
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None) -> bool:
         """Whether an asset can be read without baking it."""
@@ -70,20 +90,35 @@ class BakeThread:
             if self._stopped:
                 return
             self._cold[flight] = None
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="arcade_prefabs bake", daemon=True
-                )
-                self._thread.start()
-            self._changed.notify()
+            self._begin()
+
+    def also(self, work: Callable[[], None]) -> None:
+        """Have something else done that waits for bakes, once the files that wait now are baked."""
+        with self._changed:
+            if not self._stopped:
+                self._also.append(work)
+                self._begin()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._run, name="arcade_prefabs bake", daemon=True
+            )
+            self._thread.start()
+        self._changed.notify()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._cold and not self._stopped:
+                while not self._cold and not self._also and not self._stopped:
                     self._changed.wait()
                 if self._stopped:
                     return
+                work = self._also.popleft() if self._also and not self._cold else None
+            if work is not None:
+                work()
+                continue
+            with self._changed:
                 order = sorted(
                     self._cold,
                     key=lambda one: (-one.entry.priority, one.entry.score, one.entry.age),
@@ -124,6 +159,7 @@ class BakeThread:
         with self._changed:
             self._stopped = True
             self._cold.clear()
+            self._also.clear()
             self._changed.notify_all()
 
     def join(self, seconds: float) -> bool:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ArcadePrefabsError, LoaderClosedError
-from ..prefab.ids import PREFAB_FOLDER
+from ..errors import (
+    ArcadePrefabsError,
+    LoaderClosedError,
+    MissingAssetError,
+    UnsafePathError,
+)
+from ..prefab.ids import PREFAB_FOLDER, asset_path
+from ..prefab.suggest import did_you_mean
+from .baking import ListsFolders
 from .handle import Handle
 from .main_queue import Step, Steps
 from .waiting import wait_for
 
 if TYPE_CHECKING:
     from .claims import Claims
+    from .worker import AssetReader
 
 __all__ = ["Batch", "list_folder", "register"]
 
@@ -179,17 +187,18 @@ def register(batch: Batch, ids: list[str], load: Callable[[str], Handle[Any]]) -
 
 def list_folder(
     batch: Batch,
-    ids_of: Callable[[str], list[str]],
+    assets: AssetReader,
     folder: str,
     kind: str,
     load: Callable[[str], Handle[Any]],
+    cancelled: Callable[[], bool],
 ) -> None:
-    """Find what a batch has to load, and have that registered. Loader thread."""
+    """Find what a batch has to load, and have that registered. Loader thread, or that of bakes."""
     error: Exception | None = None
     found: list[str] = []
     try:
-        found = _below(ids_of(kind), folder, kind)
-    except ArcadePrefabsError as caught:
+        found = _listed(assets, folder, kind, cancelled)
+    except Exception as caught:  # the batch would wait for ever otherwise
         error = caught
 
     def begin() -> Steps:
@@ -201,10 +210,38 @@ def list_folder(
     batch._claims.queue.post(begin, "game", Step("register loads"))
 
 
-def _below(ids: Iterable[str], folder: str, kind: str) -> list[str]:
-    """The ids that stand below a folder; prefabs have one of their own."""
-    prefix = folder.strip("/")
-    prefixes = {f"{prefix}/" if prefix else ""}
-    if kind == "prefab" and prefix:
-        prefixes.add(f"{PREFAB_FOLDER}/{prefix}/")
-    return [one for one in ids if one.startswith(tuple(prefixes))]
+def _listed(
+    assets: AssetReader, folder: str, kind: str, cancelled: Callable[[], bool]
+) -> list[str]:
+    """The ids that stand below a folder; prefabs have one of their own.
+
+    Raises:
+        UnsafePathError: No such folder may exist.
+        MissingAssetError: There is none.
+        ArcadePrefabsError: What is in it cannot be found out.
+    """
+    try:
+        name = asset_path(folder.rstrip("/")) if folder.strip("/") else ""
+    except ValueError as error:
+        raise UnsafePathError(str(error), path=folder[:200]) from None
+    bakes = assets if isinstance(assets, ListsFolders) else None
+    ids = assets.ids(kind) if bakes is None else bakes.ids_to_load(kind, cancelled)
+    if not name:
+        return ids
+    folders = [name]
+    if kind == "prefab":
+        folders.append(f"{PREFAB_FOLDER}/{name}")
+    found = [one for one in ids if one.startswith(tuple(f"{one}/" for one in folders))]
+    if found or (bakes is not None and any(map(bakes.has_folder, folders))):
+        return found
+    there = {parent for one in assets.ids() for parent in _parents(one)}
+    if there.intersection(folders):
+        return found
+    there |= {parent.removeprefix(f"{PREFAB_FOLDER}/") for parent in there}
+    hint = did_you_mean(name, sorted(there))
+    raise MissingAssetError("there is no such folder", path=folder, hint=hint)
+
+
+def _parents(identifier: str) -> list[str]:
+    names = identifier.partition("#")[0].split("/")[:-1]
+    return ["/".join(names[:count]) for count in range(1, len(names) + 1)]

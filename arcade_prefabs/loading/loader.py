@@ -195,7 +195,11 @@ class AsyncPrefabLoader:
     def load_folder(
         self, folder: str = "", *, kind: str = "prefab", priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Begin to load everything below a folder that is baked, such as all prefabs of a level.
+        """Begin to load everything below a folder, such as all prefabs of a level.
+
+        What is not baked yet is baked before. What cannot be baked is among the batch's errors; so
+        is the folder itself, with a near name, if it is not there. An empty one is complete at
+        once. Behind a resource handle only that is found which was loaded before.
 
         Args:
             folder: ``prefabs/level1``, or ``level1`` for prefabs; everything if it is empty.
@@ -203,9 +207,17 @@ class AsyncPrefabLoader:
             priority: How urgent they are.
         """
         batch = self._new_batch()
-        ids_of = self._assets.ids
         load = partial(self.load, priority=priority)
-        self.in_background(partial(list_folder, batch, ids_of, folder, kind, load))
+        baking = self._parts.baking
+
+        def cancelled() -> bool:
+            return batch.cancelled or (baking is not None and baking.stopped)
+
+        job = partial(list_folder, batch, self._assets, folder, kind, load, cancelled)
+        if baking is None:
+            self.in_background(job)
+        else:
+            baking.also(job)  # it may take as long as a bake
         return batch
 
     def in_background(self, work: Callable[[], None]) -> None:

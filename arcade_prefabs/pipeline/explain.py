@@ -211,6 +211,17 @@ def dependents_of(store: BakeStore, path: str, *, at_run_time: bool) -> list[str
     return [shown_id(row) for row in rows]
 
 
+def broken_of(store: BakeStore, processor: str) -> list[str]:
+    """The files that a processor could never bake, sorted."""
+    with store.reading() as db:
+        query = (
+            "SELECT a.path FROM assets a JOIN recipes r ON r.id=a.recipe "
+            "WHERE a.variant='' AND a.state=? AND r.processor=? "
+            "AND NOT EXISTS (SELECT 1 FROM outputs WHERE asset=a.id) ORDER BY 1"
+        )
+        return [path for (path,) in _typed(db, tuple[str], query, BROKEN, processor)]
+
+
 def ids_of(store: BakeStore, kind: str | None) -> list[str]:
     """See `AssetPipeline.ids`."""
     with store.reading() as db:

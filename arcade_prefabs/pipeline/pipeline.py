@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -18,7 +19,7 @@ from ..prefab import ComponentRegistry, Prefab
 from .assets import BakedAsset, find, needs_of
 from .bake import Baker, OnProgress
 from .engine import Cancelled, Engine
-from .explain import Explanation, dependents_of, explain, files_of, ids_of, statistics
+from .explain import Explanation, broken_of, dependents_of, explain, files_of, ids_of, statistics
 from .outcome import Key
 from .places import (
     STORE_NAME,
@@ -98,6 +99,8 @@ class AssetPipeline:
         self._temporary: Path | None = None
         self._bakes = 0
         self._closed = False
+        self._whole = threading.Condition()
+        self._whole_bakes = 0  # that are under way
         self._note = ""
         self._workers: Workers | None = workers
         self._baker: Baker | None = None
@@ -175,7 +178,25 @@ class AssetPipeline:
         Any thread, several at a time; returns when everything is committed.
         """
         baker = self._baking()
-        chosen = None if paths is None else [checked_path(path) for path in paths]
+        if paths is None:
+            with self._whole:
+                self._whole_bakes += 1
+            try:
+                return self._bake(baker, None, on_progress, cancelled)
+            finally:
+                with self._whole:
+                    self._whole_bakes -= 1
+                    self._whole.notify_all()
+        chosen = [checked_path(path) for path in paths]
+        return self._bake(baker, chosen, on_progress, cancelled)
+
+    def _bake(
+        self,
+        baker: Baker,
+        chosen: list[str] | None,
+        on_progress: OnProgress | None,
+        cancelled: Cancelled | None,
+    ) -> BakeReport:
         forgotten = self._shelf.forgotten
         started = time.perf_counter()
         report = BakeReport(notes=self._shelf.told())
@@ -280,6 +301,37 @@ class AssetPipeline:
         Sheets cut in other ways than their file says, and labelled parts, are left out. Any thread.
         """
         return self._shelf.asked(partial(files_of, self.store, kinds))
+
+    def ids_to_load(self, kind: str, cancelled: Cancelled | None = None) -> list[str]:
+        """The ids of everything of one kind, with the files that cannot be baked to it.
+
+        What is not baked is baked before; a bake of everything that is under way is waited for.
+
+        Args:
+            kind: What assets are baked to.
+            cancelled: As for `bake`.
+
+        Raises:
+            BakeCancelledError, StoreError, MissingAssetError: As `bake`.
+
+        Any thread; takes as long as the bake.
+        """
+        with self._whole:
+            while self._whole_bakes and not (cancelled is not None and cancelled()):
+                self._whole.wait(0.1)
+        if self._baker is not None and not self._shelf.all_fresh:
+            self.bake(cancelled=cancelled)
+        broken = self._shelf.asked(partial(broken_of, self.store, kind))
+        return sorted({*self.ids(kind), *broken})
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether there is such a folder on disk, empty or not; False in archives. Any thread."""
+        folder = checked_path(folder)
+        source = self.source
+        return source is not None and any(
+            folder.startswith(prefix) and (place / folder.removeprefix(prefix)).is_dir()
+            for place, prefix in source.folders()
+        )
 
     def dependents(self, identifier: str, *, at_run_time: bool = False) -> list[str]:
         """The files that are baked again, directly or by way of others, when this one changes.

@@ -1092,12 +1092,45 @@ def test_batch_of_a_folder_finds_what_is_below_it(bench: Make) -> None:
     b = bench(
         {f"prefabs/{one}.ron": Prefab(f"prefabs/{one}.ron", {}) for one in ("x/a", "x/b", "y")}
     )
-    for folder, count in (("x", 2), ("prefabs/x", 2), ("", 3), ("nothing", 0)):
+    for folder, count in (("x", 2), ("prefabs/x", 2), ("x/", 2), ("", 3), ("prefabs", 3)):
         batch = b.loader.load_folder(folder)
         b.settle()
         assert batch.done
         assert len(batch) == count
         assert not batch.errors
+    for folder in ("z", "../x"):
+        batch = b.loader.load_folder(folder)
+        b.settle()
+        assert (batch.done, list(batch.errors)) == (True, [folder])
+
+
+def test_batch_of_a_folder_that_is_not_baked_yet_waits_for_the_bake(tmp_path: Any) -> None:
+    """It holds everything in it then, and tells what cannot be baked; a misspelt one has failed."""
+    assets = tmp_path / "assets"
+    for name, text in (("a", "Prefab()"), ("b", "Prefab()"), ("broken", "Prefab(")):
+        path = assets / "prefabs" / "props" / f"{name}.ron"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (assets / "prefabs" / "empty").mkdir()
+    for number, folder in enumerate(("props", "", "prefabs/props", "props/", "prefabs")):
+        with (
+            AssetPipeline(assets, jobs=0, store=tmp_path / f"{number}.sqlite") as pipeline,
+            AsyncPrefabLoader(pipeline) as loader,
+        ):
+            batch = loader.load_folder(folder)
+            assert loader.wait(batch)
+            assert sorted(handle.id for handle in batch if handle.ready) == [
+                "prefabs/props/a.ron",
+                "prefabs/props/b.ron",
+            ]
+            assert list(batch.errors) == ["prefabs/props/broken.ron"]
+            empty = loader.load_folder("empty")
+            assert loader.wait(empty)
+            assert (empty.total, empty.progress, empty.errors) == (0, 1.0, {})
+            missing = loader.load_folder("porps")
+            assert loader.wait(missing)
+            assert "there is no such folder" in str(missing.errors["porps"])
+            assert "props" in str(missing.errors["porps"])
 
 
 def test_cancelled_batch_lets_everything_go(bench: Make) -> None:
