@@ -102,6 +102,7 @@ class AsyncPrefabLoader:
         self._scripts: dict[Script[Any], None] = {}
         self._batches: weakref.WeakSet[Batch] = weakref.WeakSet()
         self._frame_at: float | None = None
+        self._ended_at: float | None = None  # when the last frame was drawn
         self._spent_s = 0.0
         self.garbage.attach()
         self._executor.start(parts.worker.work, self.gate)
@@ -348,7 +349,9 @@ class AsyncPrefabLoader:
         """
         now = self._clock()
         began, self._frame_at = (now if self._frame_at is None else self._frame_at), None
-        self.budget.observe(max(0.0, now - began - self._spent_s))
+        apart_s = None if self._ended_at is None else now - self._ended_at
+        self._ended_at = now
+        self.budget.observe(max(0.0, now - began - self._spent_s), apart_s)
         due = began + self.budget.frame_s if next_frame_at is None else next_frame_at
         self.garbage.idle(due - now - self.gate.margin_s)
         self.gate.end_frame(due)

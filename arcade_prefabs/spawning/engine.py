@@ -145,7 +145,7 @@ class SpawnEngine:
         if self.atlas is not None and self.atlas.waiting:
             self.atlas.reclaim(_RECLAIMED)
         # What the game's own spawns took of the frame is taken off the budget.
-        budget_s = max(loader.budget.seconds - factory.spent_s, loader.budget.floor_s)
+        budget_s = max(loader.budget.seconds - factory.spent_s, loader.budget.least_s)
         factory.spent_s = 0.0
         report = loader.drain(budget_s)
         left = budget_s - report.spent_s

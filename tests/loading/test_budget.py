@@ -116,6 +116,100 @@ def test_budget_never_exceeds_the_slack_of_the_newest_frame(frames: list[float])
     assert one.seconds <= max(0.001, 0.016 - 0.002 - frames[-1]) + 1e-9
 
 
+def late_game(frames: int, each_s: float, **arguments: float) -> FrameBudget:
+    """The budget of a game that wants 60 frames a second and takes so long for each."""
+    one = FrameBudget(**arguments)
+    for _ in range(frames):
+        one.observe(each_s, each_s)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("frame_s", "seconds"),
+    [
+        (1 / 144, 0.002),  # there is slack
+        (1 / 60, 0.00025),
+        (1 / 60 + 0.010, 0.00055),
+        (1 / 30, 0.00075),
+        (1 / 20, 0.00125),
+        (1 / 60 + 0.050, 0.00175),
+        (1 / 10, 0.002),  # 2.75 ms were above the ceiling
+        (1.0, 0.002),
+    ],
+)
+def test_late_game_gives_three_hundredths_of_what_it_is_late_by(
+    frame_s: float, seconds: float
+) -> None:
+    """0.25 ms, 3 % of the frame beyond the 16.7 ms that were wanted, and never above 2 ms."""
+    assert late_game(300, frame_s).seconds == pytest.approx(seconds)
+
+
+def test_slow_game_by_choice_is_not_late() -> None:
+    """Who asked for 30 frames a second gives the slack of those, or the floor."""
+    assert late_game(300, 1 / 30, frame_s=1 / 30).seconds == pytest.approx(0.00025)
+    one = FrameBudget(frame_s=1 / 30)
+    for _ in range(300):
+        one.observe(0.020, 1 / 30)
+    assert one.seconds == pytest.approx(0.002)
+
+
+def test_frames_whose_distance_is_not_known_are_in_time() -> None:
+    """The floor is as it was for who tells only what the game needed."""
+    one = FrameBudget()
+    for _ in range(300):
+        one.observe(0.1)
+    assert one.least_s == 0.00025
+
+
+def test_hitch_hardly_raises_the_budget() -> None:
+    """A pause of ten seconds counts as a frame of twice the length: 0.05 ms, once."""
+    one = late_game(100, 1 / 60)
+    one.observe(10.0, 10.0)
+    assert one.seconds == pytest.approx(0.00025 + 0.03 * 0.1 / 60)
+    one.observe(1 / 60, 1 / 60)
+    assert one.seconds == pytest.approx(0.00025)
+
+
+def test_single_quick_frame_takes_the_share_back() -> None:
+    """A game that is in time again may need each part of a millisecond."""
+    one = late_game(300, 0.1)
+    one.observe(1 / 60, 1 / 60)
+    assert one.least_s == pytest.approx(0.00025)
+
+
+def test_share_is_there_within_two_seconds_of_a_slow_game() -> None:
+    """At 10 frames a second, 20 of them."""
+    assert late_game(20, 0.1).seconds == pytest.approx(0.002)
+
+
+def test_ceiling_below_the_share_is_the_budget() -> None:
+    """The ceiling is the game's word, and a loading screen's raised one stays as raised."""
+    assert late_game(300, 0.1, floor_s=0.0001, ceiling_s=0.0001).seconds == 0.0001
+    one = late_game(300, 0.1, ceiling_s=0.012)
+    assert one.seconds == pytest.approx(0.00025 + 0.03 * (0.1 - 1 / 60))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_times_that_are_none_change_nothing(wrong: float) -> None:
+    """A clock that broke once does not break the budget."""
+    one = late_game(300, 0.05)
+    before = one.seconds, one.least_s
+    one.observe(wrong, wrong)
+    assert (one.seconds, one.least_s) == before
+
+
+@given(frames=st.lists(st.tuples(times, times), max_size=50))
+def test_share_stays_between_floor_and_ceiling(frames: list[tuple[float, float]]) -> None:
+    """And it is never more than 3 % of the longest frame on top of the floor."""
+    one = FrameBudget()
+    longest = 0.0
+    for game_s, apart_s in frames:
+        one.observe(game_s, apart_s)
+        longest = max(longest, apart_s)
+        assert 0.00025 <= one.least_s <= one.seconds <= 0.002
+        assert one.least_s <= 0.00025 + 0.03 * longest + 1e-12
+
+
 # --- CostModel -----------------------------------------------------------------------------------
 
 

@@ -346,6 +346,84 @@ def test_budget_of_a_world(world_on: Make, text_of: Make) -> None:
     assert needed[1] > 2 * needed[0]
 
 
+class SlowGame:
+    """A game in a window that takes so long for each frame, in the world of a stage."""
+
+    def __init__(self, one: Any, game_s: float) -> None:
+        self.one = one
+        self.game_s = game_s
+        self.clock = one.on.clock
+        self.draw = lambda: self.clock.advance(self.game_s)
+        one.on.window.push_handlers(on_draw=self.draw)
+
+    def frame(self, wanted_s: float = 1 / 60) -> None:
+        one, clock, began = self.one, self.clock, self.clock()
+        one.world.update_player_position((one.x, one.y))
+        one.on.window.dispatch_events()
+        one.on.window._dispatch_frame(wanted_s)
+        one.on.executor.run()
+        clock.advance(max(0.0, began + wanted_s - clock()))
+
+    def fill(self) -> float:
+        """Seconds until everything is there."""
+        began = self.clock()
+        while self.one.world.busy or len(self.one.cells()) < 9:
+            self.frame()
+            assert self.clock() - began < 200
+        return float(self.clock() - began)
+
+    def close(self) -> None:
+        self.one.on.window.remove_handlers(on_draw=self.draw)
+        self.one.close()
+        self.one.on.close()
+
+
+def slow_game(world_on: Make, text_of: Make, game_s: float) -> SlowGame:
+    """A game before a world of nine cells, of 300 entities each, at 60 µs a look at the clock."""
+    options = {"step_s": 60e-6, "enabled": True}
+    one = world_on(text_of(range(5), range(5), 300), options=options)
+    one.put(250, 250)
+    return SlowGame(one, game_s)
+
+
+def test_world_fills_as_soon_at_ten_frames_a_second_as_at_sixty(
+    world_on: Make, text_of: Make
+) -> None:
+    """A game that is late anyway gives more of each frame, and its frames grow by 2 %."""
+    took = {}
+    for frames, game_s in ((60, 0.016), (30, 0.033), (10, 0.1)):
+        game = slow_game(world_on, text_of, game_s)
+        took[frames] = game.fill()
+        began = game.clock()
+        game.frame()
+        assert game.clock() - began <= max(game_s * 1.03, 1 / 60 + 0.0002)
+        game.close()
+    assert took[30] < took[60]
+    assert took[10] < took[60]
+
+
+def test_game_that_needs_its_frame_is_given_it_and_filled_soon_after(
+    world_on: Make, text_of: Make
+) -> None:
+    """S19: at 16 of 16.7 ms each frame has its step and is in time; then, 1 s to the full rate."""
+    game = slow_game(world_on, text_of, 0.016)
+    for _ in range(20):  # until the world is open, and what steps cost is known
+        game.frame()
+    late = 0
+    for _ in range(120):
+        began = game.clock()
+        game.frame()
+        late += game.clock() - began > 1 / 60 + 0.0005
+        assert game.one.prefabs.report.steps >= 1
+    assert late <= 6
+    game.game_s = 0.004
+    for _ in range(60):
+        game.frame()
+    assert game.one.prefabs.loader.budget.seconds == 0.002
+    game.fill()
+    game.close()
+
+
 def test_a_sprite_larger_than_its_cell_is_told(world_on: Make, caplog: Any) -> None:
     """It would go while it can still be seen: its author is told how to prevent that, once."""
     large = {
