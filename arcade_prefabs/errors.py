@@ -43,7 +43,9 @@ from worker processes to the game.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import unicodedata
+from typing import Any, Final
 
 __all__ = [
     "ArcadePrefabsError",
@@ -78,16 +80,114 @@ __all__ = [
     "UnreadableAssetError",
     "UnsafePathError",
     "WrongThreadError",
+    "columns",
+    "shown",
 ]
 
 # A minified or hostile file may hold one line of many megabytes; an error keeps and shows a window
 # of it, for it may travel from process to process and stay in a list.
 _KEPT_COLUMNS = 1000
 _SHOWN_COLUMNS = 100
+# Longer names are not honest ones; to print one of many megabytes helps nobody.
+_NAME_LENGTH: Final = 100
+_PATH_LENGTH: Final = 600
+_MESSAGE_LENGTH: Final = 3000
+# Characters that count as letters or marks, and that nobody sees.
+_BLANKS: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_TAB: Final = "    "
+_JOINER: Final = "\N{ZERO WIDTH JOINER}"
+_EMOJI_STYLE: Final = "\N{VARIATION SELECTOR-16}"
+
+
+def shown(text: str, most: int | None = _NAME_LENGTH) -> str:
+    r"""Return text from a file, or a file's name, as messages, logs and terminals can hold it.
+
+    Control characters move a terminal's cursor or run its commands, marks of direction turn the
+    letters around them, invisible characters make two names look like one, and no output takes
+    halves of characters. They are written as Python writes them, ``\x1b`` or ``\u202e``; line
+    breaks as well, for a name with one could add a line to a message. Letters of all scripts and
+    emoji stay.
+
+    Args:
+        text: What may hold anything.
+        most: Longer text loses its middle, and its length is named; None shows all of it.
+
+    Example:
+        >>> shown("crate\x1b[31m")
+        'crate\\x1b[31m'
+        >>> shown("x" * 1_000, most=8)
+        'xxxx…xxxx (1,000 characters)'
+
+    Any thread.
+    """
+    length = len(text)
+    if most is not None and length > most:
+        head = most - most // 2
+        cut = _visible(text[:head]) + "…" + _visible(text[length - most // 2 :])
+        return f"{cut} ({length:,} characters)"
+    return _visible(text)
+
+
+def columns(text: str) -> int:
+    """Return the columns that text takes on a terminal: some letters take two, accents none.
+
+    Any thread.
+    """
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns_of, text))
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.combining(character) or character in (_JOINER, _EMOJI_STYLE):
+        return 0
+    return 1 + (unicodedata.east_asian_width(character) in "WF")
+
+
+def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible_pieces(text))
+
+
+def _visible_pieces(text: str) -> list[str]:
+    """Each character of the text as it is shown."""
+    pieces = []
+    for at, character in enumerate(text):
+        hidden = not character.isprintable() or _BLANKS.match(character) is not None
+        if hidden and not _within_emoji(text, at):
+            pieces.append(character.encode("unicode_escape").decode())
+        else:
+            pieces.append(character)
+    return pieces
+
+
+def _within_emoji(text: str, at: int) -> bool:
+    """Whether a joiner joins two emoji, or a selector makes one of the sign in front of it."""
+    before = text[at - 1 : at] if at else ""
+    if text[at] == _EMOJI_STYLE:
+        return bool(before) and unicodedata.category(before) in ("So", "Sm", "Nd", "Po")
+    behind = text[at + 1 : at + 2]
+    return (
+        text[at] == _JOINER
+        and bool(before and behind)
+        and (before == _EMOJI_STYLE or unicodedata.category(before) in ("So", "Sk"))
+        and unicodedata.category(behind) == "So"
+    )
 
 
 class ArcadePrefabsError(Exception):
-    """The root of every error of this package: catch it to catch them all."""
+    """The root of every error of this package: catch it to catch them all.
+
+    Its text is safe to print and to log, whatever the names in it hold; see `shown`.
+    """
+
+    def __str__(self) -> str:
+        # A message has lines of its own.
+        lines = super().__str__().split("\n")
+        return "\n".join([shown(line, _MESSAGE_LENGTH) for line in lines])
 
 
 class LocatedError(ArcadePrefabsError):
@@ -128,7 +228,7 @@ class LocatedError(ArcadePrefabsError):
     @property
     def place(self) -> str:
         """``file:line:column``, as editors and terminals understand it."""
-        parts = [self.path or "<text>"]
+        parts = [shown(self.path, _PATH_LENGTH) if self.path else "<text>"]
         if self.line is not None:
             parts.append(str(self.line))
             if self.column is not None:
@@ -137,11 +237,12 @@ class LocatedError(ArcadePrefabsError):
 
     def __str__(self) -> str:
         known = self.path or self.line is not None
-        lines = [f"{self.place}: {self.message}" if known else self.message]
+        message = shown(self.message, _MESSAGE_LENGTH)
+        lines = [f"{self.place}: {message}" if known else message]
         if self.source_line is not None and self.line is not None and self.column is not None:
             lines += _excerpt(self.source_line, self.line, self.column - self._cut)
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  hint: {shown(self.hint, _MESSAGE_LENGTH)}")
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -219,18 +320,19 @@ def _rebuild(kind: type[LocatedError], message: str) -> LocatedError:
 def _excerpt(source_line: str, line: int, column: int) -> list[str]:
     """The source line and a caret line below it, cut to a window around the column."""
     start = 0
-    shown = source_line.rstrip("\r\n")
-    if len(shown) > _SHOWN_COLUMNS:
-        start = _window(len(shown), column, _SHOWN_COLUMNS)
-        shown = shown[start : start + _SHOWN_COLUMNS]
-    # Tabs are kept in the padding so that the caret stands right at any tab width; other control
-    # characters would move a terminal's cursor, or worse.
-    before = "".join(c if c == "\t" else " " for c in shown[: column - 1 - start])
-    printable = "".join(
-        c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown
-    )
+    part = source_line.rstrip("\r\n")
+    if len(part) > _SHOWN_COLUMNS:
+        start = _window(len(part), column, _SHOWN_COLUMNS)
+        part = part[start : start + _SHOWN_COLUMNS]
+    # The caret stands below what is shown: escapes and some letters are wider than one column.
+    # Tabs have another width in each terminal, so none is printed.
+    pieces = [
+        _TAB if character == "\t" else piece
+        for character, piece in zip(part, _visible_pieces(part), strict=True)
+    ]
+    before = " " * columns("".join(pieces[: column - 1 - start]))
     number = str(line)
-    return [f"  {number} | {printable}", f"  {' ' * len(number)} | {before}^"]
+    return [f"  {number} | {''.join(pieces)}", f"  {' ' * len(number)} | {before}^"]
 
 
 def _window(length: int, column: int, width: int) -> int:

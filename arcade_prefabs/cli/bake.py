@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from ..errors import BakeCancelledError
 from ..pipeline import AssetPipeline, BakeReport
-from ..pipeline.sources.names import printable
 from .interrupt import Interrupt
-from .output import amount, duration, print_json, progress
+from .output import amount, duration, print_json, progress, say
 from .shared import (
     FOUND_ERRORS,
     INTERRUPTED,
@@ -110,7 +109,7 @@ def _bake(options: argparse.Namespace) -> int:
                 released = pipeline.write_release(options.release)
         except KeyboardInterrupt:
             interrupt.closing()
-            print(KEPT, file=sys.stderr)
+            say(KEPT, file=sys.stderr)
             return INTERRUPTED
         interrupt.closing()
     if options.json:
@@ -121,9 +120,9 @@ def _bake(options: argparse.Namespace) -> int:
     else:
         print_report(report, options)
         if released is not None:
-            print(printable(f"wrote {options.release}: {amount(released)}"))
+            say(f"wrote {options.release}: {amount(released)}")
         elif options.release is not None:
-            print(printable(f"{options.release} was not written because of the errors"))
+            say(f"{options.release} was not written because of the errors")
     return OK if report.ok else FOUND_ERRORS
 
 
@@ -141,16 +140,16 @@ def _check_release(path: Path) -> None:
 def print_report(report: BakeReport, options: argparse.Namespace) -> None:
     """What a bake did, its errors in full."""
     for error in report.errors:
-        print(error, end="\n\n")
+        say(str(error), lines=True, end="\n\n")
     _print_missing(report.missing)
     for note in report.notes:
-        print(printable(f"note: {note}"))
-    print(_summary(report))
+        say(f"note: {note}")
+    say(_summary(report))
     if report.errors:
-        print(count(len(report.errors), "error"))
+        say(count(len(report.errors), "error"))
         hint = hint_at_components(report.errors, options)
         if hint:
-            print(hint)
+            say(hint)
 
 
 def _summary(report: BakeReport) -> str:
@@ -174,10 +173,10 @@ def _print_missing(missing: Mapping[str, list[str]]) -> None:
         named = ", ".join(users[:_MOST_USERS])
         if len(users) > _MOST_USERS:
             named += f" and {len(users) - _MOST_USERS:,} more"
-        print(printable(f"warning: there is no {name}, which {named} will need"))
+        say(f"warning: there is no {name}, which {named} will need")
     if len(missing) > _MOST_MISSING:
         more = len(missing) - _MOST_MISSING
-        print(f"warning: {count(more, 'more asset')} missing; --json names them all")
+        say(f"warning: {count(more, 'more asset')} missing; --json names them all")
 
 
 def report_json(report: BakeReport) -> dict[str, Any]:

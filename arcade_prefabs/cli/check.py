@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import RegistryError
 from ..pipeline import arcade_handles
 from ..prefab import check_trees
+from .output import say
 from .shared import (
     FOUND_ERRORS,
     OK,
@@ -44,16 +45,16 @@ def _check(options: argparse.Namespace) -> int:
     except RegistryError as error:  # a field's type that was to come later, and never came
         raise CannotRun(str(error)) from error
     for found in report.errors:
-        print(found, end="\n\n")
+        say(str(found), lines=True, end="\n\n")
     files = count(report.files, "file")
     prefabs = count(report.prefabs, "prefab")
     if report.errors:
-        print(f"{count(len(report.errors), 'error')} in {files}, {prefabs}")
+        say(f"{count(len(report.errors), 'error')} in {files}, {prefabs}")
         hint = hint_at_components(report.errors, options)
         if hint:
-            print(hint)
+            say(hint)
         return FOUND_ERRORS
-    print(f"{files}, {prefabs}: no errors")
+    say(f"{files}, {prefabs}: no errors")
     return OK
 
 

@@ -15,6 +15,7 @@ from .bake import add_bake
 from .check import add_check
 from .inspect import add_inspect
 from .new import add_new
+from .output import say
 from .shared import CANNOT_RUN, FOUND_ERRORS, INTERRUPTED, CannotRun
 from .store import add_clean, add_stats
 from .watch import add_watch
@@ -52,10 +53,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()  # here a closed pipe can still be dealt with, at exit it cannot
         return code
     except CannotRun as error:
-        print(f"arcade-prefabs: {error}", file=sys.stderr)
+        say(f"arcade-prefabs: {error}", lines=True, file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
-        print("arcade-prefabs: interrupted", file=sys.stderr)
+        say("arcade-prefabs: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # Somebody closed the pipe, as `head` does. Python would complain once more at its exit.

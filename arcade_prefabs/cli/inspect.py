@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from ..pipeline.sources.names import printable
+from ..errors import shown
 from .facts import gather
-from .output import Node, Printer, amount, duration, print_json, shortened
+from .output import Node, Printer, amount, duration, print_json, say
 from .shared import FOUND_ERRORS, OK, add_game_options, add_store_options, opened
 
 __all__ = ["add_inspect"]
@@ -97,7 +97,9 @@ def _print(facts: dict[str, Any]) -> None:
         text = json.dumps(facts["head"], ensure_ascii=False, indent=2)
         # Points and colors in one line each.
         text = re.sub(r"\[[^\[\]{}\"]+\]", lambda found: " ".join(found[0].split()), text)
-        for line in shortened(text, _HEAD).splitlines():
+        if len(text) > _HEAD:
+            text = f"{text[:_HEAD]}…"
+        for line in text.split("\n"):
             printer.line(f"  {line}")
     if not facts["release"]:
         printer.heading("Made from")
@@ -112,7 +114,7 @@ def _print(facts: dict[str, Any]) -> None:
     if facts["errors"]:
         printer.heading("Errors")
         for _, text in facts["errors"]:
-            print(text, end="\n\n")
+            say(text, lines=True, end="\n\n")
         if facts["outputs"]:
             printer.line("Its last good version is kept until these are mended.")
 
@@ -149,7 +151,7 @@ def _components(components: dict[str, dict[str, Any]]) -> list[Node]:
         Node(
             name,
             [
-                Node(f"{key}: {shortened(json.dumps(value, ensure_ascii=False), _VALUE)}")
+                Node(f"{key}: {shown(json.dumps(value, ensure_ascii=False), _VALUE)}")
                 for key, value in fields.items()
             ],
         )
@@ -195,6 +197,6 @@ def _print_users(printer: Printer, facts: dict[str, Any]) -> None:
         users = facts[name]
         if users:
             printer.heading(title)
-            printer.table([(printable(user),) for user in users[:_MOST_NAMES]])
+            printer.table([(user,) for user in users[:_MOST_NAMES]])
             if len(users) > _MOST_NAMES:
                 printer.line(f"  and {len(users) - _MOST_NAMES:,} more")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..prefab import prefab_id
+from .output import say
 from .shared import FOUND_ERRORS, OK, CannotRun
 
 __all__ = ["add_new"]
@@ -82,9 +83,9 @@ def _new(options: argparse.Namespace) -> int:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
-        print(f"arcade-prefabs: {path} exists already; it was left as it is", file=sys.stderr)
+        say(f"arcade-prefabs: {path} exists already; it was left as it is", file=sys.stderr)
         return FOUND_ERRORS
     except OSError as error:
         raise CannotRun(f"{path} cannot be written: {error.strerror}") from error
-    print(f"wrote {path}")
+    say(f"wrote {path}")
     return OK

@@ -9,20 +9,19 @@ import contextlib
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from ..errors import columns, shown
 from ..pipeline import Progress
 from ..pipeline.bake import OnProgress
-from ..pipeline.sources.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.tree import Tree
 
-__all__ = ["Node", "Printer", "amount", "duration", "print_json", "progress", "shortened", "width"]
+__all__ = ["Node", "Printer", "amount", "duration", "print_json", "progress", "say"]
 
 # Seconds between two lines of progress where there is no bar.
 _LINE_S: Final = 2.0
@@ -38,6 +37,23 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
 
+def say(
+    text: str,
+    *,
+    lines: bool = False,
+    end: str = "\n",
+    file: IO[str] | None = None,
+    flush: bool = False,
+) -> None:
+    """Print a message; what the names in it hold reaches a terminal as text only.
+
+    With ``lines`` the text has line breaks of its own, as errors have; without, a line break is
+    part of a name and is escaped.
+    """
+    parts = text.split("\n") if lines else [text]
+    print("\n".join([shown(part, None) for part in parts]), end=end, file=file, flush=flush)
+
+
 class Printer:
     """Prints to the standard output, as nicely as it can be read there."""
 
@@ -46,11 +62,11 @@ class Printer:
 
     def line(self, text: str = "") -> None:
         """One line."""
-        print(printable(text))
+        print(shown(text, None))
 
     def heading(self, text: str) -> None:
         """The title of what follows."""
-        text = printable(text)
+        text = shown(text, None)
         if self._console is None:
             print(f"\n{text}")
         else:
@@ -58,7 +74,7 @@ class Printer:
 
     def table(self, rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
         """Rows of cells; in columns that are named, numbers stand at the right."""
-        cells = [[printable(cell) for cell in row] for row in rows]
+        cells = [[shown(cell, None) for cell in row] for row in rows]
         if self._console is None:
             _plain_table(cells, header)
             return
@@ -80,14 +96,14 @@ class Printer:
         """Lines below lines."""
         if self._console is None:
             for text, depth in _flat(nodes):
-                print(f"{'  ' * (depth + 1)}{printable(text)}")
+                print(f"{'  ' * (depth + 1)}{shown(text, None)}")
             return
         from rich.text import Text
         from rich.tree import Tree
 
         def grow(tree: Tree, below: Sequence[Node]) -> None:
             for node in below:
-                grow(tree.add(Text(printable(node.text))), node.children)
+                grow(tree.add(Text(shown(node.text, None))), node.children)
 
         root = Tree("", hide_root=True)
         grow(root, nodes)
@@ -118,7 +134,7 @@ def progress(what: str) -> Generator[OnProgress | None]:
         task = bar.add_task(what, total=None, current="")
 
         def advance(now: Progress) -> None:
-            current = cells.set_cell_size(printable(now.current), _CURRENT).rstrip()
+            current = cells.set_cell_size(shown(now.current, None), _CURRENT).rstrip()
             bar.update(task, completed=now.done, total=now.total, current=current)
 
         yield advance
@@ -170,21 +186,6 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
-def shortened(text: str, most: int) -> str:
-    """Text of at most so many characters."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def width(text: str) -> int:
-    """Columns that text takes on a terminal: some letters take two, accents none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
-        for c in text
-    )
-
-
 # -------------------------------------------------------------------------------------------- inner
 
 
@@ -223,11 +224,11 @@ def _flat(nodes: Sequence[Node]) -> Iterator[tuple[str, int]]:
 
 def _plain_table(rows: list[list[str]], header: Sequence[str]) -> None:
     lines = [list(header), *rows] if header else rows
-    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*lines, strict=True)]
     right = [bool(header) and all(_is_number(row[n]) for row in rows) for n in range(len(widths))]
     for line in lines:
-        shown = []
+        padded = []
         for cell, room, at_right in zip(line, widths, right, strict=True):
-            space = " " * (room - width(cell))
-            shown.append(space + cell if at_right else cell + space)
-        print(f"  {'  '.join(shown)}".rstrip())
+            space = " " * (room - columns(cell))
+            padded.append(space + cell if at_right else cell + space)
+        print(f"  {'  '.join(padded)}".rstrip())

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ..pipeline import BakeReport
-from ..pipeline.sources.names import printable
 from .bake import add_bake_options, print_report, report_json, run_bake
 from .interrupt import Interrupt
-from .output import duration, print_json
+from .output import duration, print_json, say
 from .shared import OK, CannotRun, add_assets, error_json, hint_at_components, opened
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _watch(options: argparse.Namespace) -> int:
             interrupt.closing()
             watcher.stop()
     if not options.json:
-        print("arcade-prefabs: stopped watching", file=sys.stderr)
+        say("arcade-prefabs: stopped watching", file=sys.stderr)
     return OK
 
 
@@ -75,7 +74,7 @@ def _print_watching(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"event": "watching", "time": _now()}, line=True)
     else:
-        print(printable(f"watching {options.assets}; Ctrl-C ends it"), flush=True)
+        say(f"watching {options.assets}; Ctrl-C ends it", flush=True)
 
 
 def _print_reload(reload: Reload, options: argparse.Namespace) -> None:
@@ -95,14 +94,14 @@ def _print_reload(reload: Reload, options: argparse.Namespace) -> None:
     kinds = {change.id: change.kind for change in reload.report.changes}
     took = duration(reload.report.seconds)
     for identifier in reload.ids:
-        print(printable(f"{at} {kinds.get(identifier, 'changed')} {identifier} ({took})"))
+        say(f"{at} {kinds.get(identifier, 'changed')} {identifier} ({took})")
     for path in reload.healed:
-        print(printable(f"{at} fixed {path}"))
+        say(f"{at} fixed {path}")
     for error in reload.errors:
-        print(f"{at} error\n{error}", end="\n\n")
+        say(f"{at} error\n{error}", lines=True, end="\n\n")
     hint = hint_at_components(reload.errors, options)
     if hint:
-        print(hint)
+        say(hint)
     sys.stdout.flush()
 
 
@@ -127,7 +126,7 @@ class _Failures:
                     event = {"event": "failure", "time": _now(), "message": text}
                     print_json(event, line=True)
                 else:
-                    print(f"arcade-prefabs: {text}", file=sys.stderr, flush=True)
+                    say(f"arcade-prefabs: {text}", lines=True, file=sys.stderr, flush=True)
 
 
 def _now() -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from ..errors import AssetError
+from ..errors import AssetError, shown
 from ..pipeline import (
     BakedAsset,
     ImageFrame,
@@ -98,7 +98,7 @@ class LoadedImage:
         self._pixels = pixels
 
     def __repr__(self) -> str:
-        return f"<LoadedImage {self.id}: {len(self.frames)} frames>"
+        return f"<LoadedImage {shown(self.id)}: {len(self.frames)} frames>"
 
     def pixels(self, frame: int = 0) -> bytes:
         """The RGBA bytes of a frame, its border included, row by row from the top."""

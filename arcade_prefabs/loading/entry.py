@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ..errors import shown
 from .priority import Position, Priority
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class Entry:
         self.idle = False
 
     def __repr__(self) -> str:
-        return f"<Entry {self.id}: {self.state.value}, tree {self.tree.value}>"
+        return f"<Entry {shown(self.id)}: {self.state.value}, tree {self.tree.value}>"
 
     def count(self, priority: int, by: int) -> None:
         """Count one handle more, or less, of a priority."""

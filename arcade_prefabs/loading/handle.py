@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from ..errors import LoadCancelledError, LoadError
+from ..errors import LoadCancelledError, LoadError, shown
 from ..prefab import Child
 from .entry import Entry, LoadState, TreeState
 from .waiting import wait_for
@@ -84,7 +84,7 @@ class Handle(Generic[T]):
             self._claims.dropped.append((self._entry, self._serial))
 
     def __repr__(self) -> str:
-        return f"<Handle {self.id}: {self.state.value}>"
+        return f"<Handle {shown(self.id)}: {self.state.value}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Handle) and self._entry is other._entry

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from ..errors import AssetChangedError, StoreError, UnreadableAssetError
+from ..errors import AssetChangedError, StoreError, UnreadableAssetError, shown
 from ..pipeline import BakedAsset
 from .decoders import Loaded, Partial
 from .entry import Entry, Flight, LoadState, TreeState
@@ -251,7 +251,7 @@ class Landing:
                     entry.error = error
                     table.ended[LoadState.FAILED] += 1
                     told = self._failed_trees(own_failed(entry, error))
-                _log.warning("%s cannot be loaded: %s", entry.id, error)
+                _log.warning("%s cannot be loaded: %s", shown(entry.id), error)
         self.wake()
         self._tell(told, [])
 

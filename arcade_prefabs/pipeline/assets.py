@@ -8,7 +8,13 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from ..errors import AssetChangedError, LocatedError, MissingAssetError, StoreError
+from ..errors import (
+    AssetChangedError,
+    LocatedError,
+    MissingAssetError,
+    StoreError,
+    shown,
+)
 from ..prefab.model import Asset
 from ..prefab.suggest import did_you_mean
 from .outcome import Key, shown_id
@@ -138,7 +144,7 @@ class BakedAsset:
         self._read = read
 
     def __repr__(self) -> str:
-        return f"<BakedAsset {self.id}: {self.kind}, {self.pages} pages>"
+        return f"<BakedAsset {shown(self.id)}: {self.kind}, {self.pages} pages>"
 
     def head(self) -> Any:
         """The first page as a JSON value."""
@@ -191,7 +197,7 @@ def open_asset(
             raise found.errors[0]
         known = [shown_id(key, one) for one in labels if one]
         message = f"it has no part `#{label}`" if label else "it has parts: say which one"
-        hint = did_you_mean(shown_id(key, label), known) or f"it has: {', '.join(known[:10])}"
+        hint = did_you_mean(shown_id(key, label), known)
         raise MissingAssetError(message, path=key.path, hint=hint if known else None)
     identifier = shown_id(key, label)
     kind, digest, pages, first_seal, first = output

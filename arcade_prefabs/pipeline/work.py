@@ -143,7 +143,7 @@ def _settings(processor: Processor, own: Mapping[str, Any], shown: str) -> dict[
     if unknown is not None:
         message = f"the processor `{processor.name}` has no setting `{unknown}`"
         known = processor.settings
-        hint = did_you_mean(unknown, known) or f"it has: {', '.join(known) or 'none'}"
+        hint = did_you_mean(unknown, known)
         raise AssetError(message, path=shown, hint=hint)
     return {**processor.settings, **own}
 

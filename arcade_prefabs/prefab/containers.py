@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
-from ..errors import UnknownNameError
+from ..errors import UnknownNameError, shown
 from ..ron import Char, Ident, Map, Some, Struct, TupleStruct, Unit, Value
 from .plans import At, Checked, Named, Plan, Report, Scalar, kind_of, mismatch
-from .suggest import did_you_mean, shown
+from .suggest import did_you_mean
 
 __all__ = ["Anything", "Dict", "Items", "Optional", "Record", "Tuple", "Union"]
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-from .suggest import shown
+from ..errors import shown
 
 __all__ = ["PREFAB_FOLDER", "SUFFIX", "asset_path", "file_of", "is_label", "prefab_id", "split_id"]
 
@@ -59,34 +59,37 @@ def asset_path(path: str) -> str:
         raise ValueError(f"the path is longer than {_LONGEST} characters")
     bad = _FORBIDDEN.search(path)
     if bad is not None:
-        shown = bad.group() if bad.group().isprintable() else f"U+{ord(bad.group()):04X}"
-        hint = "; use `/`" if shown == "\\" else ""
-        raise ValueError(f"the path has a character that paths cannot have: {shown}{hint}")
+        code = ord(bad.group())
+        character = bad.group() if bad.group().isprintable() else f"U+{code:04X}"
+        hint = "; use `/`" if character == "\\" else ""
+        raise ValueError(f"the path has a character that paths cannot have: {character}{hint}")
     handle = _HANDLE.match(path)
     prefix, rest = (handle.group(), path[handle.end() :]) if handle else ("", path)
     # Behind a handle one slash may stand, as in Arcade's own `:resources:/images/...`.
     if handle:
         rest = rest.removeprefix("/")
     if rest.startswith("/"):
-        raise ValueError(f"the path is absolute: {path}; paths begin below the assets folder")
+        raise ValueError(
+            f"the path is absolute: {shown(path)}; paths begin below the assets folder"
+        )
     if ":" in rest:
-        raise ValueError(f"the path has a drive letter or an unknown prefix: {path}")
+        raise ValueError(f"the path has a drive letter or an unknown prefix: {shown(path)}")
     parts = [_part(part, path) for part in rest.split("/") if part not in ("", ".")]
     if not parts:
-        raise ValueError(f"the path names no file: {path}")
+        raise ValueError(f"the path names no file: {shown(path)}")
     return prefix + "/".join(parts)
 
 
 def _part(part: str, path: str) -> str:
     if part == "..":
-        raise ValueError(f"the path leaves its folder by `..`: {path}")
+        raise ValueError(f"the path leaves its folder by `..`: {shown(path)}")
     if part != part.strip() or part.endswith("."):
         # Windows drops these, so that two spellings would be one file there and two elsewhere.
         raise ValueError(
-            f"a name in the path begins or ends with a space, or ends with a dot: {path}"
+            f"a name in the path begins or ends with a space, or ends with a dot: {shown(path)}"
         )
     if _DEVICE.match(part):
-        raise ValueError(f"the path names a device of Windows: {path}")
+        raise ValueError(f"the path names a device of Windows: {shown(path)}")
     return part
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..errors import UnknownNameError
+from ..errors import UnknownNameError, shown
 from .document import ChildDocument, PrefabDocument, Reference
 from .plans import At
 from .problems import Errors
-from .suggest import did_you_mean, shown
+from .suggest import did_you_mean
 
 __all__ = ["Children", "Merged", "MergedChild", "change_child", "merge", "remove"]
 

@@ -17,9 +17,9 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from ..errors import PrefabError, UnknownNameError
+from ..errors import PrefabError, UnknownNameError, shown
 from ..ron import Char, Ident, Map, Range, Some, Struct, TupleStruct, Unit, Value
-from .suggest import did_you_mean, shown
+from .suggest import did_you_mean
 
 __all__ = [
     "At",

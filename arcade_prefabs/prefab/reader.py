@@ -17,7 +17,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from ..errors import PrefabError, UnknownNameError
+from ..errors import PrefabError, UnknownNameError, shown
 from ..ron import Ident, Map, Struct, TupleStruct, Unit, Value, parse
 from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
 from .fields import compile_type
@@ -25,7 +25,7 @@ from .ids import asset_path, is_label, prefab_id, split_id
 from .plans import At, kind_of
 from .problems import Hint
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
-from .suggest import did_you_mean, shown
+from .suggest import did_you_mean
 
 __all__ = ["DocumentReader", "read_prefabs"]
 

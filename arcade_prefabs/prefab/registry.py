@@ -14,12 +14,12 @@ from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
-from ..errors import PrefabError, RegistryError, UnknownNameError
+from ..errors import PrefabError, RegistryError, UnknownNameError, shown
 from .builtin import BUILTIN_COMPONENTS
 from .containers import Record
 from .description import RegistryDescription
 from .fields import UnsupportedType, compile_type, shape_of
-from .suggest import did_you_mean, shown
+from .suggest import did_you_mean
 
 __all__ = [
     "ComponentRegistry",

@@ -5,17 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "nearest_prefabs", "shown"]
+from ..errors import shown
+
+__all__ = ["did_you_mean", "nearest_prefabs"]
 
 _SHOWN = 8
-# Longer names are not honest ones; to compare or print one of many megabytes helps nobody.
+# Longer names are not honest ones; to compare one of many megabytes helps nobody.
 _LONGEST = 100
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint with the nearest known names, or with those there are when none is near.
+def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """A hint with the nearest known names; when none is near, ``otherwise`` or those there are.
 
-    Case and separators do not count as a difference, for they are the likeliest slips.
+    It is never empty. Case and separators do not count as a difference, for they are the likeliest
+    slips.
     """
     by_folded: dict[str, str] = {}
     for candidate in known:
@@ -23,6 +26,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(_folded(name[:_LONGEST]), by_folded, n=2, cutoff=0.6)
     if near:
         return _question([by_folded[match] for match in near])
+    if otherwise is not None:
+        return otherwise
     names = list(by_folded.values())
     if not names:
         return "there are none"
@@ -49,11 +54,6 @@ def _question(names: list[str]) -> str:
 
 def _short(identifier: str) -> str:
     return identifier.removeprefix("prefabs/").removesuffix(".ron")
-
-
-def shown(name: str) -> str:
-    """A name as messages show it: whole, unless it is so long that it hides the message."""
-    return name if len(name) <= _LONGEST else name[:_LONGEST] + "…"
 
 
 def _folded(name: str) -> str:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from ..errors import shown
 from .hints import OpenBracket, hash_hint, hint_for
 from .literals import (
     NUMBER_HINT,
@@ -22,7 +23,6 @@ from .literals import (
     read_char,
     read_number,
     read_string,
-    shown,
     skip_blank,
 )
 from .values import UNIT, Ident, Map, Some, Struct, TupleStruct, Value

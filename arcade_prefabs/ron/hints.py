@@ -15,7 +15,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from .literals import BadText, shown, skip_blank
+from ..errors import shown
+from .literals import BadText, skip_blank
 from .values import Char, Ident, Value
 
 __all__ = ["OpenBracket", "hash_hint", "hint_for"]

@@ -11,6 +11,7 @@ import re
 import struct
 from typing import Final
 
+from ..errors import shown
 from .values import Char, Range
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "read_char",
     "read_number",
     "read_string",
-    "shown",
     "skip_blank",
 ]
 
@@ -59,9 +59,6 @@ _ASCII_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+")
 
 _NEVER: Final = float("inf")
 
-# A name may be megabytes long; an error quotes the start of it.
-_SHOWN_LENGTH: Final = 60
-
 _FLOAT_WORD = re.compile(r"([+-]?)(inf|NaN)(f32|f64)?(?![A-Za-z0-9_])")
 _FLOAT_RUN = re.compile(r"[0-9eE.+\-_]*+")
 _INTEGER_RUN = re.compile(r"[0-9a-fA-F_]*+")
@@ -84,14 +81,6 @@ _SIMPLE_ESCAPES: Final = {
 }
 _HEX_PAIR = re.compile(r"\\x([0-9A-Fa-f]{2})")
 _UNICODE_ESCAPE = re.compile(r"\\u\{([0-9A-Fa-f]{1,6})\}")
-
-
-def shown(part: str) -> str:
-    """A part of the text as a message may quote it: short, and without control characters."""
-    if len(part) == 1 and not part.isprintable():
-        return f"U+{ord(part):04X}"
-    cut = part if len(part) <= _SHOWN_LENGTH else part[:_SHOWN_LENGTH] + "…"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut)
 
 
 def skip_blank(text: str, at: int) -> int:

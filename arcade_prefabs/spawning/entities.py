@@ -196,10 +196,14 @@ class Entities:
             name = self._names.get(component)
             if name is None:
                 wanted = getattr(component, "__name__", repr(component))
-                hint = did_you_mean(wanted, self.registry.names())
+                hint = did_you_mean(
+                    wanted,
+                    self.registry.names(),
+                    "write `@arcade_prefabs.component` above the class",
+                )
                 raise UnknownNameError(
                     f"`{wanted}` is not registered as a component",
-                    hint=hint or "write @arcade_prefabs.component above the class",
+                    hint=hint,
                 )
         return name
 

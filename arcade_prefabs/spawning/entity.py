@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from arcade import BasicSprite, Texture
 
-from ..errors import SpawnError, UnknownNameError
+from ..errors import SpawnError, UnknownNameError, shown
 from ..loading.waiting import wait_for
 from ..prefab.suggest import did_you_mean
 from .placement import put, relative, turned
@@ -122,7 +122,7 @@ class Entity:
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name is not None else ""
-        return f"<Entity{name} of {self.prefab_id}: {self.state.value}>"
+        return f"<Entity{name} of {shown(self.prefab_id)}: {self.state.value}>"
 
     # ------------------------------------------------------------------------------------- states
 
@@ -226,7 +226,7 @@ class Entity:
                     break
             else:
                 names = [one.name for one in found.children if one.name is not None]
-                hint = did_you_mean(name, names) or f"it has: {', '.join(names) or 'none'}"
+                hint = did_you_mean(name, names)
                 raise SpawnError(f"{found!r} has no child {name!r}; {hint}")
         return found
 

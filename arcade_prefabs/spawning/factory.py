@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from arcade import Texture
 
-from ..errors import PluginError
+from ..errors import PluginError, shown
 from ..loading import AsyncPrefabLoader, Handle, LoadEvent, Priority, Step
 from ..loading.main_queue import Steps
 from ..loading.names import asset_id
@@ -389,11 +389,11 @@ class EntityFactory:
     ) -> None:
         """Let it be known that a spawn failed; of loads that failed, the loader tells."""
         if not isinstance(error, PluginError) and (handle is None or error is not handle.error):
-            _log.warning("%s cannot be spawned: %s", identifier, error)
+            _log.warning("%s cannot be spawned: %s", shown(identifier), error)
             try:
                 self.on_failure(identifier, error)
             except Exception:  # the game's own; others are waiting to be spawned
-                _log.exception("on_prefab_failed failed for %s", identifier)
+                _log.exception("on_prefab_failed failed for %s", shown(identifier))
 
     def clear(self) -> None:
         """Despawn everything that belongs to nobody else, such as a world."""

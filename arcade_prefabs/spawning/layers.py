@@ -85,7 +85,7 @@ class Layers:
         except KeyError:
             if isinstance(target, Scene):
                 return target.add_sprite_list(layer)
-            hint = did_you_mean(layer, target) or f"it has: {', '.join(target)}"
+            hint = did_you_mean(layer, target)
             raise SpawnError(f"the scene has no layer {layer!r}; {hint}") from None
 
     def list_with(

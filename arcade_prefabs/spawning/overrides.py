@@ -100,10 +100,7 @@ class Overrides:
             number = numbers.get(path)
             if number is None:
                 hint = did_you_mean(path, [one for one in numbers if one])
-                known = ", ".join(one for one in numbers if one) or "none"
-                raise SpawnError(
-                    f"{plan.id} has no child {path!r} to override; {hint or f'it has: {known}'}"
-                )
+                raise SpawnError(f"{plan.id} has no child {path!r} to override; {hint}")
             parts[number] = parts[number]._replace(
                 plan=self._part(parts[number], path, registry),
             )

@@ -12,6 +12,7 @@ import PIL.Image
 from arcade import Texture
 from arcade.texture import ImageData
 
+from ..errors import shown
 from ..loading import Decoder, Loaded, LoadedImage, Partial, Step
 from ..loading.decoders import builtin_decoders
 from ..pipeline import BakedAsset, ImageFrame
@@ -81,7 +82,7 @@ class LoadedTexture:
         self._flipped: dict[tuple[bool, bool], tuple[Texture, ...]] = {}
 
     def __repr__(self) -> str:
-        return f"<LoadedTexture {self.id}: {len(self.textures)} frames>"
+        return f"<LoadedTexture {shown(self.id)}: {len(self.textures)} frames>"
 
     @property
     def texture(self) -> Texture:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from itertools import islice
 from typing import Any, Final
 
+from ..errors import shown
 from ..loading import NEXT_FRAME, Handle, Priority, Step
 from ..loading.main_queue import Steps
 from ..loading.names import asset_id
@@ -128,7 +129,7 @@ class Builder:
                         wanted.append(self._factory.load_texture(ref, _nothing))
                         region.prefabs[ref.key] = wanted[-1]
             except Exception as error:  # told when it is its turn to be built
-                _log.debug("%s: %s", one.row.id, error)
+                _log.debug("%s: %s", shown(one.row.id), error)
         while not all(one.done for one in wanted):
             yield None
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import ArcadePrefabsError
+from ..errors import ArcadePrefabsError, shown
 from ..pipeline import WorldEntity
 from ..spawning.departures import Departures
 from ..spawning.entities import Entities
@@ -276,7 +276,7 @@ class DeltaKeeper:
         if what not in self.problems and len(self.problems) < _FRESH:
             self.problems[what] = why
             if len(self.problems) <= _LOGGED:
-                _log.warning("%s: %s", what, why)
+                _log.warning("%s: %s", shown(what), shown(why, None))
 
 
 def _name(lived: tuple[Entity, str]) -> str:

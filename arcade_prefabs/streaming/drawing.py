@@ -120,7 +120,7 @@ class WorldRenderer:
         """
         for layer in layers:
             if layer not in self.known:
-                hint = did_you_mean(layer, self.known) or f"it has: {', '.join(self.known)}"
+                hint = did_you_mean(layer, self.known)
                 raise ValueError(f"the world has no layer {layer!r} so far; {hint}")
 
     def draw(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
-from ..errors import SaveError, StreamingError
+from ..errors import SaveError, StreamingError, shown
 from ..loading.waiting import wait_for
 from ..spawning.engine import SpawnEngine
 from ..spawning.walls import Walls
@@ -127,7 +127,7 @@ class WorldLoop:
             if isinstance(self.open.parts.contents, BakedContents):
                 self.open.parts.contents.watch(self._head_changed)
         elif self.error is not None:
-            _log.error("the world %s cannot be opened: %s", self.name, self.error)
+            _log.error("the world %s cannot be opened: %s", shown(self.name), self.error)
             self.journeys.close()
         if self.settled:
             self.tell_opened()
@@ -138,7 +138,7 @@ class WorldLoop:
             return
         contents = world.parts.contents
         if isinstance(contents, BakedContents) and not world.refresher.head_changed(contents):
-            _log.warning("%s has cells of another size now: open it again", self.name)
+            _log.warning("%s has cells of another size now: open it again", shown(self.name))
 
     def tell_opened(self) -> None:
         """Call those who wait for it to be open."""
@@ -182,7 +182,7 @@ class WorldLoop:
             _log.warning(
                 "%s: its cells of %g pixels are too small for a load distance of %.0f: what is "
                 "farther than %g is left out. Make them larger, or zoom out less",
-                self.name,
+                shown(self.name),
                 parts.grid.cell_size,
                 max(one.load_distance for one in self._sources),
                 parts.planner.farthest,
@@ -191,7 +191,7 @@ class WorldLoop:
             _log.warning(
                 "%s: no memory for %d cells that are near enough: the world is there as far as "
                 "memory_limit goes, which is %.0f MiB",
-                self.name,
+                shown(self.name),
                 parts.account.dropped,
                 parts.account.limit / 2**20,
             )
@@ -231,13 +231,13 @@ class WorldLoop:
         in_time = parts.ledger.close(timeout_s)
         kept = request is None or request.error is None
         if request is not None and request.error is not None:
-            _log.error("%s was closed, and not saved: %s", self.name, request.error)
+            _log.error("%s was closed, and not saved: %s", shown(self.name), request.error)
         if in_time:
             try:
                 # What could not be saved stays as what happened since the last save.
                 parts.ledger.file.close(discard=kept)
             except SaveError as error:
-                _log.error("%s: %s", self.name, error)
+                _log.error("%s: %s", shown(self.name), error)
 
 
 class Opened(Generic[_World]):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from ..errors import SaveError
+from ..errors import SaveError, shown
 from ..loading import Step
 from ..loading.main_queue import Steps
 from ..spawning.engine import SpawnEngine
@@ -76,7 +76,7 @@ class StreamingManager(WorldView):
 
     def __repr__(self) -> str:
         state = "closed" if self._loop.closed else "open" if self._open else "opening"
-        return f"<StreamingManager of {self.name}: {state}, {len(self.regions)} cells>"
+        return f"<StreamingManager of {shown(self.name)}: {state}, {len(self.regions)} cells>"
 
     # ------------------------------------------------------------------------------------- opening
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import StreamingError
+from ..errors import StreamingError, shown
 from ..loading import AsyncPrefabLoader, Handle
 from ..pipeline import WorldHead
 from ..spawning.engine import SpawnEngine
@@ -228,7 +228,11 @@ class Opening:
         if contents.has_always:
             flow.require(ALWAYS)
         if file.recovered:
-            _log.info("%s: %d changes of a game that was not closed", file.path, file.recovered)
+            _log.info(
+                "%s: %d changes of a game that was not closed",
+                shown(str(file.path), None),
+                file.recovered,
+            )
         sources.changed = True
         return OpenWorld(
             parts,

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import arcade
 from arcade import BasicSprite, SpriteList, Texture
 
+from ..errors import shown
 from ..pipeline import WorldEntity
 from ..spawning.entity import Entity, EntityState
 from ..spawning.factory import EntityFactory
@@ -325,7 +326,7 @@ class Population:
         if not any(one.prefab == told or one.what == told for one in self.failures.values()):
             # Once for all entities of a prefab.
             where = label_of(failure.cell)
-            _log.warning("%s in %s cannot be there: %s", failure.what, where, failure.error)
+            _log.warning("%s in %s cannot be there: %s", shown(failure.what), where, failure.error)
         self.failures[failure.what] = failure
         while len(self.failures) > _MOST_FAILURES:
             del self.failures[next(iter(self.failures))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from arcade import BasicSprite, SpriteList
 
+from ..errors import shown
 from ..loading import Handle, Step
 from ..pipeline import WorldEntity, cell_label
 from ..spawning.entity import Entity
@@ -96,7 +97,7 @@ class Resident:
         self.spawning: Spawning | None = None
 
     def __repr__(self) -> str:
-        return f"<Resident {self.row.id} of {self.row.prefab} in {self.region.cell}>"
+        return f"<Resident {shown(self.row.id)} of {shown(self.row.prefab)} in {self.region.cell}>"
 
     @property
     def id(self) -> str:

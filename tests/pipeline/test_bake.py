@@ -366,6 +366,8 @@ def test_settings_of_a_file_of_its_own_are_another_asset() -> None:
         assert sorted(pipeline.bake().baked) == ["a.up", 'a.up?{"mark":"?"}']
         with pytest.raises(AssetError, match="did you mean `mark`"):
             pipeline.get("a.up", {"marc": "?"})
+        with pytest.raises(AssetError, match="there are: `mark`"):
+            pipeline.get("a.up", {"zzzz": "?"})
         assert pipeline.bake().ok
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arcade_prefabs.prefab import read_prefabs
+from arcade_prefabs.prefab.suggest import did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,12 @@ def test_a_color_is_asked_for_as_a_color() -> None:
         text = f'Prefab(components: [Sprite(texture: "a.png", color: {color})])'
         (error,) = read_prefabs(text, "crate").errors
         assert "a color (red, green, blue), such as (255, 128, 0)" in error.message
+
+
+def test_a_suggestion_is_never_empty_and_never_far_fetched() -> None:
+    """Near names first; without one what the caller says, or all names that there are."""
+    assert did_you_mean("helth", ["Health", "Light"]) == "did you mean `Health`?"
+    assert did_you_mean("zzzz", ["Health"], "write it") == "write it"
+    assert did_you_mean("zzzz", [], "write it") == "write it"
+    assert did_you_mean("zzzz", ["Health", "Light"]) == "there are: `Health`, `Light`"
+    assert did_you_mean("zzzz", []) == "there are none"

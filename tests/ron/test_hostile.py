@@ -77,7 +77,7 @@ def test_a_nul_is_an_error_outside_strings_and_a_character_inside() -> None:
     """NUL ends no string, as it would in C."""
     assert place(error_of("\0")) == (1, 1)
     assert place(error_of("[1,\0]")) == (1, 4)
-    assert "U+0000" in str(error_of("[1,\0]"))
+    assert r"`\x00`" in str(error_of("[1,\0]"))
     assert ron.loads('"a\0b"') == "a\0b"
 
 

@@ -447,8 +447,11 @@ def test_components_are_typed_and_each_entity_has_its_own(
     assert {type(component) for component in one.components} == {Sprite, Health}
     with pytest.raises(UnknownNameError, match=r"has no Light"):
         one[Light]
-    with pytest.raises(UnknownNameError, match=r"not registered"):
+    with pytest.raises(UnknownNameError, match=r"not registered") as caught:
         one[int]
+    assert caught.value.hint == "write `@arcade_prefabs.component` above the class"
+    with pytest.raises(SpawnError, match=r"has no child 'zzzz'; there are none"):
+        one.child("zzzz")
 
 
 def test_entities_are_found_by_component_tag_and_prefab(

@@ -74,6 +74,8 @@ def test_what_is_there_is_seen(world_on: Make) -> None:
     assert at(picture(one, "red", "green"), 62, 50) == (0, 255, 0)
     with pytest.raises(ValueError, match="no layer 'gren' so far; did you mean `green`"):
         picture(one, "gren")
+    with pytest.raises(ValueError, match="no layer 'zzz' so far; there are: `green`"):
+        picture(one, "zzz")
     one.world.show_layer("red", visible=False)
     assert at(picture(one), 50, 50) == (0, 255, 0)
     one.world.show_layer("red")

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from ...errors import UnsafePathError
+from ...errors import UnsafePathError, shown
 from ...prefab import Asset, ComponentRegistry, Placement, PrefabFile
 from ...prefab.document import Part
 from ...prefab.fields import compile_type
 from ...prefab.ids import SUFFIX, asset_path
 from ...prefab.plans import At, kind_of
 from ...prefab.reader import DocumentReader
-from ...prefab.suggest import did_you_mean, shown
+from ...prefab.suggest import did_you_mean
 from ...ron import Struct, TupleStruct, Unit, Value, parse
 
 __all__ = [

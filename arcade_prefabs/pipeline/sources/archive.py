@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ...errors import AssetError, AssetTooLargeError, UnsafePathError
+from ...errors import AssetError, AssetTooLargeError, UnsafePathError, shown
 from .base import LARGEST_FILE, MOST_FILES, SourceFile, checked_path
-from .names import Sifted, missing, printable
+from .names import Sifted, missing
 
 __all__ = ["ZipSource"]
 
@@ -158,7 +158,7 @@ class ZipSource:
 
     def shown(self, path: str) -> str:
         """The archive's path, and the file's path in it. Any thread."""
-        return printable(path if path.startswith(":") else f"{self._given}/{self._folder}{path}")
+        return shown(path if path.startswith(":") else f"{self._given}/{self._folder}{path}", None)
 
     def folders(self) -> list[tuple[Path, str]]:
         """None: an archive is replaced as a whole. Any thread."""
@@ -224,7 +224,7 @@ class ZipSource:
         refused: list[UnsafePathError] = []
 
         def refuse(name: str, message: str) -> None:
-            refused.append(UnsafePathError(message, path=printable(self.shown(name))))
+            refused.append(UnsafePathError(message, path=self.shown(name)))
 
         for entry in entries:
             # Not `filename`, which is cut at a NUL and, on Windows, has its backslashes replaced.

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
-from ...errors import UnsafePathError
+from ...errors import UnsafePathError, shown
 from ...prefab.ids import asset_path
-from .names import printable
 
 __all__ = ["LARGEST_FILE", "MOST_FILES", "Source", "SourceFile", "checked_path"]
 
@@ -118,4 +117,4 @@ def checked_path(path: str) -> str:
             raise ValueError(f"a name in the path has a `#`, which begins a label: {path}")
         return asset_path(path)
     except ValueError as error:
-        raise UnsafePathError(str(error), path=printable(path[:200]) or "<empty path>") from None
+        raise UnsafePathError(str(error), path=shown(path[:200], None) or "<empty path>") from None

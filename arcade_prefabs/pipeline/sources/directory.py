@@ -17,9 +17,10 @@ from ...errors import (
     MissingAssetError,
     UnreadableAssetError,
     UnsafePathError,
+    shown,
 )
 from .base import LARGEST_FILE, MOST_FILES, SourceFile, checked_path
-from .names import Sifted, is_leftover, missing, printable
+from .names import Sifted, is_leftover, missing
 
 __all__ = ["DirectorySource"]
 
@@ -203,7 +204,7 @@ class DirectorySource:
 
     def shown(self, path: str) -> str:
         """The path on disk, below the folder as it was given. Any thread."""
-        return printable(path if path.startswith(":") else str(self._given / path))
+        return shown(path if path.startswith(":") else str(self._given / path), None)
 
     def folders(self) -> list[tuple[Path, str]]:
         """The folder itself. Any thread."""

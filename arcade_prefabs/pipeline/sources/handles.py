@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from ...errors import MissingAssetError, UnsafePathError
+from ...errors import MissingAssetError, UnsafePathError, shown
 from ...prefab.suggest import did_you_mean
 from .base import Source, SourceFile, checked_path
 from .directory import DirectorySource
-from .names import printable
 from .overlay import OverlaySource
 
 __all__ = ["HandleSource", "arcade_handles"]
@@ -119,7 +118,7 @@ class HandleSource:
         source = self._handles.get(handle)
         if source is not None:
             return source.shown(rest)
-        return printable(path) if handle else self._base.shown(path)
+        return shown(path, None) if handle else self._base.shown(path)
 
     def folders(self) -> list[tuple[Path, str]]:
         """Those of the base, and of the handles with the handle in front. Any thread."""

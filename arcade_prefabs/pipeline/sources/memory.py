@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import AssetTooLargeError, UnsafePathError
+from ...errors import AssetTooLargeError, UnsafePathError, shown
 from .base import LARGEST_FILE, SourceFile, checked_path
-from .names import Sifted, is_leftover, missing, printable
+from .names import Sifted, is_leftover, missing
 
 __all__ = ["MemorySource"]
 
@@ -74,7 +74,7 @@ class MemorySource:
         path = checked_path(path)
         if path.startswith(":") or is_leftover(path):
             message = "the name is hidden, a leftover, or behind a handle: no source serves it"
-            raise UnsafePathError(message, path=printable(path))
+            raise UnsafePathError(message, path=shown(path, None))
         content = data.encode() if isinstance(data, str) else bytes(data)
         if len(content) > LARGEST_FILE:
             raise AssetTooLargeError(f"the file has over {LARGEST_FILE:,} bytes", path=path)
@@ -138,7 +138,7 @@ class MemorySource:
 
     def shown(self, path: str) -> str:
         """The path itself: there is no other place to look for the file. Any thread."""
-        return printable(path)
+        return shown(path, None)
 
     def folders(self) -> list[tuple[Path, str]]:
         """None. Any thread."""

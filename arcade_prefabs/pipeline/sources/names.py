@@ -9,7 +9,7 @@ from typing import Final
 from ...errors import MissingAssetError, UnsafePathError
 from ...prefab.ids import asset_path
 
-__all__ = ["Sifted", "is_leftover", "missing", "printable"]
+__all__ = ["Sifted", "is_leftover", "missing"]
 
 _LEFTOVER_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "__pycache__"})
 _LEFTOVER_ENDS: Final = ("~", ".swp", ".tmp", ".part")
@@ -44,7 +44,7 @@ class Sifted:
                     raise ValueError("the name begins like a resource handle")
             except ValueError as error:
                 if ".." in name or not is_leftover(name):
-                    self.refused.append(UnsafePathError(str(error), path=printable(shown(name))))
+                    self.refused.append(UnsafePathError(str(error), path=shown(name)))
                 continue
             if not is_leftover(path):
                 found.append((path, path != name, name))
@@ -54,7 +54,7 @@ class Sifted:
             if problem is None:
                 self.names[path] = name
             else:
-                self.refused.append(UnsafePathError(problem, path=printable(shown(name))))
+                self.refused.append(UnsafePathError(problem, path=shown(name)))
 
     def find(self, path: str, shown: Callable[[str], str]) -> str | None:
         """The name that a path was found under, or None if there is no such file.
@@ -111,17 +111,6 @@ def missing(path: str, shown: str) -> MissingAssetError:
     """The error for a file that is not there. Any thread."""
     hint = "paths with a resource handle need a HandleSource" if path.startswith(":") else None
     return MissingAssetError("there is no such file", path=shown, hint=hint)
-
-
-def printable(name: str) -> str:
-    """A name from outside as messages can hold it.
-
-    A file name may hold what moves a terminal's cursor, and halves of characters, which no output
-    takes. Any thread.
-    """
-    if name.isprintable():
-        return name
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _folded(path: str) -> str:
