@@ -1,0 +1,138 @@
+"""Streaming's policies as figures: planner, prediction, memory, health, ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from arcade_prefabs.pipeline import Cell
+from arcade_prefabs.streaming.accounting import MemoryAccount
+from arcade_prefabs.streaming.grid import EveryCell, Grid
+from arcade_prefabs.streaming.health import Health, HealthWatch
+from arcade_prefabs.streaming.ledger import InlineWriter, Ledger
+from arcade_prefabs.streaming.planning import Planner, Want
+from arcade_prefabs.streaming.prediction import Aim, score
+from arcade_prefabs.streaming.regions import Region, RegionState
+from arcade_prefabs.streaming.save_format import CellRecord, SavedRow
+from arcade_prefabs.streaming.settings import StreamingSettings
+from arcade_prefabs.streaming.sources import Sources
+from arcade_prefabs.testing import VirtualClock
+
+
+def region(left: float, size: int = 0, column: int = 0) -> Region:
+    """A cell of 100 pixels whose left edge is there."""
+    box = (left, 0.0, left + 100, 100.0)
+    made = Region(Cell(column, 0), box, box, None, lambda *_: None)  # type: ignore[arg-type]
+    made.size = size
+    return made
+
+
+@pytest.mark.parametrize(("gap", "kept"), [(120.0, True), (120.1, False)])
+def test_load_goes_on_a_quarter_of_the_way_to_the_unload_distance(gap: float, kept: bool) -> None:
+    """100 to load and 180 to unload: a cell that is being read is kept up to 120 pixels away."""
+    clock = VirtualClock()
+    settings = StreamingSettings(load_distance=100, unload_distance=180)
+    sources, grid = Sources(settings, 100, clock), Grid(100)
+    sources.add((0, 50), name="", weight=1, load_distance=None, unload_distance=None)
+    planner = Planner(grid, EveryCell(), settings, sources, clock)
+    planner.want(0.0, ())
+    one = region(gap)
+    one.state = RegionState.LOADING
+    assert planner.keeps(one) is kept
+    one.state = RegionState.ACTIVE  # what is there stays up to the unload distance
+    assert planner.keeps(one)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((50, -50, 150, 50), 0.25 * 0.25),  # ahead: f
+        ((-50, 50, 50, 150), 0.25 * 0.625),  # at the side: f + (1 - f) / 2
+        ((-150, -50, -50, 50), 0.25),  # behind: 1
+        ((-50, -50, 50, 50), 0.0),
+    ],
+)
+def test_score_is_squared_distance_and_less_ahead(box: Any, expected: float) -> None:
+    """50 of 100 pixels away are a quarter, times 0.25 to 1 by the angle to the heading."""
+    assert score(Aim(0, 0, 100, (1.0, 0.0)), 0, 0, box) == pytest.approx(expected)
+
+
+class Prefab:
+    """A handle of something that takes 40 bytes."""
+
+    def sizes(self) -> dict[str, int]:
+        return {"shared": 40}
+
+
+def test_cell_that_had_no_room_stays_out_until_somebody_moves() -> None:
+    """What it shared with none left with it; that is no room, or it would come and go for ever."""
+    account = MemoryAccount(100)
+    first, second = region(0, 50, 0), region(100, 30, 1)
+    second.prefabs = {"shared": Prefab()}  # type: ignore[dict-item]
+    account.enter(first)
+    account.enter(second)
+    wanted = {Cell(0, 0): Want(0.0, 0), Cell(1, 0): Want(0.5, 0)}
+    assert account.used == 120
+    assert set(account.fitting(wanted)) == {Cell(0, 0)}
+    account.leave(Cell(1, 0))
+    for _ in range(3):
+        assert set(account.fitting(wanted)) == {Cell(0, 0)}
+        assert account.dropped == 1
+    moved = {Cell(1, 0): Want(0.0, 0), Cell(0, 0): Want(0.5, 0)}
+    assert set(account.fitting(moved)) == {Cell(0, 0), Cell(1, 0)}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "state"),
+    [
+        (0.2499, Health.CRITICAL),
+        (0.25, Health.SLOW),
+        (0.4999, Health.SLOW),
+        (0.5, Health.GOOD),
+    ],
+)
+def test_health_is_worse_below_its_limits_and_not_at_them(ratio: float, state: Health) -> None:
+    """SLOW below 0.5, CRITICAL below 0.25."""
+    sources = Sources(StreamingSettings(), 100, VirtualClock())
+    one = sources.add(None, name="", weight=1, load_distance=None, unload_distance=None)
+    one.ratio = ratio
+    watch = HealthWatch(StreamingSettings())
+    watch.judge(sources)
+    assert watch.state is state
+
+
+class File:
+    """A saved game in memory, which is read when the test says so."""
+
+    path = "memory"
+
+    def facts(self) -> dict[str, float]:
+        return {}
+
+    def write(self, *_: Any) -> None:
+        pass
+
+    def cell(self, *_: Any) -> CellRecord:
+        return CellRecord((), None)
+
+
+def test_read_that_began_before_a_write_does_not_miss_it() -> None:
+    """It may have looked before the row was in the file, so the row is known until it is over."""
+    later: list[Callable[[], None]] = []
+    ledger = Ledger(
+        File(),  # type: ignore[arg-type]
+        background=later.append,
+        writer=InlineWriter(),
+        clock=VirtualClock(),
+    )
+    read = ledger.read("c0_0", ())
+    later.pop()()  # sees the file without the row
+    row = SavedRow("gold", "c0_0", None, 0.0, None)
+    ledger.enter(row)
+    ledger.flush()
+    ledger.tick()
+    assert ledger.merged(read).rows == (row,)
+    ledger.forget_read(read)
+    assert ledger.known("gold") is None
