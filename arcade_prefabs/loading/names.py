@@ -40,9 +40,10 @@ def asset_id(text: str) -> str:
 def _asset_id(text: str) -> str:
     path, mark, label = text.partition("#")
     suffix = path.rpartition("/")[2].rpartition(".")
-    if suffix[1] and suffix[2] != "ron":
+    is_ron = suffix[2].lower() == "ron"
+    if suffix[1] and not is_ron:
         return checked_path(path) + mark + label
-    if path.startswith("worlds/") and path.endswith(".ron"):
+    if path.startswith("worlds/") and is_ron:
         return checked_path(path) + mark + label
     try:
         return prefab_id(text)

@@ -107,7 +107,8 @@ class _Tree:
                 for name in folders
                 if not name.startswith(".") and Path(folder, name) not in self._without
             )
-            yield from (Path(folder, name) for name in sorted(files) if name.endswith(SUFFIX))
+            names = (name for name in sorted(files) if name.lower().endswith(SUFFIX))
+            yield from (Path(folder, name) for name in names)
 
     def shown(self, path: Path) -> str:
         """How errors name a file: from where the user stands, if the user did so, too."""

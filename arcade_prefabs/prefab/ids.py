@@ -38,9 +38,10 @@ _DEVICE: Final = re.compile(
 def asset_path(path: str) -> str:
     """The one spelling of an asset's path: POSIX, below the assets folder, in Unicode's NFC form.
 
-    ``./a//b.png`` becomes ``a/b.png``. A path may begin with an Arcade resource handle,
-    ``:resources:`` or one of the game's own; the rest of it is then held inside the handle's
-    folder in the same way.
+    ``./a//b.png`` becomes ``a/b.png``. The suffix of RON files is ``.ron``, however the file on
+    disk writes it: ``crate.RON`` becomes ``crate.ron``; all else keeps its case. A path may begin
+    with an Arcade resource handle, ``:resources:`` or one of the game's own; the rest of it is then
+    held inside the handle's folder in the same way.
 
     Raises:
         ValueError: The path could leave the folder, names a device, or is not the same path on
@@ -53,7 +54,7 @@ def asset_path(path: str) -> str:
     if len(path) > _LONGEST:
         raise ValueError(f"the path is longer than {_LONGEST} characters")
     if _PLAIN.fullmatch(path):
-        return path
+        return _with_suffix(path)
     path = unicodedata.normalize("NFC", path)
     if len(path) > _LONGEST:  # some characters become two or three
         raise ValueError(f"the path is longer than {_LONGEST} characters")
@@ -77,7 +78,15 @@ def asset_path(path: str) -> str:
     parts = [_part(part, path) for part in rest.split("/") if part not in ("", ".")]
     if not parts:
         raise ValueError(f"the path names no file: {shown(path)}")
-    return prefix + "/".join(parts)
+    return _with_suffix(prefix + "/".join(parts))
+
+
+def _with_suffix(path: str) -> str:
+    """A path with ``.ron`` in lower case, if it ends in that at all."""
+    end = path[-len(SUFFIX) :]
+    if end != SUFFIX and end.lower() == SUFFIX and len(path) > len(SUFFIX):
+        return path[: -len(SUFFIX)] + SUFFIX
+    return path
 
 
 def _part(part: str, path: str) -> str:

@@ -565,3 +565,49 @@ def test_a_folder_that_the_package_lacks_is_told_by_the_scan() -> None:
 def test_the_limit_is_the_documented_one() -> None:
     """Players of mods and authors of tools rely on it."""
     assert LARGEST_FILE == 64 * 2**20
+
+
+@pytest.mark.parametrize("suffix", ["RON", "Ron", "rON"])
+def test_a_ron_file_is_found_however_its_suffix_is_written(tmp_path: Path, suffix: str) -> None:
+    """Its id ends in `.ron`, errors name the file on disk, and both ways to ask for it work."""
+    (tmp_path / "prefabs").mkdir()
+    (tmp_path / f"prefabs/crate.{suffix}").write_text("Prefab()")
+    for source in (DirectorySource(tmp_path), zipped(tmp_path)):
+        with closing(source):
+            assert [file.path for file in source.scan()] == ["prefabs/crate.ron"]
+            assert source.refused() == []
+            for asked in ("prefabs/crate.ron", f"prefabs/crate.{suffix}"):
+                assert source.read(asked) == b"Prefab()"
+                assert source.stat(asked) is not None
+    shown = DirectorySource(tmp_path).shown("prefabs/crate.ron")
+    assert shown == str(tmp_path / f"prefabs/crate.{suffix}")
+
+
+def test_two_suffixes_of_one_ron_file_are_told(tmp_path: Path) -> None:
+    """`crate.RON` beside `crate.ron`: the second one would never be loaded."""
+    (tmp_path / "crate.RON").write_text("A")
+    (tmp_path / "crate.ron").write_text("B")
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("the file system takes them for one file already")
+    source = DirectorySource(tmp_path)
+    assert [file.path for file in source.scan()] == ["crate.ron"]
+    assert source.read("crate.RON") == b"B"
+    (error,) = source.refused()
+    assert "in the case of its suffix only: both are crate.ron" in error.message
+
+
+def test_other_suffixes_keep_their_case(tmp_path: Path) -> None:
+    """`hero.PNG` is a picture, and its path is the one on disk."""
+    (tmp_path / "hero.PNG").write_bytes(b"x")
+    source = DirectorySource(tmp_path)
+    assert [file.path for file in source.scan()] == ["hero.PNG"]
+    assert source.stat("hero.png") is None
+
+
+def zipped(folder: Path) -> ZipSource:
+    archive = folder.parent / f"{folder.name}.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                file.write(path, path.relative_to(folder).as_posix())
+    return ZipSource(archive)

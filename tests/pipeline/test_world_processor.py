@@ -21,6 +21,7 @@ from arcade_prefabs.pipeline import (
     cell_label,
     read_cell,
     read_world,
+    world_id,
 )
 from arcade_prefabs.prefab.ids import is_label
 
@@ -417,3 +418,9 @@ def test_sizes_that_make_no_sense(size: str, words: str) -> None:
     assert len(errors) == 1
     assert words in errors[0]
     assert errors[0].startswith(f"{NAME}:1:")
+
+
+@pytest.mark.parametrize("name", ["w", "worlds/w.RON", "w.Ron", "worlds/w"])
+def test_a_worlds_id_ends_in_ron_however_it_is_asked_for(name: str) -> None:
+    """The suffix's case is the file system's affair."""
+    assert world_id(name) == "worlds/w.ron"

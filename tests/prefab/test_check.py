@@ -300,6 +300,15 @@ def test_prefabs_that_components_name_must_exist(tree: Tree) -> None:
     assert hints[1] == "did you mean `#two`?"
 
 
+def test_a_prefab_with_a_suffix_in_capitals_is_checked(tree: Tree) -> None:
+    """`crate.RON` is a RON file, and its errors name it as it stands on disk."""
+    assets = tree({"prefabs/crate.RON": "Prefab(", "prefabs/heir.ron": 'Prefab(extends: "ok")'})
+    (assets / "prefabs/ok.RON").write_text("Prefab()")
+    report = check_tree(assets)
+    assert report.files == 3
+    assert [error.path for error in report.errors] == [str(assets / "prefabs/crate.RON")]
+
+
 def test_a_missing_path_is_no_report(tmp_path: Path) -> None:
     """A typo on the command line must not pass for a sound tree."""
     with pytest.raises(FileNotFoundError, match="there is no file or folder"):

@@ -363,7 +363,7 @@ def world_id(text: str) -> str:
     try:
         if not text or "#" in text:
             raise ValueError("it looks like `worlds/valley.ron`")
-        path = text if text.startswith(_FOLDER) else _FOLDER + text
-        return asset_path(path if path.endswith(SUFFIX) else path + SUFFIX)
+        path = asset_path(text if text.startswith(_FOLDER) else _FOLDER + text)
+        return path if path.endswith(SUFFIX) else asset_path(path + SUFFIX)
     except ValueError as error:
         raise UnsafePathError(f"{shown(text)!r} is no world: {error}") from None

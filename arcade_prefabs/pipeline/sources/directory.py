@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from ...errors import (
     UnsafePathError,
     shown,
 )
+from ...prefab.ids import SUFFIX
 from .base import LARGEST_FILE, MOST_FILES, SourceFile, checked_path
 from .names import Sifted, is_leftover, missing
 
@@ -49,6 +51,12 @@ _HAS_INODES: Final = os.name != "nt"
 # A prime below 2**63, which databases count to, and one that spreads numbers over that range.
 _STAMPS: Final = 2**63 - 25
 _SPREAD: Final = 0x9E3779B97F4A7C15
+
+
+# Every case that `.ron` can be written in, but for that one.
+_SPELLINGS: Final = tuple(
+    "." + "".join(letters) for letters in itertools.product("rR", "oO", "nN")
+)[1:]
 
 
 class _Listing(NamedTuple):
@@ -204,7 +212,9 @@ class DirectorySource:
 
     def shown(self, path: str) -> str:
         """The path on disk, below the folder as it was given. Any thread."""
-        return shown(path if path.startswith(":") else str(self._given / path), None)
+        if path.startswith(":"):
+            return shown(path, None)
+        return shown(str(_spelt(self._given / path)), None)
 
     def folders(self) -> list[tuple[Path, str]]:
         """The folder itself. Any thread."""
@@ -243,7 +253,7 @@ class DirectorySource:
                 if name.isascii():
                     # The common case, a file that nobody made yet, ends here with an error; only
                     # `lexists` would take one that we may not look at for missing, too.
-                    (place / name).lstat()
+                    _look_for(place, name)
                 sifted = Sifted(os.listdir(place), str)  # noqa: PTH208  # names, not paths
                 known = self._listings[place] = _Listing(stamp, sifted)
             on_disk = known.names.find(name, lambda _: self.shown(path))
@@ -294,6 +304,30 @@ class DirectorySource:
             return missing(path, self.shown(path))
         reason = error.strerror or type(error).__name__
         return UnreadableAssetError(f"the file cannot be read: {reason}", path=self.shown(path))
+
+
+def _look_for(folder: Path, name: str) -> None:
+    """Look whether a folder has a name; ``.ron`` may be written in any case.
+
+    Raises:
+        OSError: It has not, or we may not look.
+    """
+    try:
+        (folder / name).lstat()
+    except FileNotFoundError:
+        if _spelt(folder / name).name == name:
+            raise
+
+
+def _spelt(path: Path) -> Path:
+    """A path with the suffix ``.ron`` as the file on disk writes it; as it is, if there is none."""
+    if path.suffix == SUFFIX and not os.path.lexists(path):
+        # Seven looks, since to list a large folder for every name that is not there takes longer.
+        for suffix in _SPELLINGS:
+            spelt = path.with_suffix(suffix)
+            if os.path.lexists(spelt):
+                return spelt
+    return path
 
 
 def _is_link(found: os.stat_result) -> bool:

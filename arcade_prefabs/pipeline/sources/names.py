@@ -18,6 +18,7 @@ _LEFTOVER_ENDS: Final = ("~", ".swp", ".tmp", ".part")
 class Sifted:
     """Names of files, sifted into those that can be assets and those that cannot.
 
+    A RON file whose suffix is written otherwise, such as ``crate.RON``, has the path ``crate.ron``.
     A name is refused if `asset_path` refuses it, if it looks like one behind a resource handle, or
     if it, or a folder in it, differs from an earlier one only in case or in Unicode spelling: those
     are one file on some systems. Earlier is what sorts first; of several Unicode spellings of one
@@ -50,7 +51,7 @@ class Sifted:
                 found.append((path, path != name, name))
         found.sort()
         for path, _, name in found:
-            problem = self._problem(path)
+            problem = self._problem(path, name)
             if problem is None:
                 self.names[path] = name
             else:
@@ -71,10 +72,12 @@ class Sifted:
             raise UnsafePathError(self._twins[path], path=shown(path))
         return name
 
-    def _problem(self, path: str) -> str | None:
-        """Why a path cannot stand beside the earlier ones."""
+    def _problem(self, path: str, name: str) -> str | None:
+        """Why a path, found under a name, cannot stand beside the earlier ones."""
         if path in self.names:
-            return f"the name differs from another in its Unicode spelling only: both are {path}"
+            same = self.names[path].casefold() == name.casefold()
+            how = "the case of its suffix" if same else "its Unicode spelling"
+            return f"the name differs from another in {how} only: both are {path}"
         twin = self._twin(path)
         if twin is None:
             return None
