@@ -67,7 +67,7 @@ def test_all_mistakes_are_printed_with_their_places(
         "  1 | Prefab(x: 1, components: [Tags(3)])\n"
         "    |        ^\n"
         "  hint: there are: `extends`, `components`, `remove`, `children`, `abstract`\n\n"
-        "assets/prefabs/a.ron:1:32: Tags.names: expected a list, got int\n"
+        "assets/prefabs/a.ron:1:32: Tags.names: expected a list, found the number 3\n"
         "  1 | Prefab(x: 1, components: [Tags(3)])\n"
         "    |                                ^\n\n"
         "2 errors in 2 files, 2 prefabs\n"

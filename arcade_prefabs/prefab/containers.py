@@ -19,6 +19,10 @@ __all__ = ["Anything", "Dict", "Items", "Optional", "Record", "Tuple", "Union"]
 _SHORT = 40
 
 
+def _values(count: int) -> str:
+    return "1 value" if count == 1 else f"{count:,} values"
+
+
 class Items(Plan):
     """A list, tuple or set of any length, all items of one type."""
 
@@ -43,10 +47,11 @@ class Items(Plan):
         if not isinstance(value, list | tuple):
             return mismatch(self, value, at, report)
         if not self.least <= len(value) <= self.most:
-            limits = (
-                f"{self.least} to {self.most}" if self.most < math.inf else f"{self.least} or more"
-            )
-            return report(at, f"expected {limits} items, got {len(value)}")
+            wanted = self.wanted
+            if wanted == Items.wanted:
+                most = f" to {self.most}" if self.most < math.inf else " or more"
+                wanted = f"a list of {self.least}{most} values"
+            return report(at, f"expected {wanted}, found {_values(len(value))}")
         lower = self.item.lower
         return [lower(item, (at, i, f"[{i}]"), report, checked) for i, item in enumerate(value)]
 
@@ -60,7 +65,7 @@ class Tuple(Plan):
 
     def __init__(self, items: list[Plan]) -> None:
         self.items = items
-        self.wanted = f"({', '.join(item.wanted for item in items)})"
+        self.wanted = f"({', '.join(item.wanted.removeprefix('a ') for item in items)})"
 
     def accepts(self, value: Value) -> bool:
         return isinstance(value, list | tuple | Unit)
@@ -71,7 +76,7 @@ class Tuple(Plan):
         if not isinstance(value, list | tuple):
             return mismatch(self, value, at, report)
         if len(value) != len(self.items):
-            return report(at, f"expected {self.wanted}, got {len(value)} items")
+            return report(at, f"expected {self.wanted}, found {_values(len(value))}")
         return [
             plan.lower(item, (at, i, f"[{i}]"), report, checked)
             for i, (plan, item) in enumerate(zip(self.items, value, strict=True))
@@ -190,7 +195,7 @@ class Record(Plan):
             case TupleStruct():
                 if len(value) > len(self.fields):
                     fields = f"{len(self.fields)} field{'s' * (len(self.fields) != 1)}"
-                    message = f"{self.name} has {fields}, got {len(value)} values"
+                    message = f"{self.name} has {fields}, found {_values(len(value))}"
                     report(at, message, hint=f"in order: {', '.join(self.fields) or 'none'}")
                 pairs = zip(self.fields.items(), value, strict=False)
                 for i, ((name, plan), item) in enumerate(pairs):
@@ -235,6 +240,11 @@ class Union(Plan):
         self.wanted = " or ".join(plan.wanted for plan in plans)
         records = [plan for plan in plans if isinstance(plan, Record)]
         self.by_tag = {plan.tag: plan for plan in records if plan.tag is not None}
+
+    def advice(self, value: Value) -> str | None:
+        if isinstance(value, str) and value in self.by_tag:
+            return f"no quotes: `{value}(...)`"
+        return next(filter(None, (plan.advice(value) for plan in self.plans)), None)
 
     def accepts(self, value: Value) -> bool:
         return any(plan.accepts(value) for plan in self.plans)
@@ -286,7 +296,7 @@ class Anything(Plan):
 
         match value:
             case float() if not math.isfinite(value):
-                return report(at, f"expected a finite number, got {value}")
+                return report(at, f"expected a finite number, found {kind_of(value)}")
             case Char():
                 return str(value)
             case None | bool() | int() | float() | str():
@@ -307,4 +317,4 @@ class Anything(Plan):
                 return {"type": value.name, "values": items}
             case Map():
                 return _entries(value, at, report, _TEXT_KEY, self, checked)
-        return report(at, f"expected data that JSON can hold, got {kind_of(value)}")
+        return report(at, f"expected data that JSON can hold, found {kind_of(value)}")

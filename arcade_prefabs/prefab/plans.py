@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -32,6 +32,7 @@ __all__ = [
     "Scalar",
     "kind_of",
     "mismatch",
+    "number_text",
 ]
 
 At: TypeAlias = "tuple[At | None, str | int, str]"
@@ -79,7 +80,7 @@ def kind_of(value: Value) -> str:
         case Map():
             return "a map"
         case None:
-            return "None"
+            return "`None`"
         case Some():
             return "`Some(...)`"
         case Range():
@@ -90,13 +91,29 @@ def kind_of(value: Value) -> str:
             return "a list"
         case tuple():
             return "a tuple"
-    return type(value).__name__.lower()
+        case bool():
+            return f"`{str(value).lower()}`"
+        case int() | float():
+            return f"the number {number_text(value)}"
+        case Char():
+            return f"the character '{shown(value)}'"
+        case str():
+            return f'the text "{shown(value, _LONGEST_TEXT)}"'
+    return "bytes"
+
+
+def number_text(value: float) -> str:
+    """A number as RON writes it, and no longer than a message can hold."""
+    if isinstance(value, int):
+        # Python refuses to write out numbers of thousands of digits.
+        return str(value) if value.bit_length() <= _LONGEST_NUMBER else "of many digits"
+    return "NaN" if math.isnan(value) else str(value)
 
 
 def mismatch(plan: Plan, value: Value, at: At, report: Report) -> None:
     """Report a value of the wrong kind."""
     hint = _foreign_word(value) or plan.advice(value)
-    report(at, f"expected {plan.wanted}, got {kind_of(value)}", hint=hint)
+    report(at, f"expected {plan.wanted}, found {kind_of(value)}", hint=hint)
 
 
 def _foreign_word(value: Value) -> str | None:
@@ -107,11 +124,52 @@ def _foreign_word(value: Value) -> str | None:
     return "write `None`" if word in ("none", "null", "nil") else None
 
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+# Text from a file, in characters, and whole numbers, in bits, that a message repeats.
+_LONGEST_TEXT: Final = 40
+_LONGEST_NUMBER: Final = 128
+# From here on a float is no longer one whole number only.
+_EXACT: Final = 2.0**53
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
 def _in_quotes(value: Ident) -> str:
     return f'text stands in quotes: "{shown(value.name)}"'
+
+
+# How errors name what a field of that type accepts.
+_WORDS: Final[dict[type, str]] = {
+    bool: "`true` or `false`",
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    bytes: 'bytes, such as b"abc"',
+}
+
+
+def _limited(word: str, limits: Mapping[str, Any]) -> str:
+    """What is accepted within limits: ``a whole number from 0 to 255``."""
+    parts = [
+        _span(limits, "ge", "le", "from {} to {}", "of {} or more", "of at most {}"),
+        _span(limits, "gt", "lt", "above {} and below {}", "above {}", "below {}"),
+        f"a multiple of {limits['multiple_of']:g}" if "multiple_of" in limits else "",
+    ]
+    length = _span(limits, "min_length", "max_length", "{} to {}", "{} or more", "at most {}")
+    if length:
+        parts.append(f"of {length} {'bytes' if word.startswith('bytes') else 'characters'}")
+    if "pattern" in limits:
+        parts.append(f"that matches the pattern `{shown(limits['pattern'])}`")
+    return f"{word} {' and '.join(filter(None, parts))}".rstrip()
+
+
+def _span(
+    limits: Mapping[str, Any], least: str, most: str, both: str, only_least: str, only_most: str
+) -> str:
+    low, high = limits.get(least), limits.get(most)
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return only_least.format(f"{low:,g}")
+    return only_most.format(f"{high:,g}") if low is None else both.format(f"{low:g}", f"{high:g}")
 
 
 class Scalar(Plan):
@@ -119,7 +177,7 @@ class Scalar(Plan):
 
     def __init__(self, base: type, limits: dict[str, Any]) -> None:
         self.base = base
-        self.wanted = "true or false" if base is bool else base.__name__
+        self.wanted = _limited(_WORDS[base], limits)
         self.limits = limits
         self.hint: Any = Annotated[base, msgspec.Meta(**limits)] if limits else base
 
@@ -136,6 +194,13 @@ class Scalar(Plan):
             return _in_quotes(value)
         if isinstance(value, str) and self.base in (int, float) and _NUMBER.fullmatch(value):
             return f"numbers have no quotes: {value}"
+        if (
+            isinstance(value, float)
+            and self.base is int
+            and value.is_integer()
+            and abs(value) < _EXACT
+        ):
+            return f"write `{number_text(int(value))}`"
         return None
 
     def accepts(self, value: Value) -> bool:
@@ -151,20 +216,20 @@ class Scalar(Plan):
             value = str(value) if self.base is str else value
         if type(value) is float and not math.isfinite(value):
             # JSON has no word for them: they would come back as None.
-            return report(at, f"expected a finite number, got {value}")
+            return report(at, f"expected a finite number, found {kind_of(value)}")
         if self.limits:
             try:
                 msgspec.convert(value, self.hint)
-            except msgspec.ValidationError as error:
-                return report(at, _plain(error))
+            except msgspec.ValidationError:
+                return mismatch(self, value, at, report)
         # JSON has no bytes; msgspec reads and writes them as base64.
         return msgspec.to_builtins(value) if type(value) is bytes else value
 
 
-def _plain(error: msgspec.ValidationError) -> str:
-    """Msgspec's message, in the form of ours."""
-    text = str(error).partition(" - at `")[0].replace("`", "")
-    return text[:1].lower() + text[1:]
+_NAMED: Final = {
+    "prefab": "a prefab's id in quotes",
+    "sprite_class": "a sprite class's name in quotes",
+}
 
 
 class Named(Plan):
@@ -172,7 +237,7 @@ class Named(Plan):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.wanted = f"the {kind} in quotes"
+        self.wanted = _NAMED.get(kind, f"a {kind}'s path in quotes")
 
     def advice(self, value: Value) -> str | None:
         return _in_quotes(value) if isinstance(value, Ident) else None

@@ -128,7 +128,7 @@ class DocumentReader:
         if isinstance(value, Struct) and value._name == "Prefab":
             return {None: self._prefab(value, self._file.id, None)}
         if not isinstance(value, Struct) or value._name != "Library":
-            message = f"expected `Prefab(...)` or `Library(...)`, got {kind_of(value)}"
+            message = f"expected `Prefab(...)` or `Library(...)`, found {kind_of(value)}"
             if isinstance(value, TupleStruct) and value.name in ("Prefab", "Library"):
                 message = f"the parts of a {value.name} have names"
             self._report(None, message, hint=partial(_form_hint, value))
@@ -145,7 +145,7 @@ class DocumentReader:
                 prefabs[label] = self._prefab(item, f"{self._file.id}#{label}", at)
             else:
                 hint = None if isinstance(item, int | str) else partial(_form_hint, item)
-                self._report(at, f"expected `Prefab(...)`, got {kind_of(item)}", hint=hint)
+                self._report(at, f"expected `Prefab(...)`, found {kind_of(item)}", hint=hint)
         return prefabs
 
     def _prefab(self, struct: Struct, identifier: str, at: At | None) -> PrefabDocument:
@@ -154,7 +154,7 @@ class DocumentReader:
         children = given.get("children", [])
         abstract = given.get("abstract", False)
         if not isinstance(abstract, bool):
-            message = f"expected true or false, got {kind_of(abstract)}"
+            message = f"expected `true` or `false`, found {kind_of(abstract)}"
             self._report((at, "abstract", "abstract"), message)
         return PrefabDocument(
             id=identifier,
@@ -191,7 +191,7 @@ class DocumentReader:
         if isinstance(value, Unit):
             return []
         if not isinstance(value, list | tuple):
-            self._report(at, f"expected a list of {what}, got {kind_of(value)}")
+            self._report(at, f"expected a list of {what}, found {kind_of(value)}")
             return []
         return list(value)
 
@@ -213,7 +213,7 @@ class DocumentReader:
         """A prefab that is named; None if that is no name."""
         if not isinstance(value, str):
             hint = f'write "{shown(value.name)}"' if isinstance(value, Ident) else None
-            message = f"expected a prefab's id in quotes, got {kind_of(value)}"
+            message = f"expected a prefab's id in quotes, found {kind_of(value)}"
             self._report(at, message, hint=hint)
             return None
         try:
@@ -230,7 +230,7 @@ class DocumentReader:
             name = item._name if isinstance(item, Struct) else getattr(item, "name", None)
             if name is None:
                 hint = "components look like `Health(max: 20)`"
-                self._report(place, f"expected a component, got {kind_of(item)}", hint=hint)
+                self._report(place, f"expected a component, found {kind_of(item)}", hint=hint)
                 continue
             component = self._registry.get(name)
             if component is None:
@@ -252,7 +252,7 @@ class DocumentReader:
             place: At = (at, i, f"[{i}]")
             name = item.name if isinstance(item, Ident) else item
             if not isinstance(name, str):
-                self._report(place, f"expected a component's name, got {kind_of(item)}")
+                self._report(place, f"expected a component's name, found {kind_of(item)}")
             elif name not in self._registry:
                 hint = partial(did_you_mean, name, self._registry.names())
                 message = f"unknown component `{shown(name)}`"
@@ -270,7 +270,7 @@ class DocumentReader:
             place: At = (at, i, f"[{i}]")
             if not isinstance(item, Struct) or item._name not in (None, "Child"):
                 hint = 'children look like `(name: "lamp", prefab: "props/lamp", at: (0, 32))`'
-                self._report(place, f"expected a child, got {kind_of(item)}", hint=hint)
+                self._report(place, f"expected a child, found {kind_of(item)}", hint=hint)
                 continue
             child = self._child(item, place)
             if child.name is not None and child.name in names:
@@ -287,7 +287,7 @@ class DocumentReader:
         given = self.fields(struct, _CHILD_FIELDS, at)
         name = given.get("name")
         if name is not None and (not isinstance(name, str) or not name):
-            self._report((at, "name", ".name"), f"expected text in quotes, got {kind_of(name)}")
+            self._report((at, "name", ".name"), f"expected text in quotes, found {kind_of(name)}")
             name = None
         prefab = None
         if "prefab" in given:

@@ -64,8 +64,9 @@ def test_all_kinds_of_mistakes_are_found_in_one_run(tree: Tree) -> None:
         "prefabs/circle.ron → prefabs/circle.ron",
         "prefabs/wrong.ron:1:37: Sprite.texture: there is no texture no.png",
         "prefabs/link.ron:1:28: children[0].prefab: there is no prefab prefabs/nope.ron",
-        "prefabs/no_prefab.ron:1:1: expected `Prefab(...)` or `Library(...)`, got `World(...)`",
-        "prefabs/wrong.ron:1:54: Sprite.alpha: expected int <= 255",
+        "prefabs/no_prefab.ron:1:1: expected `Prefab(...)` or `Library(...)`, found `World(...)`",
+        "prefabs/wrong.ron:1:54: Sprite.alpha: expected a whole number from 0 to 255, "
+        "found the number 256",
     ]
 
 
@@ -74,7 +75,9 @@ def test_a_mistake_that_many_meet_is_named_once(tree: Tree) -> None:
     files = {f"prefabs/heir{i}.ron": 'Prefab(extends: "base")' for i in range(20)}
     assets = tree({**files, "prefabs/base.ron": "Prefab(components: [Tags(3)])"})
     report = check_tree(assets)
-    assert firsts(report, assets) == ["prefabs/base.ron:1:26: Tags.names: expected a list, got int"]
+    assert firsts(report, assets) == [
+        "prefabs/base.ron:1:26: Tags.names: expected a list, found the number 3"
+    ]
     twice = check_trees([assets, assets / "prefabs"])
     assert len(twice.errors) == 1
     assert twice.files == 42
@@ -116,7 +119,7 @@ def test_the_assets_folder_is_found_from_anywhere(
     monkeypatch.chdir(assets.parent / here)
     path = Path.cwd() / start if absolute else Path(start)
     (error,) = check_tree(path).errors
-    assert error.message == "Tags.names[0]: expected str, got int"
+    assert error.message == "Tags.names[0]: expected text in quotes, found the number 3"
     assert error.path is not None
     assert Path(error.path).resolve() == assets / "prefabs/props/crate.ron"
     assert Path(error.path).is_absolute() is absolute

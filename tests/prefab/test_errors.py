@@ -86,7 +86,7 @@ def components(text: str) -> str:
         (
             'Health(max: "20")',
             PrefabError,
-            """crate.ron:3:21: Health.max: expected int, got str
+            """crate.ron:3:21: Health.max: expected a whole number, found the text "20"
   3 |         Health(max: "20"),
     |                     ^
   hint: numbers have no quotes: 20""",
@@ -141,14 +141,14 @@ def components(text: str) -> str:
         (
             "Spell(effect: Fire(damage: 1, tint: (1, x)))",
             PrefabError,
-            """crate.ron:3:49: Spell.effect.tint[1]: expected int, got the name `x`
+            """crate.ron:3:49: Spell.effect.tint[1]: expected a whole number, found the name `x`
   3 |         Spell(effect: Fire(damage: 1, tint: (1, x))),
     |                                                 ^""",
         ),
         (
             'Spell(Frost, red, {"a": [1], "b": [1, 2.5]})',
             PrefabError,
-            """crate.ron:3:47: Spell.power['b'][1]: expected int, got float
+            """crate.ron:3:47: Spell.power['b'][1]: expected a whole number, found the number 2.5
   3 |         Spell(Frost, red, {"a": [1], "b": [1, 2.5]}),
     |                                               ^""",
         ),
@@ -170,7 +170,8 @@ def components(text: str) -> str:
         (
             "Sprite(texture: crate)",
             PrefabError,
-            """crate.ron:3:25: Sprite.texture: expected the texture in quotes, got the name `crate`
+            "crate.ron:3:25: Sprite.texture: "
+            """expected a texture's path in quotes, found the name `crate`
   3 |         Sprite(texture: crate),
     |                         ^
   hint: text stands in quotes: "crate\"""",
@@ -178,7 +179,7 @@ def components(text: str) -> str:
         (
             "Text(text: hello)",
             PrefabError,
-            """crate.ron:3:20: Text.text: expected str, got the name `hello`
+            """crate.ron:3:20: Text.text: expected text in quotes, found the name `hello`
   3 |         Text(text: hello),
     |                    ^
   hint: text stands in quotes: "hello\"""",
@@ -186,7 +187,7 @@ def components(text: str) -> str:
         (
             "Health(1, 2, 3)",
             PrefabError,
-            """crate.ron:3:9: Health: Health has 2 fields, got 3 values
+            """crate.ron:3:9: Health: Health has 2 fields, found 3 values
   3 |         Health(1, 2, 3),
     |         ^
   hint: in order: max, current""",
@@ -201,7 +202,7 @@ def components(text: str) -> str:
         (
             "3",
             PrefabError,
-            """crate.ron:3:9: components[0]: expected a component, got int
+            """crate.ron:3:9: components[0]: expected a component, found the number 3
   3 |         3,
     |         ^
   hint: components look like `Health(max: 20)`""",
@@ -242,17 +243,22 @@ def test_a_mistake_in_a_component_reads_like_this(
             "unknown field `Health`",
             "components stand in a list: components: [...]",
         ),
-        ("Prefab(abstract: 1)", 18, "abstract: expected true or false, got int", None),
+        (
+            "Prefab(abstract: 1)",
+            18,
+            "abstract: expected `true` or `false`, found the number 1",
+            None,
+        ),
         (
             "Prefab(extends: a)",
             17,
-            "extends: expected a prefab's id in quotes, got the name `a`",
+            "extends: expected a prefab's id in quotes, found the name `a`",
             'write "a"',
         ),
         (
             "Prefab(extends: [a])",
             18,
-            "extends[0]: expected a prefab's id in quotes, got the name `a`",
+            "extends[0]: expected a prefab's id in quotes, found the name `a`",
             'write "a"',
         ),
         ('Prefab(extends: ["a", "./a"])', 23, "extends[1]: prefabs/a.ron is extended twice", None),
@@ -265,7 +271,7 @@ def test_a_mistake_in_a_component_reads_like_this(
         (
             "Prefab(components: {})",
             20,
-            "components: expected a list of components, got a map",
+            "components: expected a list of components, found a map",
             None,
         ),
         (
@@ -275,11 +281,16 @@ def test_a_mistake_in_a_component_reads_like_this(
             None,
         ),
         ("Prefab(remove: [Tag])", 17, "remove[0]: unknown component `Tag`", "did you mean `Tags`?"),
-        ("Prefab(remove: [3])", 17, "remove[0]: expected a component's name, got int", None),
+        (
+            "Prefab(remove: [3])",
+            17,
+            "remove[0]: expected a component's name, found the number 3",
+            None,
+        ),
         (
             "Prefab(children: [3])",
             19,
-            "children[0]: expected a child, got int",
+            "children[0]: expected a child, found the number 3",
             'children look like `(name: "lamp", prefab: "props/lamp", at: (0, 32))`',
         ),
         (
@@ -291,19 +302,19 @@ def test_a_mistake_in_a_component_reads_like_this(
         (
             'Prefab(children: [(prefab: "x", name: 3)])',
             39,
-            "children[0].name: expected text in quotes, got int",
+            "children[0].name: expected text in quotes, found the number 3",
             None,
         ),
         (
             'Prefab(children: [(prefab: "x", at: 3)])',
             37,
-            "children[0].at: expected (float, float), got int",
+            "children[0].at: expected (number, number), found the number 3",
             None,
         ),
         (
             'Prefab(children: [(prefab: "x", at: (1, 2, 3))])',
             37,
-            "children[0].at: expected (float, float), got 3 items",
+            "children[0].at: expected (number, number), found 3 values",
             None,
         ),
         (
@@ -315,19 +326,19 @@ def test_a_mistake_in_a_component_reads_like_this(
         (
             "Prefab(children: [(prefab: 3)])",
             28,
-            "children[0].prefab: expected a prefab's id in quotes, got int",
+            "children[0].prefab: expected a prefab's id in quotes, found the number 3",
             None,
         ),
         (
             'Prefab(children: [(prefab: "x", scale: Big)])',
             40,
-            "children[0].scale: expected float or (float, float), got the name `Big`",
+            "children[0].scale: expected a number or (number, number), found the name `Big`",
             None,
         ),
         (
             'Prefab(children: [(prefab: "x", overrides: [Health("a")])])',
             52,
-            "Health.max: expected int, got str",
+            'Health.max: expected a whole number, found the text "a"',
             None,
         ),
         (
@@ -340,16 +351,16 @@ def test_a_mistake_in_a_component_reads_like_this(
         (
             "Crate(3)",
             1,
-            "expected `Prefab(...)` or `Library(...)`, got `Crate(...)`",
+            "expected `Prefab(...)` or `Library(...)`, found `Crate(...)`",
             "several prefabs stand in `Library(label: Prefab(...), ...)`",
         ),
-        ("Library(a: 3)", 12, "a: expected `Prefab(...)`, got int", None),
+        ("Library(a: 3)", 12, "a: expected `Prefab(...)`, found the number 3", None),
         ("Library(a: Prefab(), a: Prefab())", 22, "the label `a` stands twice", None),
         ("Library(r#a-b: Prefab())", 9, "the label `a-b` is no plain name", None),
         (
             "Library(a: Prefab(remove: 3))",
             27,
-            "remove: expected a list of component names, got int",
+            "remove: expected a list of component names, found the number 3",
             None,
         ),
     ],

@@ -14,7 +14,7 @@ from ...prefab import Asset, ComponentRegistry, Placement, PrefabFile
 from ...prefab.document import Part
 from ...prefab.fields import compile_type
 from ...prefab.ids import SUFFIX, asset_path
-from ...prefab.plans import At, kind_of
+from ...prefab.plans import At, kind_of, number_text
 from ...prefab.reader import DocumentReader
 from ...prefab.suggest import did_you_mean
 from ...ron import Struct, TupleStruct, Unit, Value, parse
@@ -123,7 +123,7 @@ class _Reader:
             value = Struct("World")
         if not isinstance(value, Struct) or value._name != "World":
             hint = "a world looks like `World(entities: [(prefab: ..., at: (0, 0))])`"
-            self._report(None, f"expected `World(...)`, got {kind_of(value)}", hint=hint)
+            self._report(None, f"expected `World(...)`, found {kind_of(value)}", hint=hint)
             return
         given = self._parts.fields(value, _WORLD_FIELDS, None)
         if "cell_size" in given:
@@ -137,9 +137,9 @@ class _Reader:
     def _cell_size(self, value: Value) -> float | None:
         at: At = (None, "cell_size", "cell_size")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self._report(at, f"expected a number of pixels, got {kind_of(value)}")
+            self._report(at, f"expected a number of pixels, found {kind_of(value)}")
         elif not (math.isfinite(value) and 1 <= value <= FARTHEST):
-            self._report(at, f"expected 1 to {FARTHEST:,.0f} pixels, got {value}")
+            self._report(at, f"expected 1 to {FARTHEST:,.0f} pixels, found {number_text(value)}")
         else:
             return float(value)
         return None
@@ -151,13 +151,13 @@ class _Reader:
             place: At = (at, i, f"[{i}]")
             if not isinstance(item, str) or not 0 < len(item) <= _LONGEST_LAYER:
                 wanted = f"a name in quotes, of at most {_LONGEST_LAYER} characters"
-                self._report(place, f"expected {wanted}, got {kind_of(item)}")
+                self._report(place, f"expected {wanted}, found {kind_of(item)}")
             elif item in names:
                 self._report(place, f"the layer `{shown(item)}` stands twice")
             else:
                 names[str(item)] = None
         if len(names) > _MOST_LAYERS:
-            self._report(at, f"expected at most {_MOST_LAYERS} layers, got {len(names):,}")
+            self._report(at, f"expected at most {_MOST_LAYERS} layers, found {len(names):,}")
         return tuple(names)
 
     def _included(self, value: Value) -> list[tuple[str, At]]:
@@ -166,7 +166,7 @@ class _Reader:
         for i, item in enumerate(self._parts.listed(value, at, "world files")):
             place: At = (at, i, f"[{i}]")
             if not isinstance(item, str):
-                self._report(place, f"expected a path in quotes, got {kind_of(item)}")
+                self._report(place, f"expected a path in quotes, found {kind_of(item)}")
                 continue
             try:
                 path = asset_path(item)
@@ -181,7 +181,7 @@ class _Reader:
     def _entity(self, value: Value, at: At) -> None:
         if not isinstance(value, Struct) or value._name not in (None, "Entity"):
             hint = 'entities look like `(prefab: "props/crate", at: (120, 40))`'
-            self._report(at, f"expected an entity, got {kind_of(value)}", hint=hint)
+            self._report(at, f"expected an entity, found {kind_of(value)}", hint=hint)
             return
         given = self._parts.fields(value, _ENTITY_FIELDS, at)
         if "prefab" not in given:
@@ -195,7 +195,7 @@ class _Reader:
         always = given.get("always", False)
         if not isinstance(always, bool):
             place = (at, "always", ".always")
-            self._report(place, f"expected true or false, got {kind_of(always)}")
+            self._report(place, f"expected `true` or `false`, found {kind_of(always)}")
         placement = self._placement(given, at)
         layer, name = self._layer(given.get("layer"), at), self._id(given.get("id"), at)
         size = self._size(given.get("size"), at)
@@ -263,7 +263,7 @@ class _Reader:
             return None
         place: At = (at, "layer", ".layer")
         if not isinstance(value, str):
-            self._report(place, f"expected a layer's name in quotes, got {kind_of(value)}")
+            self._report(place, f"expected a layer's name in quotes, found {kind_of(value)}")
             return None
         layers = self._world.layers
         if layers and value not in layers:
@@ -278,15 +278,18 @@ class _Reader:
         place: At = (at, "size", ".size")
         values = value.values if isinstance(value, TupleStruct) else value
         if not isinstance(values, list | tuple) or len(values) != 2:
-            self._report(place, f"expected (width, height) in pixels, got {kind_of(value)}")
+            self._report(place, f"expected (width, height) in pixels, found {kind_of(value)}")
             return 0.0
         longer = 0.0
         for one in values:
             if isinstance(one, bool) or not isinstance(one, int | float):
-                self._report(place, f"expected a number of pixels, got {kind_of(one)}")
+                self._report(place, f"expected a number of pixels, found {kind_of(one)}")
                 return 0.0
             if not (math.isfinite(one) and 0 < one <= FARTHEST):
-                self._report(place, f"expected more than 0 and at most {FARTHEST:,.0f}, got {one}")
+                self._report(
+                    place,
+                    f"expected more than 0 and at most {FARTHEST:,.0f}, found {number_text(one)}",
+                )
                 return 0.0
             longer = max(longer, one)
         return longer
@@ -296,7 +299,7 @@ class _Reader:
             return None
         place: At = (at, "id", ".id")
         if not isinstance(value, str) or not value:
-            self._report(place, f"expected text in quotes, got {kind_of(value)}")
+            self._report(place, f"expected text in quotes, found {kind_of(value)}")
         elif (wrong := _wrong_id(value)) is not None:
             self._report(place, wrong)
         elif value in self._ids:
