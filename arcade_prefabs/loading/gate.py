@@ -105,6 +105,7 @@ class IdleGate:
         self._credited_at = clock()
         self._holds: dict[str, GilHold] = {}
         self._longest = _UNKNOWN_S
+        self._here = threading.local()
 
     def begin_frame(self) -> None:
         """Close: the game updates and draws. Main thread."""
@@ -143,6 +144,11 @@ class IdleGate:
 
     def wait(self) -> bool:
         """Return when a unit may be done: True, or False once the gate has ended."""
+        passed = self._wait()
+        self._here.began = time.thread_time()
+        return passed
+
+    def _wait(self) -> bool:
         if self._clock() < self._closes_at and not self._ended:
             return True
         with self._changed:
@@ -152,6 +158,26 @@ class IdleGate:
                     return True
                 self._changed.wait(left)
             return False
+
+    def pause(self, kind: str) -> None:
+        """End a unit in the middle of long work, and return when the next one may begin.
+
+        Only threads that have waited before wait here; another one has nobody to wait for.
+        """
+        began = getattr(self._here, "began", None)
+        if began is not None:
+            self.charge(kind, time.thread_time() - began)
+            self.wait()
+
+    def charge_since(self, kind: str, began: float) -> None:
+        """Note a unit of this thread which began then, or at its last pause if that was later.
+
+        Args:
+            kind: What it was.
+            began: Processor time of this thread, in seconds.
+        """
+        began = max(began, getattr(self._here, "began", 0.0))
+        self.charge(kind, time.thread_time() - began)
 
     def charge(self, kind: str, seconds: float) -> None:
         """Note a unit of work that was done: its kind, and its processor time."""

@@ -226,6 +226,13 @@ class AsyncPrefabLoader:
         self._parts.worker.also(work)
         self._executor.wake()
 
+    def pause(self) -> None:
+        """Within work that takes more than a millisecond: wait until the game has time for more.
+
+        A loader thread, in `in_background`; any other thread goes on at once.
+        """
+        self.gate.pause("other")
+
     def _new_batch(self) -> Batch:
         self._check_open()
         batch = Batch(self._claims)

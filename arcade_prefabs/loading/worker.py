@@ -104,7 +104,7 @@ class LoadWorker:
         try:
             work()
         finally:
-            self._gate.charge("other", time.thread_time() - started)
+            self._gate.charge_since("other", started)
 
     def _begin(self, flight: Flight) -> None:
         entry = flight.entry

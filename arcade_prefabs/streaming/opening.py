@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ..errors import StreamingError, shown
+from ..errors import SaveError, StreamingError, shown
 from ..loading import AsyncPrefabLoader, Handle
 from ..pipeline import WorldHead
 from ..spawning.engine import SpawnEngine
@@ -38,6 +38,8 @@ from .wanderers import Wanderers
 __all__ = ["OpenWorld", "Opening"]
 
 _log = logging.getLogger("arcade_prefabs")
+# Cells between two pauses: some 3 microseconds each.
+_AT_A_TIME: Final = 200
 
 
 @dataclass(slots=True)
@@ -86,10 +88,10 @@ class Opening:
         self._recover = recover
         self.head: Handle[WorldHead] | None = None
         self._file: SaveFile | None = None
-        self._visited: list[str] = []
+        self._cells: KnownCells | None = None
         self._file_error: Exception | None = None
         self._file_done = self._stopped = False
-        self._fit_asked = self._fit_done = False
+        self._fit_asked = self._fitting = self._fit_done = False
         self.contents: Contents | None = None
         if isinstance(world, str):
             self.head = loader.load(world)
@@ -111,6 +113,7 @@ class Opening:
                     self._name,
                     recover=self._recover,
                     wanted=lambda: not self._stopped,
+                    on_pause=self._pause,
                 )
         except Exception as error:
             self._file_error = error
@@ -118,19 +121,34 @@ class Opening:
         if self._stopped and self._file is not None:
             self._file.close(discard=False)
 
-    def _fit_file(self, file: SaveFile, cell_size: float) -> None:
+    def _fit_file(self, file: SaveFile, contents: Contents) -> None:
         """Have what was saved found in the cells of the world; a loader thread."""
+        self._fitting = True
         try:
-            file.fit(cell_size)
-            self._visited = file.visited()
+            file.fit(contents.cell_size)
+            cells = KnownCells(contents.cells)
+            for number, label in enumerate(file.visited(), 1):
+                cell = cell_of(label)
+                cells.add(() if cell is None else (cell,))
+                if not number % _AT_A_TIME:
+                    self._pause()
+            self._cells = cells
         except Exception as error:
             self._file_error = error
-        self._fit_done = True
+        self._fit_done, self._fitting = True, False
+        if self._stopped:
+            file.close(discard=False)
+
+    def _pause(self) -> None:
+        if self._stopped:
+            raise SaveError(f"the world {self._name} was closed while it was opening")
+        self._loader.pause()
 
     def stop(self) -> None:
         """Do not open it after all."""
         self._stopped = True
-        if self._file_done and self._file is not None:
+        # A loader thread that works with the file closes it, for the game not to wait for that.
+        if self._file_done and self._file is not None and not self._fitting:
             self._file.close(discard=False)
         if self.head is not None:
             self.head.cancel()
@@ -163,7 +181,7 @@ class Opening:
         if not fitted:
             if not self._fit_asked:
                 self._fit_asked = True
-                fit = partial(self._fit_file, self._file, self.contents.cell_size)
+                fit = partial(self._fit_file, self._file, self.contents)
                 self._loader.in_background(fit)
             return None
         try:
@@ -182,13 +200,12 @@ class Opening:
         clock: Callable[[], float],
         writer: Writer,
     ) -> OpenWorld:
-        contents, file = self.contents, self._file
+        contents, file, cells = self.contents, self._file, self._cells
         assert contents is not None
         assert file is not None
+        assert cells is not None
         grid = Grid(contents.cell_size)
         sources.cell_size = grid.cell_size
-        cells = KnownCells(contents.cells)
-        cells.add(cell for cell in map(cell_of, self._visited) if cell is not None)
         ledger = Ledger(file, background=self._loader.in_background, writer=writer, clock=clock)
         regions: dict[Any, Any] = {}
         population = Population(

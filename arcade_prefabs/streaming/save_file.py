@@ -12,9 +12,9 @@ import logging
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -42,12 +42,15 @@ from .save_slot import Claim, Slot, told
 __all__ = ["CellRecord", "SaveFile", "SavedRow"]
 
 _log = logging.getLogger("arcade_prefabs")
+_T = TypeVar("_T")
 
 # A game that was killed a moment ago may still be ending.
 _BUSY_S: Final = 2.0
 # A row says little: more than that was not written by us.
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _AT_ONCE: Final = 400
+# Rows between two pauses: some 10 microseconds each.
+_AT_A_TIME: Final = 50
 
 _COLUMNS: Final = "SELECT id, home, cell, left_at, data, seal FROM entities"
 _PUT: Final = "REPLACE INTO entities VALUES (?,?,?,?,?,?)"
@@ -63,6 +66,8 @@ class SaveFile:
         recover: Whether to go on with what happened after the last save in a game that did not
             end properly.
         wanted: Whether it is still wanted: another world waits for it if not.
+        on_pause: Called about every millisecond of opening and of `fit`, which take a second with
+            100,000 entities: it lets the game draw its frames.
         on_step: Called with the name of each step of a write before it is taken; for tests.
 
     Attributes:
@@ -84,12 +89,14 @@ class SaveFile:
         *,
         recover: bool = True,
         wanted: Callable[[], bool] = lambda: True,
+        on_pause: Callable[[], None] = lambda: None,
         on_step: Callable[[str], None] | None = None,
     ) -> None:
         self.path = path
         self.recovered = 0
         self.damaged: dict[str, str] = {}
         self._world = world
+        self._pause = on_pause
         self._step = on_step or (lambda _: None)
         self._lock = threading.RLock()
         self._closing = False
@@ -248,7 +255,7 @@ class SaveFile:
         Until it stands there, whoever kills this finds the old one, and everything in it.
         """
         with contextlib.closing(slot.open_first()) as old:
-            made, since, cells, facts = read_first_format(old, str(self.path))
+            made, since, cells, facts = read_first_format(old, str(self.path), self._paced)
         with contextlib.closing(made):
             found, _ = _sound_facts(made)
             self._check_facts(found)
@@ -261,7 +268,7 @@ class SaveFile:
             with self._transaction(db):
                 self._put_facts(db, {"base": generation})
                 if recover:
-                    self._put_rows(db, since)
+                    self._put_rows(db, self._paced(since))
                     values = (cell_values(0.0, cell, when) for cell, when in cells.items())
                     db.executemany(_PUT_CELL, values)
                     self._put_facts(db, facts)
@@ -296,7 +303,8 @@ class SaveFile:
             db.execute("DELETE FROM facts WHERE name IS ?", (name,))
             # It says nothing that cannot be done without.
             self.damaged[f"the {name} of the save"] = "it is damaged, and begins anew"
-        for row in list(db.execute("SELECT size, level, x, y, left_at, seal FROM cells")):
+        cells = list(db.execute("SELECT size, level, x, y, left_at, seal FROM cells"))
+        for row in self._paced(cells):
             if not is_sealed("cells", row):
                 where = f"the cell {row[2]}, {row[3]}"
                 self.damaged[where] = "when it was left is damaged: it slept for no time"
@@ -306,7 +314,7 @@ class SaveFile:
                 )
         wrong = [
             (row[6], row[0])
-            for row in db.execute(_COLUMNS.replace(" FROM", ", rowid FROM"))
+            for row in self._paced(db.execute(_COLUMNS.replace(" FROM", ", rowid FROM")))
             if not is_sealed("entities", row[:6])
         ]
         for number, name in wrong:
@@ -317,6 +325,13 @@ class SaveFile:
             db.execute("DELETE FROM entities WHERE rowid=?", (number,))
 
     # --------------------------------------------------------------------------------------- shared
+
+    def _paced(self, rows: Iterable[_T]) -> Iterator[_T]:
+        """The same, one by one, with pauses for the game."""
+        for number, row in enumerate(rows, 1):
+            yield row
+            if not number % _AT_A_TIME:
+                self._pause()
 
     @contextlib.contextmanager
     def _transaction(self, db: sqlite3.Connection) -> Generator[None]:
@@ -372,8 +387,9 @@ class SaveFile:
         if cell_size == self._size:
             return
         with self._writing() as db:
-            rows = [row_of(one) for one in db.execute(f"{_COLUMNS} ORDER BY id")]
-            changed, before = in_grid(rows, Grid(cell_size), self._size or None)
+            read = db.execute(f"{_COLUMNS} ORDER BY id")
+            rows = [row_of(one) for one in self._paced(read)]
+            changed, before = in_grid(rows, Grid(cell_size), self._size or None, self._paced)
             for old, new in changed:
                 if new is None:
                     self.damaged[old.id] = (
@@ -381,7 +397,8 @@ class SaveFile:
                         "nobody knows which one it was"
                     )
                     db.execute("DELETE FROM entities WHERE id=?", (old.id,))
-            db.executemany(_PUT, (row_values(new) for _, new in changed if new is not None))
+            kept = self._paced(new for _, new in changed if new is not None)
+            db.executemany(_PUT, map(row_values, kept))
             if not self._size:
                 found = db.execute("SELECT level, x, y, left_at FROM cells WHERE size=0")
                 cells = [(Cell(x, y, level), when) for level, x, y, when in found.fetchall()]

@@ -10,7 +10,7 @@ import contextlib
 import math
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -58,6 +58,8 @@ _WHEREVER: Final = "?"
 _ALWAYS: Final = "always"
 # The default of worlds that do not say.
 _USUAL_SIZE: Final = 1024.0
+
+_Paced = Callable[[Iterable["SavedRow"]], Iterator["SavedRow"]]
 
 # Not JSON: it has no infinity, which games like to put into a field.
 _encode = msgspec.msgpack.Encoder().encode
@@ -216,7 +218,7 @@ def _first_fault(db: sqlite3.Connection) -> str | None:
 
 
 def read_first_format(
-    db: sqlite3.Connection, where: str
+    db: sqlite3.Connection, where: str, paced: _Paced
 ) -> tuple[sqlite3.Connection, list[SavedRow], dict[Cell, float], dict[str, Any]]:
     """What a file of format 1 has saved, and what happened after that.
 
@@ -225,6 +227,7 @@ def read_first_format(
     Args:
         db: The file.
         where: What to call it.
+        paced: Gives rows one by one, with pauses for the game.
 
     Returns:
         A database in memory with what was saved; rows, times of cells and facts since then.
@@ -244,14 +247,14 @@ def read_first_format(
     made = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
         make_tables(made, {"format": FORMAT, **facts, "time": saved_time or 0.0})
-        rows = list(_first_rows(db, "saved", where))
+        rows = paced(_first_rows(db, "saved", where))
         made.executemany("INSERT INTO entities VALUES (?,?,?,?,?,?)", map(row_values, rows))
         cells = _first_cells(db, "saved_cells")
         made.executemany(
             "INSERT INTO cells VALUES (?,?,?,?,?,?)",
             (cell_values(0.0, cell, when) for cell, when in cells.items()),
         )
-        since = list(_first_rows(db, "working", where))
+        since = list(paced(_first_rows(db, "working", where)))
         return made, since, _first_cells(db, "working_cells"), {"time": facts.get("time") or 0.0}
     except BaseException:
         made.close()
@@ -279,7 +282,7 @@ def _first_cells(db: sqlite3.Connection, table: str) -> dict[Cell, float]:
 
 
 def in_grid(
-    rows: Iterable[SavedRow], grid: Grid, before: float | None
+    rows: Iterable[SavedRow], grid: Grid, before: float | None, paced: _Paced
 ) -> tuple[list[tuple[SavedRow, SavedRow | None]], float]:
     """Find the cells of entities by their places, for the world has cells of another size now.
 
@@ -287,6 +290,7 @@ def in_grid(
         rows: What is kept of all entities.
         grid: The grid of the world.
         before: Pixels of a cell when that was written; None if the file does not say.
+        paced: Gives rows one by one, with pauses for the game.
 
     Returns:
         Rows that differ, before and after; None for those that belong to no entity any more,
@@ -295,13 +299,13 @@ def in_grid(
     known = list(rows)
     if before is None:
         bounds = _Bounds()
-        for row in known:
+        for row in paced(known):
             bounds.see(row)
         agrees = bounds.least <= grid.cell_size <= bounds.most
         before = grid.cell_size if agrees else bounds.guess()
     if before == grid.cell_size:
         return [], before
-    pairs = ((row, _in_grid(row, grid, before)) for row in known)
+    pairs = ((row, _in_grid(row, grid, before)) for row in paced(known))
     return [(row, moved) for row, moved in pairs if moved != row], before
 
 

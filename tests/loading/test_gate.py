@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -477,3 +479,34 @@ def test_margin_shrinks_to_what_units_take_and_grows_at_once() -> None:
     for _ in range(1000):
         gate.charge("unit", 0.0001)
     assert closes() == pytest.approx(1.1, abs=0.11)
+
+
+def test_long_work_pauses_while_a_frame_is_drawn() -> None:
+    """A thread that came through the gate waits in the middle of its work, and is charged once."""
+    gate = IdleGate(minimum_share=0.0, stall_s=60.0)
+    begun, closed, passed = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        gate.wait()
+        began = time.thread_time()
+        begun.set()
+        closed.wait(BOUND_S)
+        gate.pause("long")
+        passed.set()
+        gate.charge_since("long", began)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(BOUND_S)
+    gate.begin_frame()
+    closed.set()
+    assert not passed.wait(0.05)
+    gate.end_frame(math.inf)
+    assert passed.wait(BOUND_S)
+    thread.join(10)
+    found = gate.holds()["long"]
+    assert found.units == 2
+    assert found.longest <= found.seconds < 1.0
+    gate.begin_frame()
+    gate.pause("long")  # this thread has never waited: nobody would open the gate for it
+    assert gate.holds()["long"].units == 2

@@ -875,6 +875,38 @@ def test_home_is_where_the_user_is(world_on: Make, tmp_path: Path, monkeypatch: 
     assert (tmp_path / "saves" / "slot.sqlite").exists()
 
 
+# ------------------------------------------------------------------------------- beside the game
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_opening_a_large_save_lets_the_game_draw(tmp_path: Path, version: int) -> None:
+    """Whatever looks at every entity pauses after some of them; who gives up meanwhile may."""
+    path = tmp_path / "slot.sqlite"
+    rows = [
+        SavedRow(str(n), "c0_0", "c0_0", 1.0, at(50.0, 50.0, row=told(str(n), 1.0, 1.0)))
+        for n in range(1000)
+    ]
+    if version == 1:
+        first_format(path, rows, [])
+    else:
+        saved_game(path, rows)
+    pauses: list[int] = []
+    file = SaveFile(path, WORLD, on_pause=lambda: pauses.append(1))
+    assert len(pauses) >= 20 * (3 - version)
+    pauses.clear()
+    file.fit(20.0)
+    assert len(pauses) >= 60
+    file.close()
+
+    def stop() -> None:
+        raise SaveError("nobody wants it any more")
+
+    with pytest.raises(SaveError, match="nobody wants it"):
+        SaveFile(path, WORLD, on_pause=stop)
+    assert [one.name for one in tmp_path.iterdir()] == ["slot.sqlite"]
+    assert len(known(path)) == 200
+
+
 # ----------------------------------------------------------------------------------- opened twice
 
 
