@@ -37,8 +37,13 @@ class Writer(Protocol):
         """Have something done, after all that was submitted before. Main thread."""
         ...
 
-    def close(self, seconds: float) -> bool:
-        """End it once everything is done; whether that was within the time."""
+    def close(self, seconds: float, late: Callable[[], None]) -> bool:
+        """End it once everything is done; whether that was within the time.
+
+        Args:
+            seconds: How long to wait.
+            late: Called once everything is done, if that takes longer.
+        """
         ...
 
 
@@ -63,13 +68,22 @@ class ThreadWriter:
         while (work := self._queue.get()) is not None:
             work()
 
-    def close(self, seconds: float) -> bool:
+    def close(self, seconds: float, late: Callable[[], None]) -> bool:
         """See `Writer`."""
-        if self._thread is None:
+        thread = self._thread
+        if thread is None:
             return True
         self._queue.put(None)
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        thread.join(seconds)
+        if not thread.is_alive():
+            return True
+
+        def wait() -> None:
+            thread.join()
+            late()
+
+        threading.Thread(target=wait, name="arcade_prefabs saves", daemon=True).start()
+        return False
 
 
 class InlineWriter:
@@ -79,7 +93,7 @@ class InlineWriter:
         """See `Writer`."""
         work()
 
-    def close(self, seconds: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
+    def close(self, seconds: float, late: Callable[[], None]) -> bool:  # noqa: ARG002
         """See `Writer`."""
         return True
 
@@ -389,19 +403,35 @@ class Ledger:
         """How many entities are not in the file yet."""
         return len(self._new)
 
-    def close(self, seconds: float = 10.0) -> bool:
-        """Wait until everything is written that was on its way; whether it is."""
-        done = self._writer.close(seconds)
+    def close(self, seconds: float, *, save: bool) -> None:
+        """Wait until everything is written that was on its way, and close the file.
+
+        Args:
+            seconds: How long to wait; the file is closed later if that was not enough.
+            save: Whether to keep what happened since the last save if it could not be saved.
+
+        Raises:
+            SaveError: What was not saved cannot be kept, or not be forgotten.
+        """
+        done = self._writer.close(seconds, partial(_close, self.file, discard=not save))
         while self._done:
             self._done.popleft()()
         for request in list(self._saving):
             request.end(0, SaveError("the world was closed before the game was saved"))
-        return done
+        if done:
+            self.file.close(discard=not save)
 
 
 def _labels(row: SavedRow) -> tuple[str, ...]:
     """The cells that a row concerns."""
     return tuple(dict.fromkeys(one for one in (row.home, row.cell) if one is not None))
+
+
+def _close(file: SaveFile, *, discard: bool) -> None:
+    try:
+        file.close(discard=discard)
+    except SaveError as error:
+        _log.error("%s", error)
 
 
 def _read(file: SaveFile, found: CellRead) -> None:

@@ -228,16 +228,12 @@ class WorldLoop:
         parts = world.parts
         self._engine.loader.remove_listener(world.refresher.heard)
         world.flow.close()
-        in_time = parts.ledger.close(timeout_s)
-        kept = request is None or request.error is None
+        try:
+            parts.ledger.close(timeout_s, save=request is not None)
+        except SaveError as error:
+            _log.error("%s: %s", shown(self.name), error)
         if request is not None and request.error is not None:
             _log.error("%s was closed, and not saved: %s", shown(self.name), request.error)
-        if in_time:
-            try:
-                # What could not be saved stays as what happened since the last save.
-                parts.ledger.file.close(discard=kept)
-            except SaveError as error:
-                _log.error("%s: %s", shown(self.name), error)
 
 
 class Opened(Generic[_World]):

@@ -31,6 +31,7 @@ from .save_format import (
     damaged,
     fact_values,
     in_grid,
+    is_ours,
     is_sealed,
     make_tables,
     read_first_format,
@@ -172,18 +173,16 @@ class SaveFile:
             with _damage():
                 db.execute("BEGIN IMMEDIATE")
                 db.execute("COMMIT")
-                if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                wrong = db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",)
+                if wrong or not is_ours(db):
                     raise _DamagedError
             undo.pop_all()
             return db
-        # It is a help, and no save.
-        aside = slot.unsaved.with_name(slot.unsaved.name + ".damaged")
-        slot.unsaved.replace(aside)
-        with contextlib.suppress(OSError):
-            slot.unsaved.with_name(slot.unsaved.name + "-wal").unlink()
+        # It is a help, and no save; nothing that others may need is written over.
+        aside = slot.put_aside()
         self.damaged["what was not saved"] = (
-            f"it is damaged: the game goes on with {'its last save' if found else 'nothing'}; "
-            f"the file is {aside} now"
+            "it is damaged, or not of this version: the game goes on with "
+            f"{'its last save' if found else 'nothing'}; the file is {aside} now"
         )
         slot.make_unsaved()
         return self._lock_unsaved(slot, found=found)
@@ -533,7 +532,8 @@ class SaveFile:
             with told(self.path, "written"):
                 if self._slot is not None:
                     self._slot.write(db, generation, self._step)
-            with self._writing() as db:
+            # The save stands. What cannot be noted now is noted with the next that is written.
+            with contextlib.suppress(SaveError), self._writing() as db:
                 self._saved(db, generation)
             return count
 
@@ -554,7 +554,8 @@ class SaveFile:
         known = ((cell_of(label), when) for label, when in cells.items())
         values = (cell_values(self._size, cell, when) for cell, when in known if cell is not None)
         db.executemany(_PUT_CELL, values)
-        self._put_facts(db, facts)
+        base = None if self._slot is None else self._slot.generation
+        self._put_facts(db, {**facts, "base": base})
 
     def _put_rows(self, db: sqlite3.Connection, rows: Iterable[SavedRow]) -> None:
         known = list(rows)

@@ -31,6 +31,7 @@ __all__ = [
     "damaged",
     "fact_values",
     "in_grid",
+    "is_ours",
     "is_sealed",
     "make_tables",
     "read_first_format",
@@ -40,6 +41,7 @@ __all__ = [
 
 APPLICATION: Final = 0x41505357  # "APSW", arcade_prefabs saved world
 FORMAT: Final = 2
+_MARKS: Final = ("application_id", "user_version")
 
 _SCHEMA: Final = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value, seal INTEGER) WITHOUT ROWID;
@@ -184,6 +186,14 @@ def make_tables(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
 
 def _statements() -> tuple[str, ...]:
     return tuple(_SCHEMA.strip().split(";\n"))
+
+
+def is_ours(db: sqlite3.Connection) -> bool:
+    """Whether a database is a saved game of this format, or has nothing in it."""
+    if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        return True
+    mark, form = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
+    return bool(mark == APPLICATION and form == FORMAT)
 
 
 def check_tables(db: sqlite3.Connection) -> str | None:

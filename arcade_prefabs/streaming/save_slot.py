@@ -18,6 +18,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,11 @@ __all__ = ["Claim", "Slot", "told"]
 
 _UNSAVED: Final = ".unsaved"
 _NEW: Final = ".new"
+_DAMAGED: Final = ".unsaved.damaged"
+# Windows' errors where somebody has a file open, and how often a move is tried.
+_IN_USE: Final = (5, 32, 33)
+_TRIES: Final = 40
+_TRY_AGAIN_S: Final = 0.05
 _SQLITE: Final = b"SQLite format 3\0"
 _HEADER: Final = 100
 
@@ -121,8 +127,15 @@ class Slot:
         self.first = False
         if path.is_dir():
             raise SaveError(f"{path} is a folder, not a saved game: name a file in it")
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise SaveError(f"{path} is no file, but a device or the like: choose another name")
         # What a link points to is replaced, not the link.
         self._real = Path(os.path.realpath(path))
+        for ending in (_NEW, _UNSAVED, _UNSAVED + "-wal", _DAMAGED):
+            if self._real.name.endswith(ending):  # another save may need a file of that name
+                raise SaveError(
+                    f"{path} cannot be a saved game, for its name ends in {ending}: choose another"
+                )
         self.unsaved = _beside(self._real, _UNSAVED)
         self._stamp: Stamp | None = None
         self._make_folder()
@@ -142,8 +155,20 @@ class Slot:
             # would give up the locks that another world of this process has on it.
             os.close(os.open(self.unsaved, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
         except FileExistsError:
+            if self.unsaved.is_dir():
+                raise SaveError(
+                    f"{self.unsaved} is a folder, and {self.path} needs a file there: move it away"
+                ) from None
             return False
         return True
+
+    def put_aside(self) -> Path:
+        """Move that file out of the way, which is closed; gives where it is then."""
+        aside = _beside(self._real, _DAMAGED)
+        _move(self.unsaved, aside)
+        with contextlib.suppress(OSError):
+            _beside(self.unsaved, "-wal").unlink()
+        return aside
 
     def look(self) -> bool:
         """See which save is there; False if none is.
@@ -239,7 +264,7 @@ class Slot:
                 shutil.copymode(self._real, new)
             step("replace")
             self._check_place()
-            new.replace(self._real)
+            _move(new, self._real)
         except BaseException:
             with contextlib.suppress(OSError):
                 new.unlink(missing_ok=True)
@@ -297,7 +322,7 @@ class Slot:
         with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
             db.execute("PRAGMA synchronous=OFF")
             source.backup(db)
-        new.replace(self.unsaved)
+        _move(new, self.unsaved)
 
     def delete_unsaved(self, opened: tuple[int, int] | None) -> None:
         """Delete the file for what happens between two saves, unless it is another one."""
@@ -318,6 +343,24 @@ def _stamp(path: Path) -> Stamp | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _move(path: Path, target: Path) -> None:
+    """Put a file in the place of another one.
+
+    Windows does not while another program reads that, such as one that synchronises folders or
+    looks for viruses: it is tried again for some time.
+    """
+    for _ in range(_TRIES):
+        try:
+            path.replace(target)
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in _IN_USE:
+                raise
+            time.sleep(_TRY_AGAIN_S)
+        else:
+            return
+    path.replace(target)
 
 
 def _sync(path: Path) -> None:
@@ -380,6 +423,8 @@ def told(path: Path | None, what: str) -> Generator[None]:
             reason = _FULL
         else:
             words = _REASONS.get(error.errno or 0, f"cannot be used: {error.strerror or error}")
+            if getattr(error, "winerror", None) in _IN_USE[1:]:
+                words = "is used by another program: end that one, and try again"
             reason = f"{_named(error, path)} {words}"
         raise SaveError(f"{where} cannot be {what}: {reason}") from error
     except UnicodeDecodeError as error:  # a message of SQLite that quotes what is damaged

@@ -23,7 +23,9 @@ from arcade_prefabs import SaveError
 from arcade_prefabs.pipeline import WorldEntity
 from arcade_prefabs.streaming import save_slot
 from arcade_prefabs.streaming.deltas import Delta
+from arcade_prefabs.streaming.ledger import ThreadWriter
 from arcade_prefabs.streaming.save_file import SavedRow, SaveFile
+from arcade_prefabs.streaming.save_slot import Claim
 
 Make = Callable[..., Any]
 WORLD = "worlds/test.ron"
@@ -875,6 +877,120 @@ def test_home_is_where_the_user_is(world_on: Make, tmp_path: Path, monkeypatch: 
     assert (tmp_path / "saves" / "slot.sqlite").exists()
 
 
+# ------------------------------------------------------------------------ names, and other files
+
+
+@pytest.mark.parametrize("kind", ["another program's", "a newer version's", "a link"])
+def test_what_stands_in_the_place_of_what_is_not_saved_is_put_aside(
+    tmp_path: Path, kind: str
+) -> None:
+    """It is nothing of ours: it is whole afterwards, and the game goes on with its save."""
+    path, mine = tmp_path / "slot.sqlite", tmp_path / "mine"
+    saved_game(path)
+    place = mine if kind == "a link" else Path(f"{path}.unsaved")
+    with contextlib.closing(sqlite3.connect(place)) as db:
+        db.execute("CREATE TABLE facts(name, value, seal)")
+        if "newer" in kind:
+            db.execute(f"PRAGMA application_id={0x41505357}")
+            db.execute("PRAGMA user_version=3")
+    if kind == "a link":
+        Path(f"{path}.unsaved").symlink_to(mine)
+    before = place.read_bytes()
+    with opened(path) as file:
+        assert everything(file) == by_id(ROWS)
+        assert "not of this version" in file.damaged["what was not saved"]
+        file.save([], {}, {})
+    aside = Path(f"{path}.unsaved.damaged")
+    assert aside.read_bytes() == before
+    assert aside.is_symlink() == (kind == "a link")
+
+
+def test_names_that_other_saves_need_are_refused(tmp_path: Path) -> None:
+    """A save ``slot.new`` would be deleted by the next one of ``slot``."""
+    for ending in (".new", ".unsaved", ".unsaved-wal", ".unsaved.damaged"):
+        assert f"its name ends in {ending}: choose" in refusal(tmp_path / f"slot{ending}")
+    (tmp_path / "slot.unsaved").mkdir()
+    assert f"{tmp_path / 'slot.unsaved'} is a folder" in refusal(tmp_path / "slot")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pipes with names")
+def test_a_pipe_is_no_save(tmp_path: Path) -> None:
+    """Nobody waits until somebody writes into it."""
+    os.mkfifo(tmp_path / "slot")
+    assert "is no file" in refusal(tmp_path / "slot")
+
+
+@pytest.mark.parametrize("number", [5, 32])
+@pytest.mark.parametrize("tries", [2, 1000])
+def test_a_save_that_another_program_reads_is_tried_again(
+    tmp_path: Path, monkeypatch: Any, tries: int, number: int
+) -> None:
+    """Windows replaces no file that is open. At last it is an error, and nothing is lost."""
+    path = tmp_path / "slot.sqlite"
+    saved_game(path)
+    file = SaveFile(path, WORLD)
+    replace, left = Path.replace, [tries]
+
+    def refuse(source: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] >= 0:
+            error = PermissionError(
+                errno.EACCES, "Permission denied", str(source), None, str(target)
+            )
+            error.winerror = number  # type: ignore[attr-defined, unused-ignore]
+            raise error
+        return replace(source, target)
+
+    more = SavedRow("more", "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("more", 2.0, 2.0)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        patch.setattr(save_slot.time, "sleep", lambda _: None)
+        if tries == 2:
+            assert file.save([more], {}, {}) == 4
+        else:
+            words = "is used by another program" if number == 32 else "may not be written"
+            with pytest.raises(SaveError, match=words):
+                file.save([more], {}, {})
+            assert known_alone(path) == by_id(ROWS)
+    assert everything(file) == by_id([*ROWS, more])
+    file.close(discard=False)
+    assert known(path) == by_id([*ROWS, more])
+
+
+def known_alone(path: Path) -> dict[str, SavedRow]:
+    """All entities that a copy of the save itself tells of."""
+    copy = path.with_name("copy")
+    shutil.copyfile(path, copy)
+    found = known(copy)
+    copy.unlink()
+    return found
+
+
+def test_what_follows_a_save_that_could_not_be_noted_is_kept(tmp_path: Path) -> None:
+    """The disk was full right behind the save: it stands, and what comes after it is not in it."""
+    path = tmp_path / "slot.sqlite"
+    steps: list[str] = []
+
+    def step(name: str) -> None:
+        if name == "begin" and steps[-1:] == ["replaced"]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        steps.append(name)
+
+    file = SaveFile(path, WORLD, on_step=step)
+    assert file.save(ROWS, {}, {}) == 3
+    steps.append("there is room again")
+    more = SavedRow("more", "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("more", 2.0, 2.0)))
+    file.write([more], {}, {})
+    killed = tmp_path / "killed"
+    for ending in ("", ".unsaved", ".unsaved-wal"):
+        shutil.copyfile(f"{path}{ending}", f"{killed}{ending}")
+    file.close()
+    for _ in range(2):
+        file = SaveFile(killed, WORLD)
+        assert everything(file) == by_id([*ROWS, more])
+        file.close(discard=False)
+
+
 # ------------------------------------------------------------------------------- beside the game
 
 
@@ -950,6 +1066,40 @@ def test_a_save_that_is_being_closed_is_waited_for(tmp_path: Path) -> None:
     second.join(10)
     assert found
     found[0].close()
+
+
+def test_a_disk_that_answers_late_closes_the_save_late(world_on: Make, tmp_path: Path) -> None:
+    """Closing waits so long and no longer; the save is free once it is written."""
+    path = tmp_path / "slot.sqlite"
+    one = world_on(world_of(100), save=path, writer=ThreadWriter())
+    one.put(110, 110)
+    one.settle()
+    one.world.entity("oak").position = (115, 115)
+    file = one.world._open.parts.ledger.file
+    answer = threading.Event()
+
+    def step(name: str) -> None:
+        if name == "replace":
+            answer.wait(10)
+
+    file._step = step
+    assert "was closed before" in str(one.world.close(timeout_s=0.0).error)
+    answer.set()
+    second = SaveFile(path, WORLD, wanted=lambda: True) if closed(file) else None
+    assert second is not None
+    oak = second.row("oak")
+    second.close()
+    assert oak is not None
+    assert oak.delta is not None
+    assert oak.delta.place is not None
+    assert oak.delta.place[:2] == (115.0, 115.0)
+    assert [one.name for one in tmp_path.glob("slot*")] == ["slot.sqlite"]
+
+
+def closed(file: SaveFile) -> bool:
+    """Wait until a save is closed."""
+    with Claim._changed:
+        return Claim._changed.wait_for(lambda: file._claim not in Claim._all.values(), 10)
 
 
 def test_two_worlds_on_one_save(world_on: Make, tmp_path: Path) -> None:
