@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from types import CodeType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import arcade
 import pyglet
+from arcade import Scene, SpriteList
 
 from .pixels import largest_size
 
@@ -25,12 +27,17 @@ if TYPE_CHECKING:
     from .atlas import ReclaimingAtlas
 
 __all__ = [
+    "await_draw",
+    "cleared_mark",
     "current_atlas",
     "draw_rate",
     "install_atlas",
+    "lists_of",
     "missing",
+    "references_of",
     "restore_atlas",
     "stop_frames",
+    "was_drawn",
 ]
 
 _log = logging.getLogger("arcade_prefabs")
@@ -231,6 +238,43 @@ def restore_atlas(ctx: arcade.ArcadeContext, previous: TextureAtlasBase | None) 
     Main thread.
     """
     ctx._atlas = previous
+
+
+def lists_of(scene: Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]) -> list[Any]:
+    """The lists of what sprites were spawned into, each once. Main thread."""
+    if isinstance(scene, SpriteList):
+        return [scene]
+    some = getattr(scene, "_sprite_lists", ()) if isinstance(scene, Scene) else scene.values()
+    return list({id(one): one for one in some}.values())
+
+
+def references_of(scene: Scene | Mapping[str, SpriteList[Any]]) -> Counter[int]:
+    """How often a scene, or a mapping, refers to each of its lists, by the list's id.
+
+    Main thread.
+    """
+    if not isinstance(scene, Scene):
+        return Counter(map(id, scene.values()))
+    in_order, by_name = getattr(scene, "_sprite_lists", ()), getattr(scene, "_name_mapping", {})
+    return Counter(map(id, in_order)) + Counter(map(id, by_name.values()))
+
+
+def cleared_mark(sprites: SpriteList[Any]) -> object:
+    """What a list has another one of after its `clear`, arcade/sprite_list/sprite_list.py:572.
+
+    Where Arcade has none, the list is never taken for cleared. Main thread.
+    """
+    return getattr(sprites, "_sprite_buffer_free_slots", sprites)
+
+
+def await_draw(sprites: SpriteList[Any]) -> None:
+    """Have a list send its places to the graphics card at its next draw. Main thread."""
+    sprites._sprite_pos_angle_changed = True
+
+
+def was_drawn(sprites: SpriteList[Any]) -> bool:
+    """Whether a list was drawn since `await_draw`; true where that cannot be told. Main thread."""
+    return not getattr(sprites, "_sprite_pos_angle_changed", False)
 
 
 def _find(where: str) -> type | None:

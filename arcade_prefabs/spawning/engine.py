@@ -142,6 +142,7 @@ class SpawnEngine:
         """Do the work of one frame, whose length is in seconds."""
         loader, factory = self.loader, self.factory
         factory.animator.update(delta_time)
+        factory.lent.look()
         if self.atlas is not None and self.atlas.waiting:
             self.atlas.reclaim(_RECLAIMED)
         # What the game's own spawns took of the frame is taken off the budget.

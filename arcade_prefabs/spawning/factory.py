@@ -23,6 +23,7 @@ from .entities import Entities
 from .entity import Entity
 from .labels import LabelLook, Labels
 from .layers import Layers, SpawnScene, check_scene
+from .lent_lists import LentLists
 from .looks import TextureRef
 from .overrides import OverrideMap, Overrides
 from .owner import SpawnOwner
@@ -65,6 +66,7 @@ class EntityFactory:
         layers: See above.
         entities: What is alive.
         walls: Its solid sprites.
+        lent: The game's own lists that it was spawned into.
         animator: Its animations.
         dressing: How it gets its sprites.
         departures: How what is alive goes.
@@ -91,6 +93,7 @@ class EntityFactory:
         self.entities = entities
         self.registry = entities.registry
         self.walls = Walls()
+        self.lent = LentLists(self.walls, clock)
         self.animator = Animator(self.texture_or_none)
         self.dressing = Dressing(self)
         self.departures = Departures(entities, loader.queue)
@@ -135,11 +138,15 @@ class EntityFactory:
             spawning = Spawning(self, group.handle, scene, None, progressive)
             entity = spawning.entity = Entity(spawning, name, None, None, local)
             group.members[spawning] = None
+            if scene is not None:
+                self.lent.add(spawning)
         else:
             own = None if overrides is None else Overrides(overrides, self.registry)
             spawning = Spawning(self, self.handle_of(name, priority), scene, own, progressive)
             entity = spawning.entity = Entity(spawning, name, None, None, local)
             self._pending[spawning] = None
+            if scene is not None:
+                self.lent.add(spawning)
             self._depth += 1  # hooks of what is spawned at once may spawn, too
             try:
                 self._begin(spawning, at_once=self._depth <= _DEEPEST)
@@ -410,6 +417,7 @@ class EntityFactory:
         for spawning in self._unfinished():
             spawning.fail(PluginError("the plugin was detached before it was there"))
         self._queue.clear()
+        self.lent.close()
         self.animator.clear()
         self.departures.finish()
 

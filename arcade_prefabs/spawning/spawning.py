@@ -368,6 +368,7 @@ class Spawning:
         self._stop_waiting()
         self._extra = self._images = ()
         factory = self._factory
+        factory.lent.discard(self)
         if was_alive:
             factory.entities.drop_root(self.entity)
             for entity in self.built:
