@@ -419,6 +419,7 @@ class RoomedAtlas(DefaultTextureAtlas):
     def _move(self, packing: _Packing) -> None:
         """Make the texture of another size, and copy all images; it stays as it was on an error."""
         ctx, places = self._ctx, packing.places
+        texture: Any
         try:
             texture = ctx.texture(
                 packing.size, components=4, wrap_x=ctx.CLAMP_TO_EDGE, wrap_y=ctx.CLAMP_TO_EDGE
@@ -430,23 +431,27 @@ class RoomedAtlas(DefaultTextureAtlas):
                 f"the graphics card has no memory for an atlas of {packing.size[0]}×"
                 f"{packing.size[1]} pixels: {error}"
             ) from error
-        old = self._fbo
-        with old.activate():
+        into = self._rendered_into() if ctx.active_framebuffer is self._fbo else None
+        with self._fbo.activate():
             copy_areas(texture, [(self._places[one], places[one]) for one in places])
-        into = self._rendered_into() if ctx.active_framebuffer is old else None
-        self._size, self._rooms, self._fbo = packing.size, packing.rooms, fbo
-        old_texture, self._texture = self._texture, texture
+            # It stays the same one: somebody may draw into an image right now (`render_into`), and
+            # has it in hand.
+            gl.glFramebufferTexture2D(
+                gl.GL_FRAMEBUFFER, gl.GL_COLOR_ATTACHMENT0, gl.GL_TEXTURE_2D, texture.glo, 0
+            )
+        self._fbo.color_attachments[0] = texture
+        self._fbo.resize()  # type: ignore[no-untyped-call]
+        old, self._texture = self._texture, texture
+        self._size, self._rooms = packing.size, packing.rooms
         for name, place in places.items():
             self._enter(name, place)
         for name, shown in self._shown.items():
             self._show(name, *shown)
-        if into is not None:
-            # Somebody draws into an image right now (`render_into`): that goes on where it is now.
+        if into is not None:  # that goes on where it is now
             region = self._image_regions[into]
-            fbo.use()
-            fbo.viewport = region.x, region.y, region.width, region.height
+            self._fbo.viewport = region.x, region.y, region.width, region.height
+        fbo.delete()  # type: ignore[no-untyped-call]
         old.delete()  # type: ignore[no-untyped-call]
-        old_texture.delete()  # type: ignore[no-untyped-call]
         self._resizes += 1
         self._version += 1
 

@@ -902,6 +902,27 @@ def test_drawing_into_an_image_goes_on_where_it_is_after_growing(
         assert shown(atlas, texture) == texture.image.tobytes()
 
 
+def test_the_framebuffer_of_an_atlas_outlives_growing(
+    window: arcade.Window, atlas: ReclaimingAtlas
+) -> None:
+    """`render_into` hands it to the game, which clears what it drew and draws once more."""
+    target, other = plain("target", GRAY), plain("other", GRAY)
+    for texture in (target, other):
+        atlas.add(texture)
+    current = window.ctx.active_framebuffer
+    with atlas.render_into(target) as buffer:
+        with atlas.render_into(other):
+            fill(atlas, auto_resize=True)
+        place = atlas.get_image_region_info(target.image_data.hash)
+        area = place.x, place.y, place.width, place.height
+        buffer.clear(color=(0, 0, 255, 255), viewport=area)
+    assert atlas.statistics().resizes == 1
+    assert window.ctx.active_framebuffer is current
+    assert atlas.fbo.viewport == (0, 0, *atlas.size)
+    assert shown(atlas, target) == bytes((0, 0, 255, 255)) * (64 * 64)
+    assert shown(atlas, other) == other.image.tobytes()
+
+
 # ------------------------------------------------------------------------------------------ threads
 
 
