@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,15 +91,15 @@ def release_folder(pipeline: AssetPipeline) -> Generator[ReleaseFolder]:
     files = pipeline.files(*_KINDS)
     name = hashlib.blake2b(repr(files).encode(), digest_size=16).hexdigest()
     cache = Path(platformdirs.user_cache_dir("arcade_prefabs", appauthor=False)) / _FOLDER
-    temporary = None
+    place, temporary = cache / name, None
     try:
-        place = cache / name
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=place):
             os.utime(place)
-        _forget_old(cache, place)
     except OSError:
         place = temporary = Path(tempfile.mkdtemp(prefix="arcade_prefabs-"))
+    with contextlib.suppress(OSError):  # another process may delete the same ones
+        _forget_old(cache, place)
     folder = ReleaseFolder(place.resolve())
     known = frozenset(path for path in files if _is_plain(path))
     folder.unpacker = unpacker = _Unpacker(pipeline, place.resolve(), known)
@@ -155,21 +155,19 @@ class _Unpacker:
         with self._lock:
             if self.closed:
                 return
-            if path in self._known:
-                self._file(path)
-            else:
-                for one in self._known:
-                    if one.startswith(f"{path}/"):
-                        self._file(one)
+            waiting = {one for one in self._known if one == path or one.startswith(f"{path}/")}
+            while waiting:
+                waiting |= self._file(waiting.pop())
 
-    def _file(self, path: str) -> None:
+    def _file(self, path: str) -> Set[str]:
+        """Have a file there; gives those that it seems to name, which are not."""
         target = self._folder.joinpath(*path.split("/"))
         if path in self._done and target.is_file():
-            return
+            return frozenset()
         try:
             content = _content(self._pipeline.get(path))
         except MissingAssetError:
-            return
+            return frozenset()
         if not target.resolve().is_relative_to(self._folder):
             raise AssetError(f"{target} is outside of the cache, by a link", path=path)
         try:
@@ -180,11 +178,11 @@ class _Unpacker:
                 path=path,
             ) from error
         self._done.add(path)
-        if path.endswith(_NAMING):
-            # Their loaders look for what they name beside them, not by a handle.
-            for one in self._known:
-                if one not in self._done and one.rpartition("/")[2].encode() in content:
-                    self._file(one)
+        if not path.endswith(_NAMING):
+            return frozenset()
+        # Their loaders look for what they name beside them, not by a handle.
+        left = self._known - self._done
+        return {one for one in left if one.rpartition("/")[2].encode() in content}
 
 
 def _write(target: Path, content: bytes) -> None:

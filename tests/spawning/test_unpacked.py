@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import io
 import os
 import struct
+import sys
 import threading
 import time
 import warnings
@@ -246,6 +248,36 @@ def test_a_cache_that_cannot_be_written_is_replaced(
         path = arcade.resources.resolve(":assets:sounds/beep.wav")
         assert path.read_bytes() == files["sounds/beep.wav"]
     assert not path.exists()
+
+
+def test_another_process_that_tidies_the_cache_up_too_is_no_reason_to_leave_it(
+    cache: Path, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it deletes meanwhile cannot be looked at any more."""
+    (cache / "unpacked" / "old").mkdir(parents=True)
+
+    def gone(_folder: Path, _pattern: str) -> Iterator[Path]:
+        raise FileNotFoundError
+
+    with AssetPipeline(release) as pipeline:
+        monkeypatch.setattr(Path, "rglob", gone)
+        with unpacked.release_folder(pipeline) as folder:
+            assert (folder / "sounds/beep.wav").is_relative_to(cache.resolve())
+
+
+def test_files_that_name_each_other_in_a_long_row_are_all_unpacked(cache: Path) -> None:
+    """However long it is: a release is untrusted."""
+    files = {f"{number}.fnt": f" {number + 1}.fnt" for number in range(400)}
+    with AssetPipeline(MemorySource(files), jobs=0) as pipeline:
+        pipeline.bake()
+        with unpacked.release_folder(pipeline) as folder:
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(len(inspect.stack()) + 200)
+            try:
+                assert (folder / "0.fnt").is_file()
+            finally:
+                sys.setrecursionlimit(limit)
+    assert below(cache) == set(files)
 
 
 def test_threads_and_windows_may_ask_at_once(release: Path, files: dict[str, Any]) -> None:
