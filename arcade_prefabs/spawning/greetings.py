@@ -54,7 +54,9 @@ def greet(
                         begun += 1
                     if _is_gone(spawning, entity):
                         break
-                    spawning.lived |= {(entity, name)}
+                    if not isinstance(spawning.lived, set):
+                        spawning.lived = set(spawning.lived)
+                    spawning.lived.add((entity, name))
                 for hook, component in entities.hooks(entity, name, Moment.SPAWN):
                     hook(entity, component)
                     begun += 1

@@ -112,7 +112,7 @@ class Spawning:
         self._listeners: tuple[Callable[[], None], ...] = ()
         self.going: frozenset[Entity] = _NOBODY
         self.silent: Set[tuple[Entity, str]] = _NOTHING
-        self.lived: frozenset[tuple[Entity, str]] = _NOTHING
+        self.lived: Set[tuple[Entity, str]] = _NOTHING
         self._missing = 0
         self._waits: tuple[tuple[TextureRef, Callable[[], None]], ...] = ()
         self._extra: tuple[Handle[Any], ...] = ()

@@ -239,9 +239,9 @@ class Builder:
         if not spawning.done:
             if delta is not None:
                 population.keeper.apply(delta, spawning, factory.departures)
-            before = spawning.lived
+            before = len(spawning.lived)
             factory.complete(spawning)
-            first = spawning.lived != before
+            first = len(spawning.lived) != before
             self._measure(spawning, region)
         del pictures  # its sprites hold them now
         if delta is not None and spawning.is_alive():
