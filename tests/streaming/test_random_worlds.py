@@ -1,4 +1,4 @@
-"""Random flights, teleports, edits, failures, saves and restarts, against a model of it all.
+"""Random flights, teleports, edits, failures, saves, kills and restarts, against a model of it all.
 
 The model knows of every entity where it is and what it is, and nothing of cells, files or frames.
 Whenever the world has come to rest, what is there has to be what the model says.
@@ -6,10 +6,12 @@ Whenever the world has come to rest, what is there has to be what the model says
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import os
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,13 +51,14 @@ class Model:
     """What should be."""
 
     things: dict[str, Thing] = field(default_factory=dict)
+    size: int = SIZE  # pixels of a cell, which the author changes now and then
 
     def text(self, file: dict[str, tuple[str, float, float]]) -> str:
         rows = [
             f'(prefab: "{prefab}", id: "{name}", at: ({x}, {y})),'
             for name, (prefab, x, y) in file.items()
         ]
-        return f"World(cell_size: {SIZE}, entities: [" + "\n".join(rows) + "])"
+        return f"World(cell_size: {self.size}, entities: [" + "\n".join(rows) + "])"
 
 
 class Game:
@@ -196,7 +199,11 @@ class Game:
     def reopen(self) -> None:
         was_open = self.one.world.is_open
         keep = self.chance.random() < 0.6
+        size = self.chance.choice([SIZE, SIZE, 64, 150])
+        killed = None if keep else self.killed()
         request = self.one.world.close(save=keep)
+        if killed is not None:
+            self.path = killed
         if keep and was_open:
             assert request.error is None
             self.saved = copy.deepcopy(self.model)
@@ -210,10 +217,25 @@ class Game:
             for name, thing in self.model.things.items():
                 if not thing.added:
                     thing.told = told[name].told if name in told else name in self.file
+        self.model.size = size
+        self.one.on.edit({"worlds/test.ron": self.model.text(self.file)})
         x, y = self.one.x, self.one.y
-        self.one = type(self.one)(self.one.on, "worlds/test.ron", save=self.path, **self.settings())
+        self.one = type(self.one)(
+            self.one.on, "worlds/test.ron", save=self.path, recover=False, **self.settings()
+        )
         self.one.put(x, y)
         self.one.until(lambda: self.one.world.is_open)
+        assert self.one.world._open.parts.grid.cell_size == size
+
+    def killed(self) -> Path | None:
+        """The files of the save as a kill would leave them now; None half of the time."""
+        if self.chance.random() < 0.5:
+            return None
+        path = self.path.with_name(f"{len(self.log)}.sqlite")
+        for ending in ("", ".unsaved", ".unsaved-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{self.path}{ending}", f"{path}{ending}")
+        return path
 
     def edit(self) -> None:
         """The author moves, removes and adds what the game has not moved."""
@@ -270,7 +292,7 @@ class Game:
         active = {cell for cell, region in self.one.world.regions.items() if region.active}
         expected = {}
         for name, thing in self.model.things.items():
-            cell = Cell(math.floor(thing.x / SIZE), math.floor(thing.y / SIZE))
+            cell = Cell(*(math.floor(side / self.model.size) for side in (thing.x, thing.y)))
             if thing.told and not thing.destroyed and thing.prefab != "ghost" and cell in active:
                 height = thing.height if thing.prefab == "crop" else None
                 expected[name] = (thing.x, thing.y, height)
@@ -282,7 +304,7 @@ class Game:
         assert found == expected, self.log
         for source in self.one.world.sources:
             region = self.one.world.regions.get(
-                Cell(*(math.floor(side / SIZE) for side in source.position))
+                Cell(*(math.floor(side / self.model.size) for side in source.position))
             )
             assert region is None or region.state is RegionState.ACTIVE
         sprites = {

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from arcade_prefabs import SaveError
-from arcade_prefabs.pipeline import WorldEntity
+from arcade_prefabs.pipeline import Cell, WorldEntity
 from arcade_prefabs.streaming import save_slot
 from arcade_prefabs.streaming.deltas import Delta
 from arcade_prefabs.streaming.ledger import ThreadWriter
@@ -666,6 +666,16 @@ def test_a_world_of_the_first_format_and_another_cell_size(world_on: Make, tmp_p
     one.put(380, 380)
     one.settle()
     assert one.world.entity("oak").position == (380.0, 380.0)
+    # The first format does not say what it is; the save that is written now does.
+    one.close()
+    one = type(one)(one.on, WORLD, save=path, load_distance=30.0)
+    one.put(380, 380)
+    one.settle()
+    oak_cell, here = (Cell(int(x // 100), int(x // 100)) for x in (oak.x, 380.0))
+    assert here in one.world.regions
+    assert oak_cell not in one.world.regions
+    assert one.world.entity("oak").position == (380.0, 380.0)
+    one.close()
 
 
 def test_a_file_copied_without_its_log_is_no_new_game(tmp_path: Path) -> None:
