@@ -44,8 +44,9 @@ def _watch(options: argparse.Namespace) -> int:
         try:
             if pipeline.read_only:
                 raise CannotRun(f"{options.assets} is a release file, which does not change")
-            _print_first(run_bake(pipeline, interrupt), options)
-            watcher.start()
+            first = run_bake(pipeline, interrupt)
+            _print_first(first, options)
+            watcher.start(told=first)
             _print_watching(options)
             failures = _Failures(watcher)
             while not interrupt.asked:

@@ -241,7 +241,11 @@ class Landing:
         with table.lock:
             table.scheduler.release(flight)
             told: list[Handle[Any]] = []
+            logged = False
             if not flight.stale:
+                logged = not table.was_told(entry.id, error)
+                if logged:
+                    table.note_failed_load(entry.id, error)
                 entry.flight = None
                 if flight.reload:
                     entry.stale_error = error
@@ -251,7 +255,8 @@ class Landing:
                     entry.error = error
                     table.ended[LoadState.FAILED] += 1
                     told = self._failed_trees(own_failed(entry, error))
-                _log.warning("%s cannot be loaded: %s", shown(entry.id), error)
+        if logged:
+            _log.warning("%s cannot be loaded: %s", shown(entry.id), error)
         self.wake()
         self._tell(told, [])
 

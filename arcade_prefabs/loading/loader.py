@@ -24,7 +24,7 @@ from .handle import Handle
 from .main_queue import MainThreadQueue, Step
 from .names import asset_id
 from .priority import Position, Priority, rank_of
-from .reloading import restart_ids, restart_paths
+from .reloading import restart_ids, restart_paths, tell_broken
 from .reports import DrainReport
 from .scripts import Script
 from .settings import LoaderSettings, LoaderStatistics
@@ -316,7 +316,15 @@ class AsyncPrefabLoader:
         self.queue.post(steps, "reload", Step("reload"))
 
     def apply(self, reload: Reload) -> None:
-        """Do what an `AssetWatcher` told: give it this method. Any thread."""
+        """Do what an `AssetWatcher` told: give it this method.
+
+        Errors in files are logged, the first 20 of them, and told to listeners as ``broken``, each
+        once, whether anything has loaded the file or not. Once loads of it fail because of them,
+        that is no news.
+
+        Any thread.
+        """
+        tell_broken(self._table, reload)
         self.reload(reload.ids)
         steps = restart_paths(self._table, self._assets, reload, self._executor.wake)
         self.queue.post(steps, "reload", Step("reload"))
@@ -343,8 +351,9 @@ class AsyncPrefabLoader:
         self._claims.release_dropped()
         if self._table.revived:
             self._parts.landing.settle_revived()
-        report = self.queue.drain(self.budget.seconds if budget_s is None else budget_s)
-        self._listeners.tell()
+        budget_s = self.budget.seconds if budget_s is None else budget_s
+        report = self.queue.drain(budget_s)
+        self._listeners.tell(budget_s - report.spent_s)
         self._spent_s += self._clock() - started
         return report
 

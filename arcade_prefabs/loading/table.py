@@ -6,10 +6,10 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import LoadCancelledError
+from ..errors import LoadCancelledError, LocatedError
 from ..pipeline import variant_of
 from .cache import PrefabCache
 from .entry import Entry, Flight, LoadState, TreeState, Want
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from .decoders import Need
     from .handle import Handle
 
-__all__ = ["LoadTable", "key_of"]
+__all__ = ["LoadTable", "key_of", "mark_of"]
 
 Key = tuple[str, str]
+
+# Errors that loads told and that hot reload may find soon after.
+_MOST_FAILED_LOADS: Final = 1_000
 
 
 class LoadTable:
@@ -43,6 +46,7 @@ class LoadTable:
         dropped: What was let go: to be freed outside the lock.
         revived: Assets that were found alive, and whose trees have to be looked at.
         news: Events that nobody was told yet; None while nobody listens.
+        broken_news: Those of broken files, which may be many at once.
         closed: Whether the loader was shut down.
         requested: How many loads began.
         ended: How many of them were ready, failed, or were cancelled.
@@ -57,6 +61,7 @@ class LoadTable:
         self.cache = cache
         self.dropped: deque[Any] = deque()
         self.news: deque[LoadEvent] | None = None
+        self.broken_news: deque[LoadEvent] | None = None
         self.closed = False
         self.requested = 0
         self.ended = dict.fromkeys((LoadState.READY, LoadState.FAILED, LoadState.CANCELLED), 0)
@@ -66,6 +71,8 @@ class LoadTable:
         self._entries: dict[Key, Entry] = {}
         self._of_id: dict[str, dict[Entry, None]] = {}
         self._ages = itertools.count()
+        self._broken: Mapping[str, Set[int]] = {}
+        self._failed_loads: deque[tuple[str, int]] = deque(maxlen=_MOST_FAILED_LOADS)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -76,7 +83,42 @@ class LoadTable:
         """Note an event for those who listen."""
         if self.news is not None:
             name = entry.id if entry is not None else ""
-            self.news.append(LoadEvent(kind, name, self._clock(), error))
+            before = error is not None and self.was_told(name, error)
+            self.news.append(LoadEvent(kind, name, self._clock(), error, before))
+
+    # ------------------------------------------------------------------------------- broken files
+
+    def was_told(self, identifier: str, error: Exception) -> bool:
+        """Whether an error stands in a file, and was told when that was baked."""
+        known = self._broken.get(identifier.partition("#")[0])
+        return known is not None and mark_of(error) in known
+
+    def note_failed_load(self, identifier: str, error: Exception) -> None:
+        """Note that an error of a file is told because a load of it failed."""
+        self._failed_loads.append((identifier.partition("#")[0], mark_of(error)))
+
+    def take_broken(
+        self, broken: Mapping[str, Set[int]]
+    ) -> tuple[Mapping[str, Set[int]], list[tuple[str, int]]]:
+        """Take over what is wrong with files now; gives what was told before.
+
+        Args:
+            broken: Marks of the errors that stand in files, by their asset paths, see `mark_of`.
+
+        Returns:
+            The same of before, and the errors that failed loads have told since then.
+        """
+        before, self._broken = self._broken, broken
+        loads = list(self._failed_loads)
+        self._failed_loads.clear()
+        return before, loads
+
+    def tell_broken(self, path: str, error: Exception) -> None:
+        """Note that a file is broken, for those who listen."""
+        if self.broken_news is not None:
+            self.broken_news.append(LoadEvent("broken", path, self._clock(), error))
+
+    # --------------------------------------------------------------------------------- assets
 
     def find(self, key: Key) -> Entry | None:
         """The asset of a key."""
@@ -329,3 +371,10 @@ class LoadTable:
 def key_of(identifier: str, settings: Mapping[str, Any] | None) -> Key:
     """The key of an asset: its id and, as text, the settings that differ."""
     return identifier, variant_of(settings) if settings else ""
+
+
+def mark_of(error: Exception) -> int:
+    """What the same error has again when it is read from the store a second time."""
+    if isinstance(error, LocatedError):
+        return hash((error.message, error.path, error.line, error.column))
+    return hash(str(error))

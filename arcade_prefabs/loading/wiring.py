@@ -71,7 +71,7 @@ def wire(
         baking,
         LoadWorker(table, assets, decoders, registry, landing, gate, baking),
         landing,
-        Listeners(table, claims.note_failure),
+        Listeners(table, claims.note_failure, clock),
     )
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from ..errors import LocatedError, shown
 from . import records
 from .changes import Known, below, compared, known, look_at_inputs, others, variants
 from .engine import Cancelled, Engine, Work, trusted
@@ -113,6 +114,7 @@ class Baker:
                     report.unchanged += 1
                 else:
                     todo.append(Work(row.key, file, processor, reason))
+        report.errors += self.engine.source.refused()  # still: they are no files of these paths
         self._finish(report, run, todo, gone, touched, on_progress, cancelled)
 
     def _others(
@@ -295,14 +297,8 @@ class Baker:
             with self.engine.store.writing() as db:
                 records.sweep(db)
             self.engine.store.settle()
+        self._list_errors(report)
         with self.engine.store.reading() as db:
-            texts = db.execute("SELECT errors FROM assets WHERE errors IS NOT NULL ORDER BY path")
-            seen = {str(error) for error in report.errors}
-            for row in texts:
-                for error in errors_of(typed(row, tuple[str])[0]):
-                    if str(error) not in seen and len(seen) < _MOST_ERRORS:
-                        seen.add(str(error))
-                        report.errors.append(error)
             missing: dict[str, list[str]] = {}
             for row in db.execute(
                 "SELECT t.path, a.path FROM needs n JOIN assets t ON t.id=n.target "
@@ -314,3 +310,34 @@ class Baker:
         report.missing = {
             name: users for name, users in missing.items() if self.engine.stat(name) is None
         }
+
+    def _list_errors(self, report: BakeReport) -> None:
+        """Add the errors of the store to those of the scan, each once."""
+        owners = {str(error): (error, error.path or "") for error in report.errors}
+        with self.engine.store.reading() as db:
+            rows = db.execute(
+                "SELECT path, errors FROM assets WHERE errors IS NOT NULL ORDER BY path"
+            )
+            for row in rows:
+                path, text = typed(row, tuple[str, str])
+                for error in errors_of(text):
+                    message = str(error)
+                    if message in owners:
+                        # Heirs have the errors of their parents; they belong to the parent.
+                        first, owner = owners[message]
+                        if _fits(first, path) > _fits(first, owner):
+                            owners[message] = first, path
+                    elif len(owners) < _MOST_ERRORS:
+                        owners[message] = error, path
+                        report.errors.append(error)
+                    else:
+                        report.truncated = True
+        for error, path in owners.values():
+            report.broken.setdefault(path, []).append(error)
+
+
+def _fits(error: LocatedError, path: str) -> int:
+    """How much of an asset path the file has at its end that an error names."""
+    name = shown(path.rpartition(":")[2], None)
+    place = (error.path or "").replace("\\", "/")
+    return len(name) if f"/{place}".endswith(f"/{name}") else 0

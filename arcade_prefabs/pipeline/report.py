@@ -38,6 +38,9 @@ class BakeReport:
         removed: How many were gone.
         changes: The outputs that are others now; notifications are made of these.
         errors: All that is wrong with the assets as they are, also from earlier bakes.
+        broken: The same errors by the asset path of the file that each is about; one about a file
+            that cannot be an asset by what the error calls the file.
+        truncated: Whether there are more errors than are listed.
         missing: Assets that others name and that do not exist, and who names them.
         seconds: How long it took.
         notes: What else is worth knowing, such as a store that had to be made anew.
@@ -50,6 +53,8 @@ class BakeReport:
     removed: int = 0
     changes: list[Change] = field(default_factory=list)
     errors: list[LocatedError] = field(default_factory=list)
+    broken: dict[str, list[LocatedError]] = field(default_factory=dict)
+    truncated: bool = False
     missing: Mapping[str, list[str]] = field(default_factory=dict)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)

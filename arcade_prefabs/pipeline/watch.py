@@ -12,7 +12,7 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import Final, NamedTuple
 
-from ..errors import AssetError, LocatedError, MissingAssetError, StoreError
+from ..errors import AssetError, BakeCancelledError, LocatedError, MissingAssetError, StoreError
 from .pipeline import AssetPipeline
 from .places import STORE_FOLDER, identity
 from .report import BakeReport
@@ -108,7 +108,8 @@ class AssetWatcher:
     Args:
         pipeline: Whose files to watch.
         on_reload: Called with each `Reload`, in the watcher's thread: hand it on to the main
-            thread before touching the game. Changes that change no output are not told.
+            thread before touching the game. Changes that change no output are not told. The first
+            one, perhaps before `start` returns, has the errors that there are by then.
         debounce_s: Seconds without a further event after which a save is taken for finished.
         events: False to look at all files every second, which is done anyway where the package
             ``watchfiles`` is missing.
@@ -135,8 +136,11 @@ class AssetWatcher:
         self._thread: threading.Thread | None = None
         self._known_errors: dict[str, LocatedError] = {}
 
-    def start(self) -> AssetWatcher:
+    def start(self, told: BakeReport | None = None) -> AssetWatcher:
         """Begin to watch; returns when every change from now on will be seen.
+
+        Args:
+            told: A bake whose errors are known to whoever is told; they are told no more.
 
         Raises:
             StoreError: The pipeline is of a release file, which does not change.
@@ -148,6 +152,9 @@ class AssetWatcher:
             raise StoreError("a release file does not change: there is nothing to watch")
         if self._thread is None:
             self._stop.clear()
+            self._ready.clear()
+            if told is not None:
+                self._note_errors(told)
             self._thread = threading.Thread(
                 target=self._run, args=(source,), name="arcade_prefabs watcher", daemon=True
             )
@@ -157,12 +164,14 @@ class AssetWatcher:
         return self
 
     def stop(self) -> None:
-        """Stop watching; returns when the thread has ended. May be called twice. Any thread."""
+        """Stop watching; returns when the thread has ended. May be called twice. Any thread.
+
+        A bake that is under way is cancelled; the next one goes on from there.
+        """
         self._stop.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join()
-        self._ready.clear()
         atexit.unregister(self._end)
 
     def _end(self) -> None:
@@ -180,14 +189,16 @@ class AssetWatcher:
     # ------------------------------------------------------------------------------- in the thread
 
     def _run(self, source: Source) -> None:
+        try:
+            self._watch(source)
+        finally:
+            self._ready.set()  # nobody waits for a watch that ended
+
+    def _watch(self, source: Source) -> None:
         folders = source.folders()
-        if self._pipeline.statistics().bakes:
-            # What changed since the last bake is news.
-            self._bake(None)
-        else:
-            with self._noting_failures():
-                # Errors that are known when watching begins are none.
-                self._note_errors(self._pipeline.bake())
+        # What changed since the last bake is news. If there was none, all is as it was found; but
+        # nobody knows of the errors in files that nothing has loaded.
+        self._bake(None, tells_ids=self._pipeline.statistics().bakes > 0)
         if self._events and folders:
             try:
                 self._run_on_events(source, folders)
@@ -313,11 +324,11 @@ class AssetWatcher:
             if self._stop.wait(_STEP_MS / 1000):
                 return
 
-    def _bake(self, paths: list[str] | None) -> None:
+    def _bake(self, paths: list[str] | None, *, tells_ids: bool = True) -> None:
         with self._noting_failures():
-            report = self._pipeline.bake(paths)
+            report = self._pipeline.bake(paths, cancelled=self._stop.is_set)
             errors, healed = self._note_errors(report)
-            ids = report.changed_ids()
+            ids = report.changed_ids() if tells_ids else []
             if ids or errors or healed:
                 self._on_reload(Reload(tuple(ids), errors, healed, report))
 
@@ -327,6 +338,8 @@ class AssetWatcher:
             yield
         except MissingAssetError:
             pass  # the folder is gone; when somebody makes it anew, it is baked
+        except BakeCancelledError:
+            pass  # by `stop`
         except Exception as error:
             # The next save may go well; whoever watches can look at what went wrong.
             self.failures.append(error)
@@ -370,6 +383,7 @@ def _asset_paths(
     if len(paths) > _MOST_FILES:
         return None
     found: set[str] = set()
+    refused = {error.path.casefold() for error in source.refused() if error.path}
     for path in paths:
         for folder, prefix in folders:
             if not path.is_relative_to(folder):
@@ -379,6 +393,9 @@ def _asset_paths(
                 name = checked_path(prefix + relative)
                 # A folder that came, went or was renamed stands for all that is in it.
                 if path.is_dir() or (source.stat(name) is None and not path.suffix):
+                    return None
+                # What differs from another in case only was refused, and may be alone now.
+                if source.shown(name).casefold() in refused:
                     return None
             except AssetError:
                 return None

@@ -18,6 +18,7 @@ _NAMES: Final = {
     "reloaded": "on_prefab_reloaded",
     "dependency_reloaded": "on_prefab_reloaded",
     "reload_failed": "on_prefab_failed",
+    "broken": "on_prefab_failed",
 }
 
 
@@ -25,8 +26,9 @@ class WindowEvents:
     """Dispatches what the loader and the factory tell of prefabs to a window and its views.
 
     ``on_prefab_ready(prefab_id)``, ``on_prefab_failed(prefab_id, error)``, and
-    ``on_prefab_reloaded(prefab_id)``. Of a picture that was saved and cannot be read, the id is
-    the picture's own: the prefabs that show it are none the worse.
+    ``on_prefab_reloaded(prefab_id)``. Of a picture or a world that cannot be baked, the id is its
+    own: the prefabs that show the picture have the last good one. What hot reload told of a file
+    is not told again when a load of it fails because of that.
 
     Args:
         window: The window, which learns their names.
@@ -43,7 +45,9 @@ class WindowEvents:
     def heard(self, event: LoadEvent) -> None:
         """The loader told of something."""
         name = _NAMES.get(event.kind)
-        if name is not None and (_is_prefab(event.id) or event.kind == "reload_failed"):
+        if name is None or event.told_before:
+            return
+        if _is_prefab(event.id) or event.kind in ("reload_failed", "broken"):
             if event.error is None:
                 self._dispatch(name, event.id)
             else:

@@ -16,7 +16,14 @@ from typing import Any
 import pytest
 
 from arcade_prefabs import ArcadePrefabsError, StoreError
-from arcade_prefabs.pipeline import AssetPipeline, AssetWatcher, MemorySource, Reload
+from arcade_prefabs.pipeline import (
+    AssetPipeline,
+    AssetWatcher,
+    Job,
+    MemorySource,
+    Output,
+    Reload,
+)
 
 BOUND_S = 20.0
 
@@ -275,6 +282,75 @@ def test_broken_text_keeps_the_last_good_value_and_says_where(watched: Watched) 
     assert reload.healed == (str(watched.file),)
     assert watched.tags() == ["healed"]
     assert not watched.pipeline.get("prefabs/a.ron").errors
+
+
+@pytest.mark.parametrize("baked", [False, True], ids=["never baked", "baked before"])
+def test_errors_that_are_there_when_watching_begins_are_told_once(
+    tmp_path: Path, baked: bool
+) -> None:
+    """A broken file, and one whose name cannot be; later saves of others tell them no more."""
+    watched = Watched(tmp_path / "assets")
+    bad, unsafe = (watched.file.parent / name for name in ("bad.ron", "con.ron"))
+    bad.write_text("Prefab(", encoding="utf-8")
+    unsafe.write_text("Prefab()", encoding="utf-8")
+    with watched.pipeline:
+        if baked:
+            watched.pipeline.bake()
+        with watched.watcher as watcher:
+            first = watched.reloads.get(timeout=BOUND_S)
+            assert first.ids == first.healed == ()
+            assert {error.path for error in first.errors} == {str(bad), str(unsafe)}
+            assert set(first.report.broken) == {"prefabs/bad.ron", str(unsafe)}
+            assert watched.until_quiet() == []
+            watched.file.write_text(prefab("edited"), encoding="utf-8")
+            (second,) = watched.until_quiet()
+            assert second.errors == second.healed == ()
+            assert watcher.failures == []
+
+
+def test_errors_of_a_bake_that_is_known_are_not_told(tmp_path: Path) -> None:
+    """Whoever has shown its report says so."""
+    watched = Watched(tmp_path / "assets")
+    (watched.file.parent / "bad.ron").write_text("Prefab(", encoding="utf-8")
+    with watched.pipeline:
+        report = watched.pipeline.bake()
+        assert report.errors
+        watched.watcher.start(told=report)
+        assert watched.until_quiet() == []
+        watched.watcher.stop()
+
+
+class Stopping:
+    """A processor that has the watcher stopped while it works."""
+
+    name, version, patterns, settings = "stopping", 1, ("*.txt",), {"batch": 1}
+
+    def __init__(self) -> None:
+        self.stop: Callable[[], None] = lambda: None
+        self.baked: list[str] = []
+
+    def process(self, job: Job) -> Iterator[Output]:
+        self.baked.append(job.path)
+        self.stop()
+        yield Output("", "data", (b"x",))
+
+
+def test_a_stop_ends_the_first_bake(tmp_path: Path) -> None:
+    """After what is being baked just now; who waits for the start goes on, too."""
+    count = 200
+    for number in range(count):
+        (tmp_path / f"{number:03}.txt").write_text("", encoding="utf-8")
+    processor = Stopping()
+    told: list[Reload] = []
+    with AssetPipeline(tmp_path, processors=[processor], jobs=0) as pipeline:
+        watcher = AssetWatcher(pipeline, told.append)
+        processor.stop = watcher.stop
+        watcher.start()
+        assert 0 < len(processor.baked) < count
+        assert told == watcher.failures == []
+        processor.stop = lambda: None
+        assert pipeline.bake().ok
+        assert set(processor.baked) == {f"{number:03}.txt" for number in range(count)}
 
 
 def test_file_that_others_wait_for_heals_them(watched: Watched) -> None:

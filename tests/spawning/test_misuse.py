@@ -11,7 +11,7 @@ import arcade
 import pytest
 
 import arcade_prefabs
-from arcade_prefabs import ComponentRegistry, EntityState, PluginError, SpawnError
+from arcade_prefabs import ComponentRegistry, EntityState, PluginError, RonError, SpawnError
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Reload
 
 
@@ -188,6 +188,28 @@ def test_a_picture_that_cannot_be_read_is_told_by_its_own_name(scene: Any, windo
         assert told == ["failed images/red.png"]
         save(scene, "images/red.png", good)
         assert "reloaded prefabs/bag.ron" in told
+    finally:
+        window.pop_handlers()
+
+
+def test_broken_files_that_nothing_loads_are_told(scene: Any, window: Any) -> None:
+    """Prefabs, worlds and pictures, even if a handler raises; a spawn then fails without a word."""
+    told: list[str] = []
+
+    def failed(name: str, error: Exception) -> None:
+        told.append(name)
+        raise ValueError(str(error))
+
+    window.push_handlers(on_prefab_failed=failed)
+    try:
+        scene.source.write("worlds/valley.ron", "World(")
+        scene.source.write("images/unused.png", b"junk")
+        save(scene, "prefabs/new.ron", b"Prefab(")
+        wanted = ["images/unused.png", "prefabs/new.ron", "worlds/valley.ron"]
+        assert sorted(told) == wanted
+        entity = scene.spawn("new")
+        assert isinstance(entity.error, RonError)
+        assert sorted(told) == wanted
     finally:
         window.pop_handlers()
 
