@@ -66,7 +66,7 @@ def test_all_mistakes_are_printed_with_their_places(
         "assets/prefabs/a.ron:1:8: unknown field `x`\n"
         "  1 | Prefab(x: 1, components: [Tags(3)])\n"
         "    |        ^\n"
-        "  hint: there are: `extends`, `components`, `remove`, `children`, `abstract`\n\n"
+        "  hint: a prefab has no place of its own: whoever spawns it, or a world, says where\n\n"
         "assets/prefabs/a.ron:1:32: Tags.names: expected a list, found the number 3\n"
         "  1 | Prefab(x: 1, components: [Tags(3)])\n"
         "    |                                ^\n\n"

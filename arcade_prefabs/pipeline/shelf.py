@@ -15,7 +15,8 @@ from ..errors import (
     UnsafePathError,
 )
 from ..prefab import Prefab, prefab_id
-from ..prefab.suggest import did_you_mean
+from ..prefab.ids import PREFAB_FOLDER
+from ..prefab.suggest import did_you_mean, instead_of
 from .assets import BakedAsset, find, open_asset
 from .bake import Baker
 from .explain import ids_of
@@ -27,6 +28,9 @@ from .store import AnotherStoreError, BakeStore, DamagedStoreError
 from .upkeep import damaged_output, expect
 
 __all__ = ["Shelf"]
+
+_PREFABS: Final = PREFAB_FOLDER + "/"
+_WORLDS: Final = "worlds/"
 
 _T = TypeVar("_T")
 # Times that an asset may change while it is being read, before whoever reads it is told.
@@ -155,12 +159,21 @@ class Shelf:
             found = find(self._store, key, label)
         if found is None:
             self._refuse_unknown_kind(key)
-            paths = [one.partition("#")[0] for one in ids_of(self._store, None)]
-            hint = did_you_mean(key.path, paths) if paths else None
-            raise MissingAssetError("there is no such asset", path=key.path, hint=hint)
+            raise MissingAssetError("there is no such asset", path=key.path, hint=self._hint(key))
         if self._note_use:
             self.used.add(key)
         return open_asset(self._store, key, label, found, partial(self._repair, key))
+
+    def _hint(self, key: Key) -> str | None:
+        """What somebody may have meant who asked for something that is not there."""
+        folder = next((one for one in (_PREFABS, _WORLDS) if key.path.startswith(one)), "")
+        paths = dict.fromkeys(one.partition("#")[0] for one in ids_of(self._store, None))
+        prefab = _PREFABS + key.path.removeprefix(_WORLDS)
+        if folder == _WORLDS and prefab in paths:
+            return f"there is a prefab of that name: `{prefab}`; worlds stand below `{_WORLDS}`"
+        # A prefab is never a way to write a world.
+        alike = [path for path in paths if path.startswith(folder)]
+        return did_you_mean(key.path, alike) if alike else None
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None) -> bool:
         """See `AssetPipeline.is_fresh`."""
@@ -188,7 +201,8 @@ class Shelf:
             engine = self._baker.engine
             if engine.source.stat(key.path) is not None and engine.choose(key.path) is None:
                 shown = engine.source.shown(key.path)
-                raise AssetError("no processor takes files of this kind", path=shown)
+                message = "no processor takes files of this kind"
+                raise AssetError(message, path=shown, hint=instead_of(key.path))
 
     def _healing(self, read: Callable[[], _T], key: Key) -> _T:
         """Read something; if the store turns out to be damaged, bake it again and try once more."""

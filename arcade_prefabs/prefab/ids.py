@@ -22,6 +22,9 @@ _LONGEST: Final = 512
 # Beside what Windows refuses: control characters, line ends, and halves of characters, which no
 # text file can hold.
 _FORBIDDEN: Final = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\<>|"*?]')
+_BELOW: Final = "paths begin below the assets folder"
+# What `"images\new.png"` and its like become.
+_ESCAPED: Final = frozenset(map(ord, "\0\a\b\t\n\v\f\r"))
 _HANDLE: Final = re.compile(r":([A-Za-z0-9_-]+):")
 # What nearly all paths look like: nothing in them needs a closer look or another spelling.
 _PLAIN: Final = re.compile(
@@ -63,6 +66,8 @@ def asset_path(path: str) -> str:
         code = ord(bad.group())
         character = bad.group() if bad.group().isprintable() else f"U+{code:04X}"
         hint = "; use `/`" if character == "\\" else ""
+        if code in _ESCAPED:
+            hint = "; in quotes a backslash and the letter behind it are one sign: use `/`"
         raise ValueError(f"the path has a character that paths cannot have: {character}{hint}")
     handle = _HANDLE.match(path)
     prefix, rest = (handle.group(), path[handle.end() :]) if handle else ("", path)
@@ -70,11 +75,11 @@ def asset_path(path: str) -> str:
     if handle:
         rest = rest.removeprefix("/")
     if rest.startswith("/"):
-        raise ValueError(
-            f"the path is absolute: {shown(path)}; paths begin below the assets folder"
-        )
+        raise ValueError(f"the path is absolute: {shown(path)}; {_BELOW}")
     if ":" in rest:
-        raise ValueError(f"the path has a drive letter or an unknown prefix: {shown(path)}")
+        raise ValueError(
+            f"the path has a drive letter or an unknown prefix: {shown(path)}; {_BELOW}"
+        )
     parts = [_part(part, path) for part in rest.split("/") if part not in ("", ".")]
     if not parts:
         raise ValueError(f"the path names no file: {shown(path)}")
@@ -91,7 +96,7 @@ def _with_suffix(path: str) -> str:
 
 def _part(part: str, path: str) -> str:
     if part == "..":
-        raise ValueError(f"the path leaves its folder by `..`: {shown(path)}")
+        raise ValueError(f"the path leaves its folder by `..`: {shown(path)}; {_BELOW}")
     if part != part.strip() or part.endswith("."):
         # Windows drops these, so that two spellings would be one file there and two elsewhere.
         raise ValueError(

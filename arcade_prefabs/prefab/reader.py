@@ -17,30 +17,24 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from ..errors import PrefabError, UnknownNameError, shown
-from ..ron import Ident, Map, Struct, TupleStruct, Unit, Value, parse
+from ..errors import PrefabError, RonError, UnknownNameError, shown
+from ..ron import Document, Ident, Map, Struct, TupleStruct, Unit, Value, parse
 from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
 from .fields import compile_type
 from .ids import asset_path, is_label, prefab_id, split_id
 from .plans import At, kind_of
 from .problems import Hint
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
-from .suggest import did_you_mean
+from .suggest import did_you_mean, other_word
 
-__all__ = ["DocumentReader", "read_prefabs"]
+__all__ = ["DocumentReader", "parse_file", "read_prefabs"]
 
+_SEVERAL: Final = "several prefabs stand in `Library(label: Prefab(...), ...)`"
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
 _PLACEMENT: Final = compile_type(Placement)
+# Whose fields are written into prefabs, children and entities by mistake.
+_OFTEN: Final = ("Sprite", "Text", "Sound", "Animation", "Collider")
 _CHILD_FIELDS: Final = ("name", "prefab", *_PLACEMENT.fields, "overrides", "remove")
-# Other words for what a child's fields say, and the names of its prefab's own fields.
-_CHILD_SLIPS: Final = {
-    "position": "at",
-    "pos": "at",
-    "offset": "at",
-    "angle": "rotation",
-    "components": "overrides",
-    "extends": "prefab",
-}
 
 
 def read_prefabs(
@@ -74,7 +68,7 @@ def read_prefabs(
     """
     identifier = split_id(prefab_id(identifier))[0]
     shown = identifier if path is None else os.fspath(path)
-    document = parse(text, path=shown)
+    document = parse_file(text, shown, "Prefab(components: [...])")
     file = PrefabFile(identifier, shown, document)
     registry = default_registry if registry is None else registry
     reader = DocumentReader(file, registry, asset_exists)
@@ -82,6 +76,29 @@ def read_prefabs(
     file.links = tuple(reader.links)
     file.errors = file._problems.found()
     return file
+
+
+def parse_file(text: str | bytes, shown_path: str, example: str) -> Document:
+    """The RON document of a prefab or world file.
+
+    Args:
+        text: The RON text, or its UTF-8 bytes.
+        shown_path: How errors name the file.
+        example: What such a file looks like, for one that is empty.
+
+    Raises:
+        RonError: The text is not RON; the hint speaks of prefabs.
+    """
+    try:
+        return parse(text, path=shown_path)
+    except RonError as error:
+        if not text.strip():
+            error.hint = f"the file is empty; write `{example}`"
+        elif error.message.startswith("expected the end") and (error.source_line or "").lstrip(
+            ") ,"
+        ).startswith("Prefab("):
+            error.hint = _SEVERAL
+        raise
 
 
 def _as_struct(value: Value) -> Value:
@@ -104,7 +121,9 @@ def _form_hint(value: Value) -> str:
         return "each prefab has a label: `Library(wall: Prefab(...))`"
     if name is not None and difflib.get_close_matches(name[:20].title(), ("Prefab", "Library")):
         return did_you_mean(name, ("Prefab", "Library"))
-    return "several prefabs stand in `Library(label: Prefab(...), ...)`"
+    if name == "World":
+        return "a world stands below the folder `worlds`: move the file there"
+    return _SEVERAL
 
 
 class DocumentReader:
@@ -173,11 +192,7 @@ class DocumentReader:
         for field_name, value in struct._items():
             place: At = (at, field_name, field_name)
             if field_name not in known:
-                hint: Hint = partial(did_you_mean, field_name, known)
-                if known is _CHILD_FIELDS and field_name in _CHILD_SLIPS:
-                    hint = f"did you mean `{_CHILD_SLIPS[field_name]}`?"
-                elif field_name in self._registry:
-                    hint = "components stand in a list: components: [...]"
+                hint: Hint = partial(self._field_hint, field_name, known)
                 message = f"unknown field `{shown(field_name)}`"
                 self._report(place, message, hint=hint, kind=UnknownNameError, key=True)
             elif field_name in given:
@@ -185,6 +200,26 @@ class DocumentReader:
             else:
                 given[field_name] = value
         return given
+
+    def _field_hint(self, name: str, known: tuple[str, ...]) -> str:
+        """Where a field stands, or what it is called, that a struct does not have."""
+        placed = name in _PLACEMENT.fields or other_word(name, _PLACEMENT.fields) == "at"
+        if "extends" in known and placed:
+            return "a prefab has no place of its own: whoever spawns it, or a world, says where"
+        where = next((one for one in ("components", "overrides") if one in known), None)
+        if where is not None and other_word(name, known) is None:
+            if name in self._registry:
+                return f"components stand in a list: {where}: [...]"
+            folded = name.casefold()
+            for component in self._registry.names():
+                if component.casefold() == folded:
+                    return f"components stand in a list: {where}: [{component}(...)]"
+            for component in _OFTEN:
+                found = self._registry.get(component)
+                field = name if found is None else other_word(name, found.plan.fields) or name
+                if found is not None and field in found.plan.fields:
+                    return f"it is a field of `{component}`: {where}: [{component}({field}: ...)]"
+        return did_you_mean(name, known)
 
     def listed(self, value: Value, at: At, what: str) -> list[Value]:
         """The items of a list; empty if it is none."""

@@ -3,15 +3,79 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from typing import Final
 
 from ..errors import shown
 
-__all__ = ["did_you_mean", "nearest_prefabs"]
+__all__ = ["did_you_mean", "instead_of", "nearest_prefabs", "other_word"]
 
 _SHOWN = 8
 # Longer names are not honest ones; to compare one of many megabytes helps nobody.
 _LONGEST = 100
+
+
+# What Arcade and other engines call a field, and what it is called here: the first that is known.
+_OTHER_WORDS: Final = {
+    **dict.fromkeys(
+        ("position", "pos", "x", "y", "xy", "centerx", "centery", "location", "coordinates"),
+        ("at", "offset"),
+    ),
+    **dict.fromkeys(("offset", "place"), ("at",)),
+    **dict.fromkeys(("angle", "rotate", "degrees", "heading"), ("rotation", "angle")),
+    "rotation": ("angle",),
+    **dict.fromkeys(("scalex", "scaley", "scalexy", "zoom"), ("scale",)),
+    "size": ("font_size", "frame_size", "scale"),
+    **dict.fromkeys(("colour", "tint"), ("color",)),
+    **dict.fromkeys(("opacity", "transparency"), ("alpha",)),
+    **dict.fromkeys(("flipx", "fliph", "flippedhorizontally", "mirrored"), ("flip_horizontal",)),
+    **dict.fromkeys(("flipy", "flipv", "flippedvertically"), ("flip_vertical",)),
+    **dict.fromkeys(
+        ("image", "picture", "file", "filename", "path", "pathorpathtexture", "src"),
+        ("texture", "image", "path"),
+    ),
+    **dict.fromkeys(("type", "class", "cls", "kind"), ("prefab", "extends", "sprite_class")),
+    **dict.fromkeys(("prefab", "base", "parent", "inherits", "template"), ("extends", "prefab")),
+    "extends": ("prefab",),
+    "components": ("overrides",),
+    "overrides": ("components",),
+    **dict.fromkeys(("objects", "instances", "prefabs", "children", "sprites"), ("entities",)),
+    "entities": ("children",),
+    **dict.fromkeys(("tilesize", "gridsize", "chunksize"), ("cell_size",)),
+    **dict.fromkeys(("duration", "fps", "frametime", "interval"), ("frame_duration",)),
+    **dict.fromkeys(("loop", "repeat", "looping"), ("mode", "loop")),
+    **dict.fromkeys(("hitbox", "points"), ("shape",)),
+    "font": ("font_name",),
+    **dict.fromkeys(("value", "content", "string", "label"), ("text",)),
+}
+
+
+def other_word(name: str, known: Container[str]) -> str | None:
+    """What a known field is called that Arcade or another engine calls ``name``."""
+    words = _OTHER_WORDS.get(_folded(name[:_LONGEST]), ())
+    return next((word for word in words if word != name and word in known), None)
+
+
+_TILED: Final = (
+    "maps of Tiled and LDtk are not read here: `arcade.load_tilemap` shows those of Tiled; a world "
+    "is a RON file below `worlds/`, or is written by `WorldBuilder`"
+)
+_PICTURE: Final = (
+    "this is a picture: a prefab shows it, `Prefab(components: [Sprite(texture: ...)])`"
+)
+_SOUND: Final = "this is a sound: a prefab plays it, `Prefab(components: [Sound(path: ...)])`"
+_JSON: Final = "prefabs and worlds are RON files, below `prefabs/` and `worlds/`"
+_BY_SUFFIX: Final = {
+    **dict.fromkeys(("tmx", "tmj", "tsx", "tsj", "ldtk", "tscn", "ldtkl"), _TILED),
+    **dict.fromkeys(("png", "jpg", "jpeg", "gif", "webp", "bmp", "tga", "svg"), _PICTURE),
+    **dict.fromkeys(("wav", "ogg", "mp3", "flac", "opus"), _SOUND),
+    **dict.fromkeys(("json", "yaml", "yml", "toml", "xml", "py"), _JSON),
+}
+
+
+def instead_of(path: str) -> str | None:
+    """What to do with a file that is no prefab and no world; None for any other name."""
+    return _BY_SUFFIX.get(path.rpartition(".")[2].lower())
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
@@ -20,6 +84,10 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) 
     It is never empty. Case and separators do not count as a difference, for they are the likeliest
     slips.
     """
+    known = tuple(known)
+    word = other_word(name, known)
+    if word is not None and _folded(name) not in map(_folded, known):
+        return _question([shown(word)])
     by_folded: dict[str, str] = {}
     for candidate in known:
         by_folded.setdefault(_folded(candidate), shown(candidate))

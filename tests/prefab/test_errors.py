@@ -163,7 +163,8 @@ def components(text: str) -> str:
         (
             'Sprite(texture: "../a.png")',
             PrefabError,
-            """crate.ron:3:25: Sprite.texture: the path leaves its folder by `..`: ../a.png
+            "crate.ron:3:25: Sprite.texture: the path leaves its folder by `..`: ../a.png; "
+            """paths begin below the assets folder
   3 |         Sprite(texture: "../a.png"),
     |                         ^""",
         ),

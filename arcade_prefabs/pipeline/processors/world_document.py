@@ -13,11 +13,11 @@ from ...errors import UnsafePathError, shown
 from ...prefab import Asset, ComponentRegistry, Placement, PrefabFile
 from ...prefab.document import Part
 from ...prefab.fields import compile_type
-from ...prefab.ids import SUFFIX, asset_path
+from ...prefab.ids import PREFAB_FOLDER, SUFFIX, asset_path
 from ...prefab.plans import At, kind_of, number_text
-from ...prefab.reader import DocumentReader
-from ...prefab.suggest import did_you_mean
-from ...ron import Struct, TupleStruct, Unit, Value, parse
+from ...prefab.reader import DocumentReader, parse_file
+from ...prefab.suggest import did_you_mean, instead_of
+from ...ron import Struct, TupleStruct, Unit, Value
 
 __all__ = [
     "DERIVED",
@@ -47,6 +47,7 @@ FARTHEST: Final = 1e9
 """Pixels."""
 _LONGEST_ID: Final = 200
 _FOLDER: Final = "worlds/"
+_EXAMPLE: Final = "World(entities: [(prefab: ..., at: (0, 0))])"
 _MOST_PLACES: Final = 100
 _MOST_LAYERS: Final = 256
 _LONGEST_LAYER: Final = 100  # all of them stand in the first page of the world
@@ -101,7 +102,7 @@ def read_world_file(
     Raises:
         RonError: The text is not RON.
     """
-    document = parse(data, path=shown_path)
+    document = parse_file(data, shown_path, _EXAMPLE)
     file = PrefabFile(path, shown_path, document)
     world = WorldDocument(file)
     _Reader(world, registry).read(document.value)
@@ -122,7 +123,9 @@ class _Reader:
         if isinstance(value, TupleStruct) and value.name == "World" and not value.values:
             value = Struct("World")
         if not isinstance(value, Struct) or value._name != "World":
-            hint = "a world looks like `World(entities: [(prefab: ..., at: (0, 0))])`"
+            hint = f"a world looks like `{_EXAMPLE}`"
+            if getattr(value, "name", getattr(value, "_name", None)) in ("Prefab", "Library"):
+                hint = "prefabs stand below the folder `prefabs`: move the file there"
             self._report(None, f"expected `World(...)`, found {kind_of(value)}", hint=hint)
             return
         given = self._parts.fields(value, _WORLD_FIELDS, None)
@@ -366,6 +369,11 @@ def world_id(text: str) -> str:
     try:
         if not text or "#" in text:
             raise ValueError("it looks like `worlds/valley.ron`")
+        instead = instead_of(text)
+        if instead is not None:
+            raise ValueError(instead)
+        if text.startswith(PREFAB_FOLDER + "/"):
+            raise ValueError("this names a prefab: spawn it, or name it in a world")
         path = asset_path(text if text.startswith(_FOLDER) else _FOLDER + text)
         return path if path.endswith(SUFFIX) else asset_path(path + SUFFIX)
     except ValueError as error:
