@@ -76,8 +76,7 @@ class Departures:
             for sprite in entity.own_sprites():
                 self._entities.drop_sprite(sprite)
                 kept = [one for one in sprite.sprite_lists if not dropped(one)]
-                if kept:
-                    _remove(sprite, kept)
+                _remove(sprite, kept)
                 sprite.sprite_lists.clear()
             if entity._animation is not None:
                 entity._animation.stop()
@@ -113,7 +112,17 @@ class Departures:
 
 
 def _remove(sprite: BasicSprite, lists: Sequence[SpriteList[Any]]) -> None:
-    """Take a sprite out of lists, whatever was done to it."""
+    """Take a sprite out of lists, whatever was done to it, and out of engines that simulate it.
+
+    `PymunkPhysicsEngine` keeps sprites of its own: they would stay there as walls nobody sees.
+    """
+    engines = getattr(sprite, "physics_engines", None)  # a `BasicSprite` has none
+    if engines:
+        for engine in engines:
+            # The game may have taken it out itself, and Arcade's engine fails on a second time.
+            if sprite in getattr(engine, "sprites", (sprite,)):
+                engine.remove_sprite(sprite)
+        engines.clear()
     for one in tuple(lists):
         # A place that is no number is an error after Arcade has crossed out the old one, and then
         # the sprite cannot be removed any more: arcade/sprite_list/spatial_hash.py:130.

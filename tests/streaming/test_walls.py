@@ -127,3 +127,31 @@ def test_walls_of_a_world_and_of_the_plugin_are_alike(world_on: Make) -> None:
         assert walls.group("floor") is walls.group("floor")
         assert bool(walls.group("nobody"))
         assert len(walls.group("nobody")) == 0
+
+
+@pytest.mark.parametrize("taken_out", [False, True])
+def test_pymunk_keeps_no_wall_of_a_cell_that_is_gone(world_on: Make, taken_out: bool) -> None:
+    """Its engine holds sprites of its own; the game may have taken them out before."""
+    one = world_on(WORLD, FILES)
+    settled(one, 50)
+    engine = arcade.PymunkPhysicsEngine(gravity=(0, -900))
+    static = arcade.PymunkPhysicsEngine.STATIC
+    (wall,) = one.world.walls.group("floor")
+    engine.add_sprite(wall, body_type=static)
+    if taken_out:
+        engine.remove_sprite(wall)
+    settled(one, 1950)
+    assert list(engine.sprites) == []
+    assert len(engine.space.shapes) == 0
+    engine.step()
+
+
+def test_pymunk_keeps_no_wall_of_an_entity_that_is_despawned(world_on: Make) -> None:
+    one = world_on(WORLD, FILES)
+    settled(one, 50)
+    engine = arcade.PymunkPhysicsEngine()
+    (wall,) = one.world.walls.group("floor")
+    engine.add_sprite(wall, body_type=arcade.PymunkPhysicsEngine.STATIC)
+    one.world.entity("here").despawn()
+    one.settle()
+    assert list(engine.sprites) == []
