@@ -379,9 +379,9 @@ class SlowGame:
 
 
 def slow_game(world_on: Make, text_of: Make, game_s: float) -> SlowGame:
-    """A game before a world of nine cells, of 300 entities each, at 60 µs a look at the clock."""
+    """A game before a world of nine cells, of 150 entities each, at 60 µs a look at the clock."""
     options = {"step_s": 60e-6, "enabled": True}
-    one = world_on(text_of(range(5), range(5), 300), options=options)
+    one = world_on(text_of(range(1, 4), range(1, 4), 150), options=options)
     one.put(250, 250)
     return SlowGame(one, game_s)
 
