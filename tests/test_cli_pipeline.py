@@ -8,6 +8,7 @@ import io
 import json
 import os
 import queue
+import re
 import signal
 import sqlite3
 import subprocess
@@ -94,19 +95,21 @@ def test_a_bake_says_what_it_did(game: Path, capsys: pytest.CaptureFixture[str])
 def test_a_bake_warns_of_assets_that_are_named_and_not_there(
     game: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are no errors, and many of them are cut short."""
-    assert (
-        "warning: there is no art/crate.png, which prefabs/crate.ron, prefabs/props/big.ron "
-        "will need\n"
-    ) in answer(capsys, "bake", "--jobs", "0")
-    for i in range(30):
-        users = {f"prefabs/u{i}_{j}.ron": CRATE.replace("crate.png", f"{i}.png") for j in range(5)}
-        write(users)
+    """They are no errors; each has its place, once for all heirs, and many are cut short."""
     text = answer(capsys, "bake", "--jobs", "0")
-    assert text.count("warning: there is no") == 20
-    assert "prefabs/u0_2.ron and 2 more will need" in text
-    assert "warning: 11 more assets missing; --json names them all" in text
-    assert len(facts(capsys, "bake", "--jobs", "0")["missing"]) == 31
+    assert text.startswith(
+        f"warning: {Path('assets/prefabs/crate.ron')}:1:54: Sprite.texture: "
+        "there is no texture art/crate.png\n"
+    )
+    assert text.count("warning: ") == 1
+    for i in range(30):
+        write({f"prefabs/u{i}.ron": CRATE.replace("crate.png", f"{i}.png")})
+    text = answer(capsys, "bake", "--jobs", "0")
+    assert text.count("there is no texture") == 20
+    assert "\n11 more warnings; --json has them all\n" in text
+    found = facts(capsys, "bake", "--jobs", "0")
+    assert len(found["missing"]) == len(found["dangling"]) == 31
+    assert found["dangling"][0]["line"] == 1
 
 
 def test_a_bake_prints_every_error_in_full(game: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,11 +143,10 @@ def test_a_bake_in_json_has_everything(game: Path, capsys: pytest.CaptureFixture
 def test_a_release_is_written_and_can_be_looked_into(
     game: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Missing assets are no reason not to; `stats` and `inspect` read it, `bake` and `watch` no."""
-    assert "wrote out/game.release: " in answer(
-        capsys, "bake", "--jobs", "0", "--release", "out/game.release"
-    )
-    assert facts(capsys, "bake", "--jobs", "0", "--release", "out/game.release")["release"] == {
+    """Something may be missing if the user says so; `stats` and `inspect` read it."""
+    command = ("bake", "--jobs", "0", "--release", "out/game.release", "--allow-missing")
+    assert "wrote out/game.release: " in answer(capsys, *command)
+    assert facts(capsys, *command)["release"] == {
         "path": "out/game.release",
         "bytes": Path("out/game.release").stat().st_size,
     }
@@ -162,6 +164,32 @@ def test_a_release_is_written_and_can_be_looked_into(
     assert main(["clean", "out/game.release", "--all"]) == 2
     assert main(["bake", "--store", "out/game.release"]) == 2
     assert "is a release file" in capsys.readouterr().err
+
+
+def test_no_release_is_written_while_something_is_missing(
+    game: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1, with the place of what is missing and what to do."""
+    text = answer(capsys, "bake", "--jobs", "0", "--release", "game.release", code=1)
+    assert "there is no texture art/crate.png" in text
+    assert (
+        "game.release was not written because something is missing; --allow-missing writes it\n"
+    ) in text
+    assert not Path("game.release").exists()
+    write({"prefabs/crate.ron": "Prefab()"})
+    assert "wrote game.release" in answer(
+        capsys, "bake", "--jobs", "0", "--release", "game.release"
+    )
+
+
+def test_inspect_shows_the_cell_size_that_a_world_has(
+    game: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The processor's own setting holds only where the file does not say."""
+    write({"worlds/w.ron": "World(cell_size: 300, entities: [])"})
+    text = answer(capsys, "inspect", "worlds/w.ron")
+    assert re.search(r"^ +cell size +300 pixels$", text, re.MULTILINE)
+    assert re.search(r"^ +default settings +.*1024", text, re.MULTILINE)
 
 
 def test_no_release_is_written_while_there_are_errors(
@@ -804,7 +832,7 @@ def test_ctrl_c_while_workers_bake_ends_them_too(
 
 @posix
 def test_watch_tells_what_changes_until_ctrl_c(game: Path, start: Any) -> None:
-    """Changed, broken, mended, added and removed; exit code 0."""
+    """Changed, broken, mended, added and removed, and who misses what; exit code 0."""
     write({"prefabs/bad.ron": "Prefab("})
     running: Running = start("watch", "--jobs", "0")
     running.line("bad.ron:1:8: expected")  # once, although the watch begins with a bake, too
@@ -823,8 +851,13 @@ def test_watch_tells_what_changes_until_ctrl_c(game: Path, start: Any) -> None:
     running.line(f"fixed {Path('assets/prefabs/crate.ron')}")
     write({"prefabs/new.ron": "Prefab()"})
     running.line("added prefabs/new.ron")
+    write({"prefabs/owner.ron": 'Prefab(components: [Sprite(texture: "sword.png")])'})
+    running.line("owner.ron:1:37: Sprite.texture: there is no texture sword.png")
+    write({"worlds/w.ron": 'World(entities: [(prefab: "new", at: (0, 0))])'})
+    running.line("added worlds/w.ron")
     Path("assets/prefabs/new.ron").unlink()
     running.line("removed prefabs/new.ron")
+    running.line("w.ron:1:27: entities[0].prefab: there is no prefab prefabs/new.ron")
     assert running.press_ctrl_c() == 0
     assert running.error == "arcade-prefabs: stopped watching\n"
 

@@ -13,7 +13,8 @@ import pytest
 
 import arcade_prefabs
 from arcade_prefabs import ron
-from arcade_prefabs.prefab import ComponentRegistry, check_tree, read_prefabs
+from arcade_prefabs.pipeline import check_tree
+from arcade_prefabs.prefab import ComponentRegistry, read_prefabs
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -14,7 +14,7 @@ import arcade_prefabs
 from arcade_prefabs import errors, ron
 from arcade_prefabs.cli.command import main
 from arcade_prefabs.errors import LocatedError, columns, shown
-from arcade_prefabs.prefab import check_trees
+from arcade_prefabs.pipeline import check_trees
 
 MARKS = "\x1b[31mX\x9b2J\u202e\n\u200b\ufeff\u2028\r\x07\u00ad\u3164"
 NO_FILE_NAME = "\r\n/\0"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import BakeCancelledError
+from ..errors import BakeCancelledError, LocatedError
 from ..pipeline import AssetPipeline, BakeReport
 from .interrupt import Interrupt
 from .output import amount, duration, print_json, progress, say
@@ -31,6 +31,7 @@ __all__ = [
     "KEPT",
     "add_bake",
     "add_bake_options",
+    "print_dangling",
     "print_report",
     "report_json",
     "run_bake",
@@ -39,9 +40,8 @@ __all__ = [
 KEPT: Final = (
     "arcade-prefabs: interrupted; what was baked so far is kept, the next bake goes on from there"
 )
-# Missing assets, and users of each, that are named in the text.
+# References to what is not there that are shown in the text.
 _MOST_MISSING: Final = 20
-_MOST_USERS: Final = 3
 
 
 def add_bake(commands: Any) -> None:
@@ -57,7 +57,12 @@ def add_bake(commands: Any) -> None:
         "--release",
         metavar="FILE",
         help="then write everything into one read-only file, which a game opens in place of the "
-        "folder. Not written if there are errors",
+        "folder. Not written if there are errors, or if something is missing",
+    )
+    bake.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="write the release although assets are named in it that are not there",
     )
     add_bake_options(bake)
     bake.set_defaults(run=_bake)
@@ -102,10 +107,13 @@ def _bake(options: argparse.Namespace) -> int:
     if options.release is not None:
         _check_release(Path(options.release))
     released: int | None = None
+    lacks = False
     with Interrupt() as interrupt, opened(options, jobs=options.jobs) as pipeline:
         try:
             report = run_bake(pipeline, interrupt)
-            if options.release is not None and report.ok:
+            dangling = pipeline.dangling()
+            lacks = bool(dangling) and options.release is not None and not options.allow_missing
+            if options.release is not None and report.ok and not lacks:
                 released = pipeline.write_release(options.release)
         except KeyboardInterrupt:
             interrupt.closing()
@@ -116,14 +124,17 @@ def _bake(options: argparse.Namespace) -> int:
         release = None
         if released is not None:
             release = {"path": options.release, "bytes": released}
-        print_json({**report_json(report), "release": release})
+        print_json({**report_json(report, dangling), "release": release})
     else:
-        print_report(report, options)
+        print_report(report, dangling, options)
         if released is not None:
             say(f"wrote {options.release}: {amount(released)}")
         elif options.release is not None:
-            say(f"{options.release} was not written because of the errors")
-    return OK if report.ok else FOUND_ERRORS
+            why = "because of the errors"
+            if report.ok:
+                why = "because something is missing; --allow-missing writes it"
+            say(f"{options.release} was not written {why}")
+    return OK if report.ok and not lacks else FOUND_ERRORS
 
 
 def _check_release(path: Path) -> None:
@@ -137,11 +148,13 @@ def _check_release(path: Path) -> None:
 # --------------------------------------------------------------------------------------- the report
 
 
-def print_report(report: BakeReport, options: argparse.Namespace) -> None:
-    """What a bake did, its errors in full."""
+def print_report(
+    report: BakeReport, dangling: Sequence[LocatedError], options: argparse.Namespace
+) -> None:
+    """What a bake did, its errors in full, and what a game could not load."""
     for error in report.errors:
         say(str(error), lines=True, end="\n\n")
-    _print_missing(report.missing)
+    print_dangling(dangling)
     for note in report.notes:
         say(f"note: {note}")
     say(_summary(report))
@@ -168,18 +181,16 @@ def _rate(report: BakeReport) -> float | None:
     return len(report.baked) / report.seconds if report.baked and report.seconds else None
 
 
-def _print_missing(missing: Mapping[str, list[str]]) -> None:
-    for name, users in list(missing.items())[:_MOST_MISSING]:
-        named = ", ".join(users[:_MOST_USERS])
-        if len(users) > _MOST_USERS:
-            named += f" and {len(users) - _MOST_USERS:,} more"
-        say(f"warning: there is no {name}, which {named} will need")
-    if len(missing) > _MOST_MISSING:
-        more = len(missing) - _MOST_MISSING
-        say(f"warning: {count(more, 'more asset')} missing; --json names them all")
+def print_dangling(dangling: Sequence[LocatedError]) -> None:
+    """What a game could not load, as warnings: it may be made before the game is released."""
+    for error in dangling[:_MOST_MISSING]:
+        say(f"warning: {error}", lines=True, end="\n\n")
+    if len(dangling) > _MOST_MISSING:
+        more = len(dangling) - _MOST_MISSING
+        say(f"{count(more, 'more warning')}; --json has them all")
 
 
-def report_json(report: BakeReport) -> dict[str, Any]:
+def report_json(report: BakeReport, dangling: Sequence[LocatedError] = ()) -> dict[str, Any]:
     """What a bake did, for scripts."""
     return {
         "ok": report.ok,
@@ -191,6 +202,7 @@ def report_json(report: BakeReport) -> dict[str, Any]:
         "changes": [change._asdict() for change in report.changes],
         "errors": [error_json(error) for error in report.errors],
         "missing": dict(report.missing),
+        "dangling": [error_json(error) for error in dangling],
         "seconds": report.seconds,
         "rate": _rate(report),
         "notes": report.notes,

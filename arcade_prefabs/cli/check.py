@@ -1,14 +1,13 @@
-"""``arcade-prefabs check``: every mistake in prefab files, in one run."""
+"""``arcade-prefabs check``: every mistake in the assets, in one run."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ..errors import RegistryError
-from ..pipeline import arcade_handles
-from ..prefab import check_trees
+from ..pipeline import check_trees
+from ..spawning import texture_processor
 from .output import say
 from .shared import (
     FOUND_ERRORS,
@@ -29,9 +28,10 @@ def add_check(commands: Any) -> None:
     check = commands.add_parser(
         "check",
         help="check prefab files and show every mistake",
-        description="Check RON files: all mistakes in one run. Exits with 1 if there are any.",
+        description="Check prefabs, worlds, pictures and all else that is baked: all mistakes in "
+        "one run, nothing written. Exits with 1 if there are any.",
     )
-    check.add_argument("paths", nargs="+", metavar="PATH", help="a RON file or a folder of them")
+    check.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder of them")
     add_game_options(check)
     check.set_defaults(run=_check)
 
@@ -39,7 +39,13 @@ def add_check(commands: Any) -> None:
 def _check(options: argparse.Namespace) -> int:
     registry = registry_of(options.components)
     try:
-        report = check_trees(options.paths, registry=registry, handles=_handles(options.handle))
+        report = check_trees(
+            options.paths,
+            registry=registry,
+            handles=handles_of(options.handle),
+            # Its hit boxes have settings, which prefabs may get wrong.
+            processors=[texture_processor()],
+        )
     except FileNotFoundError as error:
         raise CannotRun(str(error)) from error
     except RegistryError as error:  # a field's type that was to come later, and never came
@@ -56,11 +62,3 @@ def _check(options: argparse.Namespace) -> int:
         return FOUND_ERRORS
     say(f"{files}, {prefabs}: no errors")
     return OK
-
-
-def _handles(given: list[str]) -> dict[str, list[Path]]:
-    """The handles of Arcade, and in front of them those that were given."""
-    handles = arcade_handles()
-    for name, folders in handles_of(given).items():
-        handles[name] = [*folders, *handles.get(name, [])]
-    return handles

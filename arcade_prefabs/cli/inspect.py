@@ -126,7 +126,10 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
         processor = facts["processor"]
         rows.append(("processor", f"{processor['name']}, version {processor['version']}"))
         if processor["settings"]:
-            rows.append(("settings", json.dumps(processor["settings"], ensure_ascii=False)))
+            # What holds where a file does not say otherwise: a world has a cell size of its own.
+            rows.append(("default settings", json.dumps(processor["settings"], ensure_ascii=False)))
+    if isinstance(facts["head"], dict) and "cell_size" in facts["head"]:
+        rows.append(("cell size", f"{facts['head']['cell_size']:g} pixels"))
     if facts["variant"]:
         rows.append(("own settings", json.dumps(facts["variant"], ensure_ascii=False)))
     if facts["content"] is not None:

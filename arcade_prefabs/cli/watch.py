@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ..pipeline import BakeReport
-from .bake import add_bake_options, print_report, report_json, run_bake
+from .bake import add_bake_options, print_dangling, print_report, report_json, run_bake
 from .interrupt import Interrupt
 from .output import duration, print_json, say
 from .shared import OK, CannotRun, add_assets, error_json, hint_at_components, opened
 
 if TYPE_CHECKING:
-    from ..pipeline import AssetWatcher, Reload
+    from ..errors import LocatedError
+    from ..pipeline import AssetPipeline, AssetWatcher, Reload
 
 __all__ = ["add_watch"]
 
@@ -44,14 +45,16 @@ def _watch(options: argparse.Namespace) -> int:
         try:
             if pipeline.read_only:
                 raise CannotRun(f"{options.assets} is a release file, which does not change")
+            dangling = _Dangling(pipeline)
             first = run_bake(pipeline, interrupt)
-            _print_first(first, options)
+            _print_first(first, dangling.new(), options)
             watcher.start(told=first)
             _print_watching(options)
             failures = _Failures(watcher)
             while not interrupt.asked:
                 try:
-                    _print_reload(reloads.get(timeout=_LOOK_S), options)
+                    reload = reloads.get(timeout=_LOOK_S)
+                    _print_reload(reload, dangling.new(), options)
                 except queue.Empty:
                     failures.print_new(options)
         except KeyboardInterrupt:
@@ -64,11 +67,28 @@ def _watch(options: argparse.Namespace) -> int:
     return OK
 
 
-def _print_first(report: BakeReport, options: argparse.Namespace) -> None:
+class _Dangling:
+    """What files name and a game could not load, each told once for as long as it is so."""
+
+    def __init__(self, pipeline: AssetPipeline) -> None:
+        self._pipeline = pipeline
+        self._known: frozenset[str] = frozenset()
+
+    def new(self) -> list[LocatedError]:
+        """What was not so when this was asked last."""
+        now = self._pipeline.dangling()
+        new = [error for error in now if str(error) not in self._known]
+        self._known = frozenset(map(str, now))
+        return new
+
+
+def _print_first(
+    report: BakeReport, dangling: list[LocatedError], options: argparse.Namespace
+) -> None:
     if options.json:
-        print_json({"event": "baked", "time": _now(), **report_json(report)}, line=True)
+        print_json({"event": "baked", "time": _now(), **report_json(report, dangling)}, line=True)
     else:
-        print_report(report, options)
+        print_report(report, dangling, options)
 
 
 def _print_watching(options: argparse.Namespace) -> None:
@@ -78,7 +98,9 @@ def _print_watching(options: argparse.Namespace) -> None:
         say(f"watching {options.assets}; Ctrl-C ends it", flush=True)
 
 
-def _print_reload(reload: Reload, options: argparse.Namespace) -> None:
+def _print_reload(
+    reload: Reload, dangling: list[LocatedError], options: argparse.Namespace
+) -> None:
     if options.json:
         event = {
             "event": "reload",
@@ -86,6 +108,7 @@ def _print_reload(reload: Reload, options: argparse.Namespace) -> None:
             "ids": reload.ids,
             "changes": [change._asdict() for change in reload.report.changes],
             "errors": [error_json(error) for error in reload.errors],
+            "dangling": [error_json(error) for error in dangling],
             "healed": reload.healed,
             "seconds": reload.report.seconds,
         }
@@ -100,6 +123,7 @@ def _print_reload(reload: Reload, options: argparse.Namespace) -> None:
         say(f"{at} fixed {path}")
     for error in reload.errors:
         say(f"{at} error\n{error}", lines=True, end="\n\n")
+    print_dangling(dangling)
     hint = hint_at_components(reload.errors, options)
     if hint:
         say(hint)

@@ -5,6 +5,7 @@ in a bake store, and bakes again exactly what has to be when something changes.
 """
 
 from .assets import BakedAsset
+from .check import CheckReport, check_tree, check_trees
 from .explain import Explanation, InputNow, OutputNow
 from .outcome import Change
 from .pipeline import AssetPipeline
@@ -59,6 +60,7 @@ __all__ = [
     "Cell",
     "CellIndex",
     "Change",
+    "CheckReport",
     "Derivation",
     "DirectorySource",
     "Explanation",
@@ -94,6 +96,8 @@ __all__ = [
     "ZipSource",
     "arcade_handles",
     "cell_label",
+    "check_tree",
+    "check_trees",
     "decode_prefab",
     "encode_prefab",
     "read_cell",

@@ -292,6 +292,10 @@ class Baker:
             query = "SELECT 1 FROM assets WHERE variant<>'' AND errors IS NOT NULL LIMIT 1"
             return db.execute(query).fetchone() is not None
 
+    def can(self, path: str) -> bool:
+        """Whether there is a file of that path, and a processor takes it."""
+        return self.engine.choose(path) is not None and self.engine.stat(path) is not None
+
     def _complete(self, report: BakeReport, *, swept: bool) -> None:
         if swept or self._has_failed_variants():
             with self.engine.store.writing() as db:
@@ -307,9 +311,7 @@ class Baker:
             ):
                 name, user = typed(row, tuple[str, str])
                 missing.setdefault(name, []).append(user)
-        report.missing = {
-            name: users for name, users in missing.items() if self.engine.stat(name) is None
-        }
+        report.missing = {name: users for name, users in missing.items() if not self.can(name)}
 
     def _list_errors(self, report: BakeReport) -> None:
         """Add the errors of the store to those of the scan, each once."""

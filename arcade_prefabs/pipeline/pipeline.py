@@ -12,12 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import (
-    StoreError,
-)
+from ..errors import LocatedError, MissingPrefabError, StoreError
 from ..prefab import ComponentRegistry, Prefab
 from .assets import BakedAsset, find, needs_of
 from .bake import Baker, OnProgress
+from .dangling import References, named
 from .engine import Cancelled, Engine
 from .explain import Explanation, broken_of, dependents_of, explain, files_of, ids_of, statistics
 from .outcome import Key
@@ -96,6 +95,7 @@ class AssetPipeline:
         on_step: Callable[[str], None] | None = None,
     ) -> None:
         self._limit = store_limit
+        self._registry = registry
         self._temporary: Path | None = None
         self._bakes = 0
         self._closed = False
@@ -220,8 +220,25 @@ class AssetPipeline:
         if self._limit is not None:
             self._note_used()
             report.notes += keep_below(self.store, self._limit)
+        self._add_hints(report)
         report.seconds = time.perf_counter() - started
         return report
+
+    def _add_hints(self, report: BakeReport) -> None:
+        """Name the nearest prefabs where one is not there: a worker does not know their names."""
+        without = [
+            error
+            for error in report.errors
+            if isinstance(error, MissingPrefabError) and error.hint is None
+        ]
+        if without:
+            references = self._references()
+            for error in without:
+                error.hint = references.hint_for(error)
+
+    def _references(self) -> References:
+        engine = self._baking().engine
+        return References(self.store, engine.source, engine.choose, self._registry)
 
     def _baking(self) -> Baker:
         if self._closed:
@@ -357,6 +374,28 @@ class AssetPipeline:
         path = checked_path(identifier.partition("#")[0])
         key = Key(path, variant_of(settings or {}))
         return self._shelf.asked(partial(explain, self.store, key))
+
+    def takes(self, path: str) -> bool:
+        """Whether a processor takes files of that path. Any thread."""
+        return self._baking().engine.choose(path) is not None
+
+    def unbaked(self) -> list[str]:
+        """The files that baked ones name, which are there and were not baked yet. Any thread."""
+        baker = self._baking()
+        return [path for path in self._shelf.asked(partial(named, self.store)) if baker.can(path)]
+
+    def dangling(self) -> list[LocatedError]:
+        """What baked files name and a game could not load, each with the place where it is named.
+
+        A prefab is baked although its texture, or a prefab that it spawns, is not there; a world is
+        baked although its prefabs are not. Bake before.
+
+        Raises:
+            StoreError: This is a release file.
+
+        Any thread; reads the files again that name such things.
+        """
+        return self._shelf.asked(lambda: self._references().dangling())
 
     def statistics(self) -> Statistics:
         """What the store holds, and what was done since the pipeline was opened. Any thread."""

@@ -41,7 +41,8 @@ class BakeReport:
         broken: The same errors by the asset path of the file that each is about; one about a file
             that cannot be an asset by what the error calls the file.
         truncated: Whether there are more errors than are listed.
-        missing: Assets that others name and that do not exist, and who names them.
+        missing: Assets that others name and that do not exist, or that no processor takes, and who
+            names them. `AssetPipeline.dangling` tells more.
         seconds: How long it took.
         notes: What else is worth knowing, such as a store that had to be made anew.
     """

@@ -22,6 +22,8 @@ __all__ = ["Context", "Task", "process_batch", "process_pickled"]
 # A larger file is kept for the other jobs of a batch only if one of them asked for it.
 _KEPT_BYTES: Final = 256 * 1024
 
+_GIT_LFS: Final = b"version https://git-lfs.github.com/spec/"
+
 
 class Task(NamedTuple):
     """A file to process.
@@ -104,6 +106,9 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
     try:
         data = read.own(path)
         content = digest(data)
+        if data.startswith(_GIT_LFS):
+            message = "this is not the file itself, but a Git LFS pointer to it"
+            raise AssetError(message, path=shown, hint="`git lfs pull` fetches the file")
         settings = _settings(processor, task.settings, shown)
         job = Job(path, data, settings, read=read, shown=context.source.shown, shared=shared)
         outputs = _packed(processor.process(job), context.dictionary, job)

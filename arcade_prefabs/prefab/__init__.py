@@ -20,7 +20,6 @@ from .builtin import (
     Tags,
     Text,
 )
-from .check import CheckReport, check_tree, check_trees
 from .description import RegistryDescription
 from .document import (
     ChildDocument,
@@ -43,7 +42,6 @@ __all__ = [
     "AnimationMode",
     "Asset",
     "Box",
-    "CheckReport",
     "Child",
     "ChildDocument",
     "Circle",
@@ -73,8 +71,6 @@ __all__ = [
     "TexturePath",
     "Variant",
     "asset_path",
-    "check_tree",
-    "check_trees",
     "component",
     "default_registry",
     "prefab_id",

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..errors import PrefabError, RonError, UnknownNameError, shown
 from ..ron import Document, Ident, Map, Struct, TupleStruct, Unit, Value, parse
@@ -27,7 +27,10 @@ from .problems import Hint
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
 from .suggest import did_you_mean, other_word
 
-__all__ = ["DocumentReader", "parse_file", "read_prefabs"]
+__all__ = ["DocumentReader", "Refuse", "parse_file", "read_prefabs"]
+
+Refuse: TypeAlias = "Callable[[str, str], PrefabError | None]"
+"""Takes the kind of a name and its one spelling; gives what is wrong with it, or None."""
 
 _SEVERAL: Final = "several prefabs stand in `Library(label: Prefab(...), ...)`"
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
@@ -43,7 +46,7 @@ def read_prefabs(
     *,
     registry: ComponentRegistry | None = None,
     path: str | os.PathLike[str] | None = None,
-    asset_exists: Callable[[str], bool] | None = None,
+    refuse: Refuse | None = None,
 ) -> PrefabFile:
     """Read and check the text of a prefab file.
 
@@ -54,8 +57,8 @@ def read_prefabs(
         identifier: The file's id, in any spelling that `prefab_id` takes.
         registry: The components that it may name; the `default_registry` if none is given.
         path: The name to show in errors; the id if none is given.
-        asset_exists: Tells whether a texture, sound or other file is there, for an error where one
-            is not; without it their paths are checked for their form only.
+        refuse: Tells what is wrong with a texture, sound, prefab or other file that a component
+            names; without it their paths are checked for their form only.
 
     Returns:
         The file. Its `errors` hold all that is wrong with it; `raise_errors` raises the first.
@@ -71,7 +74,7 @@ def read_prefabs(
     document = parse_file(text, shown, "Prefab(components: [...])")
     file = PrefabFile(identifier, shown, document)
     registry = default_registry if registry is None else registry
-    reader = DocumentReader(file, registry, asset_exists)
+    reader = DocumentReader(file, registry, refuse)
     file.prefabs = MappingProxyType(reader.file(document.value))
     file.links = tuple(reader.links)
     file.errors = file._problems.found()
@@ -133,12 +136,12 @@ class DocumentReader:
         self,
         file: PrefabFile,
         registry: ComponentRegistry,
-        asset_exists: Callable[[str], bool] | None,
+        refuse: Refuse | None,
     ) -> None:
         self._file = file
         self._registry = registry
         self._report = file._problems.report
-        self._asset_exists = asset_exists
+        self._refuse = refuse
         self.links: list[Reference] = []
 
     def file(self, value: Value) -> dict[str | None, PrefabDocument]:
@@ -347,6 +350,7 @@ class DocumentReader:
         if kind == "prefab":
             link = Reference(prefab_id(name, base=self._file.id), at)
             self.links.append(link)
+            self._raise_refused(kind, link.id)
             return link.id
         if kind == "sprite_class":
             known = self._registry.sprite_class_names()
@@ -354,6 +358,13 @@ class DocumentReader:
                 raise unknown_sprite_class(name, known)
             return name
         path = asset_path(name)
-        if self._asset_exists is not None and not self._asset_exists(path):
-            raise PrefabError(f"there is no {kind} {path}")
+        if "#" in path:
+            message = f"a {kind} cannot have a `#` in its name, which begins a label: {shown(path)}"
+            raise PrefabError(message, hint="rename the file")
+        self._raise_refused(kind, path)
         return path
+
+    def _raise_refused(self, kind: str, name: str) -> None:
+        error = None if self._refuse is None else self._refuse(kind, name)
+        if error is not None:
+            raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,3 +31,19 @@ def baked() -> Iterator[Baked]:
     yield bake
     for pipeline in pipelines:
         pipeline.close()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
+    """Write files below an assets folder and give the folder."""
+
+    def write(files: Mapping[str, str | bytes]) -> Path:
+        assets = tmp_path / "assets"
+        (assets / "prefabs").mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            path = assets / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return assets
+
+    return write

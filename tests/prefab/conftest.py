@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -48,19 +47,3 @@ MakeLibrary: TypeAlias = Callable[..., Library]
 def library() -> MakeLibrary:
     """Make a library from texts: ``library({"crate": "Prefab()"})``."""
     return Library
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
-    """Write files below an assets folder and give the folder."""
-
-    def write(files: Mapping[str, str | bytes]) -> Path:
-        assets = tmp_path / "assets"
-        (assets / "prefabs").mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            path = assets / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return assets
-
-    return write

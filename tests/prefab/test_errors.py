@@ -529,18 +529,26 @@ def test_errors_can_be_pickled_with_all_they_carry(library: Any) -> None:
     assert isinstance(copy, LocatedError)
 
 
-def test_a_missing_asset_is_named_at_its_place() -> None:
-    """`asset_exists` decides; the spelling that it gets is the normal one."""
-    asked: list[str] = []
+def test_what_is_refused_is_named_at_its_place() -> None:
+    """`refuse` decides, with a hint; the spelling that it gets is the normal one."""
+    asked: list[tuple[str, str]] = []
 
-    def exists(path: str) -> bool:
-        asked.append(path)
-        return path != "b.png"
+    def refuse(kind: str, path: str) -> PrefabError | None:
+        asked.append((kind, path))
+        return PrefabError(f"there is no {kind} {path}", hint="ask") if path == "b.png" else None
 
-    file = read(components('Animation(frames: ["./a.png", ".//b.png"])'), asset_exists=exists)
+    file = read(components('Animation(frames: ["./a.png", ".//b.png"])'), refuse=refuse)
     (error,) = file.errors
-    assert asked == ["a.png", "b.png"]
+    assert asked == [("texture", "a.png"), ("texture", "b.png")]
     assert (error.message, error.column) == ("Animation.frames[1]: there is no texture b.png", 39)
+    assert error.hint == "ask"
+
+
+def test_a_label_in_the_name_of_a_picture_is_an_error() -> None:
+    """`#` begins a label in ids; no file whose name has one can be baked."""
+    (error,) = read(components('Sprite(texture: "tank #1.png")')).errors
+    assert "a texture cannot have a `#` in its name" in error.message
+    assert error.hint == "rename the file"
 
 
 # ------------------------------------------------------------------------- wrong values anywhere

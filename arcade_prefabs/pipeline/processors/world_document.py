@@ -15,7 +15,7 @@ from ...prefab.document import Part
 from ...prefab.fields import compile_type
 from ...prefab.ids import PREFAB_FOLDER, SUFFIX, asset_path
 from ...prefab.plans import At, kind_of, number_text
-from ...prefab.reader import DocumentReader, parse_file
+from ...prefab.reader import DocumentReader, Refuse, parse_file
 from ...prefab.suggest import did_you_mean, instead_of
 from ...ron import Struct, TupleStruct, Unit, Value
 
@@ -95,9 +95,20 @@ class WorldDocument:
 
 
 def read_world_file(
-    data: bytes, path: str, registry: ComponentRegistry, shown_path: str
+    data: bytes,
+    path: str,
+    registry: ComponentRegistry,
+    shown_path: str,
+    refuse: Refuse | None = None,
 ) -> WorldDocument:
     """Read and check one world file.
+
+    Args:
+        data: Its text, in UTF-8.
+        path: Its path.
+        registry: The components that its entities may override.
+        shown_path: How errors name it.
+        refuse: See `read_prefabs`; asked about the prefabs of entities, too.
 
     Raises:
         RonError: The text is not RON.
@@ -105,16 +116,19 @@ def read_world_file(
     document = parse_file(data, shown_path, _EXAMPLE)
     file = PrefabFile(path, shown_path, document)
     world = WorldDocument(file)
-    _Reader(world, registry).read(document.value)
+    _Reader(world, registry, refuse).read(document.value)
     file.errors = file._problems.found()
     return world
 
 
 class _Reader:
-    def __init__(self, world: WorldDocument, registry: ComponentRegistry) -> None:
+    def __init__(
+        self, world: WorldDocument, registry: ComponentRegistry, refuse: Refuse | None
+    ) -> None:
         self._world = world
         self._report = world.file._problems.report
-        self._parts = DocumentReader(world.file, registry, None)
+        self._parts = DocumentReader(world.file, registry, refuse)
+        self._refuse = refuse
         self._registry = registry
         self._ids: dict[str, At] = {}
         self._twice = 0
@@ -226,7 +240,12 @@ class _Reader:
             self._report(at, f"`{shown(value)}` names no file", hint=hint)
             return None
         reference = self._parts.reference(value, at)
-        return None if reference is None else reference.id
+        if reference is None:
+            return None
+        error = None if self._refuse is None else self._refuse("prefab", reference.id)
+        if error is not None:
+            self._report(at, error.message, hint=error.hint, kind=type(error))
+        return reference.id
 
     def _needs(self, prefab: str, overrides: Mapping[str, Part]) -> frozenset[Asset]:
         """What an entity needs at run time, and what it needs to be known by name."""

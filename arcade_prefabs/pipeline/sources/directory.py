@@ -154,6 +154,8 @@ class DirectorySource:
                         if _is_link(entry.stat(follow_symlinks=False)):
                             raise self._folder_link(path)
                         folders.append((entry.path, path + "/"))
+                    elif os.path.lexists(entry.path):
+                        raise self._no_file(path)
                 except UnsafePathError as error:
                     refused.append(error)
                 except OSError as error:
@@ -278,12 +280,24 @@ class DirectorySource:
 
     def _linked(self, place: Path, path: str) -> list[SourceFile]:
         """What a scan makes of a link: one file, or none."""
-        found = self._look(place, path)
-        if found is not None and stat.S_ISDIR(found[1].st_mode):
+        try:
+            found = self._look(place, path)
+        except OSError as error:
+            if error.errno not in _GONE or not os.path.lexists(place):
+                raise
+            found = None
+        if found is None:
+            message = "the link leads to no file: remove it, or make the file that it names"
+            raise UnsafePathError(message, path=self.shown(path))
+        if stat.S_ISDIR(found[1].st_mode):
             raise self._folder_link(path)
-        if found is None or not stat.S_ISREG(found[1].st_mode):
-            return []
+        if not stat.S_ISREG(found[1].st_mode):
+            raise self._no_file(path)
         return [_described(path, found[1])]
+
+    def _no_file(self, path: str) -> UnsafePathError:
+        message = "this is a pipe, a socket or a device: only files can be assets"
+        return UnsafePathError(message, path=self.shown(path))
 
     def _folder_link(self, path: str) -> UnsafePathError:
         message = "a link to a folder is not followed"

@@ -43,6 +43,9 @@ class Sifted:
                 path = asset_path(name)
                 if path.startswith(":"):
                     raise ValueError("the name begins like a resource handle")
+                if "#" in path:
+                    message = "the name has a `#`, which begins a label in ids: rename it"
+                    raise ValueError(message)
             except ValueError as error:
                 if ".." in name or not is_leftover(name):
                     self.refused.append(UnsafePathError(str(error), path=shown(name)))
