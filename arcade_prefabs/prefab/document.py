@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -110,6 +110,11 @@ class PrefabDocument:
         return (*self.extends, *(reference for reference in children if reference is not None))
 
 
+_SHOWN_LABELS: Final = 8
+# Misspelt labels of one file that get a hint: each is compared with all labels.
+_MOST_HINTS: Final = 100
+
+
 class PrefabFile:
     """A checked file: its prefabs by label, and every error that was found in it.
 
@@ -121,7 +126,7 @@ class PrefabFile:
         errors: What is wrong, in the order of the file; empty if the file can be used.
     """
 
-    __slots__ = ("_problems", "errors", "id", "links", "path", "prefabs")
+    __slots__ = ("_hints_left", "_problems", "errors", "id", "links", "path", "prefabs")
 
     def __init__(self, identifier: str, path: str, document: Document) -> None:
         self.id = identifier
@@ -130,6 +135,7 @@ class PrefabFile:
         self._problems = Problems(document, path)
         self.links: tuple[Reference, ...] = ()
         self.errors: tuple[PrefabError, ...] = ()
+        self._hints_left = _MOST_HINTS
 
     def prefab(self, label: str | None = None) -> PrefabDocument:
         """The prefab of that label; of a file with a single prefab, with None.
@@ -140,8 +146,8 @@ class PrefabFile:
         found = self.prefabs.get(label)
         if found is not None:
             return found
-        labels = ", ".join(f"`#{known}`" for known in self.prefabs if known is not None)
         if label is None:
+            labels = self._some_labels()
             raise PrefabError(
                 f"{self.id} is a library: a label must say which of its prefabs is meant",
                 path=self.path,
@@ -150,9 +156,18 @@ class PrefabFile:
         if None in self.prefabs:
             message = f"{self.id} is a single prefab and has no labels"
             raise PrefabError(message, path=self.path, hint=f"leave out `#{label}`")
-        hint = did_you_mean("#" + label, [f"#{known}" for known in self.prefabs])
+        hint: str | None = None
+        if self._hints_left > 0:
+            self._hints_left -= 1
+            hint = did_you_mean("#" + label, [f"#{known}" for known in self.prefabs])
         message = f"{self.id} has no prefab `#{label}`"
         raise UnknownNameError(message, path=self.path, hint=hint)
+
+    def _some_labels(self) -> str:
+        """The labels for a message: the first ones, and how many more there are."""
+        known = [label for label in self.prefabs if label is not None]
+        more = f" and {len(known) - _SHOWN_LABELS} more" if len(known) > _SHOWN_LABELS else ""
+        return ", ".join(f"`#{label}`" for label in known[:_SHOWN_LABELS]) + more
 
     def error(self, at: At, message: str, **more: Any) -> PrefabError:
         """An error about a place in this file; see `Problems.error`."""

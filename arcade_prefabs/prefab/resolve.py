@@ -42,6 +42,10 @@ MOST_PARTS: Final = 10_000
 """Most prefabs inside one: thirty files that double each other would make a billion."""
 
 
+# Hints of nearest names are for slips; a folder with more broken references has another problem.
+_MOST_HINTS: Final = 100
+
+
 @dataclass(frozen=True, slots=True)
 class _Blueprint:
     """A prefab with all that it inherits, its children not worked out yet."""
@@ -74,6 +78,28 @@ class _Finished(NamedTuple):
     depth: int
 
 
+class _Failures:
+    """Prefabs that could not be worked out, by id: during one call, or for good."""
+
+    def __init__(self) -> None:
+        self._now: dict[str, Several] = {}
+        self._lasting: dict[str, Several] = {}
+
+    def note(self, identifier: str, several: Several) -> None:
+        self._now[identifier] = several
+
+    def raise_known(self, identifier: str) -> None:
+        known = self._now.get(identifier) or self._lasting.get(identifier)
+        if known is not None:
+            # Raising adds to the traceback, whose frames would stay as long as the error does.
+            raise known.with_traceback(None)
+
+    def end_call(self, *, keep: bool) -> None:
+        if keep:
+            self._lasting.update(self._now)
+        self._now.clear()
+
+
 class Resolver:
     """Works out prefabs; remembers what it worked out, so that shared parents are read once.
 
@@ -100,10 +126,14 @@ class Resolver:
         self._documents: dict[str, PrefabDocument] = {}
         self._blueprints: dict[str, _Blueprint] = {}
         self._resolved: dict[str, _Finished] = {}
-        # What could not be worked out during the present call. Without it, prefabs that double
-        # each other would be tried again from every user, 2^n times.
-        self._failed: dict[str, Several] = {}
-        self._failed_blueprints: dict[str, Several] = {}
+        # What could not be worked out. Without it, prefabs that double each other would be tried
+        # again from every user, 2^n times.
+        self._failed = _Failures()
+        self._failed_blueprints = _Failures()
+        # Whether a circle, or a chain that is too long, was met during the present call: what
+        # fails for that may be sound by another way.
+        self._way_matters = False
+        self._hints_left = _MOST_HINTS
 
     def resolve(self, identifier: str) -> Prefab:
         """The prefab of an id, in any spelling, with all that it inherits.
@@ -191,8 +221,10 @@ class Resolver:
         return self._document(prefab_id(identifier))
 
     def _forget_failures(self) -> None:
-        self._failed.clear()
-        self._failed_blueprints.clear()
+        """Forget what failed in the call before, if it may have been for the way to it."""
+        for failures in (self._failed, self._failed_blueprints):
+            failures.end_call(keep=not self._way_matters)
+        self._way_matters = False
 
     # --------------------------------------------------------------------------------- documents
 
@@ -203,7 +235,10 @@ class Resolver:
             try:
                 file = self._load(file_id)
             except MissingPrefabError as error:
-                error.hint = error.hint or nearest_prefabs(file_id, self._known_ids())
+                # Each hint compares the name with those of all files.
+                if error.hint is None and self._hints_left > 0:
+                    self._hints_left -= 1
+                    error.hint = nearest_prefabs(file_id, self._known_ids())
                 raise
             file.raise_errors()
             known = self._documents[identifier] = file.prefab(label)
@@ -216,8 +251,10 @@ class Resolver:
         if reference.id in chain:
             circle = " → ".join((*chain[chain.index(reference.id) :], reference.id))
             message = f"a prefab cannot contain or extend itself: {circle}"
+            self._way_matters = True
             raise user.file.error(reference.at, message, kind=PrefabCycleError)
         if len(chain) >= DEEPEST:
+            self._way_matters = True
             raise _too_deep(user, reference, chain[0])
         try:
             return self._document(reference.id)
@@ -234,12 +271,11 @@ class Resolver:
     def _blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Blueprint:
         known = self._blueprints.get(document.id)
         if known is None:
-            if document.id in self._failed_blueprints:
-                raise self._failed_blueprints[document.id]
+            self._failed_blueprints.raise_known(document.id)
             try:
                 known = self._blueprints[document.id] = self._new_blueprint(document, chain)
             except Several as several:
-                self._failed_blueprints[document.id] = several
+                self._failed_blueprints.note(document.id, several)
                 raise
         return known
 
@@ -280,15 +316,15 @@ class Resolver:
         known = self._resolved.get(document.id)
         if known is not None:
             return known
-        if document.id in self._failed:
-            raise self._failed[document.id]
+        self._failed.raise_known(document.id)
         errors = Errors()
         with errors:
             blueprint = self._blueprint(document, chain)
             known = self._assemble(blueprint, blueprint.components, chain)
             self._resolved[document.id] = known
             return known
-        self._failed[document.id] = failed = errors.several()
+        failed = errors.several()
+        self._failed.note(document.id, failed)
         raise failed
 
     def _assemble(

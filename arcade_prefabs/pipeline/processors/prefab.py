@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -27,6 +27,7 @@ from ...prefab import (
     read_prefabs,
 )
 from ...prefab.ids import file_of
+from ...prefab.resolve import DEEPEST
 from ..prefab_pages import encode_prefab
 from ..processor import UNREADABLE, Job, Output, digest, output_digest
 
@@ -36,6 +37,10 @@ __all__ = ["PrefabProcessor"]
 # about six times the size of its text.
 _KEPT_FILES: Final = 512
 _KEPT_BYTES: Final = 4 * 1024 * 1024
+
+# Of a file that failed: how many files it is followed to, and how many of their errors it tells.
+_MOST_FOLLOWED: Final = 128
+_MOST_FOREIGN: Final = 8
 
 _ALL: Final = "components:*"
 
@@ -89,21 +94,21 @@ class PrefabProcessor:
                 job.fail(error)
             job.depends("ambient", _ALL, batch.fingerprint(_ALL))
             return
-        failed = False
+        failed: dict[str, list[LocatedError]] = {}
         for label, document in file.prefabs.items():
             try:
                 output = batch.output(document)
             except (RonError, PrefabError, AssetError):
-                problems = batch.problems(document.id)
-                for problem in problems:
-                    job.fail(problem, label=label or "")
-                failed = True
+                failed[label or ""] = batch.problems(document.id)
             else:
                 yield output
                 if output.kind == "prefab":
                     for path, settings in _variants(batch.resolver.resolve(document.id)):
                         job.wish(path, settings)
-        batch.note_inputs(job, file, failed=failed)
+        followed = batch.note_inputs(job, file, failed=bool(failed))
+        for label, problems in failed.items():
+            for problem in _own_or_followed(problems, file, followed):
+                job.fail(problem, label=label)
 
 
 class _FileCache:
@@ -130,6 +135,13 @@ class _FileCache:
             self._bytes -= self._files.popitem(last=False)[1][1]
 
 
+class _Named(NamedTuple):
+    """Full ids that a file names: of prefabs without a baked form, and of those with one."""
+
+    broken: list[str]
+    sound: list[str]
+
+
 class _Batch:
     """What the prefab files of one batch share: every file is read and worked out once."""
 
@@ -145,6 +157,7 @@ class _Batch:
         self._interfaces: dict[str, bytes | None] = {}
         self._fingerprints: dict[str, bytes] = {}
         self._named: dict[str, set[str]] = {}
+        self._references: dict[str, _Named] = {}
         self._own: list[PrefabFile] = []
         self.resolver = Resolver(self._load, registry=registry)
 
@@ -248,41 +261,93 @@ class _Batch:
 
     # ------------------------------------------------------------------------------------ inputs
 
-    def note_inputs(self, job: Job, file: PrefabFile, *, failed: bool) -> None:
-        """Note what a file was made from.
+    def note_inputs(self, job: Job, file: PrefabFile, *, failed: bool) -> set[str | None]:
+        """Note what a file was made from; gives the paths of what it failed for, as errors have it.
 
-        That is the baked form of what it names, or, if it failed, the text of all that it reaches.
+        That is the baked form of what it names, or, if it failed, the text of what it reaches.
         """
         if not failed:
-            for document in file.prefabs.values():
-                for reference in document.references():
-                    if file_of(reference.id) == file.id:
-                        continue
-                    interface = self._interface(reference.id)
-                    if interface is None:  # its heir filled what it lacks: no baked form to go by
-                        failed = True
-                    job.depends("output", reference.id, interface)
-        reached = self._reach(file)
-        if failed:
-            job.inputs.clear()
-            for identifier in reached:
-                if identifier != file.id:
-                    job.depends("file", identifier, self._content.get(identifier))
-            job.depends("ambient", _ALL, self.fingerprint(_ALL))
-            return
-        names: set[str] = set()
+            named = self._named_by(file.id)
+            if not named.broken:  # or its heir filled what it lacks: no baked form to go by
+                for reference in named.sound:
+                    job.depends("output", reference, self._interface(reference))
+                names: set[str] = set()
+                for identifier in self._reach(file):
+                    if identifier not in self._named:
+                        self._named[identifier] = self._names(identifier)
+                    names |= self._named[identifier]
+                name = "components:" + ",".join(sorted(names))
+                job.depends("ambient", name, self.fingerprint(name))
+                return set()
+        job.inputs.clear()
+        job.depends("ambient", _ALL, self.fingerprint(_ALL))
+        reached = self._reach(file, _MOST_FOLLOWED if failed else None)
+        if failed and len(reached) > _MOST_FOLLOWED:
+            return self._note_followed(job, file)
         for identifier in reached:
-            if identifier not in self._named:
-                self._named[identifier] = self._names(identifier)
-            names |= self._named[identifier]
-        name = "components:" + ",".join(sorted(names))
-        job.depends("ambient", name, self.fingerprint(name))
+            if identifier != file.id:
+                job.depends("file", identifier, self._content.get(identifier))
+        return {self._shown(identifier) for identifier in reached}
 
-    def _reach(self, file: PrefabFile) -> list[str]:
-        """The files that a file is made from, itself included, as far as they can be read."""
+    def _note_followed(self, job: Job, file: PrefabFile) -> set[str | None]:
+        """Note, of more files than can be noted for each heir, those on ways to what is broken.
+
+        A file goes on failing until one on the ways to the errors that it tells changes.
+        """
+        followed = {file.id: None}
+        # Deep before wide: the first way is followed to its end. Whoever gets farther than the
+        # longest chain has failed for that.
+        ways = [iter(self._named_by(file.id).broken)]
+        while ways and len(followed) <= _MOST_FOLLOWED:
+            other = next(ways[-1], None)
+            if other is None:
+                ways.pop()
+            elif file_of(other) not in followed:
+                followed[file_of(other)] = None
+                further = self._named_by(file_of(other)).broken if len(ways) < DEEPEST else ()
+                ways.append(iter(further))
+        for reference in self._named_by(file.id).broken:
+            other = file_of(reference)
+            if other not in followed:  # not what it tells, but may be what it fails for
+                job.depends("file", other, self._content.get(other))
+                job.depends("output", reference, None)
+        for identifier in followed:
+            if identifier != file.id:
+                job.depends("file", identifier, self._content.get(identifier))
+        for identifier in followed:  # its own first
+            for reference in self._named_by(identifier).sound:
+                if identifier != file.id and len(job.inputs) > 2 * _MOST_FOLLOWED:
+                    break
+                job.depends("output", reference, self._interface(reference))
+        return {self._shown(identifier) for identifier in followed}
+
+    def _named_by(self, identifier: str) -> _Named:
+        """The prefabs of other files that the prefabs of a file are built from, directly."""
+        known = self._references.get(identifier)
+        if known is None:
+            file = self._files.get(identifier)
+            documents = file.prefabs.values() if isinstance(file, PrefabFile) else ()
+            named = dict.fromkeys(
+                reference.id
+                for document in documents
+                for reference in document.references()
+                if file_of(reference.id) != identifier
+            )
+            broken = [one for one in named if self._interface(one) is None]
+            sound = [one for one in named if self._interface(one) is not None]
+            known = self._references[identifier] = _Named(broken, sound)
+        return known
+
+    def _reach(self, file: PrefabFile, most: int | None = None) -> list[str]:
+        """The files that a file is made from, itself included, as far as they can be read.
+
+        With ``most`` the search ends when there are more.
+        """
         found = [file.id]
         seen = {file.id}
         for identifier in found:
+            if most is not None and len(found) > most:
+                break
             known = self._files.get(identifier)
             if not isinstance(known, PrefabFile):
                 continue
@@ -321,6 +386,20 @@ class _Batch:
         if known is None:
             known = self._fingerprints[name] = _fingerprint(self._description, name)
         return known
+
+
+def _own_or_followed(
+    problems: list[LocatedError], file: PrefabFile, followed: set[str | None]
+) -> list[LocatedError]:
+    """The errors that a file tells: its own, and the first ones of files that it depends on.
+
+    The others are told by those files. Copied into each heir of each heir, they would fill the
+    store; and whoever does not depend on their file would tell them after they were mended.
+    """
+    own = [one for one in problems if one.path == file.path]
+    others = [one for one in problems if one.path != file.path and one.path in followed]
+    told = [*own, *others[:_MOST_FOREIGN]]
+    return told or problems[:1]
 
 
 def _fingerprint(description: RegistryDescription, name: str) -> bytes:

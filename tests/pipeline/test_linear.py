@@ -1,0 +1,151 @@
+"""Work and store grow with the size of the input, however its files refer to each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource
+from arcade_prefabs.prefab import check_tree
+
+Files = Mapping[str, str]
+
+
+def prefabs(texts: list[str]) -> Files:
+    return {f"prefabs/p{number:05}.ron": text for number, text in enumerate(texts)}
+
+
+def listed(parts: list[str]) -> str:
+    return f"[{', '.join(parts)}]"
+
+
+def chain(text: str, *, circle: bool) -> Callable[[int], Files]:
+    def files(count: int) -> Files:
+        texts = [text.format(f"p{(number + 1) % count:05}") for number in range(count)]
+        if not circle:
+            texts[-1] = "Prefab()"
+        return prefabs(texts)
+
+    return files
+
+
+def fan(text: str, top: str) -> Callable[[int], Files]:
+    """Many files that name the first one."""
+    return lambda count: prefabs([top, *[text.format("p00000")] * (count - 1)])
+
+
+def broken_library(count: int) -> Files:
+    """As many labels as misspelt references to them."""
+    labels = ", ".join(f"a{number}: Prefab()" for number in range(count))
+    heirs = prefabs([f'Prefab(extends: "lib.ron#b{number}")' for number in range(count)])
+    return {**heirs, "prefabs/lib.ron": f"Library({labels})"}
+
+
+def unnamed_labels(count: int) -> Files:
+    """As many labels as references that name none."""
+    labels = ", ".join(f"a{number}: Prefab()" for number in range(count))
+    heirs = prefabs(['Prefab(extends: "lib.ron")'] * count)
+    return {**heirs, "prefabs/lib.ron": f"Library({labels})"}
+
+
+def broken_fans(count: int) -> Files:
+    """As many files extend one as that extends itself, all of them broken."""
+    broken = {
+        f"prefabs/b{number:05}.ron": "Prefab(components: [Nope()])" for number in range(count)
+    }
+    parents = listed([f'"b{number:05}"' for number in range(count)])
+    heirs = fan('Prefab(extends: "{}")', f"Prefab(extends: {parents})")(count)
+    return {**broken, **heirs}
+
+
+def missing(count: int) -> Files:
+    return prefabs([f'Prefab(extends: "gone{number}")' for number in range(count)])
+
+
+def includes(last: str) -> Callable[[int], Files]:
+    def files(count: int) -> Files:
+        texts = [f'World(include: ["worlds/w{number + 1}.ron"])' for number in range(count - 1)]
+        return {f"worlds/w{number}.ron": text for number, text in enumerate([*texts, last])}
+
+    return files
+
+
+def twice(count: int) -> Files:
+    entities = listed(['(prefab: "b", at: (1, 1), id: "x")'] * count)
+    return {"prefabs/b.ron": "Prefab()", "worlds/w.ron": f"World(entities: {entities})"}
+
+
+def pictures(count: int) -> Files:
+    return prefabs(['Prefab(components: [Sprite(texture: "gone.png")])'] * count)
+
+
+EXTENDS, CONTAINS = 'Prefab(extends: "{}")', 'Prefab(children: [(prefab: "{}")])'
+KINDS: Mapping[str, Callable[[int], Files]] = {
+    "extends chain": chain(EXTENDS, circle=False),
+    "extends circle": chain(EXTENDS, circle=True),
+    "extends fan": fan(EXTENDS, "Prefab()"),
+    "extends broken fan": fan(EXTENDS, "Prefab(components: [Nope()])"),
+    "extends broken fans": broken_fans,
+    "contains chain": chain(CONTAINS, circle=False),
+    "contains circle": chain(CONTAINS, circle=True),
+    "contains fan": fan(CONTAINS, "Prefab()"),
+    "misspelt labels": broken_library,
+    "labels left out": unnamed_labels,
+    "missing": missing,
+    "include chain": includes("World()"),
+    "include circle": includes('World(include: ["worlds/w0.ron"])'),
+    "same ids": twice,
+    "one picture": pictures,
+}
+
+
+def baked(files: Files) -> dict[str, int]:
+    """What a bake stores and tells of files."""
+    with AssetPipeline(MemorySource(files), jobs=0) as pipeline:
+        report = pipeline.bake()
+        assert pipeline.bake().baked == {}
+        with pipeline.store.reading() as db:
+            inputs = db.execute("SELECT count(*) FROM inputs").fetchone()[0]
+            stored = db.execute("SELECT coalesce(sum(length(errors)), 0) FROM assets").fetchone()[0]
+        told = sum(len(str(error)) for error in report.errors)
+    return {"inputs": inputs, "stored errors": stored, "told": told}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_stored_and_told_grows_with_the_files(kind: str) -> None:
+    """Rows and letters, no seconds. The first 64 of a chain are sound: it has a bit over twice."""
+    small, large = baked(KINDS[kind](150)), baked(KINDS[kind](300))
+    for name, amount in small.items():
+        assert large[name] <= 3.5 * amount + 2000, name
+
+
+def seconds(action: Callable[[], Any]) -> float:
+    start = time.process_time()
+    action()
+    return time.process_time() - start
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_time_grows_with_the_files(kind: str, tmp_path: Path) -> None:
+    """Four times as many files take at most five times the time: checked, baked, baked again."""
+    taken: dict[int, list[float]] = {}
+    for count in (1000, 4000):
+        folder = tmp_path / str(count)
+        for name, text in KINDS[kind](count).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        with AssetPipeline(folder, jobs=0, store=tmp_path / f"{count}.sqlite") as pipeline:
+            taken[count] = [
+                seconds(lambda folder=folder: check_tree(folder)),
+                seconds(pipeline.bake),
+                seconds(pipeline.bake),
+            ]
+    for small, large in zip(taken[1000], taken[4000], strict=True):
+        assert large <= 5 * max(small, 0.2)
