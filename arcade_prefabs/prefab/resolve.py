@@ -8,7 +8,7 @@ is added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -30,7 +30,7 @@ from .problems import Errors, Several
 from .registry import ComponentRegistry, default_registry
 from .suggest import nearest_prefabs
 
-__all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Outline", "Resolver"]
+__all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Outline", "Resolver", "shown_way"]
 
 FileLoader: TypeAlias = Callable[[str], PrefabFile]
 """Gives the checked file of an id, or raises MissingPrefabError, RonError or OSError."""
@@ -249,7 +249,7 @@ class Resolver:
     ) -> PrefabDocument:
         """The document that ``user`` refers to; refuses to go round in a circle."""
         if reference.id in chain:
-            circle = " → ".join((*chain[chain.index(reference.id) :], reference.id))
+            circle = shown_way((*chain[chain.index(reference.id) :], reference.id))
             message = f"a prefab cannot contain or extend itself: {circle}"
             self._way_matters = True
             raise user.file.error(reference.at, message, kind=PrefabCycleError)
@@ -433,6 +433,17 @@ def _changes(child: MergedChild) -> list[Any]:
 def _abstract(document: PrefabDocument, user: PrefabDocument, at: At) -> PrefabError:
     message = f"{document.id} is abstract: it can be extended, but not used itself"
     return user.file.error(at, message)
+
+
+def shown_way(names: Sequence[str]) -> str:
+    """Names of what leads to each other, for a message: the first ones and the last ones.
+
+    Each file of a circle tells it: all of their names in each would be the square of them.
+
+    Any thread.
+    """
+    shown = names if len(names) <= 8 else (*names[:4], "…", *names[-3:])
+    return " → ".join(shown)
 
 
 def _too_deep(user: PrefabDocument, reference: Reference, first: str) -> PrefabError:

@@ -102,6 +102,9 @@ KINDS: Mapping[str, Callable[[int], Files]] = {
     "one picture": pictures,
 }
 
+# Those that are not slow: of a way, of one place that many fail for, of names that are compared.
+QUICK = ("extends chain", "extends broken fan", "misspelt labels")
+
 
 def baked(files: Files) -> dict[str, int]:
     """What a bake stores and tells of files."""
@@ -115,13 +118,25 @@ def baked(files: Files) -> dict[str, int]:
     return {"inputs": inputs, "stored errors": stored, "told": told}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in KINDS],
+)
 def test_what_is_stored_and_told_grows_with_the_files(kind: str) -> None:
     """Rows and letters, no seconds. The first 64 of a chain are sound: it has a bit over twice."""
     small, large = baked(KINDS[kind](150)), baked(KINDS[kind](300))
     assert large.pop("told") <= 600 * 300
     for name, amount in large.items():
         assert amount <= 3.5 * small[name] + 2000, name
+
+
+def test_a_long_circle_is_told_by_its_ends() -> None:
+    """Each of its files tells it: with all names in each, messages grew with the square."""
+    with AssetPipeline(MemorySource(KINDS["extends circle"](40)), jobs=0) as pipeline:
+        errors = pipeline.bake().errors
+    assert len(errors) == 40
+    assert all(" → … → " in one.message for one in errors)
+    assert max(len(one.message) for one in errors) < 300
 
 
 def seconds(action: Callable[[], Any]) -> float:

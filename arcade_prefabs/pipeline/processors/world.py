@@ -11,6 +11,7 @@ import msgspec
 from ...errors import AssetError, LocatedError, MissingAssetError, RonError
 from ...prefab import Asset, ComponentRegistry, default_registry
 from ...prefab.plans import At
+from ...prefab.resolve import shown_way
 from ..assets import BakedAsset
 from ..processor import PAGE_BYTES, Job, Output
 from .world_cells import Cell, CellIndex
@@ -197,10 +198,10 @@ class _Included:
 
     def _include(self, path: str, at: At, world: WorldDocument, chain: tuple[str, ...]) -> None:
         if path in chain:
-            circle = " → ".join((*chain[chain.index(path) :], path))
+            circle = shown_way((*chain[chain.index(path) :], path))
             self._fail(world, at, f"a world cannot include itself: {circle}")
         elif len(chain) >= _DEEPEST:
-            shown = " → ".join((*chain[:2], "…", *chain[-2:], path))
+            shown = shown_way((*chain, path))
             self._fail(world, at, f"more than {_DEEPEST} files include each other: {shown}")
         elif path in self._seen:
             self._fail(world, at, f"{path} is included by another file already")
