@@ -16,7 +16,8 @@ CONTAINS = 'Prefab(children: [(prefab: "{}")])'
 
 
 def full(*names: str) -> str:
-    return " → ".join(f"prefabs/{name}.ron" for name in names)
+    shown = [f"prefabs/{name}.ron" for name in names]
+    return " → ".join(shown if len(shown) <= 8 else [*shown[:4], "…", *shown[-3:]])
 
 
 def soon(action: Callable[[], Any], limit_s: float = 1.0) -> Any:
@@ -42,10 +43,10 @@ def soon(action: Callable[[], Any], limit_s: float = 1.0) -> Any:
     ],
     ids=lambda links: f"{len(links)} {''.join(link[7] for link in links[:3])}",
 )
-def test_a_circle_names_its_whole_chain_from_whichever_member_is_asked(
+def test_a_circle_names_its_chain_from_whichever_member_is_asked(
     library: Any, links: list[str]
 ) -> None:
-    """Every member fails, asked first or after the others; the chain is the circle, closed."""
+    """Every member fails, first or after the others; the chain is the circle, or its ends."""
     size = len(links)
     names = [f"p{i}" for i in range(size)]
     texts = {name: links[i].format(names[(i + 1) % size]) for i, name in enumerate(names)}
