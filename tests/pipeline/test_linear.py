@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from arcade_prefabs.pipeline import AssetPipeline, MemorySource
-from arcade_prefabs.prefab import check_tree
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource, check_tree
 
 Files = Mapping[str, str]
 
