@@ -80,6 +80,7 @@ arcade.run = run
 """
 
 
+@pytest.mark.timeout(130)  # some twenty games one after the other: 17 s alone, 60 on a busy machine
 @pytest.mark.usefixtures("opengl")
 def test_python_examples_run(tmp_path: Path) -> None:
     """The examples run one after the other, in a process of their own, and their asserts hold."""
@@ -96,7 +97,7 @@ def test_python_examples_run(tmp_path: Path) -> None:
         input=text,
         text=True,
         capture_output=True,
-        timeout=50,
+        timeout=120,
         cwd=tmp_path,
         env=os.environ | {"ARCADE_HEADLESS": "True"},
     )
