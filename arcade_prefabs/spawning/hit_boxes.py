@@ -22,6 +22,9 @@ SETTING: Final = "hit_box"
 
 # Tracing asks for every pixel in Python, 2 µs each.
 _MOST_TRACED: Final = 2048 * 2048
+# Pymunk joins each piece of an outline with all that are still open: 97,536 edges of pixels between
+# squares of a checkerboard take 3 s, 294,144 take 112 s.
+_MOST_EDGES: Final = 50_000
 
 
 class HitBoxes:
@@ -41,7 +44,7 @@ class HitBoxes:
         """The points that `arcade.Texture` would compute.
 
         Raises:
-            AssetError: There is no such algorithm.
+            AssetError: There is no such algorithm, or it would take too long for this image.
         """
         wanted = settings[SETTING]
         known = [one.value for one in HitBoxAlgorithm]
@@ -60,9 +63,29 @@ class HitBoxes:
             )
             hint = f"at most {_MOST_TRACED:,} pixels are traced: cut the image, or use `Simple`"
             raise AssetError(message, hint=hint)
+        elif (edges := _edges(image)) > _MOST_EDGES:
+            message = f"a detailed hit box of outlines {edges:,} pixels long takes too long"
+            hint = (
+                f"at most {_MOST_EDGES:,} are traced: fill the holes of the image, or use `Simple`"
+            )
+            raise AssetError(message, hint=hint)
         else:
             points = hitbox.algo_detailed.calculate(image)
         return [(float(point[0]), float(point[1])) for point in points]
+
+
+def _edges(image: Image) -> int:
+    """How many neighbours, side by side or one above the other, are clear and not clear."""
+    from PIL import ImageChops
+
+    opaque = image.getchannel("A").point(lambda alpha: 255 if alpha else 0)
+    width, height = image.size
+    edges = 0
+    for right, down in ((1, 0), (0, 1)):
+        here = opaque.crop((0, 0, width - right, height - down))
+        there = opaque.crop((right, down, width, height))
+        edges += ImageChops.difference(here, there).histogram()[255]
+    return edges
 
 
 def _simple(image: Image) -> list[tuple[float, float]]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from arcade_prefabs import AssetError
 from arcade_prefabs.pipeline import AssetPipeline, ImageProcessor, MemorySource, read_image
-from arcade_prefabs.spawning import texture_processor
+from arcade_prefabs.spawning import hit_boxes, texture_processor
 from arcade_prefabs.spawning.hit_boxes import HitBoxes
 
 ALGORITHMS = {
@@ -189,3 +189,22 @@ def test_image_that_takes_minutes_to_trace_is_refused_with_a_way_out() -> None:
         HitBoxes()(image, {"hit_box": "detailed"})
     assert "cut the image" in str(caught.value.hint)
     assert HitBoxes()(image, {"hit_box": "bounding_box"})
+
+
+def test_an_outline_that_is_too_long_to_be_traced_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Noise and checkerboards are many outlines, and each is compared with all others."""
+    image = Image.new("RGBA", (200, 200))
+    image.putdata([(0, 0, 0, 255 * ((x ^ y) & 1)) for y in range(200) for x in range(200)])
+    with pytest.raises(AssetError, match="outlines 79,600 pixels long"):
+        HitBoxes()(image, {"hit_box": "detailed"})
+    monkeypatch.setattr(hit_boxes, "_MOST_EDGES", 32)
+    ring = Image.new("RGBA", (12, 12))
+    ring.paste((0, 0, 0, 1), (2, 2, 10, 10))  # any alpha above 0 is solid, as with Arcade
+    assert HitBoxes()(ring, {"hit_box": "detailed"}) == [
+        (float(x), float(y)) for x, y in arcade.hitbox.algo_detailed.calculate(ring)
+    ]
+    ring.putpixel((5, 5), (0, 0, 0, 0))
+    with pytest.raises(AssetError, match="outlines 36 pixels long"):
+        HitBoxes()(ring, {"hit_box": "detailed"})
