@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +19,8 @@ OverrideMap: TypeAlias = Mapping[str, Any] | Iterable[Any]
 ``{"lamp/Light": {"radius": 90}}``; or whole components, ``[Health(max=5)]``."""
 
 
+# How msgspec ends its messages: "Expected `int`, got `str` - at `$.max`".
+_AT: Final = re.compile(r"(.*) - at `\$\.(.+)`", re.DOTALL)
 # Values that their owner may change before they are used.
 _GROWING: Final = (list, dict, set)
 
@@ -125,8 +128,20 @@ class Overrides:
             try:
                 registry.build(name, fields[name])  # told now, not when it is used
             except LocatedError as error:
-                raise SpawnError(f"an override does not fit: {error.message}") from error
+                raise SpawnError(f"an override does not fit: {_placed(name, error)}") from error
         return plan_part(old.id, fields, registry, self._typed.get(path, {}))
+
+
+def _placed(name: str, error: LocatedError) -> str:
+    """What is wrong with an override, with its component and field in front."""
+    message = error.message.removeprefix(f"{name}: ")
+    found = _AT.fullmatch(message)
+    if found is None:
+        return f"`{name}`: {message}"
+    message, field = found.groups()
+    # JSON's word for what is a list or a tuple in Python.
+    message = message.replace("`array`", "`list`")
+    return f"`{name}.{field}`: {message[:1].lower()}{message[1:]}"
 
 
 def _relayered(parts: list[PlacedPart], layer: str) -> list[PlacedPart]:

@@ -558,6 +558,8 @@ def test_wrong_overrides_are_told_at_once(
         ({"Health": {"max": "many"}}, "Health"),
         ({"lamb/Light": {"radius": 1}}, "no child 'lamb'"),
         ({"Sprite": {"sprite_class": "Nobody"}}, "Nobody"),
+        ({"Sprite": {"alpha": "x"}}, "does not fit: `Sprite.alpha`: expected `int`, got `str`"),
+        ({"Tags": {"names": 3}}, "does not fit: `Tags.names`: expected `list`, got `int`"),
     ],
 )
 def test_overrides_that_do_not_fit_fail_the_spawn(
