@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import make_dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -357,6 +361,53 @@ def test_chain_that_is_too_long_is_named() -> None:
     shown = [NAME, *(f"parts/p{n}.ron" for n in (0, 1, 2)), "…"]
     shown += [f"parts/p{n}.ron" for n in (61, 62, 63)]
     assert " → ".join(shown) in error
+
+
+def one_to_a_cell(count: int) -> str:
+    """A world in which every entity has a cell of its own: what takes most for each of them."""
+    side = int(count**0.5)
+    return world(
+        *(f'(prefab: "b", at: ({n % side * 1024 + 5}, {n // side * 1024}))' for n in range(count))
+    )
+
+
+def test_memory_of_a_bake_is_small_for_each_entity() -> None:
+    """No entity is held as a value, a document, an object and a row at a time."""
+    count = 4_000
+    data = one_to_a_cell(count).encode()
+    job = Job(NAME, data, {"cell_size": 1024.0}, read=None)
+    tracemalloc.start()
+    try:
+        outputs = sum(1 for _ in WorldProcessor().process(job))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert outputs > count * 0.95
+    assert peak / count < 1_000  # 2,480 when each was held in all four forms
+
+
+@pytest.mark.slow
+def test_world_of_200_000_cells_bakes_within_300_mb(tmp_path: Path) -> None:
+    """In the process that bakes, Python and all."""
+    pytest.importorskip("resource")  # not on Windows
+    (tmp_path / "worlds").mkdir()
+    (tmp_path / NAME).write_text(one_to_a_cell(200_000))
+    code = (
+        "import resource, sys\n"
+        "from arcade_prefabs.pipeline import AssetPipeline\n"
+        "with AssetPipeline(sys.argv[1], jobs=0) as pipeline:\n"
+        "    assert pipeline.bake().ok\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=True,
+    )
+    kilobytes = int(found.stdout) // (1024 if sys.platform == "darwin" else 1)
+    assert kilobytes < 300_000
 
 
 def test_entity_that_fills_a_page_is_told_with_its_place() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -166,7 +166,8 @@ class _Included:
         self.components |= world.components
         if self.top is None:
             self.top = world
-        for entity in world.entities:
+        entities, world.entities = world.entities, []
+        for entity in entities:
             self._take(entity, world)
         for included, at in world.included:
             self._include(included, at, world, (*chain, path))
@@ -196,6 +197,12 @@ class _Included:
             return
         self.entities.append(entity)
 
+    def taken(self) -> list[EntityDocument]:
+        """All entities, once: the reader keeps none of them."""
+        entities, self.entities = self.entities, []
+        self._ids.clear()
+        return entities
+
     def _include(self, path: str, at: At, world: WorldDocument, chain: tuple[str, ...]) -> None:
         if path in chain:
             circle = shown_way((*chain[chain.index(path) :], path))
@@ -222,31 +229,38 @@ class _Included:
 def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
     assert reader.top is not None
     size = reader.top.cell_size or _checked_size(job)
-    cells: dict[Cell, list[WorldEntity]] = {}
-    always: list[WorldEntity] = []
-    needs: dict[str, set[Asset]] = {}
-    for entity, document in _entities(reader.entities):
-        cell = cell_for(entity.x, entity.y, size, document.size)
-        (always if document.always else cells.setdefault(cell, [])).append(entity)
-        label = ALWAYS if document.always else cell_label(*cell)
-        needs.setdefault(label, set()).update(document.needs)
+    # Entities as JSON, which takes half of what they take as objects.
+    cells: dict[Cell, list[bytes]] = {}
+    needs: dict[Cell | None, frozenset[Asset]] = {}
+    always: list[bytes] = []
+    documents = reader.taken()
+    count = len(documents)
+    for entity, facts in _entities(documents):
+        cell = None
+        if facts.always:
+            always.append(_encode(entity))
+        else:
+            cell = cell_for(entity.x, entity.y, size, facts.size)
+            cells.setdefault(cell, []).append(_encode(entity))
+        known = needs.setdefault(cell, facts.needs)
+        if not facts.needs <= known:
+            needs[cell] = known | facts.needs
         for path, settings in _sheets(entity):
             job.wish(path, settings)
     order = sorted(cells)
     head = {
         "cell_size": size,
         "layers": reader.top.layers,
-        "entities": len(reader.entities),
+        "entities": count,
         "always": len(always),
     }
     packed = CellIndex(order).to_bytes()
-    needed = sorted(needs.get(ALWAYS, ()))
+    needed = sorted(needs.get(None, ()))
     yield job.output(head, data=packed, kind="world", needs=needed)
     for cell in order:
-        label = cell_label(*cell)
-        yield _cell_output(label, cells[cell], needs[label])
+        yield _cell_output(cell_label(*cell), cells.pop(cell), needs[cell])
     if always:
-        yield _cell_output(ALWAYS, always, needs[ALWAYS])
+        yield _cell_output(ALWAYS, always, needs[None])
 
 
 def _checked_size(job: Job) -> float:
@@ -256,12 +270,24 @@ def _checked_size(job: Job) -> float:
     return float(size)
 
 
-def _entities(
-    documents: list[EntityDocument],
-) -> Iterator[tuple[WorldEntity, EntityDocument]]:
-    """The entities, those without an id named by what and where they are."""
-    twins: dict[str, list[tuple[WorldEntity, EntityDocument]]] = {}
-    for document in documents:
+class _Facts(NamedTuple):
+    """What a cell has to know of an entity, besides the entity."""
+
+    always: bool
+    size: float
+    needs: frozenset[Asset]
+
+
+def _entities(documents: list[EntityDocument]) -> Iterator[tuple[WorldEntity, _Facts]]:
+    """The entities, those without an id, behind the others, named by what and where they are.
+
+    The list is empty in the end, and each document goes as soon as its entity is made.
+    """
+    twins: dict[str, list[tuple[WorldEntity, _Facts]]] = {}
+    shared: dict[_Facts, _Facts] = {}
+    documents.reverse()
+    while documents:
+        document = documents.pop()
         place = document.placement
         scale = place.scale
         scale_x, scale_y = scale if isinstance(scale, tuple) else (scale, scale)
@@ -277,15 +303,20 @@ def _entities(
             overrides=document.overrides,
             removed=document.removed,
         )
+        facts = _Facts(document.always, document.size, document.needs)
+        facts = shared.setdefault(facts, facts)
         if document.id is not None:
-            yield entity, document
+            yield entity, facts
         else:
-            twins.setdefault(twin_of(entity), []).append((entity, document))
-    for what, same in twins.items():
+            twins.setdefault(twin_of(entity), []).append((entity, facts))
+    names = list(reversed(twins))
+    while names:
+        what = names.pop()
+        same = twins.pop(what)
         if len(same) > 1:  # told apart by the rest of them, or else it cannot matter which is which
             same.sort(key=lambda one: (_encode(one[0]), one[1].always))
-        for number, (entity, document) in enumerate(same):
-            yield msgspec.structs.replace(entity, id=derived_id(what, number)), document
+        for number, (entity, facts) in enumerate(same):
+            yield msgspec.structs.replace(entity, id=derived_id(what, number)), facts
 
 
 def twin_of(entity: WorldEntity) -> str:
@@ -336,9 +367,9 @@ def cell_label(column: int, row: int, level: int = 0) -> str:
     return f"{label}_l{level}" if level else label
 
 
-def _cell_output(label: str, entities: list[WorldEntity], needs: set[Asset]) -> Output:
+def _cell_output(label: str, entities: list[bytes], needs: frozenset[Asset]) -> Output:
     # In the order of the file: what comes later is drawn on top.
-    pages = cell_pages(map(_encode, entities))
+    pages = cell_pages(entities)
     return Output(label, "cell", tuple(pages), tuple(sorted(needs)))
 
 

@@ -132,6 +132,9 @@ class _Reader:
         self._registry = registry
         self._ids: dict[str, At] = {}
         self._twice = 0
+        # Entities of one prefab share what is the same: a large world has many of few prefabs.
+        self._names: dict[str, str] = {}
+        self._needed: dict[frozenset[Asset], frozenset[Asset]] = {}
 
     def read(self, value: Value) -> None:
         if isinstance(value, TupleStruct) and value.name == "World" and not value.values:
@@ -148,7 +151,14 @@ class _Reader:
         self._world.layers = self._layers(given.get("layers", []))
         self._world.included = self._included(given.get("include", []))
         at: At = (None, "entities", "entities")
-        for i, item in enumerate(self._parts.listed(given.get("entities", []), at, "entities")):
+        entities = given.get("entities", [])
+        items = self._parts.listed(entities, at, "entities")
+        if isinstance(entities, list):
+            # A value takes 0.5 kB, and what is read from it as much: a large world has no room for
+            # both. Places of errors are found in the text.
+            entities.clear()
+        for i in range(len(items)):
+            item, items[i] = items[i], None
             self._entity(item, (at, i, f"[{i}]"))
 
     def _cell_size(self, value: Value) -> float | None:
@@ -245,7 +255,7 @@ class _Reader:
         error = None if self._refuse is None else self._refuse("prefab", reference.id)
         if error is not None:
             self._report(at, error.message, hint=error.hint, kind=type(error))
-        return reference.id
+        return self._names.setdefault(reference.id, reference.id)
 
     def _needs(self, prefab: str, overrides: Mapping[str, Part]) -> frozenset[Asset]:
         """What an entity needs at run time, and what it needs to be known by name."""
@@ -257,7 +267,8 @@ class _Reader:
                     self._world.components.add("@" + named)
                 elif named:
                     needs.add(Asset(kind, named))
-        return frozenset(needs)
+        found = frozenset(needs)
+        return self._needed.setdefault(found, found)
 
     def _placement(self, given: Mapping[str, Any], at: At) -> Placement | None:
         if "at" not in given:
