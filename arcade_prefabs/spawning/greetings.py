@@ -43,7 +43,7 @@ def greet(
     silent = spawning.silent = {(one, name) for one, names in come for name in names}
     for entity, names in come:
         for name in names:
-            if entity._plan is None or not spawning.is_alive():  # a hook despawned it
+            if _is_gone(spawning, entity):  # a hook despawned it
                 break
             silent.discard((entity, name))  # it may despawn itself in there
             begun = 0
@@ -52,7 +52,7 @@ def greet(
                     for hook, component in entities.hooks(entity, name, Moment.FIRST):
                         hook(entity, component)
                         begun += 1
-                    if entity._plan is None or not spawning.is_alive():
+                    if _is_gone(spawning, entity):
                         break
                     if not isinstance(spawning.lived, set):
                         spawning.lived = set(spawning.lived)
@@ -65,6 +65,10 @@ def greet(
                     silent.add((entity, name))
                 yield entity, error
     spawning.silent = frozenset()
+
+
+def _is_gone(spawning: Spawning, entity: Entity) -> bool:
+    return entity._plan is None or not spawning.is_alive()
 
 
 def say_goodbye(

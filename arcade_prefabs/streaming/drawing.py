@@ -47,12 +47,12 @@ class CameraView:
         try:
             box = _visible_box(self._window)
             wide, high = box[2] - box[0], box[3] - box[1]
-            sound = 0 < wide < _WIDEST and 0 < high < _WIDEST
+            if 0 < wide < _WIDEST and 0 < high < _WIDEST:
+                self._box = box
+                return box
         except (ArithmeticError, Warning):  # no pixels, or no inverse: pyglet warns of that
-            sound = False
-        if sound:
-            self._box = box
-        elif not self._told:
+            pass
+        if not self._told:
             self._told = True
             left, bottom, right, top = self._box
             _log.warning(

@@ -267,7 +267,8 @@ def _pair(position: Sequence[float]) -> tuple[float, float]:
     """The two numbers of a position, whatever they are."""
     try:
         x, y = position
-        math.isfinite(x), math.isfinite(y)  # refuses strings, which `float` would read
+        for number in (x, y):
+            math.isfinite(number)  # refuses strings, which `float` would read
         return float(x), float(y)
     except TypeError:
         raise TypeError(f"a position is (x, y) in pixels, not {position!r}") from None
