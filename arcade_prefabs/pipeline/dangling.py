@@ -43,7 +43,7 @@ _SUSPECTS: Final = """
 SELECT DISTINCT a.path, w.word, t.path
 FROM needs n JOIN assets t ON t.id=n.target JOIN assets a ON a.id=n.asset
 JOIN words w ON w.id=n.kind
-WHERE t.state=?1 OR (t.state=?2 AND (
+WHERE t.state=? OR (t.state=? AND (
     (w.word='prefab' AND EXISTS (
         SELECT 1 FROM outputs o WHERE o.asset=t.id AND (o.kind<>'prefab' OR o.label<>'')))
     OR (w.word IN ('texture', 'sound') AND NOT EXISTS (
