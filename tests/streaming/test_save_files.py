@@ -101,12 +101,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed_after_saves(path: Path, saves: int) -> None:
-    """Save so many times in another process, which is killed right behind the last one."""
-    script = CHILD.format(folder=str(Path(__file__).parent))
+def run_until_killed(code: str, *arguments: object) -> None:
+    """Run code in another process, which has to kill itself."""
     environment = {name: value for name, value in os.environ.items() if "COV" not in name}
     child = subprocess.run(
-        [sys.executable, "-c", script, str(path), str(saves)],
+        [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -114,6 +113,12 @@ def killed_after_saves(path: Path, saves: int) -> None:
         env=environment,
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
+
+
+def killed_after_saves(path: Path, saves: int) -> None:
+    """Save so many times in another process, which is killed right behind the last one."""
+    script = CHILD.format(folder=str(Path(__file__).parent))
+    run_until_killed(script, path, saves)
 
 
 @pytest.mark.parametrize("reader", ["none", "plain", "transaction"])
@@ -623,16 +628,7 @@ def test_a_kill_within_an_upgrade_loses_nothing(tmp_path: Path) -> None:
             "from arcade_prefabs.streaming.save_file import SaveFile\n"
             "SaveFile(Path(sys.argv[1]), 'worlds/test.ron', on_step=step).close()\n"
         )
-        environment = {name: value for name, value in os.environ.items() if "COV" not in name}
-        child = subprocess.run(
-            [sys.executable, "-c", code, str(path), str(last)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=environment,
-        )
-        assert child.returncode == -signal.SIGKILL, child.stderr
+        run_until_killed(code, path, last)
         file = SaveFile(path, WORLD)
         file.fit(100.0)
         if steps[last - 1] != "begin" and last < len(steps) - 2:
