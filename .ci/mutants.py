@@ -159,7 +159,10 @@ def digest(*parts: object) -> str:
 def change(place: Place, text: str, seed: int) -> tuple[Mutant, str] | None:
     """One of the changes of a place, with the changed file; None if it would change nothing."""
     name, occurrence = min(place.ways, key=lambda way: digest(seed, place.key, way[0], way[1]))
-    mutated = mutate_code(text, get_operator(name)(), occurrence)
+    try:
+        mutated = mutate_code(text, get_operator(name)(), occurrence)
+    except AttributeError:  # an `except` with a dotted name, which cosmic-ray 8 cannot replace
+        return None
     if mutated is None or bare(mutated) in (None, bare(text)):
         return None
     old, new = text.splitlines(), mutated.splitlines()
