@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from forks import Forks
 
 from arcade_prefabs.pipeline import AssetPipeline
 
@@ -29,23 +29,23 @@ EDITS = {
     "data/b.txt": "y" * 200_000,
     "worlds/w.ron": 'World(entities: [(prefab: "leaf", at: (0, 0))])',
 }
-# Ends itself at the step whose number it is given; exits with 0 if there are fewer steps.
-SCRIPT = """
-import os, signal, sys
-from arcade_prefabs.pipeline import AssetPipeline
+# A child ends itself at the step whose number it is given; exits with 0 if there are fewer steps.
+CODE = """
+import os, signal
+from arcade_prefabs.pipeline import AssetPipeline, release as r
 
-left = int(sys.argv[2])
+def child(root, left, release=None):
+    def step(name):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-def step(name):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-with AssetPipeline(sys.argv[1], jobs=0, on_step=step) as pipeline:
-    pipeline.bake()
-    if sys.argv[3:]:
-        pipeline.write_release(sys.argv[3])
+    with AssetPipeline(root, jobs=0, on_step=step) as pipeline:
+        pipeline.bake()
+        if release is not None:
+            r._packed_anew = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
+            pipeline.write_release(release)
 """
 
 
@@ -85,17 +85,17 @@ def committed(root: Path) -> dict[str, bytes]:
         return dict(db.execute(query))
 
 
-def killed_at(root: Path, step: int) -> bool:
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks(CODE, BOUND_S) as forks:
+        yield forks
+
+
+def killed_at(forks: Forks, root: Path, step: int) -> bool:
     """Bake in a process that kills itself at a step; whether it came that far."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(root), str(step)],
-        capture_output=True,
-        text=True,
-        timeout=BOUND_S,
-        check=False,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode != 0
+    code = forks.run(root, step)
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +113,13 @@ def clean(
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 @pytest.mark.timeout(240)
 def test_bake_killed_at_every_step_goes_on_where_it_was(
-    tmp_path: Path, clean: dict[str, Content]
+    tmp_path: Path, clean: dict[str, Content], forks: Forks
 ) -> None:
     """Each time a step later: the store opens, keeps what it had, and ends as if undisturbed."""
     write(tmp_path, FILES)
     before: dict[str, bytes] = {}
     steps = 0
-    while killed_at(tmp_path, steps):
+    while killed_at(forks, tmp_path, steps):
         now = committed(tmp_path)
         # Nothing that was committed is lost; the sources did not change meanwhile.
         assert before.items() <= now.items()
@@ -133,7 +133,7 @@ def test_bake_killed_at_every_step_goes_on_where_it_was(
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 @pytest.mark.timeout(240)
 def test_rebake_killed_at_every_step_serves_the_old_or_the_new(
-    tmp_path: Path, clean: dict[str, Content]
+    tmp_path: Path, clean: dict[str, Content], forks: Forks
 ) -> None:
     """Every output is the old or the new one, whole, and the next bake makes all of them new."""
     step = 0
@@ -142,7 +142,7 @@ def test_rebake_killed_at_every_step_serves_the_old_or_the_new(
         write(root, FILES)
         assert content(root) == clean["first"]
         write(root, EDITS)
-        if not killed_at(root, step):
+        if not killed_at(forks, root, step):
             break
         old, new = digests(clean["first"]), digests(clean["edited"])
         for name, digest in committed(root).items():
@@ -154,7 +154,7 @@ def test_rebake_killed_at_every_step_serves_the_old_or_the_new(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_release_that_is_killed_leaves_the_old_one(tmp_path: Path) -> None:
+def test_release_that_is_killed_leaves_the_old_one(tmp_path: Path, forks: Forks) -> None:
     """A release file is there whole or not at all: until it is finished it has another name."""
     root = tmp_path / "assets"
     write(root, FILES)
@@ -162,18 +162,7 @@ def test_release_that_is_killed_leaves_the_old_one(tmp_path: Path) -> None:
         pipeline.bake()
         pipeline.write_release(tmp_path / "game.prefabs")
     before = (tmp_path / "game.prefabs").read_bytes()
-    script = SCRIPT.replace(
-        "pipeline.write_release",
-        "import arcade_prefabs.pipeline.release as r\n"
-        "        r._packed_anew = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        pipeline.write_release",
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(root), "9999", str(tmp_path / "game.prefabs")],
-        timeout=BOUND_S,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL
+    assert forks.run(root, 9999, tmp_path / "game.prefabs") == -signal.SIGKILL
     assert (tmp_path / "game.prefabs").read_bytes() == before
     with AssetPipeline(tmp_path / "game.prefabs") as release:
         assert release.get_prefab("leaf").components["Tags"]["names"] == ["base"]

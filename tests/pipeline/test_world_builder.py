@@ -8,8 +8,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import tracemalloc
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import Forks
 
 from arcade_prefabs import AssetError, ComponentRegistry, PrefabError, StoreError, UnknownNameError
 from arcade_prefabs.errors import AssetTooLargeError, MissingAssetError, UnsafePathError
@@ -334,23 +333,22 @@ def test_disk_full(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys
 from pathlib import Path
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource, WorldBuilder
 import os, signal
-store, number = Path(sys.argv[1]), int(sys.argv[2])
-seen = 0
-def step(name):
-    global seen
-    seen += 1
-    if seen == number:
-        os.kill(os.getpid(), signal.SIGKILL)
-with AssetPipeline(MemorySource({}), jobs=0, store=store) as pipeline:
-    pipeline.store.step = step
-    with WorldBuilder(pipeline, "valley", cell_size=100) as world:
-        for x in range(200):
-            world.add("tree", (x * 10, 0))
-print("steps", seen)
+
+def child(store, number):
+    seen = 0
+    def step(name):
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+    with AssetPipeline(MemorySource({}), jobs=0, store=Path(store)) as pipeline:
+        pipeline.store.step = step
+        with WorldBuilder(pipeline, "valley", cell_size=100) as world:
+            for x in range(200):
+                world.add("tree", (x * 10, 0))
 """
 
 
@@ -360,19 +358,16 @@ def test_kill_between_any_two_steps(tmp_path: Path) -> None:
     with pipeline_of(tmp_path) as pipeline:
         build(pipeline, 30)
         before = cells_of(pipeline)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
-    for number in range(1, 20):
-        run = subprocess.run(
-            [sys.executable, "-c", KILLED, str(tmp_path / "bake.sqlite"), str(number)],
-            env=environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        with pipeline_of(tmp_path) as pipeline:
-            after = cells_of(pipeline)
-        if run.returncode == 0:
-            assert number > 4, run.stdout
-            break
-        assert run.returncode == -signal.SIGKILL, run.stderr
-        assert after == before or sum(map(len, after.values())) == 200
-    else:
-        raise AssertionError("it never came to the end")
+    with Forks(KILLED) as forks:
+        for number in range(1, 20):
+            code = forks.run(tmp_path / "bake.sqlite", number)
+            with pipeline_of(tmp_path) as pipeline:
+                after = cells_of(pipeline)
+            if code == 0:
+                assert number > 4
+                break
+            assert code == -signal.SIGKILL
+            assert after == before or sum(map(len, after.values())) == 200
+        else:
+            raise AssertionError("it never came to the end")
     assert sum(map(len, after.values())) == 200

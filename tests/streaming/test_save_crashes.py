@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forks import Forks
 
 from arcade_prefabs.streaming.deltas import Delta
 from arcade_prefabs.streaming.save_file import SavedRow, SaveFile
@@ -17,29 +18,29 @@ from arcade_prefabs.streaming.save_file import SavedRow, SaveFile
 WORLD = "worlds/test.ron"
 
 # Writes and saves what `turn` says, and notes on the side what has returned. Killed at a step.
-CHILD = """
+CODE = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 from test_save_crashes import WORLD, turn
 from arcade_prefabs.streaming.save_file import SaveFile
 
-path, notes, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-steps = 0
-def step(name):
-    global steps
-    steps += 1
-    if steps == last:
-        os.kill(os.getpid(), signal.SIGKILL)
+def child(path, notes, last):
+    steps = 0
+    def step(name):
+        nonlocal steps
+        steps += 1
+        if steps == last:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-file = SaveFile(path, WORLD, on_step=step)
-with notes.open("w") as noted:
-    for number in range(8):
-        rows, left, save = turn(number)
-        (file.save if save else file.write)(rows, left, {{"time": float(number)}})
-        noted.write(f"{{number}}\\n")
-        noted.flush()
-print(steps)
+    file = SaveFile(Path(path), WORLD, on_step=step)
+    with open(notes, "w") as noted:
+        for number in range(8):
+            rows, left, save = turn(number)
+            (file.save if save else file.write)(rows, left, {{"time": float(number)}})
+            noted.write(f"{{number}}\\n")
+            noted.flush()
+        noted.write(str(steps))
 """
 
 
@@ -78,38 +79,25 @@ def read(path: Path, *, recover: bool) -> dict[str, SavedRow]:
         file.close(discard=not recover)
 
 
-def run(path: Path, notes: Path, last: int) -> subprocess.CompletedProcess[str]:
-    script = CHILD.format(folder=str(Path(__file__).parent))
-    environment = {name: value for name, value in os.environ.items() if "COV" not in name}
-    return subprocess.run(
-        [sys.executable, "-c", script, str(path), str(notes), str(last)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment,
-    )
-
-
 def test_killed_at_every_step_of_saving(tmp_path: Path) -> None:
     """What a call has returned from is there; what was under way is there whole, or not at all."""
-    whole = run(tmp_path / "whole.sqlite", tmp_path / "notes", 0)
-    assert whole.returncode == 0, whole.stderr
-    steps = int(whole.stdout)
-    assert steps > 30
-    assert read(tmp_path / "whole.sqlite", recover=True) == state_after(8)
-    for last in range(1, steps + 1, 2 if "CI" in os.environ else 4):
-        path, notes = tmp_path / f"{last}.sqlite", tmp_path / f"{last}.notes"
-        child = run(path, notes, last)
-        assert child.returncode == -signal.SIGKILL, child.stderr
-        done = len(notes.read_text().split()) if notes.exists() else 0
-        found = read(path, recover=True)
-        assert found in (state_after(done), state_after(done + 1)), last
-        kept = read(path, recover=False)
-        assert kept in (
-            state_after(done, saved_only=True),
-            state_after(done + 1, saved_only=True),
-        ), last
+    here = Path(__file__).parent
+    with Forks(CODE.format(folders=[str(here), str(here.parent / "shared")])) as forks:
+        assert forks.run(tmp_path / "whole.sqlite", tmp_path / "notes", 0) == 0
+        steps = int((tmp_path / "notes").read_text().split()[-1])
+        assert steps > 30
+        assert read(tmp_path / "whole.sqlite", recover=True) == state_after(8)
+        for last in range(1, steps + 1, 1 if "CI" in os.environ else 2):
+            path, notes = tmp_path / f"{last}.sqlite", tmp_path / f"{last}.notes"
+            assert forks.run(path, notes, last) == -signal.SIGKILL
+            done = len(notes.read_text().split()) if notes.exists() else 0
+            found = read(path, recover=True)
+            assert found in (state_after(done), state_after(done + 1)), last
+            kept = read(path, recover=False)
+            assert kept in (
+                state_after(done, saved_only=True),
+                state_after(done + 1, saved_only=True),
+            ), last
 
 
 GAME = """
