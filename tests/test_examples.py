@@ -1,6 +1,7 @@
 """The programs in docs/examples/ are run as they are, and do what they are there to show.
 
-Each is played twice: without a screen, and on a real one with the game's own event loop.
+Each is played twice: without a screen and without worker processes, and on a real screen with
+worker processes and the game's own event loop.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def pixel(window, x, y):
 
 {check}
 
+{workers}
 
 def shown(window):
     flip(window)
@@ -57,6 +59,14 @@ def shown(window):
 arcade.Window.flip = shown
 sys.argv[1:] = sys.argv[3:]
 runpy.run_path(script, run_name="__main__")
+"""
+
+# As where processes are refused. They have a low priority: beside other tests, each game would wait
+# seconds for them to start.
+NO_WORKERS = """
+from arcade_prefabs.pipeline.workers import ProcessWorkers
+
+ProcessWorkers.possible = staticmethod(lambda: False)
 """
 
 CHECKS = {
@@ -158,7 +168,9 @@ def test_an_example_does_what_it_shows(
     examples = tmp_path / "examples"
     shutil.copytree(EXAMPLES, examples, ignore=shutil.ignore_patterns(".arcade_prefabs"))
     driver = tmp_path / "driver.py"
-    driver.write_text(DRIVER.format(limit=LIMIT_S - 10, check=CHECKS[name]), encoding="utf-8")
+    workers = "" if screen else NO_WORKERS
+    text = DRIVER.format(limit=LIMIT_S - 10, check=CHECKS[name], workers=workers)
+    driver.write_text(text, encoding="utf-8")
     shot = Path(os.environ.get("ARCADE_PREFABS_SHOTS", tmp_path)) / f"{name}-{screen}.png"
     run = subprocess.run(
         [sys.executable, driver, examples / f"{name}.py", shot, examples / "assets"],

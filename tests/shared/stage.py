@@ -19,6 +19,7 @@ from PIL import Image
 import arcade_prefabs
 from arcade_prefabs.loading.baking import BakeThread
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource
+from arcade_prefabs.pipeline.workers import ProcessWorkers
 from arcade_prefabs.prefab import ComponentRegistry
 from arcade_prefabs.spawning import texture_processor
 from arcade_prefabs.testing import EventLog, InlineExecutor, VirtualClock
@@ -50,6 +51,12 @@ def window(session_window: arcade.Window) -> Iterator[arcade.Window]:
     session_window.hide_view()
     gc.collect()
     session_window.ctx.gc()
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bake in this process: worker processes of low priority take seconds to start beside tests."""
+    monkeypatch.setattr(ProcessWorkers, "possible", staticmethod(lambda: False))
 
 
 class TickingClock(VirtualClock):

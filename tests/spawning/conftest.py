@@ -1,5 +1,5 @@
 """The fixtures of tests with a window."""
 
-from stage import picture_of, session_window, stage, window
+from stage import no_workers, picture_of, session_window, stage, window
 
-__all__ = ["picture_of", "session_window", "stage", "window"]
+__all__ = ["no_workers", "picture_of", "session_window", "stage", "window"]

@@ -159,6 +159,7 @@ def test_the_atlas_is_ours_until_detached(stage: Any, files: Any) -> None:
     assert color() == arcade.color.GREEN[:3]
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_arcade_finds_files_by_the_resource_handle(window: arcade.Window, assets: Path) -> None:
     """As long as the plugin is attached, and no longer: a later game has its own."""
     with arcade_prefabs.attach(window, assets, enabled=False):
@@ -361,6 +362,7 @@ def test_an_edited_file_changes_the_running_game(window: arcade.Window, assets: 
         assert color_at(128, 100) == BLUE
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_an_edited_sprite_sheet_changes_the_running_game(
     window: arcade.Window, assets: Path
 ) -> None:
