@@ -37,9 +37,10 @@ def run(*arguments: str, display: str | None = None, **more: str) -> subprocess.
 
 
 @pytest.fixture(scope="module")
-def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assets(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An assets folder that has the island of 16 × 16 cells, but not that of 32 × 32."""
     folder = tmp_path_factory.mktemp("demo") / "assets"
-    shutil.copytree(ROOT / "assets", folder, ignore=shutil.ignore_patterns(".arcade_prefabs"))
+    shutil.copytree(built, folder)
     return folder
 
 
@@ -62,7 +63,7 @@ def test_without_a_display_it_says_so_flies_and_leaves_picture_and_report(
     for name in ("demo_world.png", "demo_world.txt", "demo_world.trace.json"):
         assert (tmp_path / name).stat().st_size > 1_000
     # M3: a rate that nothing holds exits with 1; so does a run that says nothing.
-    second = run("--seconds", "2", "--assert-fps", "500", *options)
+    second = run("--seconds", "1", "--assert-fps", "500", *options)
     assert second.returncode == 1
     assert "Building" not in second.stdout
     assert "frames a second, not 500" in second.stderr
@@ -96,7 +97,7 @@ def test_in_a_real_window_it_flies_and_leaves(assets: Path, tmp_path: Path, disp
 def test_comparing_flies_the_same_way_twice(assets: Path, tmp_path: Path) -> None:
     """Both in one table; the naive way has loaded cells, too."""
     result = run(
-        "--compare", "--seconds", "3", "--size", "16", "--speed", "2400",
+        "--compare", "--seconds", "3", "--size", "16", "--window", "640x360", "--speed", "2400",
         "--assets", str(assets), "--out", str(tmp_path),
     )  # fmt: skip
     assert "arcade_prefabs       naive" in result.stdout, result.stdout + result.stderr

@@ -14,22 +14,12 @@ import pyglet
 import pytest
 from PIL import Image
 
-from demo_world.building import WorldBuild, build, world_name
+from demo_world.building import WorldBuild, world_name
 from demo_world.island import Island
 from demo_world.landscape import TILE
 from demo_world.loading_view import LoadingView
 
-ROOT = Path(__file__).parents[2]
 SIZE = 16
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An assets folder with the small island in its bake store."""
-    assets = tmp_path_factory.mktemp("demo") / "assets"
-    shutil.copytree(ROOT / "assets", assets, ignore=shutil.ignore_patterns(".arcade_prefabs"))
-    assert build(assets, SIZE) > 20_000
-    return assets
 
 
 class Player:
