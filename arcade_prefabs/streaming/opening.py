@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,10 +29,11 @@ from .planning import Planner
 from .population import Population
 from .refreshing import Refresher
 from .regions import ALWAYS
-from .save_file import SaveFile
+from .save_file import SavedRow, SaveFile
 from .settings import StreamingSettings
 from .sources import Sources
 from .tasks import RegionTasks
+from .tracing import Tracer
 from .wanderers import Wanderers
 
 __all__ = ["OpenWorld", "Opening"]
@@ -92,6 +93,8 @@ class Opening:
         self._file_error: Exception | None = None
         self._file_done = self._stopped = False
         self._fit_asked = self._fitting = self._fit_done = False
+        self._unplaced: list[SavedRow] = []
+        self._tracer: Tracer | None = None
         self.contents: Contents | None = None
         if isinstance(world, str):
             self.head = loader.load(world)
@@ -121,11 +124,21 @@ class Opening:
         if self._stopped and self._file is not None:
             self._file.close(discard=False)
 
-    def _fit_file(self, file: SaveFile, contents: Contents) -> None:
-        """Have what was saved found in the cells of the world; a loader thread."""
+    def _fit_file(self, file: SaveFile, contents: Contents, traced: Sequence[SavedRow]) -> None:
+        """Have what was saved found in the cells of the world; a loader thread.
+
+        Args:
+            file: The save.
+            contents: The world.
+            traced: What was looked for in the world.
+        """
         self._fitting = True
         try:
             file.fit(contents.cell_size)
+            if traced:
+                file.place(traced)
+            # What was looked for in vain is there when a cell tells of it.
+            self._unplaced = file.unplaced() if self._tracer is None else []
             cells = KnownCells(contents.cells)
             for number, label in enumerate(file.visited(), 1):
                 cell = cell_of(label)
@@ -150,6 +163,8 @@ class Opening:
         # A loader thread that works with the file closes it, for the game not to wait for that.
         if self._file_done and self._file is not None and not self._fitting:
             self._file.close(discard=False)
+        if self._tracer is not None:
+            self._tracer.stop()
         if self.head is not None:
             self.head.cancel()
 
@@ -180,9 +195,13 @@ class Opening:
         assert self.contents is not None
         if not fitted:
             if not self._fit_asked:
-                self._fit_asked = True
-                fit = partial(self._fit_file, self._file, self.contents)
-                self._loader.in_background(fit)
+                self._fit(self._file, self.contents, ())
+            return None
+        if self._unplaced:
+            if self._tracer is None:
+                self._tracer = Tracer(self.contents, self._unplaced)
+            if self._tracer.look():
+                self._fit(self._file, self.contents, self._tracer.found)
             return None
         try:
             return self._build(engine, settings, sources, walls, clock, writer or ThreadWriter())
@@ -190,6 +209,10 @@ class Opening:
             self.error = error
             self.stop()
             return None
+
+    def _fit(self, file: SaveFile, contents: Contents, traced: Sequence[SavedRow]) -> None:
+        self._fit_asked, self._fit_done = True, False
+        self._loader.in_background(partial(self._fit_file, file, contents, traced))
 
     def _build(
         self,
@@ -240,6 +263,9 @@ class Opening:
         )
         for what, why in file.damaged.items():
             population.keeper.tell(what, why)
+        for name in () if self._tracer is None else self._tracer.lost:
+            why = "the world has no such entity any more; what was saved of it is kept"
+            population.keeper.tell(name, why)
         renderer = WorldRenderer(contents.layers)
         flow = RegionFlow(parts, renderer.known)
         if contents.has_always:

@@ -24,6 +24,7 @@ from .grid import Cell, Grid
 from .known_cells import cell_of
 from .save_format import (
     FORMAT,
+    WHEREVER,
     CellRecord,
     SavedRow,
     cell_values,
@@ -407,6 +408,27 @@ class SaveFile:
         self._size = float(cell_size)
         with self._lock, told(self.path, "read"):
             self._look_for_older()
+
+    def unplaced(self) -> list[SavedRow]:
+        """Entities whose place is known, and the cell that tells what they are is not.
+
+        Raises:
+            SaveError: It cannot be read, or something in it is damaged.
+        """
+        with self._lock, told(self.path, "read"):
+            # Few, but for a save of the first format that is opened for the first time.
+            found = self._open().execute(f"{_COLUMNS} WHERE cell=? ORDER BY id", (WHEREVER,))
+            rows = [self._row(one) for one in self._paced(found)]
+        return [row for row in rows if row.delta is not None and row.delta.place is not None]
+
+    def place(self, rows: Iterable[SavedRow]) -> None:
+        """Know in which cells those stand, all of them or none.
+
+        Raises:
+            SaveError: It cannot be written.
+        """
+        with self._writing() as db:
+            db.executemany(_PUT, map(row_values, self._paced(rows)))
 
     def _look_for_older(self) -> None:
         found = self._open().execute("SELECT DISTINCT size, level FROM cells ORDER BY 1, 2")

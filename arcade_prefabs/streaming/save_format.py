@@ -24,6 +24,8 @@ from .known_cells import cell_of
 __all__ = [
     "APPLICATION",
     "FORMAT",
+    "NOWHERE",
+    "WHEREVER",
     "CellRecord",
     "SavedRow",
     "cell_values",
@@ -56,7 +58,9 @@ CREATE TABLE unsaved(id TEXT PRIMARY KEY) WITHOUT ROWID
 
 # In the place of a cell's label: the cell that the world's content tells of it, which is not known
 # until that is read.
-_WHEREVER: Final = "?"
+WHEREVER: Final = "?"
+# The same for what was looked for in the whole world, which has no such entity.
+NOWHERE: Final = "nowhere"
 _ALWAYS: Final = "always"
 # The default of worlds that do not say.
 _USUAL_SIZE: Final = 1024.0
@@ -311,24 +315,41 @@ def in_grid(
         bounds = _Bounds()
         for row in paced(known):
             bounds.see(row)
-        agrees = bounds.least <= grid.cell_size <= bounds.most
-        before = grid.cell_size if agrees else bounds.guess()
+        if bounds.least <= grid.cell_size <= bounds.most:
+            # Other sizes agree, too: without a place no label is worth anything.
+            those = ((row, _anywhere(row)) for row in paced(known))
+            return [(row, found) for row, found in those if found != row], grid.cell_size
+        before = bounds.guess()
     if before == grid.cell_size:
         return [], before
-    pairs = ((row, _in_grid(row, grid, before)) for row in paced(known))
-    return [(row, moved) for row, moved in pairs if moved != row], before
+    moves = ((row, _in_grid(row, grid, before)) for row in paced(known))
+    return [(row, moved) for row, moved in moves if moved != row], before
+
+
+def _named_by_cell(row: SavedRow) -> bool:
+    return row.id.startswith("~c") and " " in row.id
+
+
+def _anywhere(row: SavedRow) -> SavedRow:
+    """A row that is found by its id if it does not say what it is.
+
+    If it knows a place, `Tracer` finds out what stands there.
+    """
+    home, cell = row.home, row.cell
+    if (row.delta is not None and row.delta.row is not None) or _named_by_cell(row):
+        return row
+    home = home if home in (None, _ALWAYS) else WHEREVER
+    cell = cell if cell in (None, _ALWAYS) else WHEREVER
+    return row._replace(home=home, cell=cell)
 
 
 def _in_grid(row: SavedRow, grid: Grid, before: float) -> SavedRow | None:
     delta, home, cell = row.delta, row.home, row.cell
     told = None if delta is None else delta.row
-    if row.id.startswith("~c") and " " in row.id:
+    if _named_by_cell(row):
         return None
     if delta is None or told is None:
-        # It is where the world tells of it, or is destroyed: it is found by its id.
-        home = home if home in (None, _ALWAYS) else _WHEREVER
-        cell = cell if cell in (None, _ALWAYS) else _WHEREVER
-        return row._replace(home=home, cell=cell)
+        return _anywhere(row)
     size, old = delta.size, cell_of(cell or "")
     if not size and old is not None and old.level:
         size = before * (1 << old.level)

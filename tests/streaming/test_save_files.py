@@ -578,8 +578,8 @@ def test_saves_of_the_first_format_open(tmp_path: Path, closed: bool, recover: b
     path = tmp_path / "slot.sqlite"
     first_format(path, OLD, SINCE, closed=closed)
     with opened(path, recover=recover) as file:
-        file.fit(100.0)
         assert everything(file) == by_id([*OLD, *SINCE] if recover else OLD)
+        file.fit(100.0)
         assert file.recovered == (1 if recover else 0)
         assert file.facts()["time"] == (20.0 if recover else 9.0)
         assert file.facts()["added"] == 4
@@ -630,7 +630,6 @@ def test_a_kill_within_an_upgrade_loses_nothing(tmp_path: Path) -> None:
         )
         run_until_killed(code, path, last)
         file = SaveFile(path, WORLD)
-        file.fit(100.0)
         if steps[last - 1] != "begin" and last < len(steps) - 2:
             assert everything(file) == by_id([*OLD, *SINCE]), (last, steps)
         file.close()
@@ -662,16 +661,181 @@ def test_a_world_of_the_first_format_and_another_cell_size(world_on: Make, tmp_p
     one.put(380, 380)
     one.settle()
     assert one.world.entity("oak").position == (380.0, 380.0)
-    # The first format does not say what it is; the save that is written now does.
     one.close()
-    one = type(one)(one.on, WORLD, save=path, load_distance=30.0)
+
+
+class Field(Dunes):
+    """A world from code with an oak, and rocks around it."""
+
+    def entities(self, cell: Any) -> Iterator[WorldEntity]:
+        """Rocks, and somewhere the oak."""
+        yield from super().entities(cell)
+        if cell == (110 // self.cell_size, 110 // self.cell_size, 0):
+            yield WorldEntity("oak", "tree", 110.0, 110.0)
+
+
+# The cell that they were saved in had 1024 pixels, or any size that the file agrees with.
+MOVED = [
+    SavedRow("oak", "c0_0", "c0_0", 1.0, at(380.0, 380.0)),
+    SavedRow("elm", "c0_0", "c0_0", 1.0, Delta(visible=False)),
+    SavedRow("ash", "c0_0", None, 1.0, None),
+]
+
+
+@pytest.mark.parametrize("kind", ["baked", "code"])
+@pytest.mark.parametrize("size", [40, 100, 200, 381, 5000])
+def test_who_was_moved_within_a_cell_is_there_when_its_place_is(
+    world_on: Make, tmp_path: Path, size: int, kind: str
+) -> None:
+    """A save of the first format knows the place alone: the cell that tells the rest is far."""
+    path = tmp_path / "slot.sqlite"
+    far = SavedRow("far", "c0_0", "c9_9", 1.0, at(9500.0, 9500.0, row=told("far", 5.0, 5.0)))
+    first_format(path, [*MOVED, far] if size % 100 else MOVED, [])
+    world = world_of(size) if kind == "baked" else Field(float(size))
+    on = None
+    for turn in range(3):
+        one = world_on(world, save=path, name=WORLD, load_distance=1.0, on=on)
+        on = one.on
+        one.put(380, 380)
+        one.settle()
+        if size < 380:
+            assert Cell(110 // size, 110 // size) not in one.world.regions
+        assert one.world.entity("oak").position == (380.0, 380.0)
+        assert len(one.names() & {"oak"}) == 1
+        one.put(110, 110)
+        one.settle()
+        one.frame(150)
+        oak = one.world.entity("oak")
+        assert oak is None if size <= 100 else oak is None or oak.position == (380.0, 380.0)
+        assert one.world.entity("ash") is None
+        assert not one.world.problems
+        one.world.close(save=turn == 1)  # it is the same without a save of the new format
+
+
+class Counted(Field):
+    """Counts the cells that it was asked for, one of which fails now and then."""
+
+    def __init__(self, size: float, fails: int = 0) -> None:
+        super().__init__(size)
+        self.asked: list[Any] = []
+        self.fails = fails
+
+    def entities(self, cell: Any) -> Iterator[WorldEntity]:
+        """The same."""
+        self.asked.append(cell)
+        if cell == (2, 2, 0) and self.fails:
+            self.fails -= 1
+            raise OSError("not now")
+        yield from super().entities(cell)
+
+
+def test_who_is_looked_for_in_vain_is_told_and_not_looked_for_again(
+    world_on: Make, tmp_path: Path
+) -> None:
+    """The world has it no more. What is saved of it stays, in case that its author wants it."""
+    path = tmp_path / "slot.sqlite"
+    first_format(path, [SavedRow("pine", "c0_0", "c0_0", 1.0, at(310.0, 310.0))], [])
+    code = Counted(50.0)
+    one = world_on(code, save=path, name=WORLD, load_distance=1.0)
+    one.settle()
+    assert "no such entity any more" in one.world.problems["pine"]
+    assert len(code.asked) > 1000  # it may have been far from there in a cell of that time
+    one.world.close()
+    code = Counted(50.0)
+    one = world_on(code, save=path, name=WORLD, load_distance=1.0, on=one.on)
+    one.settle()
+    assert len(code.asked) == 4  # where the player is
+    one.world.close()
+    with opened(path) as file:
+        row = file.row("pine")
+    assert row is not None
+    assert row.delta == at(310.0, 310.0)
+
+
+def test_who_is_in_no_cell_of_a_baked_world_is_told(world_on: Make, tmp_path: Path) -> None:
+    """It has an end: all of its cells are read."""
+    path = tmp_path / "slot.sqlite"
+    first_format(path, [SavedRow("pine", "c0_0", "c0_0", 1.0, at(310.0, 310.0))], [])
+    one = world_on(world_of(50), save=path, name=WORLD, load_distance=1.0)
+    one.settle()
+    assert "no such entity any more" in one.world.problems["pine"]
+    one.world.close()
+
+
+def test_who_is_in_a_cell_that_cannot_be_read_is_looked_for_again(
+    world_on: Make, tmp_path: Path
+) -> None:
+    """The world opens without it; the next time it is found."""
+    path = tmp_path / "slot.sqlite"
+    first_format(path, MOVED[:1], [])
+    code = Counted(50.0, fails=1)
+    one = world_on(code, save=path, name=WORLD, load_distance=1.0)
     one.put(380, 380)
     one.settle()
-    oak_cell, here = (Cell(int(x // 100), int(x // 100)) for x in (oak.x, 380.0))
-    assert here in one.world.regions
-    assert oak_cell not in one.world.regions
+    assert one.world.entity("oak") is None
+    assert not one.world.problems
+    one.world.close()
+    one = world_on(code, save=path, name=WORLD, load_distance=1.0, on=one.on)
+    one.put(380, 380)
+    one.settle()
     assert one.world.entity("oak").position == (380.0, 380.0)
-    one.close()
+
+
+def test_a_world_that_is_closed_while_it_looks_for_somebody(world_on: Make, tmp_path: Path) -> None:
+    """At any moment of opening: nothing is lost, and the save is free."""
+    path = tmp_path / "slot.sqlite"
+    first_format(path, MOVED, [])
+    one = None
+    for frames in range(1, 9):
+        on = None if one is None else one.on
+        one = world_on(Field(20.0), save=path, name=WORLD, load_distance=1.0, on=on)
+        one.frame(frames)
+        one.world.close()
+    assert one is not None
+    again = world_on(Field(20.0), save=path, name=WORLD, load_distance=1.0, on=one.on)
+    again.put(380, 380)
+    again.settle()
+    assert again.world.entity("oak").position == (380.0, 380.0)
+
+
+def test_many_who_were_moved_are_found_by_reading_each_cell_once(
+    world_on: Make, tmp_path: Path
+) -> None:
+    """However many look for somebody in it."""
+    path = tmp_path / "slot.sqlite"
+    rows = [
+        SavedRow(f"rock {x}", f"c{x // 1000}_0", f"c{x // 1000}_0", 1.0, at(x + 9.0, 400.0))
+        for x in range(0, 4000, 50)
+    ]
+    first_format(path, rows, [])
+    code = Counted(100.0)
+    one = world_on(code, save=path, name=WORLD, load_distance=1.0)
+    one.put(2009, 400)
+    one.settle()
+    assert one.world.entity("rock 2000").position == (2009.0, 400.0)
+    assert len(code.asked) - len(set(code.asked)) <= 2  # where the player is
+
+
+def test_large_ones_and_those_that_are_always_there_are_found(
+    world_on: Make, tmp_path: Path
+) -> None:
+    """Far from where the world has them. Somebody at no place is as the world has it."""
+    path = tmp_path / "slot.sqlite"
+    first_format(
+        path,
+        [
+            SavedRow("hill", "c0_0", "c0_0", 1.0, at(2900.0, 2900.0)),
+            SavedRow("sun", "c0_0", "c0_0", 1.0, at(7.0, 7.0)),
+            SavedRow("oak", "c0_0", "c0_0", 1.0, at(float("nan"), 7.0)),
+        ],
+        [],
+    )
+    one = world_on(world_of(70), save=path, name=WORLD, load_distance=1.0)
+    one.put(2900, 2900)
+    one.settle()
+    assert one.world.entity("hill").position == (2900.0, 2900.0)
+    assert one.world.entity("sun").position == (7.0, 7.0)
+    assert one.world.entity("oak") is None
 
 
 def test_a_file_copied_without_its_log_is_no_new_game(tmp_path: Path) -> None:
