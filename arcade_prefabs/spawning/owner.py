@@ -22,3 +22,7 @@ class SpawnOwner(Protocol):
     def gone(self, spawning: Spawning) -> None:
         """It was despawned, or failed; not called by `Spawning.retire`."""
         ...
+
+    def lived(self, spawning: Spawning) -> None:
+        """A reload has given it components, and their `on_first_spawn` was called."""
+        ...

@@ -172,8 +172,11 @@ class Reloader:
             (entity, [one for one in now.names if was is None or one not in was.names])
             for entity, was, now in changes
         ]
+        before_them = len(spawning.lived)
         for entity, failed in greet(spawning, entities, come):
             self._tell(entity, failed)
+        if len(spawning.lived) != before_them and spawning.owner is not None:
+            spawning.owner.lived(spawning)
 
     # ------------------------------------------------------------------------------------- sprites
 

@@ -205,7 +205,6 @@ class Builder:
         factory, population, region = self._factory, self._population, resident.region
         row, delta = resident.row, resident.delta
         spawning: Spawning | None = None
-        first = False
         try:
             handle = self._handle(region, row)
             while not handle.done:
@@ -241,7 +240,8 @@ class Builder:
                 population.keeper.apply(delta, spawning, factory.departures)
             before = len(spawning.lived)
             factory.complete(spawning)
-            first = len(spawning.lived) != before
+            if len(spawning.lived) != before:
+                population.lived(resident)
             self._measure(spawning, region)
         del pictures  # its sprites hold them now
         if delta is not None and spawning.is_alive():
@@ -249,8 +249,6 @@ class Builder:
                 yield Step("text", 1)
                 if entity.alive:
                     entity.text = text
-        if first:
-            population.lived(resident)
         if left_at is not None and spawning.is_alive():
             population.woken(spawning.entity, max(0.0, self._ledger.time - left_at))
         return max(0, parts - 1) % _PARTS  # the first is what the entity itself counts

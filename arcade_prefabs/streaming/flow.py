@@ -111,7 +111,8 @@ class RegionFlow:
             if cell == ALWAYS
             else (parts.grid.box(cell), parts.grid.reach(cell))
         )
-        region = Region(cell, box, reach, RegionLists(self._layers), parts.population.lost)
+        lists, population = RegionLists(self._layers), parts.population
+        region = Region(cell, box, reach, lists, population.lost, population.lived)
         region.queued_at = parts.clock()
         parts.regions[cell] = region
         self.counts[RegionState.UNLOADED] += 1

@@ -120,6 +120,10 @@ class Resident:
         """See `arcade_prefabs.spawning.spawning.SpawnOwner`."""
         self.region.lost(self, spawning)
 
+    def lived(self, spawning: Spawning) -> None:  # noqa: ARG002
+        """See `arcade_prefabs.spawning.spawning.SpawnOwner`."""
+        self.region.lived(self)
+
 
 class Region:
     """A cell of a world that is not unloaded.
@@ -151,6 +155,7 @@ class Region:
     """
 
     __slots__ = (
+        "_on_lived",
         "_on_lost",
         "ahead",
         "asked",
@@ -182,6 +187,7 @@ class Region:
         reach: Box,
         lists: RegionLists,
         on_lost: Callable[[Resident, Spawning], None],
+        on_lived: Callable[[Resident], None],
     ) -> None:
         self.cell = cell
         self.box = box
@@ -202,6 +208,7 @@ class Region:
         self.saved: CellRead | None = None
         self.asked = self.dirty = False
         self._on_lost = on_lost
+        self._on_lived = on_lived
 
     def __repr__(self) -> str:
         return f"<Region {self.cell}: {self.state.value}, {len(self.residents)} entities>"
@@ -219,3 +226,7 @@ class Region:
     def lost(self, resident: Resident, spawning: Spawning) -> None:
         """An entity was despawned by the game, or failed."""
         self._on_lost(resident, spawning)
+
+    def lived(self, resident: Resident) -> None:
+        """A component that a reload gave to an entity has had its first spawn."""
+        self._on_lived(resident)

@@ -16,6 +16,8 @@ import pytest
 
 from arcade_prefabs.pipeline import Cell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
+from arcade_prefabs.streaming import manager
+from arcade_prefabs.streaming.ledger import SaveRequest
 
 Make = Callable[..., Any]
 
@@ -282,6 +284,65 @@ def test_a_component_that_a_reload_adds_has_its_own_first_time(world_on: Make) -
     orks.away_and_back()
     assert Counter(lit) == Counter([*NAMES, "plain"])
     assert orks.first == ONCE
+
+
+def marks(orks: Orks, name: str) -> set[str]:
+    """Components of an entity whose first spawn is in the file of what is not saved."""
+    row = orks.world._open.parts.ledger.file.row(name)
+    parts = {} if row is None or row.delta is None else row.delta.parts
+    return {one for part in parts.values() for one in (*part.lived, *part.fields)}
+
+
+def with_torches(orks: Orks) -> list[str]:
+    """Give torches to orks that are there, by a reload; gives who has a first time with it."""
+    torch = orks.one.on.registry.get("Torch").cls
+    lit: list[str] = []
+
+    @orks.one.prefabs.entities.on_first_spawn(torch)
+    def light(entity: Any, _: Any) -> None:
+        lit.append(orks.name(entity))
+        if lit == ["one"]:
+            orks.world.add("plain", (20, 20), name="candle")
+
+    edited = FILES["prefabs/ork.ron"].replace("Hits()", "Hits(), Torch()")
+    orks.one.on.edit({"prefabs/ork.ron": edited})
+    orks.one.settle()
+    return lit
+
+
+def test_a_first_time_by_a_reload_is_written_as_soon_as_what_it_adds(world_on: Make) -> None:
+    """A game that is killed within the next second knows of both, or of none of them."""
+    orks = Orks(world_on)
+    orks.one.frame(90)
+    assert marks(orks, "one") == {"Hits"}
+    lit = with_torches(orks)
+    assert Counter(lit) == ONCE + Counter(["candle"])
+    orks.world._open.parts.ledger.flush()
+    assert marks(orks, "candle") == {"Torch"}
+    assert all(marks(orks, name) == {"Hits", "Torch"} for name in NAMES)
+
+
+def test_a_first_time_by_a_reload_while_the_game_is_saved_is_in_that_save(
+    world_on: Make, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Also if saving has looked at the entity before."""
+    monkeypatch.setattr(manager, "_CAPTURED", 1)
+    slot = tmp_path / "slot.sqlite"
+    orks = Orks(world_on, save=slot)
+    request = SaveRequest()
+    looking = orks.world._captured(request)
+    for _ in (*NAMES, "plain"):
+        next(looking)
+    lit = with_torches(orks)
+    assert Counter(lit) == ONCE + Counter(["candle"])
+    assert list(looking) == []
+    orks.one.frame(2)
+    assert request.result() == 4
+    orks.world.close(save=False)
+    orks.unhook()
+    last = Orks(world_on, on=orks.one.on, hooks=False, save=slot)
+    assert last.world.entity("candle") is not None
+    assert Counter(lit) == ONCE + Counter(["candle", "plain"])  # the hook is still there
 
 
 def test_fields_in_an_older_save_tell_that_the_component_has_lived(

@@ -24,7 +24,7 @@ from arcade_prefabs.testing import VirtualClock
 def region(left: float, size: int = 0, column: int = 0) -> Region:
     """A cell of 100 pixels whose left edge is there."""
     box = (left, 0.0, left + 100, 100.0)
-    made = Region(Cell(column, 0), box, box, None, lambda *_: None)  # type: ignore[arg-type]
+    made = Region(Cell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
     made.size = size
     return made
 

@@ -27,7 +27,7 @@ from arcade_prefabs.testing import VirtualClock
 def region(column: int, size: int = 0, parts: int = 0) -> Region:
     """A cell of 100 pixels."""
     box = (column * 100.0, 0.0, column * 100.0 + 100, 100.0)
-    made = Region(Cell(column, 0), box, box, None, lambda *_: None)  # type: ignore[arg-type]
+    made = Region(Cell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
     made.size, made.parts = size, parts
     return made
 

@@ -39,7 +39,7 @@ class Trip:
     def put(self, state: RegionState, *cells: Cell, error: Exception | None = None) -> None:
         for cell in cells:
             box = GRID.box(cell)
-            made = Region(cell, box, box, None, lambda *_: None)  # type: ignore[arg-type]
+            made = Region(cell, box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
             made.state, made.error = state, error
             self.regions[cell] = made
 
