@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -249,6 +251,109 @@ def test_what_a_first_spawn_adds_is_there_once(world_on: Make, tmp_path: Path) -
         assert ended.returncode == 9, ended.stderr
         found.append(ended.stdout.split())
     assert found == [["2", "3"], ["2", "0"]]
+
+
+class Line:
+    """Two orks in each cell of a row without an end."""
+
+    cell_size = 100.0
+    layers = ("ground",)
+
+    def entities(self, cell: Cell) -> Any:
+        if cell.row == 0:
+            for letter, x in (("a", 40), ("b", 60)):
+                yield WorldEntity(f"{cell.column} {letter}", "ork", cell.column * 100 + x, 50)
+
+
+KILLED = """
+    import json, os, signal, sys, threading
+    paths, slot, when = json.loads(sys.argv[1])
+    sys.path[:0] = paths
+    import arcade
+    from conftest import PREFABS, WorldStage
+    from stage import Stage
+    from test_first_spawn import FILES, Line, registry
+    from arcade_prefabs.streaming.ledger import ThreadWriter
+
+    window = arcade.Window(64, 64)
+    on = Stage(window, {**PREFABS, **FILES}, registry=registry())
+    go_on = threading.Event()
+    go_on.set()
+
+    class Writer(ThreadWriter):
+        def submit(self, work):
+            super().submit(lambda: go_on.wait(30) and work())
+
+    one = WorldStage(on, Line(), save=slot, writer=Writer(), load_distance=10.0)
+    firsts = []
+
+    def kill(*_):
+        print(json.dumps(firsts), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @on.prefabs.entities.on_first_spawn(on.registry.get("Hits").cls)
+    def fill(entity, hits):
+        firsts.append(one.world.id_of(entity))
+        hits.left = hits.allowed
+        if when == "spawning" and firsts[-1] == "1 b":
+            kill()
+
+    one.put(50, 50)
+    one.settle()
+    go_on.clear()
+    request = one.world.save(at_once=True)
+    if when == "acknowledged":  # others are there before it is
+        one.put(150, 50)
+        one.settle()
+        request.add_done_callback(kill)
+    go_on.set()
+    while not request.done:
+        one.frame()
+    one.put(150, 50)
+    one.settle()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
+@pytest.mark.parametrize("recover", [True, False])
+@pytest.mark.parametrize("when", ["acknowledged", "spawning"])
+def test_a_kill_behind_a_save_costs_the_first_times_that_are_not_in_it(
+    world_on: Make, tmp_path: Path, when: str, recover: bool
+) -> None:
+    """The moment that a save is told to be done, with others there since it was asked for.
+
+    Or in the first spawn of one whose cell comes after the save.
+    """
+    here, slot = Path(__file__).parent, tmp_path / "slot.sqlite"
+    told = json.dumps([[str(here), str(here.parent / "shared")], str(slot), when])
+    ended = subprocess.run(
+        [sys.executable, "-c", dedent(KILLED), told],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env=os.environ | {"ARCADE_HEADLESS": "True"},
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert json.loads(ended.stdout) == ["0 a", "0 b", "1 a", "1 b"]
+    options = {"registry": registry()}
+    one = world_on(
+        Line(), files=FILES, options=options, save=slot, recover=recover, load_distance=10.0
+    )
+    hits = one.on.registry.get("Hits").cls
+    firsts: list[str | None] = []
+
+    @one.prefabs.entities.on_first_spawn(hits)
+    def fill(entity: Any, _: Any) -> None:
+        firsts.append(one.world.id_of(entity))
+
+    for x in (50, 150, 50, 250):
+        one.put(x, 50)
+        one.settle()
+        one.frame(150)
+    assert firsts == ["1 a", "1 b", "2 a", "2 b"]
+    one.put(50, 50)
+    one.settle()
+    assert [one.world.entity(f"0 {letter}")[hits].left for letter in "ab"] == [3, 3]
 
 
 def test_a_first_spawn_that_fails_is_called_again_the_next_time(world_on: Make) -> None:
