@@ -153,6 +153,11 @@ class AssetPipeline:
         """Whether this is a release file, in which everything is baked."""
         return self._baker is None
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether an asset was handed out, or is about to be. Any thread."""
+        return self._shelf.asked_for
+
     def bake(
         self,
         paths: Iterable[str] | None = None,

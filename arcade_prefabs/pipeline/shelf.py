@@ -53,6 +53,7 @@ class Shelf:
         all_fresh: Whether a bake has compared all files that a scan shows.
         forgotten: How often `forget` was called.
         on_demand: Files that were baked because somebody asked for them.
+        asked_for: Whether somebody has asked for an asset.
 
     Any thread.
     """
@@ -61,6 +62,7 @@ class Shelf:
         self.notes: list[str] = []
         self.used: set[Key] = set()
         self.on_demand = 0
+        self.asked_for = False
         self._store = store
         self._baker = baker
         self._note_use = note_use
@@ -116,6 +118,7 @@ class Shelf:
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None) -> BakedAsset:
         """See `AssetPipeline.get`."""
+        self.asked_for = True  # before it is read: a bake that ends later may replace it
         path, _, label = identifier.partition("#")
         key = Key(checked_path(path), variant_of(settings or {}))
         return self._healing(partial(self._read, key, label), key)

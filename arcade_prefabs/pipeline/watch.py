@@ -36,10 +36,16 @@ _ROOT_S: Final = 0.1
 _GRACE_S: Final = 0.15
 # Milliseconds between two looks of watchfiles for more events of the same save.
 _STEP_MS: Final = 10
+# Seconds that `start` waits for the first bake.
+_READY_S: Final = 10.0
 # Seconds that the end of the program waits for a bake.
 _END_S: Final = 5.0
 # With more files than that, looking at everything is as quick.
 _MOST_FILES: Final = 200
+
+
+def _always() -> bool:
+    return True
 
 
 class Reload(NamedTuple):
@@ -115,7 +121,8 @@ class AssetWatcher:
             ``watchfiles`` is missing.
 
     Attributes:
-        failures: Exceptions of ``on_reload`` and of the bakes, which end nothing; the last 100.
+        failures: Exceptions of ``on_reload``, of the bakes and of the file events, without which
+            all files are looked at every second. They end nothing; the last 100.
     """
 
     def __init__(
@@ -139,6 +146,9 @@ class AssetWatcher:
     def start(self, told: BakeReport | None = None) -> AssetWatcher:
         """Begin to watch; returns when every change from now on will be seen.
 
+        Or after ten seconds: the first bake of a large folder may take longer. What changes during
+        that bake is seen at its end.
+
         Args:
             told: A bake whose errors are known to whoever is told; they are told no more.
 
@@ -160,7 +170,7 @@ class AssetWatcher:
             )
             self._thread.start()
             atexit.register(self._end)
-            self._ready.wait(10.0)
+            self._ready.wait(_READY_S)
         return self
 
     def stop(self) -> None:
@@ -196,9 +206,11 @@ class AssetWatcher:
 
     def _watch(self, source: Source) -> None:
         folders = source.folders()
-        # What changed since the last bake is news. If there was none, all is as it was found; but
-        # nobody knows of the errors in files that nothing has loaded.
-        self._bake(None, tells_ids=self._pipeline.statistics().bakes > 0)
+        # What changed since the last bake is news. If there was none, all is as it was found, but
+        # for what was handed out meanwhile: the first bake of a large folder takes minutes, and
+        # `start` waits for seconds. Of errors in files that nothing has loaded nobody knows.
+        baked = self._pipeline.statistics().bakes > 0
+        self._bake(None, tells_ids=lambda: baked or self._pipeline.was_asked)
         if self._events and folders:
             try:
                 self._run_on_events(source, folders)
@@ -324,11 +336,11 @@ class AssetWatcher:
             if self._stop.wait(_STEP_MS / 1000):
                 return
 
-    def _bake(self, paths: list[str] | None, *, tells_ids: bool = True) -> None:
+    def _bake(self, paths: list[str] | None, *, tells_ids: Callable[[], bool] = _always) -> None:
         with self._noting_failures():
             report = self._pipeline.bake(paths, cancelled=self._stop.is_set)
             errors, healed = self._note_errors(report)
-            ids = report.changed_ids() if tells_ids else []
+            ids = report.changed_ids() if tells_ids() else []
             if ids or errors or healed:
                 self._on_reload(Reload(tuple(ids), errors, healed, report))
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import itertools
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from watching import failures_of
 
 from arcade_prefabs.errors import (
     AssetError,
@@ -21,6 +24,7 @@ from arcade_prefabs.errors import (
     PrefabError,
     ProcessorError,
     RonError,
+    StoreError,
     UnreadableAssetError,
     UnsafePathError,
 )
@@ -1023,21 +1027,29 @@ def test_asset_that_is_edited_while_it_loads_arrives_in_its_newest_version(bench
         assert b.loader.statistics().in_flight == 0
 
 
-def test_watcher_and_loader_replace_what_was_saved(bench: Make, tmp_path: Any) -> None:
+TROUBLES = ["none", "no file events", "a read fails", "the first bake is late"]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_watcher_and_loader_replace_what_was_saved(
+    bench: Make, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
     """Files, watcher, pipeline, loader: a save reaches the handle, extending prefabs included."""
-    from arcade_prefabs.pipeline import AssetWatcher
+    from arcade_prefabs.pipeline import AssetWatcher, watch
 
     folder = tmp_path / "prefabs"
     folder.mkdir()
     (folder / "base.ron").write_text('Prefab(components: [Tags(["old"])])')
     (folder / "crate.ron").write_text('Prefab(extends: "base")')
     with AssetPipeline(tmp_path, jobs=0) as pipeline:
+        go_on = _make_trouble(trouble, pipeline, monkeypatch, watch)
         b = bench(pipeline)
         with AssetWatcher(pipeline, b.loader.apply, debounce_s=0.01) as watcher:
             crate = b.load("crate")
             assert b.loader.wait(crate, timeout_s=20)
             done = _until(b, lambda: crate.result().components["Tags"]["names"] == ["new"])
             (folder / "base.ron").write_text('Prefab(components: [Tags(["new"])])')
+            go_on.set()
             assert done()
             assert crate.version == 2
             failed = _until(b, lambda: crate.stale_error is not None)
@@ -1047,8 +1059,39 @@ def test_watcher_and_loader_replace_what_was_saved(bench: Make, tmp_path: Any) -
             healed = _until(b, lambda: crate.stale_error is None and crate.version == 3)
             (folder / "crate.ron").write_text('Prefab(extends: "base", components: [Tags([])])')
             assert healed()
-            assert not watcher.failures
+            assert not failures_of(watcher)
         b.loader.shutdown()
+
+
+def _make_trouble(
+    kind: str, pipeline: AssetPipeline, monkeypatch: pytest.MonkeyPatch, watch: Any
+) -> threading.Event:
+    """Let something be slow or fail, as on a machine with much to do; set: it may go on."""
+    go_on = threading.Event()
+    bake, get = pipeline.bake, pipeline.get
+    reads = itertools.count(1)
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        assert go_on.wait(20)
+        return bake(*arguments, **options)
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if not next(reads) % 2:
+            raise StoreError("somebody writes into it")
+        return get(*arguments, **options)
+
+    if kind == "no file events":
+        events = pytest.importorskip("watchfiles")
+        kind_of = type("WatchfilesRustInternalError", (RuntimeError,), {})
+        error = kind_of("Error creating recommended watcher: Too many open files (os error 24)")
+        monkeypatch.setattr(events, "watch", Mock(side_effect=error))
+        monkeypatch.setattr(watch, "_POLL_S", 0.01)
+    elif kind == "a read fails":
+        monkeypatch.setattr(pipeline, "get", failing)
+    elif kind == "the first bake is late":  # and `start` has not waited for so long
+        monkeypatch.setattr(watch, "_READY_S", 0.0)
+        monkeypatch.setattr(pipeline, "bake", late)
+    return go_on
 
 
 def _until(b: Bench, condition: Callable[[], bool]) -> Callable[[], bool]:
@@ -1060,6 +1103,7 @@ def _until(b: Bench, condition: Callable[[], bool]) -> Callable[[], bool]:
             if condition():
                 return True
             b.loader.queue.wait(0.02)
+            b.clock.advance(0.02)  # a read that has failed is tried again then
         return False
 
     return wait

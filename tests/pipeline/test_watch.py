@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watching import failures_of
 
 from arcade_prefabs import ArcadePrefabsError, StoreError
 from arcade_prefabs.pipeline import (
@@ -78,7 +79,7 @@ def watched(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Watched]
     made = Watched(tmp_path / "assets", events=request.param)
     with made.pipeline, made.watcher:
         yield made
-        assert made.watcher.failures == []
+        assert failures_of(made.watcher) == []
 
 
 def test_a_look_at_unchanged_files_bakes_nothing(
@@ -232,7 +233,7 @@ def test_folder_of_a_handle_that_comes_later_is_watched(tmp_path: Path) -> None:
                 assert ":art:a.txt" in reloads.get(timeout=BOUND_S).ids
                 shutil.rmtree(art)
                 assert ":art:a.txt" in reloads.get(timeout=BOUND_S).ids
-        assert watcher.failures == []
+        assert failures_of(watcher) == []
 
 
 def test_change_that_no_event_tells_is_found_by_a_look(
@@ -305,7 +306,29 @@ def test_errors_that_are_there_when_watching_begins_are_told_once(
             watched.file.write_text(prefab("edited"), encoding="utf-8")
             (second,) = watched.until_quiet()
             assert second.errors == second.healed == ()
-            assert watcher.failures == []
+            assert failures_of(watcher) == []
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_edit_while_the_first_bake_goes_on_is_told_to_whoever_has_the_old_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    """It takes minutes for a large folder; the game asks for what it needs meanwhile."""
+    watched = Watched(tmp_path / "assets")
+    bake = watched.pipeline.bake
+
+    def edited(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        if asked:
+            assert watched.tags("b") == ["first"]
+        in_place(watched.file, prefab("second"))
+        return bake(*arguments, **options)
+
+    monkeypatch.setattr(watched.pipeline, "bake", edited)
+    with watched.pipeline, watched.watcher:
+        assert watched.tags("b") == ["second"]
+        told = [one for reload in watched.until_quiet() for one in reload.ids]
+    assert ("prefabs/b.ron" in told) == asked
 
 
 def test_errors_of_a_bake_that_is_known_are_not_told(tmp_path: Path) -> None:
@@ -347,7 +370,7 @@ def test_a_stop_ends_the_first_bake(tmp_path: Path) -> None:
         processor.stop = watcher.stop
         watcher.start()
         assert 0 < len(processor.baked) < count
-        assert told == watcher.failures == []
+        assert told == failures_of(watcher) == []
         processor.stop = lambda: None
         assert pipeline.bake().ok
         assert set(processor.baked) == {f"{number:03}.txt" for number in range(count)}
