@@ -171,7 +171,10 @@ class GarbageManners:
 
     def _told(self, phase: str, info: dict[str, int]) -> None:
         # Runs inside the collector, in whichever thread made the object that was too many: no
-        # lock, no exception, as little as can be.
+        # lock, no exception, as little as can be. A signal that comes during a collection of the
+        # main thread is handled at the first line of Python after it, which is this one: what its
+        # handler raises (Ctrl-C, the time limit of a test) is told by `sys.unraisablehook`, and
+        # ends nothing. No code in here could catch it: Python looks for signals before it.
         if phase == "start":
             self._started.at = self._clock()
             return

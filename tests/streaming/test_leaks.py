@@ -68,10 +68,10 @@ def test_laps_leave_nothing_behind(world_on: Make, text_of: Make) -> None:
         lap(one)
     before = counts(one)
     loads = one.world.statistics().loads
-    for _ in range(12):
+    for _ in range(4):  # a hundred are below
         lap(one)
     assert counts(one) == before
-    assert one.world.statistics().loads > loads + 300
+    assert one.world.statistics().loads > loads + 100
     flow = one.world._open.flow
     assert sum(flow.counts.values()) == len(one.world.regions)
     assert min(flow.counts.values()) >= 0
