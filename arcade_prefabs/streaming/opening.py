@@ -263,8 +263,7 @@ class Opening:
         )
         for what, why in file.damaged.items():
             population.keeper.tell(what, why)
-        for name in () if self._tracer is None else self._tracer.lost:
-            why = "the world has no such entity any more; what was saved of it is kept"
+        for name, why in (self._tracer.lost if self._tracer else {}).items():
             population.keeper.tell(name, why)
         renderer = WorldRenderer(contents.layers)
         flow = RegionFlow(parts, renderer.known)

@@ -37,6 +37,9 @@ _NEAR: Final = 4
 # pixels if nobody says.
 _FAR_PIXELS: Final = 2048.0
 _FAR: Final = 40
+# Cells that are thought of in a frame: half a millisecond.
+_THOUGHT_OF: Final = 500
+# Pixels; farther out a float has no room for parts of one.
 _FARTHEST: Final = 1e15
 
 
@@ -49,21 +52,23 @@ class Tracer:
 
     Attributes:
         found: The same rows, with what the entities are, and in the cells of the world.
-        lost: Ids that the world does not have.
+        lost: Ids that are nowhere, and what to say of that.
 
     Main thread.
     """
 
     def __init__(self, contents: Contents, rows: Iterable[SavedRow]) -> None:
         self.found: list[SavedRow] = []
-        self.lost: list[str] = []
+        self.lost: dict[str, str] = {}
         self._contents = contents
         self._grid = Grid(contents.cell_size)
+        cells = contents.cells
+        self._all: Iterable[Cell] | None = cells if isinstance(cells, Iterable) else None
         self._left = {row.id: row for row in rows}
         self._asked: set[Cell] = set()
         self._loads: dict[Cell, CellLoad] = {}
         self._next = self._wanted(list(self._left.values()))
-        self._whole = True
+        self._whole, self._ended = True, False
 
     def look(self) -> bool:
         """Take over what was read, and begin to read more; whether everything was found."""
@@ -72,12 +77,17 @@ class Tracer:
                 del self._loads[cell]
                 self._take(cell, load)
                 load.stop()
-        while self._left and len(self._loads) < _AT_ONCE:
-            wanted = next(self._next, None)
-            if wanted is None:
+        for _ in range(_THOUGHT_OF):
+            if not self._left or len(self._loads) >= _AT_ONCE:
                 break
-            self._begin(wanted)
-        if self._left and self._loads:
+            try:
+                wanted = next(self._next)
+            except StopIteration:
+                self._ended = True
+                break
+            if wanted is not None and wanted not in self._asked:
+                self._begin(wanted)
+        if self._left and (self._loads or not self._ended):
             return False
         self.stop()
         self._give_up()
@@ -122,42 +132,39 @@ class Tracer:
         """Note that the others are not to be looked for again, unless a cell could not be read."""
         left, self._left = self._left, {}
         if self._whole:
-            self.lost += left
+            who = "no cell near its place" if self._all is None else "no cell of the world"
+            why = f"{who} has such an entity any more; what was saved of it is kept"
+            self.lost = dict.fromkeys(left, why)
             self.found += (row._replace(home=NOWHERE, cell=NOWHERE) for row in left.values())
 
     # --------------------------------------------------------------------------------------- order
 
-    def _wanted(self, rows: Sequence[SavedRow]) -> Iterator[Cell]:
-        """The cells to be read, one by one: nobody is looked for who was found meanwhile."""
+    def _wanted(self, rows: Sequence[SavedRow]) -> Iterator[Cell | None]:
+        """The cells to be read: nobody is looked for who was found meanwhile. None is no cell."""
         if self._contents.has_always:
             yield ALWAYS
-        known = self._contents.cells
-        ended: Iterable[Cell] | None = known if isinstance(known, Iterable) else None
-        far = min(_FAR, math.ceil(_FAR_PIXELS / self._grid.cell_size))
         for row in rows:
-            for cell in self._around(row, far if ended is None else _NEAR):
+            yield None
+            place = _place(row)
+            for cell in () if place is None else self._around(*place):
                 if row.id not in self._left:
                     break
-                if cell not in self._asked:
-                    yield cell
-        for cell in () if ended is None else ended:
-            if cell not in self._asked:
                 yield cell
+        yield from self._all or ()
 
-    def _around(self, row: SavedRow, reach: int) -> Iterator[Cell]:
-        """The cells near the place of an entity, those next to it first."""
-        place = _place(row)
-        if place is None:
-            return
-        cells, seen = self._contents.cells, set[Cell]()
-        for more in range(reach + 1):
+    def _around(self, x: float, y: float) -> Iterator[Cell]:
+        """The cells near a place, ring by ring."""
+        cells, size = self._contents.cells, self._grid.cell_size
+        far = min(_FAR, math.ceil(_FAR_PIXELS / size)) if self._all is None else _NEAR
+        for more in range(far + 1):
             for level in cells.levels:
-                column, line, _ = self._grid.cell_at(*place, level)
-                box = (column - more, line - more, column + more, line + more)
-                for cell in cells.within(level, *box):
-                    if cell not in seen:
-                        seen.add(cell)
-                        yield cell
+                column, row, _ = self._grid.cell_at(x, y, level)
+                left, bottom, right, top = column - more, row - more, column + more, row + more
+                yield from cells.within(level, left, bottom, right, bottom)
+                if more:
+                    yield from cells.within(level, left, top, right, top)
+                    yield from cells.within(level, left, bottom + 1, left, top - 1)
+                    yield from cells.within(level, right, bottom + 1, right, top - 1)
 
 
 def _place(row: SavedRow) -> tuple[float, float] | None:

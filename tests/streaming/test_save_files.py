@@ -738,7 +738,7 @@ def test_who_is_looked_for_in_vain_is_told_and_not_looked_for_again(
     code = Counted(50.0)
     one = world_on(code, save=path, name=WORLD, load_distance=1.0)
     one.settle()
-    assert "no such entity any more" in one.world.problems["pine"]
+    assert "no cell near its place has" in one.world.problems["pine"]
     assert len(code.asked) > 1000  # it may have been far from there in a cell of that time
     one.world.close()
     code = Counted(50.0)
@@ -758,7 +758,7 @@ def test_who_is_in_no_cell_of_a_baked_world_is_told(world_on: Make, tmp_path: Pa
     first_format(path, [SavedRow("pine", "c0_0", "c0_0", 1.0, at(310.0, 310.0))], [])
     one = world_on(world_of(50), save=path, name=WORLD, load_distance=1.0)
     one.settle()
-    assert "no such entity any more" in one.world.problems["pine"]
+    assert "no cell of the world has" in one.world.problems["pine"]
     one.world.close()
 
 
