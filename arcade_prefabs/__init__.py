@@ -56,17 +56,17 @@ from .prefab import ComponentRegistry, Prefab, Variant, component, default_regis
 if TYPE_CHECKING:
     from .loading import Priority
     from .monitor import Frame, FrameMonitor, FrameReport, Hitch, HitchCause
-    from .monitor.graph import FrameGraph
+    from .monitor.frame_graph import FrameGraph
     from .pipeline import Cell, WorldEntity
     from .plugin import MemoryReport, PrefabPlugin, attach, watch_frames
-    from .spawning.entity import AuthoredPlace, Entity, EntityState
-    from .streaming.contents import CellSource
-    from .streaming.health import Health
-    from .streaming.manager import StreamingManager
-    from .streaming.regions import RegionEvent, RegionState
+    from .spawning.entities.entity import AuthoredPlace, Entity, EntityState
+    from .streaming.cells.cell_providers import CellSource
+    from .streaming.cells.live_cell import RegionEvent, RegionState
+    from .streaming.planning.health import Health
+    from .streaming.planning.preload_request import Arrival
+    from .streaming.planning.streaming_sources import StreamingSource
     from .streaming.settings import Policy, StreamingSettings
-    from .streaming.sources import StreamingSource
-    from .streaming.travel import Arrival
+    from .streaming.streaming_manager import StreamingManager
 
 __version__ = "0.1.0"
 
@@ -136,28 +136,28 @@ __all__ = [
 ]
 
 _LATER = {
-    "Arrival": "streaming.travel",
-    "AuthoredPlace": "spawning.entity",
+    "Arrival": "streaming.planning.preload_request",
+    "AuthoredPlace": "spawning.entities.entity",
     "Cell": "pipeline",
-    "CellSource": "streaming.contents",
-    "Entity": "spawning.entity",
-    "EntityState": "spawning.entity",
+    "CellSource": "streaming.cells.cell_providers",
+    "Entity": "spawning.entities.entity",
+    "EntityState": "spawning.entities.entity",
     "Frame": "monitor",
-    "FrameGraph": "monitor.graph",
+    "FrameGraph": "monitor.frame_graph",
     "FrameMonitor": "monitor",
     "FrameReport": "monitor",
-    "Health": "streaming.health",
+    "Health": "streaming.planning.health",
     "Hitch": "monitor",
     "HitchCause": "monitor",
     "MemoryReport": "plugin",
     "Policy": "streaming.settings",
     "PrefabPlugin": "plugin",
     "Priority": "loading",
-    "RegionEvent": "streaming.regions",
-    "RegionState": "streaming.regions",
-    "StreamingManager": "streaming.manager",
+    "RegionEvent": "streaming.cells.live_cell",
+    "RegionState": "streaming.cells.live_cell",
+    "StreamingManager": "streaming.streaming_manager",
     "StreamingSettings": "streaming.settings",
-    "StreamingSource": "streaming.sources",
+    "StreamingSource": "streaming.planning.streaming_sources",
     "WorldEntity": "pipeline",
     "attach": "plugin",
     "watch_frames": "plugin",

@@ -202,7 +202,7 @@ def plain(lists: int) -> dict[str, Any]:
     os.environ["ARCADE_HEADLESS"] = "True"
     import arcade
 
-    from arcade_prefabs.plugin.memory import resident_bytes
+    from arcade_prefabs.plugin.memory_report import resident_bytes
 
     from ._spawn_window import SIZE
 

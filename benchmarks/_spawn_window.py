@@ -18,7 +18,7 @@ import arcade
 from PIL import Image
 
 import arcade_prefabs
-from arcade_prefabs.loading import GarbageManners
+from arcade_prefabs.frames import GarbageManners
 from arcade_prefabs.pipeline import AssetPipeline
 from arcade_prefabs.spawning import texture_processor
 

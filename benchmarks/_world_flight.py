@@ -22,7 +22,8 @@ os.environ["ARCADE_HEADLESS"] = "True"
 import arcade
 
 from arcade_prefabs import RegionState
-from arcade_prefabs.loading import AsyncPrefabLoader, GarbageManners
+from arcade_prefabs.frames import GarbageManners
+from arcade_prefabs.loading import AsyncPrefabLoader
 from arcade_prefabs.pipeline import AssetPipeline
 from arcade_prefabs.spawning import texture_processor
 

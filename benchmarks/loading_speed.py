@@ -15,14 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from arcade_prefabs.loading import (
-    AsyncPrefabLoader,
-    GarbageManners,
-    Loaded,
-    LoaderSettings,
-    Priority,
-)
-from arcade_prefabs.loading.decoders import PrefabDecoder
+from arcade_prefabs.frames import GarbageManners
+from arcade_prefabs.loading import AsyncPrefabLoader, Loaded, LoaderSettings, Priority
+from arcade_prefabs.loading.workers.decoders import PrefabDecoder
 from arcade_prefabs.pipeline import AssetPipeline
 from arcade_prefabs.prefab import Resolver, prefab_id, read_prefabs
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from arcade_prefabs import ron
-from arcade_prefabs.ron import careful
+from arcade_prefabs.ron import positional_reader as careful
 
 from .content import Content, crate, level
 from .harness import Options, Row, Target, Times, benchmark, race, ratio_of

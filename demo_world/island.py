@@ -11,9 +11,9 @@ import arcade
 
 import arcade_prefabs
 from arcade_prefabs import FrameReport
-from arcade_prefabs.loading import GarbageManners
+from arcade_prefabs.frames import GarbageManners
 from arcade_prefabs.pipeline import AssetWatcher
-from arcade_prefabs.pipeline.watch import Reload
+from arcade_prefabs.pipeline.watcher import Reload
 
 from .autopilot import Autopilot
 from .building import world_name

@@ -20,7 +20,7 @@ import pyglet
 import arcade_prefabs
 from arcade_prefabs.monitor import FrameReport
 from arcade_prefabs.pipeline import AssetPipeline
-from arcade_prefabs.plugin.memory import resident_bytes
+from arcade_prefabs.plugin.memory_report import resident_bytes
 from arcade_prefabs.spawning import texture_processor
 
 from .autopilot import Autopilot

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from arcade_prefabs import ron
-from arcade_prefabs.ron import careful, quick
+from arcade_prefabs.ron import fast_reader as quick
+from arcade_prefabs.ron import positional_reader as careful
 
 ROOT = Path(__file__).resolve().parents[1]
 

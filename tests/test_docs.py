@@ -81,7 +81,7 @@ arcade.run = run
 
 # Behind the first examples: each further game would wait seconds for worker processes of its own.
 NO_WORKERS = """
-from arcade_prefabs.pipeline.workers import ProcessWorkers
+from arcade_prefabs.pipeline.bake.worker_pool import ProcessWorkers
 
 ProcessWorkers.possible = staticmethod(lambda: False)
 """

@@ -64,7 +64,7 @@ runpy.run_path(script, run_name="__main__")
 # As where processes are refused. They have a low priority: beside other tests, each game would wait
 # seconds for them to start.
 NO_WORKERS = """
-from arcade_prefabs.pipeline.workers import ProcessWorkers
+from arcade_prefabs.pipeline.bake.worker_pool import ProcessWorkers
 
 ProcessWorkers.possible = staticmethod(lambda: False)
 """

@@ -24,7 +24,9 @@ FLOORS = (
     "ron",
     "prefab",
     "pipeline",
+    "frames",
     "loading",
+    "window",
     "spawning",
     "streaming",
     "plugin",
@@ -38,7 +40,7 @@ NOBODY_IMPORTS = "cli"
 STARTS_IT = "__main__"
 
 # These run in worker processes, in the CLI and in tests that have no OpenGL.
-WITHOUT_ENGINE = ("errors", "ron", "prefab", "pipeline", "loading")
+WITHOUT_ENGINE = ("errors", "ron", "prefab", "pipeline", "frames", "loading")
 ENGINE = ("arcade", "pyglet")
 
 

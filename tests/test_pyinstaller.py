@@ -82,7 +82,7 @@ def test_the_hook_names_modules_and_resources(
     hooks: Any = ModuleType("PyInstaller.utils.hooks")
 
     def collect(package: str, filter: Callable[[str], bool]) -> list[str]:  # noqa: A002
-        names = [package, f"{package}.spawning.atlas", f"{package}._pyinstaller"]
+        names = [package, f"{package}.spawning.atlas.reclaiming_atlas", f"{package}._pyinstaller"]
         return [one for one in names if filter(one)]
 
     hooks.collect_submodules = collect
@@ -93,7 +93,10 @@ def test_the_hook_names_modules_and_resources(
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, "PyInstaller.utils.hooks", hooks)
     hook = runpy.run_path(str(Path(get_hook_dirs()[0]) / HOOK))
-    assert hook["hiddenimports"] == ["arcade_prefabs", "arcade_prefabs.spawning.atlas"]
+    assert hook["hiddenimports"] == [
+        "arcade_prefabs",
+        "arcade_prefabs.spawning.atlas.reclaiming_atlas",
+    ]
     assert all(importlib.util.find_spec(one) for one in hook["hiddenimports"])
     taken: list[tuple[str, str]] = []
 

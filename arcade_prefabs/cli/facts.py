@@ -13,10 +13,10 @@ import orjson
 
 from ..errors import AssetError, LocatedError, MissingAssetError, UnsafePathError
 from ..pipeline import AssetPipeline, BakedAsset, Explanation, InputNow, decode_prefab, variant_of
-from ..pipeline.outcome import Key, shown_id
+from ..pipeline.model.bake_result import Key, shown_id
 from ..prefab import Child, prefab_id
-from ..prefab.ids import PREFAB_FOLDER, SUFFIX
-from ..prefab.suggest import did_you_mean
+from ..prefab.asset_ids import PREFAB_FOLDER, SUFFIX
+from ..prefab.suggestions import did_you_mean
 from .shared import error_json
 
 __all__ = ["gather"]

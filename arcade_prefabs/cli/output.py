@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..errors import columns, shown
 from ..pipeline import Progress
-from ..pipeline.bake import OnProgress
+from ..pipeline.bake.planner import OnProgress
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..pipeline import Statistics
-from ..pipeline.places import STORE_NAME, is_release, store_folder
+from ..pipeline.store.locations import STORE_NAME, is_release, store_folder
 from .output import Printer, amount, print_json
 from .shared import OK, CannotRun, add_assets, add_store_options, check_store, count, opened
 

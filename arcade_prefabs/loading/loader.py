@@ -11,26 +11,26 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import LoaderClosedError
+from ..frames.coroutines import Script
+from ..frames.frame_budget import FrameBudget
+from ..frames.frame_report import DrainReport
+from ..frames.garbage_collection import GarbageManners
+from ..frames.idle_gate import IdleGate
+from ..frames.main_thread_queue import MainThreadQueue, Step
 from ..pipeline import Reload
 from ..prefab import ComponentRegistry, default_registry
-from .batch import Batch, list_folder, register
-from .budget import FrameBudget
-from .entry import TreeState
-from .events import Listener
-from .executor import Executor, ThreadExecutor
-from .garbage import GarbageManners
-from .gate import IdleGate
-from .handle import Handle
-from .main_queue import MainThreadQueue, Step
-from .names import asset_id
-from .priority import Position, Priority, rank_of
-from .reloading import restart_ids, restart_paths, tell_broken
-from .reports import DrainReport
-from .scripts import Script
+from .asset_names import asset_id
+from .requests.asset_record import TreeState
+from .requests.batch import Batch, list_folder, register
+from .requests.events import Listener
+from .requests.handle import Handle
+from .requests.load_registry import key_of
+from .requests.priority import Position, Priority, rank_of
 from .settings import LoaderSettings, LoaderStatistics
-from .table import key_of
 from .wiring import gather_statistics, shut_down, wire
-from .worker import AssetReader
+from .workers.executor import Executor, ThreadExecutor
+from .workers.hot_reload import restart_ids, restart_paths, tell_broken
+from .workers.worker import AssetReader
 
 __all__ = ["AsyncPrefabLoader"]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .cache import CacheStatistics
-from .decoders import Decoder, builtin_decoders
-from .gate import GilHold
-from .landing import Activator
-from .priority import PrioritySystem, Scorer
+from ..frames.idle_gate import GilHold
+from .requests.cache import CacheStatistics
+from .requests.priority import PrioritySystem, Scorer
+from .workers.decoders import Decoder, builtin_decoders
+from .workers.main_thread_commit import Activator
 
 __all__ = ["LoaderSettings", "LoaderStatistics"]
 

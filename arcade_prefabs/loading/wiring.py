@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..frames.coroutines import Script
+from ..frames.idle_gate import IdleGate
+from ..frames.main_thread_queue import MainThreadQueue
+from ..frames.timers import Timers
 from ..prefab import ComponentRegistry
-from .baking import Bakes, BakeThread
-from .batch import Batch
-from .cache import PrefabCache
-from .claims import Claims
-from .entry import LoadState
-from .events import Listeners
-from .executor import Executor
-from .gate import IdleGate
-from .landing import Landing
-from .main_queue import MainThreadQueue
-from .retries import Retries
-from .scheduler import Scheduler
-from .scoring import Scoring
-from .scripts import Script
+from .requests.asset_record import LoadState
+from .requests.batch import Batch
+from .requests.cache import PrefabCache
+from .requests.claims import Claims
+from .requests.events import Listeners
+from .requests.load_registry import LoadTable
+from .requests.scheduler import Scheduler
+from .requests.scoring import Scoring
 from .settings import LoaderSettings, LoaderStatistics
-from .table import LoadTable
-from .timers import Timers
-from .worker import AssetReader, LoadWorker
+from .workers.bake_thread import Bakes, BakeThread
+from .workers.executor import Executor
+from .workers.main_thread_commit import Landing
+from .workers.retries import Retries
+from .workers.worker import AssetReader, LoadWorker
 
 __all__ = ["Parts", "gather_statistics", "shut_down", "wire"]
 

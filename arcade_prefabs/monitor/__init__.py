@@ -1,7 +1,7 @@
 """How long frames take, what of, and what is to blame for those that come late."""
 
-from .causes import Hitch, HitchCause
-from .frames import Frame, Phase
+from .blame import Hitch, HitchCause
+from .frame_ring import Frame, Phase
 from .monitor import FrameMonitor
 from .report import FrameReport
 from .summary import FrameSummary, PhaseSummary

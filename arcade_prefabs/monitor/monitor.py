@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import FrameRateError
-from .causes import Hitch, HitchCause, Measured, Usual, blame
-from .frames import NO_JOBS, PHASES, Frame, FrameRing, JobSeconds, Phase
+from .blame import Hitch, HitchCause, Measured, Usual, blame
+from .frame_ring import NO_JOBS, PHASES, Frame, FrameRing, JobSeconds, Phase
 from .processor_time import Computed, ProcessorTime
 from .report import FrameReport
 from .summary import FrameSummary, summarize

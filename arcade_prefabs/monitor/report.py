@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .causes import Hitch
-from .frames import Frame, Phase
+from .blame import Hitch
+from .frame_ring import Frame, Phase
 from .summary import FrameSummary, PhaseSummary
 
 if TYPE_CHECKING:

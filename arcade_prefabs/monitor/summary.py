@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from .causes import Hitch, HitchCause
-from .frames import Frame, Phase
+from .blame import Hitch, HitchCause
+from .frame_ring import Frame, Phase
 
 __all__ = ["FASTER", "FrameSummary", "PhaseSummary", "percentile", "summarize"]
 

@@ -4,13 +4,11 @@
 in a bake store, and bakes again exactly what has to be when something changes.
 """
 
-from .assets import BakedAsset
-from .check import CheckReport, check_tree, check_trees
-from .explain import Explanation, InputNow, OutputNow
-from .outcome import Change
-from .pipeline import AssetPipeline
-from .prefab_pages import PackedPart, PackedPrefab, PrefabAssembler, decode_prefab, encode_prefab
-from .processor import PAGE_BYTES, Input, Job, Output, Processor, Wish, variant_of
+from .asset_pipeline import AssetPipeline
+from .checker import CheckReport, check_tree, check_trees
+from .model.bake_report import BakeReport, Progress, Statistics
+from .model.bake_result import Change
+from .model.processor import PAGE_BYTES, Input, Job, Output, Processor, Wish, variant_of
 from .processors import (
     Cell,
     CellIndex,
@@ -32,7 +30,13 @@ from .processors import (
     read_world,
     world_id,
 )
-from .report import BakeReport, Progress, Statistics
+from .processors.prefab_pages import (
+    PackedPart,
+    PackedPrefab,
+    PrefabAssembler,
+    decode_prefab,
+    encode_prefab,
+)
 from .sources import (
     LARGEST_FILE,
     MOST_FILES,
@@ -46,7 +50,9 @@ from .sources import (
     ZipSource,
     arcade_handles,
 )
-from .watch import AssetWatcher, Reload
+from .store.baked_assets import BakedAsset
+from .store.queries import Explanation, InputNow, OutputNow
+from .watcher import AssetWatcher, Reload
 from .world_builder import WorldBuilder
 
 __all__ = [

@@ -14,12 +14,11 @@ import msgspec
 
 from ..errors import AssetError, AssetTooLargeError, PrefabError, StoreError, UnknownNameError
 from ..prefab import Asset, ComponentRegistry, default_registry, prefab_id
-from ..prefab.suggest import did_you_mean
-from . import records
-from .outcome import Key, shown_id
-from .pages import pack, seal
-from .pipeline import AssetPipeline
-from .processor import DIGEST_BYTES, PAGE_BYTES, Output
+from ..prefab.suggestions import did_you_mean
+from .asset_pipeline import AssetPipeline
+from .model.bake_result import Key, shown_id
+from .model.page_codec import pack, seal
+from .model.processor import DIGEST_BYTES, PAGE_BYTES, Output
 from .processors.world import (
     ALWAYS,
     LARGEST_OVERRIDES,
@@ -32,7 +31,8 @@ from .processors.world import (
 )
 from .processors.world_cells import Cell, CellIndex
 from .processors.world_document import FARTHEST, check_id, checked_layers, world_id
-from .schema import BUILT
+from .store import writes as records
+from .store.schema import BUILT
 
 __all__ = ["WorldBuilder"]
 

@@ -1,7 +1,7 @@
 """The plugin of an Arcade window."""
 
 from .attaching import attach
-from .memory import MemoryReport
+from .memory_report import MemoryReport
 from .prefab_plugin import PrefabPlugin
 from .window_frames import watch_frames
 

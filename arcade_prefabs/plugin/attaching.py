@@ -12,15 +12,16 @@ import arcade
 import pyglet
 
 from ..errors import PluginError, WrongThreadError
-from ..loading import Executor, GarbageManners, LoaderSettings
+from ..frames import GarbageManners
+from ..loading import Executor, LoaderSettings
 from ..monitor import FrameMonitor
 from ..pipeline import AssetPipeline, AssetWatcher, Processor, Source
 from ..prefab import ComponentRegistry, default_registry
-from ..spawning.engine import SpawnEngine
 from ..spawning.hit_boxes import texture_processor
-from ..spawning.resource_folders import assets_folder, resource_folder
+from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.unpacked import release_folder
-from .current_window import require_current
+from ..window.current_window import require_current
+from ..window.resource_folders import assets_folder, resource_folder
 from .prefab_plugin import ATTRIBUTE, PrefabPlugin
 
 __all__ = ["attach"]

@@ -14,23 +14,24 @@ import pyglet
 from arcade import Scene
 
 from ..errors import PluginError
-from ..loading import Batch, DrainReport, Handle, Priority, Script
+from ..frames import DrainReport, Script
+from ..loading import Batch, Handle, Priority
 from ..monitor import FrameMonitor, FrameReport, Phase
-from ..monitor.causes import STREAMING
-from ..monitor.graph import FrameGraph
-from ..spawning.engine import SpawnEngine
-from ..spawning.entity import Entity, awaited
-from ..spawning.frame_hooks import FrameHooks
+from ..monitor.blame import STREAMING
+from ..monitor.frame_graph import FrameGraph
+from ..spawning.blueprints.overrides import OverrideMap
+from ..spawning.entities.entity import Entity, awaited
 from ..spawning.layers import SpawnScene
-from ..spawning.overrides import OverrideMap
-from ..spawning.threads import ThreadGuard
+from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.walls import Walls
-from ..spawning.window_events import WindowEvents
-from ..streaming.contents import CellSource
+from ..streaming.cells.cell_providers import CellSource
 from ..streaming.creating import make_world
-from ..streaming.manager import StreamingManager
-from .current_window import made_current, require_current
-from .memory import MemoryReport, report_memory
+from ..streaming.streaming_manager import StreamingManager
+from ..window.current_window import made_current, require_current
+from ..window.events import WindowEvents
+from ..window.frame_hooks import FrameHooks
+from ..window.thread_guard import ThreadGuard
+from .memory_report import MemoryReport, report_memory
 from .window_frames import WindowFrames, wanted_rate
 
 __all__ = ["ATTRIBUTE", "PrefabPlugin"]

@@ -11,9 +11,9 @@ from pyglet.event import EventDispatcher
 
 from ..errors import PluginError
 from ..monitor import FrameMonitor, Hitch, Phase
-from ..spawning.arcade_private import draw_rate, stop_frames
-from ..spawning.method_wrap import MethodWrap
-from ..spawning.window_events import register_events
+from ..window.arcade_private import draw_rate, stop_frames
+from ..window.events import register_events
+from ..window.method_wrap import MethodWrap
 
 __all__ = ["WindowFrames", "wanted_rate", "watch_frames"]
 

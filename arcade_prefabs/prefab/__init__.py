@@ -4,6 +4,7 @@
 dataclass that files may name.
 """
 
+from .asset_ids import asset_path, prefab_id
 from .builtin import (
     Anchor,
     Animation,
@@ -20,7 +21,6 @@ from .builtin import (
     Tags,
     Text,
 )
-from .description import RegistryDescription
 from .document import (
     ChildDocument,
     Part,
@@ -29,11 +29,11 @@ from .document import (
     PrefabFile,
     Reference,
 )
-from .fields import PrefabRef, SoundPath, SpriteClassName, TexturePath, Variant
-from .ids import asset_path, prefab_id
+from .field_types import PrefabRef, SoundPath, SpriteClassName, TexturePath, Variant
 from .model import Asset, Child, Prefab
 from .reader import read_prefabs
 from .registry import ComponentRegistry, component, default_registry
+from .registry_description import RegistryDescription
 from .resolve import FileLoader, Outline, Resolver
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-from .fields import WANTED, SoundPath, SpriteClassName, TexturePath, Variant
+from .field_types import WANTED, SoundPath, SpriteClassName, TexturePath, Variant
 
 __all__ = [
     "BUILTIN_COMPONENTS",

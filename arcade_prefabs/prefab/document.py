@@ -10,9 +10,9 @@ import msgspec
 
 from ..errors import PrefabError, UnknownNameError
 from ..ron import Document
-from .plans import At
-from .problems import Problems
-from .suggest import did_you_mean
+from .converters import At
+from .error_collector import Problems
+from .suggestions import did_you_mean
 
 __all__ = ["ChildDocument", "Part", "Placement", "PrefabDocument", "PrefabFile", "Reference"]
 

@@ -19,13 +19,13 @@ from typing import Any, Final, TypeAlias
 
 from ..errors import PrefabError, RonError, UnknownNameError, shown
 from ..ron import Document, Ident, Map, Struct, TupleStruct, Unit, Value, parse
+from .asset_ids import asset_path, is_label, prefab_id, split_id
+from .converters import At, kind_of
 from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
-from .fields import compile_type
-from .ids import asset_path, is_label, prefab_id, split_id
-from .plans import At, kind_of
-from .problems import Hint
+from .error_collector import Hint
+from .field_types import compile_type
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
-from .suggest import did_you_mean, other_word
+from .suggestions import did_you_mean, other_word
 
 __all__ = ["DocumentReader", "Refuse", "parse_file", "read_prefabs"]
 

@@ -16,10 +16,10 @@ import msgspec
 
 from ..errors import PrefabError, RegistryError, UnknownNameError, shown
 from .builtin import BUILTIN_COMPONENTS
-from .containers import Record
-from .description import RegistryDescription
-from .fields import UnsupportedType, compile_type, shape_of
-from .suggest import did_you_mean
+from .container_types import Record
+from .field_types import UnsupportedType, compile_type, shape_of
+from .registry_description import RegistryDescription
+from .suggestions import did_you_mean
 
 __all__ = [
     "ComponentRegistry",

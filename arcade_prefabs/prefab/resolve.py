@@ -21,14 +21,14 @@ from ..errors import (
     PrefabError,
     RonError,
 )
+from .asset_ids import file_of, prefab_id, split_id
+from .converters import At
 from .document import Placement, PrefabDocument, PrefabFile, Reference
-from .ids import file_of, prefab_id, split_id
-from .inherit import Children, Merged, MergedChild, change_child, merge, remove
+from .error_collector import Errors, Several
+from .merge import Children, Merged, MergedChild, change_child, merge, remove
 from .model import Asset, Child, Prefab
-from .plans import At
-from .problems import Errors, Several
 from .registry import ComponentRegistry, default_registry
-from .suggest import nearest_prefabs
+from .suggestions import nearest_prefabs
 
 __all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Outline", "Resolver", "shown_way"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from ..errors import RonError
-from . import careful, quick
+from . import fast_reader as quick
+from . import positional_reader as careful
 from .literals import BadText
 from .values import Value
 

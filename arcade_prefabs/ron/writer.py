@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from .careful import KEYWORDS, RECURSION_LIMIT
 from .literals import identifier_end, raw_identifier_end
+from .positional_reader import KEYWORDS, RECURSION_LIMIT
 from .values import Char, Ident, Map, Range, Some, Struct, TupleStruct, Unit, Value
 
 __all__ = ["dump", "dumps"]

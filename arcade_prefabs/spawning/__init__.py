@@ -10,12 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .allocator import Place, ShelfAllocator
-    from .arcade_private import current_atlas, install_atlas, restore_atlas
-    from .atlas import AtlasStatistics, ReclaimingAtlas
+    from .atlas.allocator import Place, ShelfAllocator
+    from .atlas.installation import current_atlas, install_atlas, restore_atlas
+    from .atlas.reclaiming_atlas import AtlasStatistics, ReclaimingAtlas
+    from .atlas.stored_image import StoredImage
     from .hit_boxes import texture_processor
-    from .stored_image import StoredImage
-    from .threads import ThreadGuard
 
 __all__ = [
     "AtlasStatistics",
@@ -23,7 +22,6 @@ __all__ = [
     "ReclaimingAtlas",
     "ShelfAllocator",
     "StoredImage",
-    "ThreadGuard",
     "current_atlas",
     "install_atlas",
     "restore_atlas",
@@ -31,16 +29,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AtlasStatistics": "atlas",
-    "Place": "allocator",
-    "ReclaimingAtlas": "atlas",
-    "ShelfAllocator": "allocator",
-    "StoredImage": "stored_image",
-    "ThreadGuard": "threads",
+    "AtlasStatistics": "atlas.reclaiming_atlas",
+    "Place": "atlas.allocator",
+    "ReclaimingAtlas": "atlas.reclaiming_atlas",
+    "ShelfAllocator": "atlas.allocator",
+    "StoredImage": "atlas.stored_image",
     "texture_processor": "hit_boxes",
-    "current_atlas": "arcade_private",
-    "install_atlas": "arcade_private",
-    "restore_atlas": "arcade_private",
+    "current_atlas": "atlas.installation",
+    "install_atlas": "atlas.installation",
+    "restore_atlas": "atlas.installation",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from arcade import BasicSprite, Scene, SpriteList
 
 from ..errors import SpawnError
-from ..prefab.suggest import did_you_mean
+from ..prefab.suggestions import did_you_mean
 
 __all__ = ["Layers", "SpawnScene", "check_scene", "check_wall"]
 

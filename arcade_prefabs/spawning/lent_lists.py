@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any, Final
 from arcade import BasicSprite, Scene, SpriteList
 
 from ..errors import shown
-from .arcade_private import await_draw, cleared_mark, lists_of, references_of, was_drawn
-from .entity import EntityState
+from ..window.arcade_private import await_draw, cleared_mark, lists_of, references_of, was_drawn
+from .entities.entity import EntityState
 from .layers import SpawnScene
 from .walls import Walls
 
 if TYPE_CHECKING:
-    from .spawning import Spawning
+    from .spawner.spawn_task import Spawning
 
 __all__ = ["LentLists"]
 

@@ -28,7 +28,7 @@ import platformdirs
 
 from ..errors import AssetError, MissingAssetError, UnsafePathError
 from ..loading import Loaded, LoadedImage
-from ..loading.decoders import builtin_decoders
+from ..loading.workers.decoders import builtin_decoders
 from ..pipeline import AssetPipeline, BakedAsset
 from ..pipeline.sources import checked_path
 from ..prefab import ComponentRegistry

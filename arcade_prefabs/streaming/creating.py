@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..pipeline import world_id
-from ..spawning.engine import SpawnEngine
-from .contents import CellSource
-from .manager import StreamingManager
+from ..spawning.spawn_engine import SpawnEngine
+from .cells.cell_providers import CellSource
 from .opening import Opening
+from .planning.streaming_sources import Sources
 from .settings import StreamingSettings
-from .sources import Sources
+from .streaming_manager import StreamingManager
 
 __all__ = ["make_world"]
 

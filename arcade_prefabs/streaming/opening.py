@@ -13,28 +13,28 @@ from typing import Any, Final
 from ..errors import SaveError, StreamingError, shown
 from ..loading import AsyncPrefabLoader, Handle
 from ..pipeline import WorldHead
-from ..spawning.engine import SpawnEngine
+from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.walls import Walls
-from .accounting import MemoryAccount
-from .additions import Additions
-from .building import Builder
-from .contents import BakedContents, CellSource, CodeContents, Contents
-from .drawing import WorldRenderer
-from .flow import RegionFlow, WorldParts
-from .grid import Grid
-from .health import HealthWatch
-from .known_cells import KnownCells, cell_of
-from .ledger import Ledger, ThreadWriter, Writer
-from .planning import Planner
-from .population import Population
-from .refreshing import Refresher
-from .regions import ALWAYS
-from .save_file import SavedRow, SaveFile
+from .cells.cell_jobs import RegionTasks
+from .cells.cell_providers import BakedContents, CellSource, CodeContents, Contents
+from .cells.grid import Grid
+from .cells.known_cells import KnownCells, cell_of
+from .cells.live_cell import ALWAYS
+from .hot_reload import Refresher
+from .planning.health import HealthWatch
+from .planning.memory_budget import MemoryAccount
+from .planning.planner import Planner
+from .planning.streaming_sources import Sources
+from .population.additions import Additions
+from .population.cell_building import Builder
+from .population.cell_lifecycle import RegionFlow, WorldParts
+from .population.cell_migration import Wanderers
+from .population.residents import Population
+from .population.tracing import Tracer
+from .renderer import WorldRenderer
+from .saves.change_journal import Ledger, ThreadWriter, Writer
+from .saves.save_file import SavedRow, SaveFile
 from .settings import StreamingSettings
-from .sources import Sources
-from .tasks import RegionTasks
-from .tracing import Tracer
-from .wanderers import Wanderers
 
 __all__ = ["OpenWorld", "Opening"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import arcade
 from arcade.types import Color
 
-from .drawing import CameraView
-from .health import Health
-from .regions import ALWAYS, RegionState
+from .cells.live_cell import ALWAYS, RegionState
+from .planning.health import Health
+from .renderer import CameraView
 
 if TYPE_CHECKING:
-    from .manager import StreamingManager
+    from .streaming_manager import StreamingManager
 
 __all__ = ["StreamingOverlay"]
 

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 from arcade import SpriteList
 
 from ..errors import StreamingError
-from ..spawning.entity import Entity
-from ..spawning.threads import ThreadGuard
+from ..spawning.entities.entity import Entity
 from ..spawning.walls import Walls
-from .drawing import CameraView
-from .grid import Cell, box_distance
-from .health import Health
-from .loop import WorldLoop
+from ..window.thread_guard import ThreadGuard
+from .cells.grid import Cell, box_distance
+from .cells.live_cell import Region, RegionState, Resident
 from .opening import OpenWorld
-from .population import Failure
-from .regions import Region, RegionState, Resident
-from .sources import Sources, checked_position
+from .planning.health import Health
+from .planning.streaming_sources import Sources, checked_position
+from .population.residents import Failure
+from .renderer import CameraView
+from .world_runtime import WorldLoop
 
 __all__ = ["StreamingStatistics", "WorldView"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from ..loading import AsyncPrefabLoader, DrainReport, IdleGate, LoadEvent
+from ..frames import DrainReport, IdleGate
+from ..loading import AsyncPrefabLoader, LoadEvent
 
 __all__ = ["EventLog", "InlineExecutor", "VirtualClock", "play_frames"]
 

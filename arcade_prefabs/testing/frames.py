@@ -46,7 +46,7 @@ def play_window(
     from pyglet.window import Window
 
     from ..errors import PluginError
-    from ..spawning.arcade_private import set_rates, stop_frames
+    from ..window.arcade_private import set_rates, stop_frames
 
     if window not in pyglet.app.windows:
         raise PluginError("the window is closed: play it while it is open")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stage import session_window, window
 
-from arcade_prefabs.pipeline.workers import ProcessWorkers
+from arcade_prefabs.pipeline.bake.worker_pool import ProcessWorkers
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # demo_world is not installed

@@ -28,16 +28,15 @@ from arcade_prefabs.errors import (
     UnreadableAssetError,
     UnsafePathError,
 )
+from arcade_prefabs.frames import IdleGate, Step
 from arcade_prefabs.loading import (
     AsyncPrefabLoader,
     Handle,
-    IdleGate,
     LoaderSettings,
     LoadEvent,
     LoadState,
     Priority,
     PrioritySystem,
-    Step,
     TreeState,
     Waiting,
 )

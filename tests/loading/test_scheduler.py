@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from arcade_prefabs.loading.entry import Entry, Flight
-from arcade_prefabs.loading.priority import Priority
-from arcade_prefabs.loading.scheduler import Scheduler
+from arcade_prefabs.loading.requests.asset_record import Entry, Flight
+from arcade_prefabs.loading.requests.priority import Priority
+from arcade_prefabs.loading.requests.scheduler import Scheduler
 
 USUAL = 4096
 _ages = itertools.count()

@@ -22,8 +22,8 @@ from arcade_prefabs.loading import (
     Priority,
     TreeState,
 )
-from arcade_prefabs.loading.entry import Entry
-from arcade_prefabs.loading.graph import held
+from arcade_prefabs.loading.requests.asset_record import Entry
+from arcade_prefabs.loading.requests.dependency_graph import held
 from arcade_prefabs.prefab import Prefab
 from arcade_prefabs.prefab.model import Asset
 from arcade_prefabs.testing import InlineExecutor, MemoryAssets, VirtualClock

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from arcade_prefabs.errors import LoadCancelledError, LoaderClosedError
-from arcade_prefabs.loading import AsyncPrefabLoader, LoaderSettings, next_frame
+from arcade_prefabs.frames import next_frame
+from arcade_prefabs.loading import AsyncPrefabLoader, LoaderSettings
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource
 from arcade_prefabs.prefab import Prefab
 from arcade_prefabs.testing import GatedAssets, InlineExecutor, MemoryAssets, VirtualClock

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from arcade_prefabs import FrameMonitor, FrameRateError, Hitch, HitchCause
 from arcade_prefabs.monitor import Phase
-from arcade_prefabs.monitor.frames import FrameRing
+from arcade_prefabs.monitor.frame_ring import FrameRing
 from arcade_prefabs.monitor.processor_time import Computed, ProcessorTime
 from arcade_prefabs.monitor.summary import percentile
 from arcade_prefabs.testing import VirtualClock

@@ -36,7 +36,7 @@ from arcade_prefabs.pipeline import (
     Output,
     PrefabProcessor,
 )
-from arcade_prefabs.pipeline.store import BakeStore
+from arcade_prefabs.pipeline.store.bake_store import BakeStore
 from arcade_prefabs.prefab import Asset
 
 BOUND_S = 20.0

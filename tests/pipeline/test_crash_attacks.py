@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from arcade_prefabs.pipeline import AssetPipeline
-from arcade_prefabs.pipeline.pages import PackedPage
+from arcade_prefabs.pipeline.model.page_codec import PackedPage
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL"),
@@ -199,7 +199,7 @@ def killed_in(root: Path, target: Path, do: str, query: str, after: int) -> int:
 import os, signal, sqlite3, sys
 from pathlib import Path
 from arcade_prefabs.pipeline import AssetPipeline
-import arcade_prefabs.pipeline.release as release
+import arcade_prefabs.pipeline.store.release as release
 
 real = sqlite3.connect
 left = {after}

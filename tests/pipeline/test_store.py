@@ -19,10 +19,10 @@ import pytest
 
 from arcade_prefabs import ArcadePrefabsError, AssetError, StoreError
 from arcade_prefabs.pipeline import PAGE_BYTES, AssetPipeline, MemorySource
-from arcade_prefabs.pipeline.schema import use_write_ahead_log
-from arcade_prefabs.pipeline.store import BakeStore
-from arcade_prefabs.pipeline.work import Context
-from arcade_prefabs.pipeline.workers import InlineWorkers
+from arcade_prefabs.pipeline.bake.task import Context
+from arcade_prefabs.pipeline.bake.worker_pool import InlineWorkers
+from arcade_prefabs.pipeline.store.bake_store import BakeStore
+from arcade_prefabs.pipeline.store.schema import use_write_ahead_log
 
 BOUND_S = 30.0
 

@@ -20,12 +20,12 @@ import pytest
 
 from arcade_prefabs.errors import ArcadePrefabsError, MissingAssetError, StoreError
 from arcade_prefabs.pipeline import AssetPipeline, Job, MemorySource, Output, Processor
-from arcade_prefabs.pipeline import pipeline as pipeline_module
-from arcade_prefabs.pipeline import release as release_module
-from arcade_prefabs.pipeline.bake import Baker
-from arcade_prefabs.pipeline.outcome import Outcome
-from arcade_prefabs.pipeline.store import BakeStore
-from arcade_prefabs.pipeline.work import Context, Task, process_batch
+from arcade_prefabs.pipeline import asset_pipeline as pipeline_module
+from arcade_prefabs.pipeline.bake.planner import Baker
+from arcade_prefabs.pipeline.bake.task import Context, Task, process_batch
+from arcade_prefabs.pipeline.model.bake_result import Outcome
+from arcade_prefabs.pipeline.store import release as release_module
+from arcade_prefabs.pipeline.store.bake_store import BakeStore
 
 BOUND_S = 30.0
 FILES = {
@@ -576,7 +576,7 @@ def test_three_edits_end_in_the_newest_in_every_order(tmp_path: Path) -> None:
             ended(threads[number])
         with pipeline.store.reading() as db:
             content = db.execute("SELECT content FROM assets WHERE path='a.t'").fetchone()[0]
-        from arcade_prefabs.pipeline.processor import digest
+        from arcade_prefabs.pipeline.model.processor import digest
 
         assert content == digest(b"2"), order
         pipeline.close()

@@ -94,7 +94,7 @@ def test_a_look_at_unchanged_files_bakes_nothing(
         looks.put(len(found.files))
         return found
 
-    monkeypatch.setattr("arcade_prefabs.pipeline.watch._POLL_S", 0.01)
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._POLL_S", 0.01)
     monkeypatch.setattr(AssetWatcher, "_look", counted)
     watched = Watched(tmp_path / "assets", events=False)
     with watched.pipeline, watched.watcher:
@@ -240,7 +240,7 @@ def test_change_that_no_event_tells_is_found_by_a_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through a hard link from elsewhere, as on a network drive."""
-    monkeypatch.setattr("arcade_prefabs.pipeline.watch._SAFETY_S", 0.1)
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._SAFETY_S", 0.1)
     watched = Watched(tmp_path / "assets")
     os.link(watched.file, tmp_path / "hard.ron")
     with watched.pipeline, watched.watcher:

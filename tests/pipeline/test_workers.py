@@ -17,7 +17,7 @@ import pytest
 
 from arcade_prefabs import BakeCancelledError, ProcessorError
 from arcade_prefabs.pipeline import AssetPipeline, Job, MemorySource, Output
-from arcade_prefabs.pipeline.workers import InlineWorkers, ProcessWorkers
+from arcade_prefabs.pipeline.bake.worker_pool import InlineWorkers, ProcessWorkers
 
 BOUND_S = 30.0
 
@@ -273,7 +273,7 @@ def test_processes_that_all_die_at_once_are_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the system ends every worker that begins, the work is done here instead."""
-    from arcade_prefabs.pipeline import workers as module
+    from arcade_prefabs.pipeline.bake import worker_pool as module
 
     def new_executor(jobs: int) -> Any:
         from loky import ProcessPoolExecutor

@@ -27,7 +27,7 @@ from arcade_prefabs.pipeline import (
     read_world,
     world_id,
 )
-from arcade_prefabs.prefab.ids import is_label
+from arcade_prefabs.prefab.asset_ids import is_label
 
 NAME = "worlds/valley.ron"
 COORDINATES = st.floats(-1e9, 1e9, allow_nan=False) | st.integers(-5, 5).map(lambda n: n * 100)

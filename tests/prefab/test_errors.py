@@ -20,7 +20,7 @@ from arcade_prefabs import (
     ron,
 )
 from arcade_prefabs.prefab import PrefabFile, read_prefabs
-from arcade_prefabs.prefab.suggest import nearest_prefabs
+from arcade_prefabs.prefab.suggestions import nearest_prefabs
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arcade_prefabs.prefab import read_prefabs
-from arcade_prefabs.prefab.suggest import did_you_mean
+from arcade_prefabs.prefab.suggestions import did_you_mean
 
 
 @pytest.mark.parametrize(

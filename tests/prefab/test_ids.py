@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arcade_prefabs.prefab import asset_path, prefab_id
-from arcade_prefabs.prefab.ids import file_of, is_label, split_id
+from arcade_prefabs.prefab.asset_ids import file_of, is_label, split_id
 
 LONGEST = 512
 

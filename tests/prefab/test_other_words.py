@@ -11,7 +11,7 @@ from arcade_prefabs.errors import MissingAssetError, UnsafePathError
 from arcade_prefabs.pipeline import AssetPipeline, world_id
 from arcade_prefabs.pipeline.processors.world_document import read_world_file
 from arcade_prefabs.prefab import ComponentRegistry, read_prefabs
-from arcade_prefabs.prefab.suggest import did_you_mean, instead_of
+from arcade_prefabs.prefab.suggestions import did_you_mean, instead_of
 
 REGISTRY = ComponentRegistry()
 

@@ -10,7 +10,7 @@ import pytest
 
 from arcade_prefabs import ron
 from arcade_prefabs.errors import ArcadePrefabsError, LocatedError, RonError
-from arcade_prefabs.ron import careful
+from arcade_prefabs.ron import positional_reader as careful
 
 CRATE = """\
 // a crate

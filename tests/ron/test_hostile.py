@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from arcade_prefabs import ron
-from arcade_prefabs.ron import careful, quick
+from arcade_prefabs.ron import fast_reader as quick
+from arcade_prefabs.ron import positional_reader as careful
 from arcade_prefabs.ron.literals import BadText
 
 MEGABYTE = 1_000_000

@@ -11,7 +11,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from arcade_prefabs import ron
-from arcade_prefabs.ron import careful, quick
+from arcade_prefabs.ron import fast_reader as quick
+from arcade_prefabs.ron import positional_reader as careful
 from arcade_prefabs.ron.literals import BadText
 from arcade_prefabs.ron.values import Value
 

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 import arcade_prefabs
-from arcade_prefabs.loading.baking import BakeThread
+from arcade_prefabs.loading.workers.bake_thread import BakeThread
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource
-from arcade_prefabs.pipeline.workers import ProcessWorkers
+from arcade_prefabs.pipeline.bake.worker_pool import ProcessWorkers
 from arcade_prefabs.prefab import ComponentRegistry
 from arcade_prefabs.spawning import texture_processor
 from arcade_prefabs.testing import EventLog, InlineExecutor, VirtualClock

@@ -24,11 +24,11 @@ from arcade_prefabs.errors import SpawnError, WrongThreadError
 from arcade_prefabs.spawning import (
     ReclaimingAtlas,
     StoredImage,
-    arcade_private,
     current_atlas,
     install_atlas,
     restore_atlas,
 )
+from arcade_prefabs.window import arcade_private
 
 POINTS = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0))
 RED = (255, 0, 0, 255)

@@ -214,7 +214,7 @@ def test_labels_work_in_arcade_s_own_atlas(
     stage: Any, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where ours cannot be used."""
-    monkeypatch.setattr("arcade_prefabs.spawning.arcade_private.missing", lambda: ["arcade.Gone"])
+    monkeypatch.setattr("arcade_prefabs.window.arcade_private.missing", lambda: ["arcade.Gone"])
     scene = stage(files)
     scene.spawn("left", (200, 100))
     assert lit(scene) is not None

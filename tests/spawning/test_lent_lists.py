@@ -11,7 +11,7 @@ from typing import Any
 import arcade
 import pytest
 
-from arcade_prefabs.spawning.arcade_private import await_draw, cleared_mark, was_drawn
+from arcade_prefabs.window.arcade_private import await_draw, cleared_mark, was_drawn
 
 SECONDS = 20.0
 WALL = """Prefab(components: [

@@ -212,7 +212,7 @@ def test_without_its_private_names_arcade_s_own_atlas_does(
     stage: Any, files: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A later Arcade may have moved what our atlas stands on: slower, and the same picture."""
-    monkeypatch.setattr("arcade_prefabs.spawning.arcade_private.missing", lambda: ["arcade.Gone"])
+    monkeypatch.setattr("arcade_prefabs.window.arcade_private.missing", lambda: ["arcade.Gone"])
     before = arcade.get_window().ctx.default_atlas
     scene = stage(files)
     assert scene.prefabs.atlas is None

@@ -24,7 +24,7 @@ import sys
 import arcade
 import pyglet
 
-from arcade_prefabs.spawning.frame_hooks import FrameHooks
+from arcade_prefabs.window.frame_hooks import FrameHooks
 
 FRAMES = 12
 

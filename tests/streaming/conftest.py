@@ -12,7 +12,7 @@ from stage import FRAME_S, Stage, png, session_window, stage, window
 
 from arcade_prefabs import RegionEvent, RegionState, StreamingManager
 from arcade_prefabs.pipeline import Cell
-from arcade_prefabs.streaming.ledger import InlineWriter
+from arcade_prefabs.streaming.saves.change_journal import InlineWriter
 
 __all__ = ["session_window", "stage", "window"]
 

@@ -19,7 +19,7 @@ import pytest
 from arcade_prefabs.pipeline import Cell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
 from arcade_prefabs.streaming import manager
-from arcade_prefabs.streaming.ledger import SaveRequest
+from arcade_prefabs.streaming.saves.change_journal import SaveRequest
 
 Make = Callable[..., Any]
 
@@ -273,7 +273,7 @@ KILLED = """
     from conftest import PREFABS, WorldStage
     from stage import Stage
     from test_first_spawn import FILES, Line, registry
-    from arcade_prefabs.streaming.ledger import ThreadWriter
+    from arcade_prefabs.streaming.saves.change_journal import ThreadWriter
 
     window = arcade.Window(64, 64)
     on = Stage(window, {**PREFABS, **FILES}, registry=registry())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arcade_prefabs.streaming.accounting import PART
+from arcade_prefabs.streaming.planning.memory_budget import PART
 
 Make = Callable[..., Any]
 

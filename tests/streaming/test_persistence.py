@@ -15,8 +15,8 @@ from stage import FRAME_S
 from arcade_prefabs import SaveError
 from arcade_prefabs.pipeline import Cell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
-from arcade_prefabs.streaming.ledger import InlineWriter, Ledger
-from arcade_prefabs.streaming.save_file import SaveFile
+from arcade_prefabs.streaming.saves.change_journal import InlineWriter, Ledger
+from arcade_prefabs.streaming.saves.save_file import SaveFile
 
 Make = Callable[..., Any]
 WIDE = range(-8, 8)

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from arcade_prefabs.pipeline import Cell
-from arcade_prefabs.streaming.accounting import MemoryAccount
-from arcade_prefabs.streaming.grid import EveryCell, Grid
-from arcade_prefabs.streaming.health import Health, HealthWatch
-from arcade_prefabs.streaming.ledger import InlineWriter, Ledger
-from arcade_prefabs.streaming.planning import Planner, Want
-from arcade_prefabs.streaming.prediction import Aim, score
-from arcade_prefabs.streaming.regions import Region, RegionState
-from arcade_prefabs.streaming.save_format import CellRecord, SavedRow
+from arcade_prefabs.streaming.cells.grid import EveryCell, Grid
+from arcade_prefabs.streaming.cells.live_cell import Region, RegionState
+from arcade_prefabs.streaming.planning.health import Health, HealthWatch
+from arcade_prefabs.streaming.planning.memory_budget import MemoryAccount
+from arcade_prefabs.streaming.planning.motion import Aim, score
+from arcade_prefabs.streaming.planning.planner import Planner, Want
+from arcade_prefabs.streaming.planning.streaming_sources import Sources
+from arcade_prefabs.streaming.saves.change_journal import InlineWriter, Ledger
+from arcade_prefabs.streaming.saves.save_format import CellRecord, SavedRow
 from arcade_prefabs.streaming.settings import StreamingSettings
-from arcade_prefabs.streaming.sources import Sources
 from arcade_prefabs.testing import VirtualClock
 
 

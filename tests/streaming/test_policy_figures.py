@@ -11,16 +11,16 @@ import pytest
 
 from arcade_prefabs.errors import SaveError
 from arcade_prefabs.pipeline import Cell
-from arcade_prefabs.streaming.accounting import PART, MemoryAccount
-from arcade_prefabs.streaming.grid import EveryCell, Grid
-from arcade_prefabs.streaming.health import HealthWatch
-from arcade_prefabs.streaming.ledger import Ledger, SaveRequest
-from arcade_prefabs.streaming.planning import LatencyMeter, Planner, Want
-from arcade_prefabs.streaming.prediction import Motion
-from arcade_prefabs.streaming.regions import Region, RegionState
-from arcade_prefabs.streaming.save_format import CellRecord, SavedRow
+from arcade_prefabs.streaming.cells.grid import EveryCell, Grid
+from arcade_prefabs.streaming.cells.live_cell import Region, RegionState
+from arcade_prefabs.streaming.planning.health import HealthWatch
+from arcade_prefabs.streaming.planning.memory_budget import PART, MemoryAccount
+from arcade_prefabs.streaming.planning.motion import Motion
+from arcade_prefabs.streaming.planning.planner import LatencyMeter, Planner, Want
+from arcade_prefabs.streaming.planning.streaming_sources import Sources
+from arcade_prefabs.streaming.saves.change_journal import Ledger, SaveRequest
+from arcade_prefabs.streaming.saves.save_format import CellRecord, SavedRow
 from arcade_prefabs.streaming.settings import Policy, StreamingSettings
-from arcade_prefabs.streaming.sources import Sources
 from arcade_prefabs.testing import VirtualClock
 
 
@@ -336,7 +336,7 @@ def test_unknown_cell_is_expected_to_take_the_average() -> None:
 
 def test_oldest_size_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many are remembered as may be, and the average is of those."""
-    monkeypatch.setattr("arcade_prefabs.streaming.accounting._REMEMBERED", 2)
+    monkeypatch.setattr("arcade_prefabs.streaming.planning.memory_budget._REMEMBERED", 2)
     account = MemoryAccount(100)
     for column, size in enumerate((90, 20, 40)):
         account.enter(region(column, size))

@@ -21,7 +21,7 @@ import pytest
 
 from arcade_prefabs import RegionState
 from arcade_prefabs.prefab import ComponentRegistry
-from arcade_prefabs.streaming.grid import Cell
+from arcade_prefabs.streaming.cells.grid import Cell
 
 Make = Callable[..., Any]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from forks import Forks
 
-from arcade_prefabs.streaming.deltas import Delta
-from arcade_prefabs.streaming.save_file import SavedRow, SaveFile
+from arcade_prefabs.streaming.saves.entity_diff import Delta
+from arcade_prefabs.streaming.saves.save_file import SavedRow, SaveFile
 
 WORLD = "worlds/test.ron"
 
@@ -23,7 +23,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {folders!r}
 from test_save_crashes import WORLD, turn
-from arcade_prefabs.streaming.save_file import SaveFile
+from arcade_prefabs.streaming.saves.save_file import SaveFile
 
 def child(path, notes, last):
     steps = 0

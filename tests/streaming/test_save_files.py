@@ -21,11 +21,11 @@ import pytest
 
 from arcade_prefabs import SaveError
 from arcade_prefabs.pipeline import Cell, WorldEntity
-from arcade_prefabs.streaming import save_slot
-from arcade_prefabs.streaming.deltas import Delta
-from arcade_prefabs.streaming.ledger import ThreadWriter
-from arcade_prefabs.streaming.save_file import SavedRow, SaveFile
-from arcade_prefabs.streaming.save_slot import Claim
+from arcade_prefabs.streaming.saves import save_slot
+from arcade_prefabs.streaming.saves.change_journal import ThreadWriter
+from arcade_prefabs.streaming.saves.entity_diff import Delta
+from arcade_prefabs.streaming.saves.save_file import SavedRow, SaveFile
+from arcade_prefabs.streaming.saves.save_slot import Claim
 
 Make = Callable[..., Any]
 WORLD = "worlds/test.ron"
@@ -90,7 +90,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
 from test_save_files import ROWS, WORLD
-from arcade_prefabs.streaming.save_file import SaveFile
+from arcade_prefabs.streaming.saves.save_file import SaveFile
 
 file = SaveFile(Path(sys.argv[1]), WORLD)
 file.fit(100.0)
@@ -625,7 +625,7 @@ def test_a_kill_within_an_upgrade_loses_nothing(tmp_path: Path) -> None:
             "import os, signal, sys\nfrom pathlib import Path\nn = 0\n"
             "def step(_):\n    global n\n    n += 1\n"
             "    if n == int(sys.argv[2]): os.kill(os.getpid(), signal.SIGKILL)\n"
-            "from arcade_prefabs.streaming.save_file import SaveFile\n"
+            "from arcade_prefabs.streaming.saves.save_file import SaveFile\n"
             "SaveFile(Path(sys.argv[1]), 'worlds/test.ron', on_step=step).close()\n"
         )
         run_until_killed(code, path, last)

@@ -9,11 +9,11 @@ import pytest
 
 from arcade_prefabs.errors import ArrivalError, ArrivalTimeoutError
 from arcade_prefabs.pipeline import Cell
-from arcade_prefabs.streaming.grid import EveryCell, Grid
-from arcade_prefabs.streaming.known_cells import KnownCells
-from arcade_prefabs.streaming.regions import Region, RegionState
+from arcade_prefabs.streaming.cells.grid import EveryCell, Grid
+from arcade_prefabs.streaming.cells.known_cells import KnownCells
+from arcade_prefabs.streaming.cells.live_cell import Region, RegionState
+from arcade_prefabs.streaming.planning.preload_request import Arrival, Journeys, box_of
 from arcade_prefabs.streaming.settings import StreamingSettings
-from arcade_prefabs.streaming.travel import Arrival, Journeys, box_of
 from arcade_prefabs.testing import VirtualClock
 
 GRID, CELLS = Grid(100), KnownCells(EveryCell())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...prefab import ComponentRegistry
-from ..processor import Processor
+from ..model.processor import Processor
 from .image import Derivation, ImageFrame, ImageHead, ImageProcessor, read_image
 from .plain import JsonProcessor, RawProcessor, read_data, read_json
 from .prefab import PrefabProcessor

@@ -18,8 +18,8 @@ from PIL import Image, ImageMath, ImageStat, UnidentifiedImageError
 from PIL.Image import Resampling
 
 from ...errors import AssetError, AssetTooLargeError, ProcessorError
-from ..assets import BakedAsset
-from ..processor import PAGE_BYTES, Job, Output
+from ..model.processor import PAGE_BYTES, Job, Output
+from ..store.baked_assets import BakedAsset
 from .gif import gif_extent
 
 __all__ = ["Derivation", "ImageFrame", "ImageHead", "ImageProcessor", "read_image"]

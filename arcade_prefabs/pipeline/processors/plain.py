@@ -9,8 +9,8 @@ import orjson
 
 from ...errors import AssetError
 from ...ron.document import position_of, source_line
-from ..assets import BakedAsset
-from ..processor import PAGE_BYTES, Job, Output
+from ..model.processor import PAGE_BYTES, Job, Output
+from ..store.baked_assets import BakedAsset
 
 __all__ = ["JsonProcessor", "RawProcessor", "read_data", "read_json"]
 

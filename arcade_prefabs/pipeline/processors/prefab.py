@@ -26,10 +26,10 @@ from ...prefab import (
     default_registry,
     read_prefabs,
 )
-from ...prefab.ids import file_of
+from ...prefab.asset_ids import file_of
 from ...prefab.resolve import DEEPEST
-from ..prefab_pages import encode_prefab
-from ..processor import UNREADABLE, Job, Output, digest, output_digest
+from ..model.processor import UNREADABLE, Job, Output, digest, output_digest
+from .prefab_pages import encode_prefab
 
 __all__ = ["PrefabProcessor"]
 

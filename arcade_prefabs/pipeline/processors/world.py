@@ -10,10 +10,10 @@ import msgspec
 
 from ...errors import AssetError, LocatedError, MissingAssetError, RonError
 from ...prefab import Asset, ComponentRegistry, default_registry
-from ...prefab.plans import At
+from ...prefab.converters import At
 from ...prefab.resolve import shown_way
-from ..assets import BakedAsset
-from ..processor import PAGE_BYTES, Job, Output
+from ..model.processor import PAGE_BYTES, Job, Output
+from ..store.baked_assets import BakedAsset
 from .world_cells import Cell, CellIndex
 from .world_document import DERIVED, EntityDocument, WorldDocument, read_world_file
 

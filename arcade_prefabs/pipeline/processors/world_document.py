@@ -11,12 +11,12 @@ import msgspec
 
 from ...errors import UnsafePathError, shown
 from ...prefab import Asset, ComponentRegistry, Placement, PrefabFile
+from ...prefab.asset_ids import PREFAB_FOLDER, SUFFIX, asset_path
+from ...prefab.converters import At, kind_of, number_text
 from ...prefab.document import Part
-from ...prefab.fields import compile_type
-from ...prefab.ids import PREFAB_FOLDER, SUFFIX, asset_path
-from ...prefab.plans import At, kind_of, number_text
+from ...prefab.field_types import compile_type
 from ...prefab.reader import DocumentReader, Refuse, parse_file
-from ...prefab.suggest import did_you_mean, instead_of
+from ...prefab.suggestions import did_you_mean, instead_of
 from ...ron import Struct, TupleStruct, Unit, Value
 
 __all__ = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from ...errors import UnsafePathError, shown
-from ...prefab.ids import asset_path
+from ...prefab.asset_ids import asset_path
 
 __all__ = ["LARGEST_FILE", "MOST_FILES", "Source", "SourceFile", "checked_path"]
 

@@ -20,7 +20,7 @@ from ...errors import (
     UnsafePathError,
     shown,
 )
-from ...prefab.ids import SUFFIX
+from ...prefab.asset_ids import SUFFIX
 from .base import LARGEST_FILE, MOST_FILES, SourceFile, checked_path
 from .names import Sifted, is_leftover, missing
 

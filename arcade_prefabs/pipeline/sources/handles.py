@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...errors import MissingAssetError, UnsafePathError, shown
-from ...prefab.suggest import did_you_mean
+from ...prefab.suggestions import did_you_mean
 from .base import Source, SourceFile, checked_path
 from .directory import DirectorySource
 from .overlay import OverlaySource

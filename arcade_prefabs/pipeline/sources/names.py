@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ...errors import MissingAssetError, UnsafePathError
-from ...prefab.ids import asset_path
+from ...prefab.asset_ids import asset_path
 
 __all__ = ["Sifted", "is_leftover", "missing"]
 

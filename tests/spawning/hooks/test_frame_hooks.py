@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcade_prefabs.spawning.frame_hooks import FrameHooks
+from arcade_prefabs.window.frame_hooks import FrameHooks
 
 FRAMES = 8
 FRAME = ["tick", "end", "flip"]

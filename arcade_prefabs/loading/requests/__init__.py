@@ -1,0 +1,1 @@
+"""Requests for assets: records, registry, dependencies, cache, handles, batches."""

@@ -1,0 +1,197 @@
+"""Which asset depends on which, and what that means for the state of whole trees.
+
+Assets may depend on each other in circles: a nest spawns birds that build nests. Such assets are
+ready together, when all of them are.
+
+All functions are called under the loader's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...errors import DependencyError
+from .asset_record import Entry, LoadState, TreeState
+
+__all__ = ["held", "inherit_failure", "link", "own_failed", "own_ready", "recount", "unlink"]
+
+
+def link(entry: Entry, needs: Iterable[Entry]) -> None:
+    """Note what an asset depends on."""
+    entry.needs = tuple(dict.fromkeys(needs))
+    for need in entry.needs:
+        need.parents[entry] = None
+        if need is entry or need.needs:
+            _mark_circle(entry, need)
+    entry.unsettled = sum(need.tree is not TreeState.READY for need in entry.needs)
+
+
+def unlink(entry: Entry) -> tuple[Entry, ...]:
+    """Forget what an asset depends on; gives what that was."""
+    needs, entry.needs = entry.needs, ()
+    for need in needs:
+        need.parents.pop(entry, None)
+    entry.unsettled = 0
+    return needs
+
+
+def _mark_circle(entry: Entry, need: Entry) -> None:
+    """If ``entry`` can be reached from ``need``, a circle was closed."""
+    seen = {need}
+    stack = [need]
+    found = need is entry
+    while stack:
+        for one in stack.pop().needs:
+            found = found or one is entry
+            if one not in seen:
+                seen.add(one)
+                stack.append(one)
+    if found:
+        # Some of these are in no circle; they are only looked at a little more closely.
+        for one in seen:
+            one.cyclic = True
+        entry.cyclic = True
+
+
+def held(entry: Entry) -> bool:
+    """Whether anything keeps an asset: a handle, a pin, or another asset that is kept itself."""
+    if entry.wanted:
+        return True
+    if not entry.parents:
+        return False
+    if not entry.cyclic:
+        return True
+    # In a circle everybody has a parent. What counts is whether anything from outside is above.
+    above = _closure(entry, up=True)
+    if any(one.wanted for one in above):
+        return True
+    return not above <= _closure(entry, up=False)
+
+
+def _closure(entry: Entry, *, up: bool) -> set[Entry]:
+    seen = {entry}
+    stack = [entry]
+    while stack:
+        one = stack.pop()
+        for other in one.parents if up else one.needs:
+            if other not in seen:
+                seen.add(other)
+                stack.append(other)
+    return seen
+
+
+def own_ready(entry: Entry) -> list[Entry]:
+    """Note that an asset itself is ready; gives those whose whole trees are ready by that."""
+    if not (entry.needs or entry.parents):  # most assets; what follows does the same, more slowly
+        if entry.tree is not TreeState.LOADING or entry.state is not LoadState.READY:
+            return []
+        entry.tree = TreeState.READY
+        entry.tree_error = None
+        return [entry]
+    settled: list[Entry] = []
+    stack = [entry]
+    while stack:
+        one = stack.pop()
+        if one.tree is not TreeState.LOADING or one.state is not LoadState.READY:
+            continue
+        if one.unsettled and not one.cyclic:
+            continue
+        group = _complete(one)
+        for member in group:
+            member.tree = TreeState.READY
+            member.tree_error = None
+            settled.append(member)
+        for member in group:
+            for parent in member.parents:
+                parent.unsettled -= 1
+                stack.append(parent)
+    return settled
+
+
+def _complete(entry: Entry) -> list[Entry]:
+    """The assets below one that become ready with it; none if something is missing."""
+    seen = {entry: None}
+    stack = [entry]
+    while stack:
+        for need in stack.pop().needs:
+            if need.tree is TreeState.READY or need in seen:
+                continue
+            if need.tree is TreeState.FAILED or need.state is not LoadState.READY:
+                return []
+            seen[need] = None
+            stack.append(need)
+    return list(reversed(seen))
+
+
+def own_failed(entry: Entry, error: Exception) -> list[Entry]:
+    """Note that an asset itself failed; gives all whose trees failed by that, it among them."""
+    return _fail(entry, (), error)
+
+
+def _fail(entry: Entry, below: tuple[str, ...], error: Exception) -> list[Entry]:
+    """Fail the trees of an asset and of all above it; ``below`` leads to the one that failed."""
+    failed: list[Entry] = []
+    stack = [(entry, below)]
+    while stack:
+        one, under = stack.pop()
+        if one.tree is TreeState.FAILED:
+            continue
+        chain = (one.id, *under)
+        if one.tree is TreeState.READY:
+            for parent in one.parents:
+                parent.unsettled += 1
+        one.tree = TreeState.FAILED
+        one.tree_error = _dependency_error(chain, error) if under else error
+        failed.append(one)
+        stack.extend((parent, chain) for parent in reversed(one.parents))
+    return failed
+
+
+def _dependency_error(chain: tuple[str, ...], error: Exception) -> DependencyError:
+    way = ", which needs ".join(chain[1:])
+    made = DependencyError(f"{chain[0]} needs {way}, and that failed: {error}", chain)
+    made.__cause__ = error
+    return made
+
+
+def recount(entry: Entry) -> tuple[list[Entry], list[Entry]]:
+    """Work out tree states anew after an asset, or what it needs, was replaced.
+
+    Gives those whose trees are ready by that, and those whose trees failed.
+    """
+    before = {one: one.tree for one in _closure(entry, up=True)}
+    for one in before:
+        one.tree = TreeState.LOADING
+        one.tree_error = None
+    for one in before:
+        one.unsettled = sum(need.tree is not TreeState.READY for need in one.needs)
+    for one in before:
+        if one.state is LoadState.FAILED and one.error is not None:
+            own_failed(one, one.error)
+        for need in one.needs:
+            if need not in before and need.tree is TreeState.FAILED:
+                _inherit(one, need)
+    for one in before:
+        own_ready(one)
+    ready = [one for one in before if one.tree is TreeState.READY and before[one] is not one.tree]
+    failed = [one for one in before if one.tree is TreeState.FAILED and before[one] is not one.tree]
+    return ready, failed
+
+
+def inherit_failure(entry: Entry) -> list[Entry]:
+    """Fail the tree of an asset that needs one whose tree failed before.
+
+    Gives all whose trees failed by that; none if nothing that it needs has failed.
+    """
+    for need in entry.needs:
+        if need.tree is TreeState.FAILED:
+            return _inherit(entry, need)
+    return []
+
+
+def _inherit(entry: Entry, need: Entry) -> list[Entry]:
+    cause = need.tree_error
+    chain = cause.chain if isinstance(cause, DependencyError) else (need.id,)
+    root = cause.__cause__ if isinstance(cause, DependencyError) else cause
+    assert isinstance(root, Exception)  # no tree fails without one
+    return _fail(entry, chain, root)

@@ -1,0 +1,91 @@
+"""The order among loads of the same priority, and how it follows the players."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from ...frames.main_thread_queue import MainThreadQueue, Step, Steps
+from .asset_record import Want
+from .load_registry import LoadTable
+from .priority import Position, Priority, PrioritySystem, Scorer, Waiting, distance_score
+
+__all__ = ["Scoring"]
+
+# Loads that are scored in one step.
+_AT_ONCE: Final = 50
+
+
+class Scoring:
+    """Gives loads their scores.
+
+    Args:
+        system: How.
+        table: The loader's books.
+        queue: Where scoring anew takes place.
+        note_failure: Told of exceptions of a game's own system.
+    """
+
+    def __init__(
+        self,
+        system: PrioritySystem | Scorer,
+        table: LoadTable,
+        queue: MainThreadQueue,
+        note_failure: Callable[[str, Exception], None],
+    ) -> None:
+        self._system = system
+        self._table = table
+        self._queue = queue
+        self._note_failure = note_failure
+        self._focus: tuple[Position, ...] = ()
+        self._rescoring = False
+        self._again = False
+
+    def score(self, identifier: str, wants: Iterable[Want]) -> float:
+        """The score of a load, the lowest first."""
+        system = self._system
+        if system is PrioritySystem.FIFO:
+            return 0.0
+        wants = tuple(wants)
+        positions = tuple(want[1] for want in wants if want[1] is not None)
+        if isinstance(system, PrioritySystem):
+            return _sortable(distance_score(positions, self._focus))
+        priority = Priority(max((want[0] for want in wants), default=0))
+        try:
+            return _sortable(float(system(Waiting(identifier, priority, positions, self._focus))))
+        except Exception as error:
+            self._note_failure("the priority system", error)
+            return 0.0
+
+    def set_focus(self, positions: tuple[Position, ...]) -> None:
+        """Score everything that waits anew, in slices within the budget. Main thread."""
+        self._focus = positions
+        if self._system is PrioritySystem.FIFO:
+            return
+        self._again = True
+        if not self._rescoring:
+            self._rescoring = True
+            self._queue.post(self._rescore(), "upkeep", Step("rescore"))
+
+    def _rescore(self) -> Steps:
+        try:
+            while self._again:
+                self._again = False
+                with self._table.lock:
+                    waiting = self._table.scheduler.waiting()
+                for start in range(0, len(waiting), _AT_ONCE):
+                    some = waiting[start : start + _AT_ONCE]
+                    scores = [self.score(one.id, tuple(one.wants.values())) for one in some]
+                    with self._table.lock:
+                        for entry, score in zip(some, scores, strict=True):
+                            if entry.wants:
+                                self._table.rate(entry, score)
+                    yield None
+        finally:
+            self._rescoring = False
+
+
+def _sortable(score: float) -> float:
+    """What is no number comes last: it is neither before nor behind anything."""
+    return math.inf if math.isnan(score) else score

@@ -1,0 +1,1 @@
+"""Bakes: what has to be baked, in which order, and in which process."""

@@ -1,0 +1,345 @@
+"""One run of a bake: what has to be done, and in which order.
+
+A bake goes in waves. The first takes every file that is new or changed; a worker reads whatever
+else it needs from the source itself, so that the order does not matter. Each further wave takes
+the assets that were made from something which the wave before made differently. What came out the
+same ends the chain there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from ...errors import LocatedError, shown
+from ..model.bake_report import BakeReport, Progress
+from ..model.bake_result import Key
+from ..model.page_codec import DICTIONARY_BYTES, Dictionary, make_dictionary
+from ..sources import SourceFile
+from ..store import writes as records
+from ..store.rows import errors_of, typed
+from ..store.schema import NAMED
+from .changes import Known, below, compared, known, look_at_inputs, others, variants
+from .executor import Cancelled, Engine, Work, trusted
+
+__all__ = ["Baker", "OnProgress"]
+
+OnProgress = Callable[[Progress], None]
+
+# A store that begins with fewer prefabs gets no dictionary, which would be half of it.
+_WORTH_A_DICTIONARY: Final = 64
+# An asset is not tried more often in one bake: its inputs are being edited meanwhile.
+_MOST_TRIES: Final = 3
+# The first error of a parent stands for those in all its heirs.
+_MOST_ERRORS: Final = 1000
+
+
+class Baker:
+    """Decides what is baked.
+
+    Any thread, several at a time.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    # ------------------------------------------------------------------------------- whole bakes
+
+    def everything(
+        self, report: BakeReport, on_progress: OnProgress | None, cancelled: Cancelled | None
+    ) -> None:
+        """Bring the whole store up to date."""
+        run = self.engine.begin()
+        todo: list[Work] = []
+        gone: list[Known] = []
+        touched: list[tuple[SourceFile, Known]] = []
+        now = self.engine.now_ns()
+        files = (trusted(file, now) for file in self.engine.source.scan())
+        for file, row in compared(self.engine.store, files):
+            if file is None:
+                assert row is not None
+                if row.processed:
+                    gone.append(row)
+                continue
+            report.files += 1
+            processor = self.engine.choose(file.path)
+            if processor is None:
+                if row is not None and row.processed:
+                    gone.append(row)
+                continue
+            reason = "new" if row is None else row.reason(file, self.engine.recipes[processor.name])
+            if reason is None:
+                report.unchanged += 1
+            elif reason == "touched" and row is not None:
+                touched.append((file, row))
+            else:
+                todo.append(Work(Key(file.path), file, processor, reason))
+        report.errors += self.engine.source.refused()
+        self._others(todo, gone, touched)
+        self._finish(report, run, todo, gone, touched, on_progress, cancelled)
+
+    def some(
+        self,
+        paths: Iterable[str],
+        report: BakeReport,
+        on_progress: OnProgress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> None:
+        """Bring these files up to date, and everything that is made from them."""
+        run = self.engine.begin()
+        todo: list[Work] = []
+        gone: list[Known] = []
+        touched: list[tuple[SourceFile, Known]] = []
+        for path in paths:
+            report.files += 1
+            rows = variants(self.engine.store, path)
+            file = self.engine.stat(path)
+            if file is None and not rows:  # it may have been a folder
+                gone += below(self.engine.store, path)
+                continue
+            processor = self.engine.choose(path) if file is not None else None
+            if file is None or processor is None:
+                gone += [row for row in rows if row.processed]
+                continue
+            if not rows or rows[0].variant:
+                todo.append(Work(Key(path), file, processor, "new"))
+            for row in rows:
+                if row.variant and not row.processed:
+                    continue
+                reason = row.reason(file, self.engine.recipes[processor.name])
+                if reason == "touched":
+                    touched.append((file, row))
+                elif reason is None:
+                    report.unchanged += 1
+                else:
+                    todo.append(Work(row.key, file, processor, reason))
+        report.errors += self.engine.source.refused()  # still: they are no files of these paths
+        self._finish(report, run, todo, gone, touched, on_progress, cancelled)
+
+    def _others(
+        self,
+        todo: list[Work],
+        gone: list[Known],
+        touched: list[tuple[SourceFile, Known]],
+    ) -> None:
+        for row in others(self.engine.store):
+            file = self.engine.stat(row.path)
+            processor = self.engine.choose(row.path)
+            if file is None or processor is None:
+                gone.append(row)
+                continue
+            reason = row.reason(file, self.engine.recipes[processor.name])
+            if reason == "touched":
+                touched.append((file, row))
+            elif reason is not None:
+                todo.append(Work(row.key, file, processor, reason))
+
+    def _finish(
+        self,
+        report: BakeReport,
+        run: int,
+        todo: list[Work],
+        gone: list[Known],
+        touched: list[tuple[SourceFile, Known]],
+        on_progress: OnProgress | None,
+        cancelled: Cancelled | None,
+    ) -> None:
+        """The waves, from what differs."""
+        self.engine.forget(gone, report)
+        todo += self.engine.really_changed(touched, report)
+        look_at_inputs(self.engine.store, self.engine.source, self.engine.stat)
+        tries: Counter[Key] = Counter()
+        done = 0
+        if self._wants_dictionary(todo):
+            done = self._learn(todo, tries, run, report, on_progress, cancelled)
+        # Also with no file to begin with: a component changed, or a bake ended half way.
+        while True:
+            tries.update(work.key for work in todo)
+            total = done + len(todo)
+            for outcome in self.engine.process(todo, run, report, cancelled):
+                done += 1
+                if on_progress is not None:
+                    on_progress(Progress(done, total, outcome.key.path))
+            wave = list(self._next_wave())
+            # What was baked in this run already was made from what others are still to become.
+            todo = [work for work in wave if not tries[work.key]]
+            todo = todo or [work for work in wave if tries[work.key] < _MOST_TRIES]
+            if not todo:
+                break
+        self._complete(report, swept=bool(done or gone))
+
+    def _next_wave(self) -> Iterator[Work]:
+        """What is stale now, and what was asked for and is not there yet."""
+        with self.engine.store.reading() as db:
+            found = records.stale(db)
+            wished: Iterable[Key] = db.execute(
+                "SELECT DISTINCT a.path, a.variant FROM assets a JOIN wishes w ON w.target=a.id "
+                "WHERE a.state=?",
+                (NAMED,),
+            )
+            wished = [typed(row, Key) for row in wished]
+            # Files behind handles are in no scan: they are baked because somebody needs them.
+            needed: Iterable[Key] = db.execute(
+                "SELECT DISTINCT a.path, a.variant FROM assets a JOIN needs n ON n.target=a.id "
+                "WHERE a.state=? AND a.path LIKE ':%'",
+                (NAMED,),
+            )
+            needed = [typed(row, Key) for row in needed]
+        reasons = dict.fromkeys(needed, "something needs it")
+        reasons |= dict.fromkeys(wished, "something asked for these settings")
+        reasons |= found
+        for key, reason in reasons.items():
+            file = self.engine.stat(key.path)
+            processor = self.engine.choose(key.path)
+            if file is not None and processor is not None:
+                yield Work(key, file, processor, reason)
+
+    # --------------------------------------------------------------------------------- one asset
+
+    def one(self, key: Key) -> None:
+        """Bring one asset up to date, and before it what it is made from."""
+        self.engine.begin(run=False)
+        try:
+            self._up_to_date(key, set())
+        except RecursionError:  # a chain of hundreds of files: look at all of them in waves
+            self.everything(BakeReport(), None, None)
+
+    def _up_to_date(self, key: Key, seen: set[Key]) -> None:
+        seen.add(key)
+        file = self.engine.stat(key.path)
+        processor = self.engine.choose(key.path)
+        with self.engine.store.reading() as db:
+            row = known(db, key)
+            targets: Iterable[tuple[str, int]] = (
+                db.execute(
+                    "SELECT a.path, min(i.kind) FROM inputs i JOIN assets a ON a.id=i.target "
+                    "WHERE i.asset=? AND i.kind<2 GROUP BY a.path",
+                    (row.id,),
+                )
+                if row is not None
+                else []
+            )
+            targets = [typed(target, tuple[str, int]) for target in targets]
+        if file is None or processor is None:
+            if row is not None and row.processed:
+                self.engine.forget([row], BakeReport())
+            return
+        for path, _ in targets:
+            if Key(path) not in seen:
+                self._up_to_date(Key(path), seen)
+        if any(kind == 0 for _, kind in targets):  # among them may be files that nobody bakes
+            look_at_inputs(self.engine.store, self.engine.source, self.engine.stat)
+        reason = (
+            "asked for" if row is None else row.reason(file, self.engine.recipes[processor.name])
+        )
+        if (
+            reason == "touched"
+            and row is not None
+            and not self.engine.really_changed([(file, row)], BakeReport())
+        ):
+            reason = None
+        if reason is None:
+            with self.engine.store.reading() as db:
+                reason = records.stale(db, key).get(key)
+        if reason is not None:
+            work = Work(key, file, processor, reason)
+            for _ in self.engine.process([work], 0, BakeReport(), None):
+                pass
+
+    # -------------------------------------------------------------------------------- dictionary
+
+    def _wants_dictionary(self, todo: list[Work]) -> bool:
+        prefabs = sum(work.processor.name == "prefab" for work in todo)
+        return prefabs >= _WORTH_A_DICTIONARY and self.engine.store.newest_dictionary() is None
+
+    def _learn(
+        self,
+        todo: list[Work],
+        tries: Counter[Key],
+        run: int,
+        report: BakeReport,
+        on_progress: OnProgress | None,
+        cancelled: Cancelled | None,
+    ) -> int:
+        """Bake a few prefabs from all over, and make the dictionary of what they have in common."""
+        at = [number for number, work in enumerate(todo) if work.processor.name == "prefab"]
+        step = max(1, len(at) // _WORTH_A_DICTIONARY)
+        sample = [todo[number] for number in at[::step][:_WORTH_A_DICTIONARY]]
+        pages: list[bytes] = []
+        for done, outcome in enumerate(self.engine.process(sample, run, report, cancelled), 1):
+            if on_progress is not None:
+                on_progress(Progress(done, len(todo), outcome.key.path))
+            for packed in outcome.outputs:
+                if packed.kind == "prefab":
+                    # Another process may have made a dictionary meanwhile.
+                    first = packed.pages[0]
+                    pages.append(first.unpack(self.engine.store.dictionary(first.method)))
+        chosen = {work.key for work in sample}
+        todo[:] = [work for work in todo if work.key not in chosen]
+        tries.update(chosen)
+        data = make_dictionary(pages)
+        if len(data) > DICTIONARY_BYTES // 8:
+            with self.engine.store.writing() as db:
+                if not db.execute("SELECT count(*) FROM dictionaries").fetchone()[0]:
+                    db.execute("INSERT INTO dictionaries VALUES (?, ?)", Dictionary.of(data))
+        return len(sample)
+
+    # ------------------------------------------------------------------------------------ at end
+
+    def _has_failed_variants(self) -> bool:
+        with self.engine.store.reading() as db:
+            query = "SELECT 1 FROM assets WHERE variant<>'' AND errors IS NOT NULL LIMIT 1"
+            return db.execute(query).fetchone() is not None
+
+    def can(self, path: str) -> bool:
+        """Whether there is a file of that path, and a processor takes it."""
+        return self.engine.choose(path) is not None and self.engine.stat(path) is not None
+
+    def _complete(self, report: BakeReport, *, swept: bool) -> None:
+        if swept or self._has_failed_variants():
+            with self.engine.store.writing() as db:
+                records.sweep(db)
+            self.engine.store.settle()
+        self._list_errors(report)
+        with self.engine.store.reading() as db:
+            missing: dict[str, list[str]] = {}
+            for row in db.execute(
+                "SELECT t.path, a.path FROM needs n JOIN assets t ON t.id=n.target "
+                "JOIN assets a ON a.id=n.asset WHERE t.state=? ORDER BY 1, 2",
+                (NAMED,),
+            ):
+                name, user = typed(row, tuple[str, str])
+                missing.setdefault(name, []).append(user)
+        report.missing = {name: users for name, users in missing.items() if not self.can(name)}
+
+    def _list_errors(self, report: BakeReport) -> None:
+        """Add the errors of the store to those of the scan, each once."""
+        owners = {str(error): (error, error.path or "") for error in report.errors}
+        with self.engine.store.reading() as db:
+            rows = db.execute(
+                "SELECT path, errors FROM assets WHERE errors IS NOT NULL ORDER BY path"
+            )
+            for row in rows:
+                path, text = typed(row, tuple[str, str])
+                for error in errors_of(text):
+                    message = str(error)
+                    if message in owners:
+                        # Heirs have the errors of their parents; they belong to the parent.
+                        first, owner = owners[message]
+                        if _fits(first, path) > _fits(first, owner):
+                            owners[message] = first, path
+                    elif len(owners) < _MOST_ERRORS:
+                        owners[message] = error, path
+                        report.errors.append(error)
+                    else:
+                        report.truncated = True
+        for error, path in owners.values():
+            report.broken.setdefault(path, []).append(error)
+
+
+def _fits(error: LocatedError, path: str) -> int:
+    """How much of an asset path the file has at its end that an error names."""
+    name = shown(path.rpartition(":")[2], None)
+    place = (error.path or "").replace("\\", "/")
+    return len(name) if f"/{place}".endswith(f"/{name}") else 0

@@ -1,0 +1,190 @@
+"""The work itself: processing a batch of files, in whatever process it happens to run."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from ...errors import AssetError, LocatedError, MissingAssetError
+from ...prefab.asset_ids import is_label
+from ...prefab.suggestions import did_you_mean
+from ..model.bake_result import Key, Outcome, located
+from ..model.page_codec import Dictionary, Packed, pack
+from ..model.processor import PAGE_BYTES, UNREADABLE, Job, Output, Processor, digest, variant_of
+from ..sources import Source
+
+__all__ = ["Context", "Task", "process_batch", "process_pickled"]
+
+# A larger file is kept for the other jobs of a batch only if one of them asked for it.
+_KEPT_BYTES: Final = 256 * 1024
+
+_GIT_LFS: Final = b"version https://git-lfs.github.com/spec/"
+
+
+class Task(NamedTuple):
+    """A file to process.
+
+    Attributes:
+        key: The file.
+        processor: Name of its processor.
+        settings: What is laid over the processor's settings.
+    """
+
+    key: Key
+    processor: str
+    settings: Mapping[str, Any]
+
+
+class Context(NamedTuple):
+    """What all tasks share: where files are, who processes them, and how pages are packed."""
+
+    source: Source
+    processors: Mapping[str, Processor]
+    dictionary: Dictionary | None
+
+
+class _Reader:
+    """Reads each file once in a batch, so that all its jobs see the same."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._kept: dict[str, bytes | AssetError] = {}
+
+    def own(self, path: str) -> bytes:
+        """The file of a job; a large one is not kept, for hardly anybody else wants it."""
+        return self._read(path, _KEPT_BYTES)
+
+    def __call__(self, path: str) -> bytes:
+        """Another file, which has to be the same for all jobs, its own included."""
+        return self._read(path, None)
+
+    def _read(self, path: str, most: int | None) -> bytes:
+        known = self._kept.get(path)
+        if known is None:
+            try:
+                known = self._source.read(path)
+            except AssetError as error:
+                known = error
+            if isinstance(known, AssetError) or most is None or len(known) <= most:
+                self._kept[path] = known
+        if isinstance(known, AssetError):
+            raise known.with_traceback(None)
+        return known
+
+
+def process_batch(context: Context, tasks: Iterable[Task]) -> Iterator[Outcome]:
+    """What comes of each task; no exception of a processor gets out.
+
+    Any thread; processors keep nothing but caches that belong to one thread at a time.
+    """
+    read = _Reader(context.source)
+    shared: dict[Any, Any] = {}
+    try:
+        for task in tasks:
+            yield _process(context, task, read, shared)
+    finally:
+        for one in shared.values():
+            if hasattr(one, "close"):
+                one.close()
+        shared.clear()  # what is in it may hold jobs, which hold it
+
+
+def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]) -> Outcome:
+    started = time.perf_counter()
+    processor = context.processors[task.processor]
+    path = task.key.path
+    shown = context.source.shown(path)
+    outputs: list[Packed] = []
+    failed: list[str | None] = []
+    errors: list[LocatedError] = []
+    content: bytes | None = UNREADABLE
+    job: Job | None = None
+    try:
+        data = read.own(path)
+        content = digest(data)
+        if data.startswith(_GIT_LFS):
+            message = "this is not the file itself, but a Git LFS pointer to it"
+            raise AssetError(message, path=shown, hint="`git lfs pull` fetches the file")
+        settings = _settings(processor, task.settings, shown)
+        job = Job(path, data, settings, read=read, shown=context.source.shown, shared=shared)
+        outputs = _packed(processor.process(job), context.dictionary, job)
+    except MissingAssetError as error:
+        if job is None:
+            content = None
+        failed.append(None)
+        errors.append(error)
+    except RecursionError:
+        failed.append(None)
+        errors.append(
+            AssetError(f"the processor `{processor.name}` recursed too deeply", path=shown)
+        )
+    except (Exception, SystemExit) as error:
+        failed.append(None)
+        errors.append(located(error, shown, processor.name))
+    if job is not None:
+        errors = [*(located(one, shown, processor.name) for one in job.errors), *errors]
+        failed = [*job.failed, *failed]
+    for one in errors:
+        # Tracebacks hold frames, and frames hold whole files.
+        one.__traceback__ = one.__cause__ = one.__context__ = None
+    return Outcome(
+        key=task.key,
+        content=content,
+        outputs=tuple(outputs),
+        failed=tuple(dict.fromkeys(failed)),
+        errors=tuple(errors),
+        inputs=tuple(job.inputs.values()) if job else (),
+        wishes=tuple(Key(one.path, variant_of(one.settings)) for one in job.wishes) if job else (),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _settings(processor: Processor, own: Mapping[str, Any], shown: str) -> dict[str, Any]:
+    unknown = next((name for name in own if name not in processor.settings), None)
+    if unknown is not None:
+        message = f"the processor `{processor.name}` has no setting `{unknown}`"
+        known = processor.settings
+        hint = did_you_mean(unknown, known)
+        raise AssetError(message, path=shown, hint=hint)
+    return {**processor.settings, **own}
+
+
+def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) -> list[Packed]:
+    found: dict[str, Packed] = {}
+    for output in outputs:
+        if output.label in found:
+            raise job.error(f"two outputs have the label {output.label!r}")
+        if not (isinstance(output.label, str) and (not output.label or is_label(output.label))):
+            raise job.error(f"the label of an output is no plain name: {output.label!r}")
+        if not output.pages:
+            raise job.error(f"the output {output.label!r} has no pages")
+        large = max(len(page) for page in output.pages)
+        if large > PAGE_BYTES:
+            raise job.error(f"a page has {large:,} bytes, over {PAGE_BYTES:,}")
+        found[output.label] = pack(output, dictionary)
+    return list(found.values())
+
+
+_contexts: OrderedDict[bytes, Context] = OrderedDict()
+# The newest one, and the one that batches under way were sent with.
+_KEPT_CONTEXTS: Final = 2
+
+
+def process_pickled(mark: bytes, context: bytes, tasks: list[Task]) -> list[Outcome]:
+    """Process a batch in a worker process; contexts are unpacked once and kept."""
+    known = _contexts.get(mark)
+    if known is None:
+        known = _contexts[mark] = pickle.loads(context)
+        while len(_contexts) > _KEPT_CONTEXTS:
+            _contexts.popitem(last=False)
+    # Looking for cycles took a quarter of the time; processors leave few, gone at the end.
+    gc.disable()
+    try:
+        return list(process_batch(known, tasks))
+    finally:
+        gc.enable()
+        gc.collect(0)

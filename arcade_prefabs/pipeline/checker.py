@@ -1,0 +1,391 @@
+"""Checks whole trees of assets: every file, every reference, everything that is named.
+
+The files are baked into a store that is thrown away, by the processors that bake a game, so that
+nothing passes here that fails there. A second judgement beside it would differ from the first one
+sooner or later.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ..errors import AssetError, LocatedError, RonError, UnsafePathError, shown
+from ..prefab import ComponentRegistry, read_prefabs
+from ..prefab.asset_ids import PREFAB_FOLDER, SUFFIX
+from ..ron import Ident, Struct, TupleStruct, loads
+from .asset_pipeline import AssetPipeline
+from .model.processor import Processor
+from .sources import (
+    DirectorySource,
+    HandleSource,
+    Source,
+    SourceFile,
+    arcade_handles,
+    checked_path,
+)
+
+__all__ = ["CheckReport", "check_tree", "check_trees"]
+
+_WORLD_FOLDER: Final = "worlds"
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """What a check found.
+
+    Attributes:
+        files: How many files were looked at: those that a processor takes, and all RON files.
+        prefabs: How many prefabs they hold, broken ones included, as far as they can be told.
+        errors: What is wrong, file by file and from top to bottom; the same mistake is named once.
+    """
+
+    files: int = 0
+    prefabs: int = 0
+    errors: list[LocatedError] = field(default_factory=list)
+
+
+Handles = Mapping[str, Sequence[str | os.PathLike[str]]]
+
+
+def check_tree(
+    path: str | os.PathLike[str],
+    *,
+    registry: ComponentRegistry | None = None,
+    handles: Handles | None = None,
+    processors: Iterable[Processor] = (),
+) -> CheckReport:
+    """Check a file, or every file below a folder, as a bake does.
+
+    Prefabs, worlds, pictures, JSON and all other files that processors take are checked whole, with
+    all that they extend, contain, include and name; other RON files for their syntax. Nothing is
+    written but a store in a temporary folder.
+
+    Args:
+        path: The file or folder. References are followed in the whole assets folder, which is the
+            one that holds ``prefabs``, or else ``worlds``; a folder without one is taken for the
+            prefabs themselves.
+        registry: The components that files may name; the ``default_registry`` if none is given.
+        handles: Folders of Arcade resource handles, such as ``{"game": ["assets"]}``; the first one
+            that has the file counts. Those that Arcade has from the start are known. Paths with
+            other handles are errors.
+        processors: Processors of the game's own; they win over the built-in ones.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+
+    Any thread.
+    """
+    start = Path(path)
+    if not start.exists():
+        raise FileNotFoundError(f"there is no file or folder {start}")
+    given: dict[str, list[str | os.PathLike[str]]] = {
+        name: list(folders) for name, folders in arcade_handles().items()
+    }
+    for name, folders in (handles or {}).items():
+        given[name] = [*folders, *given.get(name, [])]
+    own = list(processors)
+    report = CheckReport()
+    seen: dict[str, LocatedError] = {}
+    # Above a whole game `check .` is a matter of course: each assets folder is a tree of its own.
+    roots = _assets_below(start)
+    if not roots:
+        _Checker(_Tree(start), registry, given, own).run(report, seen)
+    for root in roots:
+        _Checker(_Tree(root), registry, given, own).run(report, seen)
+    if roots:
+        _check_strays(start, roots, registry, report, seen)
+    report.errors = sorted(seen.values(), key=_place)
+    return report
+
+
+def _place(error: LocatedError) -> tuple[str, int, int]:
+    return error.path or "", error.line or 0, error.column or 0
+
+
+class _Tree:
+    """Which folder holds the assets, and which of its files are to be checked."""
+
+    def __init__(self, start: Path) -> None:
+        # Relative paths and `..` would hide that one path is inside another.
+        self.start = _absolute(start)
+        folder = _assets_folder(self.start)
+        self.is_bare = folder is None
+        self.root = folder or (self.start if self.start.is_dir() else self.start.parent)
+        self.is_whole = self.start in (self.root, *self.root.parents)
+        # Errors name files from where the user stands, if the user did so, too.
+        self.given = self.root if start.is_absolute() else Path(os.path.relpath(self.root))
+
+    def source(self, handles: Handles) -> Source:
+        base: Source = DirectorySource(self.given)
+        if self.is_bare:
+            base = _Bare(base)
+        return HandleSource(base, handles)
+
+    def holds(self, path: str) -> bool:
+        """Whether a path is one that was asked for."""
+        if self.is_whole:
+            return True
+        asked = self.start.relative_to(self.root).as_posix()
+        if self.is_bare:
+            path = path.removeprefix(PREFAB_FOLDER + "/")
+        return path == _one_spelling(asked) or path.startswith(asked + "/")
+
+
+def _one_spelling(path: str) -> str:
+    try:
+        return checked_path(path)
+    except UnsafePathError:
+        return path
+
+
+class _Bare:
+    """A folder that is not a game's assets, but the prefabs themselves: `a.ron` is a prefab."""
+
+    def __init__(self, base: Source) -> None:
+        self._base = base
+
+    @property
+    def portable(self) -> bool:
+        return False
+
+    def scan(self) -> Iterator[SourceFile]:
+        files = [
+            file._replace(path=f"{PREFAB_FOLDER}/{file.path}")
+            if file.path.endswith(SUFFIX) and self._is_prefab(file.path)
+            else file
+            for file in self._base.scan()
+        ]
+        return iter(sorted(files))
+
+    def _is_prefab(self, path: str) -> bool:
+        try:
+            return _is_prefab(loads(self._base.read(path)))
+        except (AssetError, RonError):
+            return True  # what is wrong with it is to be told
+
+    def refused(self) -> list[UnsafePathError]:
+        return self._base.refused()
+
+    def stat(self, path: str) -> SourceFile | None:
+        found = self._base.stat(_bared(path))
+        return None if found is None else found._replace(path=path)
+
+    def read(self, path: str) -> bytes:
+        return self._base.read(_bared(path))
+
+    def shown(self, path: str) -> str:
+        return self._base.shown(_bared(path))
+
+    def folders(self) -> list[tuple[Path, str]]:
+        return self._base.folders()
+
+    def close(self) -> None:
+        self._base.close()
+
+
+def _bared(path: str) -> str:
+    return path.removeprefix(PREFAB_FOLDER + "/")
+
+
+def _assets_folder(start: Path) -> Path | None:
+    """The assets folder that a file or folder is in, or is itself."""
+    folder = start if start.is_dir() else start.parent
+    for candidate in (folder, *folder.parents):
+        if candidate.name == PREFAB_FOLDER:
+            return candidate.parent
+        if (candidate / PREFAB_FOLDER).is_dir():
+            return candidate
+    for candidate in (folder, *folder.parents):
+        if candidate.name == _WORLD_FOLDER:
+            return candidate.parent
+    return folder if (folder / _WORLD_FOLDER).is_dir() else None
+
+
+def _absolute(path: Path) -> Path:
+    # `.resolve()` would follow links; the names as the user wrote them are what errors show.
+    return Path(os.path.abspath(path))  # noqa: PTH100  # Path.absolute keeps `..`
+
+
+def _assets_below(start: Path) -> list[Path]:
+    """The assets folders inside of a folder that belongs to none itself, in a fixed order."""
+    whole = _absolute(start)
+    if not start.is_dir() or _assets_folder(whole) is not None:
+        return []
+    found: list[Path] = []
+    for folder, folders, _ in os.walk(start):
+        if PREFAB_FOLDER in folders:
+            found.append(Path(folder))
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    return found
+
+
+class _Checker:
+    def __init__(
+        self,
+        tree: _Tree,
+        registry: ComponentRegistry | None,
+        handles: Handles,
+        processors: Sequence[Processor],
+    ) -> None:
+        self._tree = tree
+        self._registry = registry
+        self._handles = handles
+        self._processors = processors
+
+    def run(self, report: CheckReport, seen: dict[str, LocatedError]) -> None:
+        source = self._tree.source(self._handles)
+        with (
+            tempfile.TemporaryDirectory(prefix="arcade_prefabs-", ignore_cleanup_errors=True) as at,
+            AssetPipeline(
+                source,
+                processors=self._processors,
+                registry=self._registry,
+                store=Path(at, "check.sqlite"),
+                jobs=0,
+            ) as pipeline,
+        ):
+            self._bake(pipeline, source, report, seen)
+
+    def _bake(
+        self,
+        pipeline: AssetPipeline,
+        source: Source,
+        report: CheckReport,
+        seen: dict[str, LocatedError],
+    ) -> None:
+        asked = [
+            file.path
+            for file in source.scan()
+            if self._tree.holds(file.path)
+            and (pipeline.takes(file.path) or file.path.endswith(SUFFIX))
+        ]
+        start = str(self._tree.start)
+        refused = [
+            error
+            for error in source.refused()
+            if self._tree.is_whole or _is_below(error.path, start)
+        ]
+        report.files += len(asked) + len(refused)
+        if self._tree.is_whole:
+            found = pipeline.bake().errors
+        else:
+            # Then what those need, and what that needs: references have to lead somewhere.
+            paths, done = asked, set(asked)
+            found = []
+            while paths:
+                found = pipeline.bake(paths).errors
+                paths = [path for path in pipeline.unbaked() if path not in done]
+                done.update(paths)
+            found += refused
+        for error in [*found, *pipeline.dangling()]:
+            seen.setdefault(str(error), error)
+        broken = {error.path for error in found}
+        baked = Counter(
+            one.partition("#")[0] for kind in ("prefab", "abstract") for one in pipeline.ids(kind)
+        )
+        for path in asked:
+            if not pipeline.takes(path):
+                _note(path, source, self._registry, report, seen)
+            elif baked[path] and source.shown(path) not in broken:
+                report.prefabs += baked[path]
+            elif path.startswith(PREFAB_FOLDER + "/") and path.endswith(SUFFIX):
+                # Of what could not be baked the store does not know how many it would be.
+                report.prefabs += _judge(path, source, self._registry)[0]
+
+
+def _is_below(path: str | None, start: str) -> bool:
+    return path is not None and str(_absolute(Path(path))).startswith(start)
+
+
+def _judge(
+    path: str, source: Source, registry: ComponentRegistry | None
+) -> tuple[int, Iterable[LocatedError]]:
+    """How many prefabs a RON file holds, and what is wrong with it, without what it refers to."""
+    name = source.shown(path)
+    try:
+        data = source.read(path)
+        if not _is_prefab(loads(data, path=name)):
+            return 0, []
+        file = read_prefabs(data, path, registry=registry, path=name)
+    except (AssetError, RonError) as error:
+        return 0, [error]
+    return len(file.prefabs), file.errors
+
+
+def _note(
+    path: str,
+    source: Source,
+    registry: ComponentRegistry | None,
+    report: CheckReport,
+    seen: dict[str, LocatedError],
+) -> None:
+    """Note what is wrong with a RON file that no processor takes: a prefab, or any other."""
+    prefabs, found = _judge(path, source, registry)
+    report.prefabs += prefabs
+    for error in found:
+        seen.setdefault(str(error), error)
+
+
+def _is_prefab(value: object) -> bool:
+    """Whether a RON value is a prefab, or a library of prefabs."""
+    match value:
+        case Struct():
+            return value._name in ("Prefab", "Library")
+        case TupleStruct() | Ident():
+            return value.name in ("Prefab", "Library")
+    return False
+
+
+def _check_strays(
+    start: Path,
+    roots: Sequence[Path],
+    registry: ComponentRegistry | None,
+    report: CheckReport,
+    seen: dict[str, LocatedError],
+) -> None:
+    """Check the RON files that stand beside the assets folders of several games."""
+    without = {_absolute(folder) for folder in roots}
+    for folder, folders, files in os.walk(start):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and _absolute(Path(folder, name)) not in without
+        )
+        if not any(name.lower().endswith(SUFFIX) for name in files):
+            continue
+        source = DirectorySource(folder)
+        for name in sorted(name for name in files if name.lower().endswith(SUFFIX)):
+            report.files += 1
+            try:
+                _note(checked_path(name), source, registry, report, seen)
+            except UnsafePathError as error:
+                error.path = shown(str(Path(folder, name)), None)
+                seen.setdefault(str(error), error)
+
+
+def check_trees(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    registry: ComponentRegistry | None = None,
+    handles: Handles | None = None,
+    processors: Iterable[Processor] = (),
+) -> CheckReport:
+    """Check several files or folders; one report for all, each mistake once. See `check_tree`."""
+    total = CheckReport()
+    seen: dict[str, LocatedError] = {}
+    own = list(processors)
+    for path in paths:
+        report = check_tree(path, registry=registry, handles=handles, processors=own)
+        total.files += report.files
+        total.prefabs += report.prefabs
+        for error in report.errors:
+            seen.setdefault(str(error), error)
+    total.errors = list(seen.values())
+    return total

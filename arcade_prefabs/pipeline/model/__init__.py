@@ -1,0 +1,1 @@
+"""Types of baked data, and the codec of its pages."""

@@ -1,0 +1,354 @@
+"""Prefabs in pages: how a prefab with all its parts is written into pieces of bounded size.
+
+A prefab is a tree whose branches are often the same: a hundred crates in a warehouse are one part
+and a hundred rows that place it. Pages hold parts and rows in such an order that everything a row
+names stands in its own page or in one before, so that children can be used while later pages are
+still being read::
+
+    page:  [head | number, [part, ...], [row, ...], [need, ...], [file, ...]]
+    head:  [pages, parts, rows]
+    part:  [number, id, {component: fields}]          number 0 is the prefab itself
+    row:   [parent, part, name, x, y, rotation, scale]
+
+A part with many components may be written in several pieces of the same number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+from ...errors import AssetTooLargeError, StoreError
+from ...prefab.document import Placement
+from ...prefab.model import Asset, Child, Prefab
+from ..model.processor import PAGE_BYTES
+
+__all__ = ["PackedPart", "PackedPrefab", "PrefabAssembler", "decode_prefab", "encode_prefab"]
+
+# Room for the brackets, commas and the head around the records of a page.
+_ROOM: Final = PAGE_BYTES - 256
+_encode = msgspec.json.Encoder().encode
+
+
+class _Head(msgspec.Struct, array_like=True):
+    pages: int
+    parts: int
+    rows: int
+
+
+class _Part(msgspec.Struct, array_like=True):
+    number: int
+    id: str
+    components: msgspec.Raw
+
+
+class _Row(msgspec.Struct, array_like=True):
+    parent: int
+    part: int
+    name: str | None
+    x: float
+    y: float
+    rotation: float
+    scale: float | tuple[float, float]
+
+
+class _Page(msgspec.Struct, array_like=True):
+    head: _Head | int
+    parts: list[_Part]
+    rows: list[_Row]
+    needs: msgspec.Raw
+    files: list[str]
+
+
+_decode: Final = msgspec.json.Decoder(_Page).decode
+_Components: TypeAlias = dict[str, dict[str, Any]]
+_decode_components: Final = msgspec.json.Decoder(_Components).decode
+_decode_needs: Final = msgspec.json.Decoder(list[Asset]).decode
+_T = TypeVar("_T")
+
+
+class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
+    """A prefab whose components stay as they were baked until somebody asks for them.
+
+    A cache of thousands of prefabs takes half of the memory that way, and gives the garbage
+    collector next to nothing to look at: every object that it has to visit is time that the game
+    stands still. Each access to `components` gives new dictionaries, so nobody can change what
+    others have.
+
+    Attributes:
+        packed: The JSON that the components stand in, a line for each piece.
+        packed_needs: The JSON that the needs stand in, a line for each page.
+    """
+
+    packed: bytes = b""
+    packed_needs: bytes = b""
+
+    @property  # type: ignore[misc]  # read-only in the base, too
+    def components(self) -> _Components:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The fields of every component, by its name; decoded at each access.
+
+        Raises:
+            StoreError: The page that they stood in was damaged.
+        """
+        found: _Components = {}
+        for piece in self.packed.split(b"\n"):
+            found.update(_unpacked(_decode_components, piece))
+        return found
+
+    @property  # type: ignore[misc]  # see above
+    def needs(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> tuple[Asset, ...]:
+        """What it needs at run time; decoded at each access.
+
+        Raises:
+            StoreError: The page that it stood in was damaged.
+        """
+        return tuple(
+            one
+            for piece in self.packed_needs.split(b"\n")
+            if piece
+            for one in _unpacked(_decode_needs, piece)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prefab):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in Prefab.__struct_fields__)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class PackedPrefab(PackedPart, frozen=True, gc=True, weakref=True, eq=False):
+    """A `PackedPart` that is a whole, which others may refer to weakly."""
+
+    __hash__ = PackedPart.__hash__
+
+
+def _unpacked(decode: Callable[[bytes], _T], piece: bytes) -> _T:
+    try:
+        return decode(piece)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreError(f"a page of a prefab is damaged: {error}") from error
+
+
+def encode_prefab(prefab: Prefab) -> tuple[bytes, ...]:
+    """The pages of a prefab, each of at most `PAGE_BYTES`.
+
+    What children need, and what they were built from, is written for the prefab as a whole.
+
+    Raises:
+        AssetTooLargeError: A single component is larger than a page.
+
+    Any thread.
+    """
+    writer = _Writer()
+    writer.part(prefab)
+    for need in prefab.needs:
+        writer.add(_NEEDS, _encode(need))
+    for file in prefab.built_from:
+        writer.add(_FILES, _encode(file))
+    return writer.pages()
+
+
+_PARTS, _ROWS, _NEEDS, _FILES = range(4)
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._lists: tuple[list[bytes], ...] = ([], [], [], [])
+        self._full: list[tuple[list[bytes], ...]] = []
+        self._size = 0
+        self._rows = 0
+
+    def add(self, kind: int, record: bytes) -> None:
+        if self._size + len(record) + 1 > _ROOM:
+            self._full.append(self._lists)
+            self._lists = ([], [], [], [])
+            self._size = 0
+        self._lists[kind].append(record)
+        self._size += len(record) + 1
+
+    def part(self, prefab: Prefab) -> int:
+        """Write a part, then its rows, each behind the part that it places."""
+        known = self._numbers.get(id(prefab))
+        if known is not None:
+            return known
+        number = self._numbers[id(prefab)] = len(self._numbers)
+        record = _encode((number, prefab.id, prefab.components))
+        if len(record) + 1 <= _ROOM:
+            self.add(_PARTS, record)
+        else:
+            for name, fields in prefab.components.items():
+                piece = _encode((number, prefab.id, {name: fields}))
+                if len(piece) + 1 > _ROOM:
+                    raise AssetTooLargeError(
+                        f"the component {name} has {len(piece):,} bytes of data, over {_ROOM:,}",
+                        path=prefab.id,
+                        hint="put large data into a file of its own, and name that",
+                    )
+                self.add(_PARTS, piece)
+        for child in prefab.children:
+            part = self.part(child.prefab)
+            place = child.placement
+            row = _Row(number, part, child.name, *place.at, place.rotation, place.scale)
+            self.add(_ROWS, _encode(row))
+            self._rows += 1
+        return number
+
+    def pages(self) -> tuple[bytes, ...]:
+        pages = [*self._full, self._lists]
+        head = _encode(_Head(len(pages), len(self._numbers), self._rows))
+        return tuple(
+            b"[%b,%b]"
+            % (
+                b"%d" % number if number else head,
+                b",".join(b"[%b]" % b",".join(records) for records in lists),
+            )
+            for number, lists in enumerate(pages)
+        )
+
+
+class PrefabAssembler:
+    """Puts a prefab together from its pages, one after the other.
+
+    Example:
+        >>> pages = encode_prefab(Prefab("prefabs/rock.ron", {"Tags": {"names": ["grey"]}}))
+        >>> assembler = PrefabAssembler()
+        >>> for page in pages:
+        ...     new_children = assembler.feed(page)
+        >>> assembler.prefab.id
+        'prefabs/rock.ron'
+
+    Args:
+        packed: Whether to make a `PackedPrefab`. Its components are not looked at here: whoever
+            wants to know that they are sound builds them.
+
+    Attributes:
+        children: The children of the prefab itself that have come so far.
+        pages: How many pages there are; known from the first one on.
+        fed: How many pages have come.
+
+    One thread at a time.
+    """
+
+    def __init__(self, *, packed: bool = False) -> None:
+        self.children: list[Child] = []
+        self._lazy = packed
+        self.pages = 0
+        self.fed = 0
+        self._head: _Head | None = None
+        self._parts: list[_Part] = []
+        self._pieces: list[list[bytes]] = []
+        self._rows: dict[int, list[Child]] = {0: self.children}
+        self._built: dict[int, Prefab] = {}
+        self._row_count = 0
+        self._needs: list[bytes] = []
+        self._files: list[str] = []
+
+    def feed(self, page: bytes) -> list[Child]:
+        """Take the next page; gives the children that came with it.
+
+        Raises:
+            StoreError: The page does not continue this prefab.
+        """
+        try:
+            content = _decode(page)
+            number = content.head if isinstance(content.head, int) else 0
+            if number != self.fed:
+                raise StoreError("a page of a prefab is out of order")
+            if isinstance(content.head, _Head):
+                self._head = content.head
+                self.pages = content.head.pages
+            self.fed += 1
+            before = len(self.children)
+            for part in content.parts:
+                if part.number == len(self._parts):
+                    self._parts.append(part)
+                    self._pieces.append([bytes(part.components)])
+                else:
+                    self._pieces[part.number].append(bytes(part.components))
+            for row in content.rows:
+                # A part that was placed is finished, and one that never came has no rows.
+                if not 0 <= row.parent < len(self._parts) or row.parent in self._built:
+                    raise IndexError("a row stands in a part that is not open")
+                placement = Placement((row.x, row.y), row.rotation, row.scale)
+                child = Child(row.name, placement, self._part(row.part))
+                self._rows.setdefault(row.parent, []).append(child)
+        except (msgspec.MsgspecError, IndexError, ValueError) as error:
+            raise StoreError(f"a page of a prefab is damaged: {error}") from error
+        self._row_count += len(content.rows)
+        needs = bytes(content.needs)
+        if needs != b"[]":
+            self._needs.append(needs)
+        self._files += content.files
+        return self.children[before:]
+
+    @property
+    def components(self) -> dict[str, dict[str, Any]]:
+        """The components of the prefab itself that have come so far."""
+        return self._made(0, (), (), ()).components if self._parts else {}
+
+    @property
+    def prefab(self) -> Prefab:
+        """The whole prefab.
+
+        Raises:
+            StoreError: Pages are missing.
+        """
+        head = self._head
+        if (
+            not self._parts
+            or head is None
+            or (self.fed, len(self._parts), self._row_count)
+            != (
+                head.pages,
+                head.parts,
+                head.rows,
+            )
+        ):
+            raise StoreError(f"{self.fed} of {self.pages or '?'} pages of a prefab have come")
+        return self._made(0, tuple(self.children), tuple(self._needs), tuple(self._files))
+
+    def _made(
+        self,
+        number: int,
+        children: tuple[Child, ...],
+        needs: tuple[bytes, ...],
+        files: tuple[str, ...],
+    ) -> Prefab:
+        cls = PackedPart if number else PackedPrefab
+        identifier, packed = self._parts[number].id, b"\n".join(self._pieces[number])
+        made = cls(
+            identifier, {}, children, (), files, packed=packed, packed_needs=b"\n".join(needs)
+        )
+        if self._lazy:
+            return made
+        return Prefab(identifier, made.components, children, made.needs, files)
+
+    def _part(self, number: int) -> Prefab:
+        known = self._built.get(number)
+        if known is None:
+            if number <= 0:
+                raise IndexError("a part that contains the whole")
+            children = tuple(self._rows.pop(number, ()))
+            known = self._built[number] = self._made(number, children, (), ())
+        return known
+
+
+def decode_prefab(pages: Iterable[bytes] | Iterator[bytes]) -> Prefab:
+    """The prefab of its pages.
+
+    Raises:
+        StoreError: Pages are missing, damaged or out of order.
+
+    Any thread.
+    """
+    assembler = PrefabAssembler()
+    for page in pages:
+        assembler.feed(page)
+    return assembler.prefab

@@ -1,0 +1,283 @@
+"""Questions about the store: what is in it, why, from what, and who depends on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeVar
+
+from ...errors import LocatedError, MissingAssetError
+from ...prefab.model import Asset
+from ..model.bake_report import Statistics
+from ..model.bake_result import Key, shown_id
+from .bake_store import BakeStore
+from .baked_assets import needs_of
+from .rows import errors_of, typed
+from .schema import BAKED, BROKEN, BUILT, KINDS
+from .writes import stale
+
+__all__ = [
+    "Explanation",
+    "InputNow",
+    "OutputNow",
+    "dependents_of",
+    "explain",
+    "files_of",
+    "ids_of",
+    "statistics",
+]
+
+_T = TypeVar("_T")
+
+
+class InputNow(NamedTuple):
+    """Something that an asset was made from.
+
+    Attributes:
+        kind: See `Input`.
+        name: Its id.
+        digest: Its hash when the asset was made, None if it was not there.
+        current: Whether it is still the same.
+    """
+
+    kind: str
+    name: str
+    digest: bytes | None
+    current: bool
+
+
+class OutputNow(NamedTuple):
+    """Something that an asset was baked to.
+
+    Attributes:
+        id: Its full id.
+        kind: What it is.
+        digest: Its hash.
+        pages: Number of pages.
+        size: Bytes, unpacked.
+        packed: Bytes in the store.
+    """
+
+    id: str
+    kind: str
+    digest: bytes
+    pages: int
+    size: int
+    packed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an asset was baked, from what, and to what.
+
+    Attributes:
+        path: The file.
+        variant: Settings of its own, as JSON.
+        processor: The processor's name; None in a release file.
+        version: The processor's version.
+        settings: The processor's settings, as JSON.
+        reason: Why it was baked last.
+        stale: Why it has to be baked again; None if it has not, as far as the store knows.
+        content: The hash of the file.
+        source_bytes: Size of the file.
+        seconds: How long processing it took.
+        inputs: What it was made from.
+        needs: What has to be there at run time.
+        outputs: What it was baked to.
+        dependents: Files that are made from it, directly.
+        errors: What is wrong with its newest version.
+    """
+
+    path: str
+    variant: str
+    processor: str | None
+    version: int | None
+    settings: str | None
+    reason: str | None
+    stale: str | None
+    content: bytes | None
+    source_bytes: int | None
+    seconds: float | None
+    inputs: list[InputNow] = field(default_factory=list)
+    needs: tuple[Asset, ...] = ()
+    outputs: list[OutputNow] = field(default_factory=list)
+    dependents: list[str] = field(default_factory=list)
+    errors: list[LocatedError] = field(default_factory=list)
+
+
+def explain(store: BakeStore, key: Key) -> Explanation:
+    """See `AssetPipeline.explain`."""
+    with store.reading() as db:
+        found = db.execute(
+            "SELECT a.id, a.state, r.processor, r.version, r.settings, w.word, a.content, "
+            "a.size, a.micros / 1e6, a.errors FROM assets a LEFT JOIN recipes r ON r.id=a.recipe "
+            "LEFT JOIN words w ON w.id=a.reason "
+            "WHERE a.path=? AND a.variant=?",
+            key,
+        ).fetchone()
+        if found is None or found[1] not in (BAKED, BROKEN, BUILT):
+            raise MissingAssetError("nothing was ever baked from this file", path=key.path)
+        row = typed(found, _Row)
+        errors = errors_of(row.errors)
+        asset = row.id
+        inputs = [
+            InputNow(KINDS[kind], name, digest, bool(current))
+            for kind, name, digest, current in _typed(
+                db,
+                tuple[Literal[0, 1, 2], str, bytes | None, int],
+                "SELECT i.kind, t.path || CASE i.label WHEN '' THEN '' ELSE '#' || i.label END, "
+                "i.digest, (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS i.digest "
+                "FROM inputs i JOIN assets t ON t.id=i.target LEFT JOIN outputs o "
+                "ON i.kind=1 AND o.asset=i.target AND o.label=i.label "
+                "WHERE i.asset=? ORDER BY i.kind, 2",
+                asset,
+            )
+        ]
+        outputs = [
+            OutputNow(shown_id(key, label), kind, digest, pages, size, packed)
+            for label, kind, digest, pages, size, packed in _typed(
+                db,
+                tuple[str, str, bytes, int, int, int],
+                "SELECT o.label, o.kind, o.digest, o.pages, "
+                "o.size + coalesce(sum(p.size), 0), "
+                "length(o.data) + coalesce(sum(length(p.data)), 0) "
+                "FROM outputs o LEFT JOIN pages p ON p.asset=o.asset AND p.label=o.label "
+                "WHERE o.asset=? GROUP BY o.label ORDER BY o.label",
+                asset,
+            )
+        ]
+        dependents = _typed(
+            db,
+            Key,
+            "SELECT DISTINCT a.path, a.variant FROM inputs i JOIN assets a ON a.id=i.asset "
+            "WHERE i.target=? ORDER BY 1, 2",
+            asset,
+        )
+        why = stale(db, key).get(key)
+    return Explanation(
+        path=key.path,
+        variant=key.variant,
+        processor=row.processor,
+        version=row.version,
+        settings=row.settings,
+        reason=row.reason,
+        stale=why,
+        content=row.content,
+        source_bytes=row.size,
+        seconds=row.seconds,
+        inputs=inputs,
+        needs=needs_of(store, asset),
+        outputs=outputs,
+        dependents=[shown_id(one) for one in dependents],
+        errors=errors,
+    )
+
+
+class _Row(NamedTuple):
+    id: int
+    state: int
+    processor: str | None
+    version: int | None
+    settings: str | None
+    reason: str | None
+    content: bytes | None
+    size: int | None
+    seconds: float | None
+    errors: str | None
+
+
+def _typed(db: sqlite3.Connection, kind: type[_T], query: str, *values: object) -> list[_T]:
+    return [typed(row, kind) for row in db.execute(query, values)]
+
+
+def dependents_of(store: BakeStore, path: str, *, at_run_time: bool) -> list[str]:
+    """See `AssetPipeline.dependents`."""
+    edges = "SELECT asset, target FROM inputs"
+    if at_run_time:
+        edges += " UNION SELECT asset, target FROM needs"
+    with store.reading() as db:
+        rows = _typed(
+            db,
+            Key,
+            f"WITH RECURSIVE edges(asset, target) AS ({edges}), "
+            "reached(id) AS (SELECT id FROM assets WHERE path=? "
+            "UNION SELECT e.asset FROM edges e JOIN reached r ON e.target=r.id) "
+            "SELECT DISTINCT a.path, a.variant FROM reached r JOIN assets a ON a.id=r.id "
+            "WHERE a.path<>? ORDER BY 1, 2",
+            path,
+            path,
+        )
+    return [shown_id(row) for row in rows]
+
+
+def broken_of(store: BakeStore, processor: str) -> list[str]:
+    """The files that a processor could never bake, sorted."""
+    with store.reading() as db:
+        query = (
+            "SELECT a.path FROM assets a JOIN recipes r ON r.id=a.recipe "
+            "WHERE a.variant='' AND a.state=? AND r.processor=? "
+            "AND NOT EXISTS (SELECT 1 FROM outputs WHERE asset=a.id) ORDER BY 1"
+        )
+        return [path for (path,) in _typed(db, tuple[str], query, BROKEN, processor)]
+
+
+def ids_of(store: BakeStore, kind: str | None) -> list[str]:
+    """See `AssetPipeline.ids`."""
+    with store.reading() as db:
+        rows = _typed(
+            db,
+            tuple[str, str, str],
+            "SELECT a.path, a.variant, o.label FROM outputs o JOIN assets a ON a.id=o.asset "
+            "WHERE (? IS NULL OR o.kind=?) AND a.state IN (?,?,?) ORDER BY 1, 2, 3",
+            kind,
+            kind,
+            BAKED,
+            BROKEN,
+            BUILT,
+        )
+        return [shown_id(Key(path, variant), label) for path, variant, label in rows]
+
+
+def files_of(store: BakeStore, kinds: Sequence[str]) -> dict[str, bytes]:
+    """See `AssetPipeline.files`."""
+    with store.reading() as db:
+        rows = _typed(
+            db,
+            tuple[str, bytes],
+            "SELECT a.path, o.digest FROM outputs o JOIN assets a ON a.id=o.asset "
+            f"WHERE o.label='' AND a.variant='' AND o.kind IN ({','.join('?' * len(kinds))}) "
+            "AND a.state IN (?,?,?) ORDER BY 1",
+            *kinds,
+            BAKED,
+            BROKEN,
+            BUILT,
+        )
+        return dict(rows)
+
+
+def statistics(store: BakeStore) -> Statistics:
+    """See `AssetPipeline.statistics`; what the pipeline itself did is left at zero."""
+    with store.reading() as db:
+        assets, broken, source = db.execute(
+            "SELECT count(*), total(state=?), total(CASE variant WHEN '' THEN size END) "
+            "FROM assets WHERE state IN (?,?,?)",
+            (BROKEN, BAKED, BROKEN, BUILT),
+        ).fetchone()
+        kinds = dict(db.execute("SELECT kind, count(*) FROM outputs GROUP BY kind ORDER BY kind"))
+        first = db.execute("SELECT total(size), total(length(data)) FROM outputs").fetchone()
+        more = db.execute("SELECT total(size), total(length(data)) FROM pages").fetchone()
+    return Statistics(
+        assets=assets,
+        broken=int(broken),
+        outputs=kinds,
+        source_bytes=int(source),
+        unpacked_bytes=int(first[0] + more[0]),
+        packed_bytes=int(first[1] + more[1]),
+        store_bytes=store.file_bytes(),
+        baked=0,
+        bakes=0,
+        on_demand=0,
+        bake_seconds=0.0,
+        worker_restarts=0,
+    )

@@ -1,0 +1,295 @@
+"""What is written into the bake store, and what in it is stale."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from ...prefab import Asset
+from ..model.bake_result import Change, Key, Outcome, errors_text, shown_id
+from ..model.page_codec import LEFT, Packed, PackedPage, seal
+from ..model.processor import Input, Processor, variant_of
+from .rows import typed
+from .schema import AMBIENT, BAKED, BROKEN, INPUT, KINDS, NAMED
+
+__all__ = [
+    "Numbers",
+    "Recipe",
+    "Written",
+    "forget",
+    "recipe_number",
+    "stale",
+    "sweep",
+    "write",
+    "write_needs",
+]
+
+
+class Recipe(NamedTuple):
+    """What is done to a file: another processor, version or settings make another output."""
+
+    processor: str
+    version: int
+    settings: str
+
+    @classmethod
+    def of(cls, processor: Processor) -> Recipe:
+        """The recipe of a processor as it stands."""
+        return cls(processor.name, processor.version, variant_of(processor.settings))
+
+
+class Written(NamedTuple):
+    """How a file stood when it was read.
+
+    Attributes:
+        size: Bytes.
+        stamp: See `SourceFile`; 0 if it was too fresh to be trusted.
+        recipe: Number of the recipe.
+        reason: Why it was baked.
+        run: Number of the bake.
+    """
+
+    size: int
+    stamp: int
+    recipe: int
+    reason: str
+    run: int
+
+
+def recipe_number(db: sqlite3.Connection, recipe: Recipe) -> int:
+    """The number of a recipe, a new one if need be."""
+    db.execute("INSERT OR IGNORE INTO recipes(processor, version, settings) VALUES (?,?,?)", recipe)
+    found = db.execute(
+        "SELECT id FROM recipes WHERE processor=? AND version=? AND settings=?", recipe
+    ).fetchone()
+    # None where a damaged index knows of a row that is not there.
+    return typed(found or (), tuple[int])[0]
+
+
+class Numbers:
+    """The numbers of assets and words, remembered for the length of one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._assets: dict[Key, int] = {}
+        self._words: dict[str, int] = {}
+
+    def asset(self, key: Key) -> int:
+        """The number of an asset, which is named from now on if it was not known."""
+        known = self._assets.get(key)
+        if known is None:
+            known = self._assets[key] = _asset_number(self._db, key)
+        return known
+
+    def word(self, word: str) -> int:
+        """The number of a word."""
+        known = self._words.get(word)
+        if known is None:
+            known = self._words[word] = _word_number(self._db, word)
+        return known
+
+
+def _asset_number(db: sqlite3.Connection, key: Key) -> int:
+    found = db.execute("SELECT id FROM assets WHERE path=? AND variant=?", key).fetchone()
+    if found is None:
+        insert = "INSERT INTO assets(path, variant, state) VALUES (?, ?, ?)"
+        return int(db.execute(insert, (*key, NAMED)).lastrowid or 0)
+    return typed(found, tuple[int])[0]
+
+
+_PAGE: Final = "INSERT INTO pages VALUES (?,?,?,?,?,?,?,?)"
+_OUTPUT: Final = "INSERT OR REPLACE INTO outputs VALUES (?,?,?,?,?,?,?,?,?,?)"
+
+
+def write(
+    db: sqlite3.Connection,
+    numbers: Numbers,
+    outcome: Outcome,
+    written: Written,
+    step: Callable[[str], None],
+) -> list[Change]:
+    """Write what came of a file; gives the outputs that are others now.
+
+    Inside a transaction, the one of the numbers.
+    """
+    step("asset")
+    asset = numbers.asset(outcome.key)
+    query = "SELECT label, digest, method FROM outputs WHERE asset=?"
+    rows = [typed(row, tuple[str, bytes, int]) for row in db.execute(query, (asset,))]
+    before = {label: digest for label, digest, _ in rows}
+    left = {label for label, _, method in rows if method == LEFT}
+    whole = None in outcome.failed
+    labels = before.keys() if whole else {packed.label for packed in outcome.outputs}
+    if not whole:
+        labels |= before.keys() & set(outcome.failed)
+    changes: list[Change] = []
+    if not whole:
+        for label in before.keys() - labels:
+            _delete_output(db, asset, label)
+            changes.append(Change(shown_id(outcome.key, label), "removed"))
+        for packed in outcome.outputs:
+            changed = before.get(packed.label) != packed.digest
+            if changed or packed.label in left:
+                step("output")
+                _write_output(db, asset, outcome.key, packed, packed.label in before)
+            if changed:
+                kind = "changed" if packed.label in before else "added"
+                changes.append(Change(shown_id(outcome.key, packed.label), kind))
+    step("inputs")
+    db.execute("DELETE FROM inputs WHERE asset=?", (asset,))
+    inputs = {(asset, *_input_row(db, numbers, one)): one.digest for one in outcome.inputs}
+    db.executemany(
+        "INSERT INTO inputs VALUES (?,?,?,?,?)", ((*row, known) for row, known in inputs.items())
+    )
+    if not outcome.failed:  # what failed keeps its last good outputs, and what those need
+        step("needs")
+        db.execute("DELETE FROM needs WHERE asset=?", (asset,))
+        db.execute("DELETE FROM wishes WHERE asset=?", (asset,))
+    write_needs(db, numbers, asset, {need for one in outcome.outputs for need in one.needs})
+    wishes = [(asset, numbers.asset(wish)) for wish in outcome.wishes]
+    db.executemany("INSERT OR IGNORE INTO wishes VALUES (?,?)", wishes)
+    step("state")
+    db.execute(
+        "UPDATE assets SET state=?, size=?, stamp=?, content=?, recipe=?, errors=?, reason=?, "
+        "micros=?, run=?, labels=? WHERE id=?",
+        (
+            BROKEN if outcome.failed else BAKED,
+            written.size,
+            written.stamp,
+            outcome.content,
+            written.recipe,
+            errors_text(outcome.errors),
+            numbers.word(written.reason),
+            round(outcome.seconds * 1e6),
+            written.run,
+            len(labels),
+            asset,
+        ),
+    )
+    return changes
+
+
+def _write_output(
+    db: sqlite3.Connection, asset: int, key: Key, packed: Packed, replaces: bool
+) -> None:
+    identifier = shown_id(key, packed.label)
+    kind, digest, count = packed.kind, packed.digest, len(packed.pages)
+
+    def sealed(number: int, page: PackedPage) -> tuple[object, ...]:
+        return (*page, seal(identifier, number, kind, digest, count, page))
+
+    first, *more = packed.pages
+    if replaces:
+        db.execute("DELETE FROM pages WHERE asset=? AND label=?", (asset, packed.label))
+    db.execute(_OUTPUT, (asset, packed.label, kind, digest, count, *sealed(0, first)))
+    if more:
+        db.executemany(
+            _PAGE,
+            (
+                (asset, packed.label, number, *sealed(number, page))
+                for number, page in enumerate(more, 1)
+            ),
+        )
+
+
+def _delete_output(db: sqlite3.Connection, asset: int, label: str) -> None:
+    db.execute("DELETE FROM pages WHERE asset=? AND label=?", (asset, label))
+    db.execute("DELETE FROM outputs WHERE asset=? AND label=?", (asset, label))
+
+
+def write_needs(
+    db: sqlite3.Connection, numbers: Numbers, asset: int, needs: Iterable[Asset]
+) -> None:
+    """Add to what an asset needs at run time. Inside a transaction, the one of the numbers."""
+    rows = [
+        (asset, numbers.asset(Key(need.name.partition("#")[0])), numbers.word(need.kind))
+        for need in needs
+    ]
+    db.executemany("INSERT OR IGNORE INTO needs VALUES (?,?,?)", rows)
+
+
+def _word_number(db: sqlite3.Connection, word: str) -> int:
+    found = db.execute("SELECT id FROM words WHERE word=?", (word,)).fetchone()
+    if found is None:
+        return int(db.execute("INSERT INTO words(word) VALUES (?)", (word,)).lastrowid or 0)
+    return typed(found, tuple[int])[0]
+
+
+def _input_row(db: sqlite3.Connection, numbers: Numbers, one: Input) -> tuple[int, int, str]:
+    name, label = one.name, ""
+    if one.kind == "output":
+        name, _, label = one.name.partition("#")
+    target = numbers.asset(Key(name))
+    if one.kind == "ambient":
+        db.execute(
+            "UPDATE assets SET state=?, content=? WHERE id=? AND state=?",
+            (AMBIENT, one.digest, target, NAMED),
+        )
+    elif one.kind == "file":
+        # A file that no processor takes is known by its content from now on.
+        db.execute(
+            "UPDATE assets SET state=?, content=? WHERE id=? AND state IN (?,?)",
+            (NAMED if one.digest is None else INPUT, one.digest, target, NAMED, INPUT),
+        )
+    return KINDS.index(one.kind), target, label
+
+
+def forget(db: sqlite3.Connection, asset: int, key: Key) -> list[Change]:
+    """Delete what was baked from a file that is gone; its name stays while others use it."""
+    labels = [row[0] for row in db.execute("SELECT label FROM outputs WHERE asset=?", (asset,))]
+    for table in ("outputs", "pages", "inputs", "needs", "wishes"):
+        db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
+    db.execute(
+        "UPDATE assets SET state=?, size=NULL, stamp=NULL, content=NULL, recipe=NULL, errors=NULL, "
+        "reason=NULL, micros=NULL, run=NULL, labels=NULL WHERE id=?",
+        (NAMED, asset),
+    )
+    return [Change(shown_id(key, label), "removed") for label in labels]
+
+
+_STALE: Final = """
+SELECT a.path, a.variant, t.path || CASE i.label WHEN '' THEN '' ELSE '#' || i.label END, i.kind
+FROM inputs i
+JOIN assets a ON a.id = i.asset
+JOIN assets t ON t.id = i.target
+LEFT JOIN outputs o ON i.kind = 1 AND o.asset = i.target AND o.label = i.label
+WHERE i.kind IN (0, 1, 2)
+AND (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS NOT i.digest
+"""
+
+
+def stale(db: sqlite3.Connection, key: Key | None = None) -> dict[Key, str]:
+    """Assets that were made from something that is another one now, and from what.
+
+    Args:
+        db: Where to look.
+        key: The one asset to look at; all if none is given.
+    """
+    if key is None:
+        rows: Iterable[tuple[str, str, str, int]] = db.execute(_STALE)
+    else:
+        rows = db.execute(_STALE + " AND a.path=? AND a.variant=?", key)
+    found = [typed(row, tuple[str, str, str, int]) for row in rows]
+    verbs = ("changed", "was baked to something else", "changed")
+    return {Key(path, variant): f"{name} {verbs[kind]}" for path, variant, name, kind in found}
+
+
+def sweep(db: sqlite3.Connection) -> int:
+    """Delete rows of assets that are neither there nor named by anything; gives how many."""
+    # Variants with impossible settings: somebody asked for them once, and nobody waits for them.
+    failed = db.execute(
+        "SELECT id, path, variant FROM assets WHERE variant<>'' AND state=? "
+        "AND NOT EXISTS (SELECT 1 FROM outputs WHERE asset=assets.id) "
+        "AND NOT EXISTS (SELECT 1 FROM wishes WHERE target=assets.id)",
+        (BROKEN,),
+    ).fetchall()
+    for asset, *key in failed:
+        forget(db, asset, Key(*key))
+    return db.execute(
+        "DELETE FROM assets WHERE state IN (?,?,?) "
+        "AND NOT EXISTS (SELECT 1 FROM inputs WHERE target=assets.id) "
+        "AND NOT EXISTS (SELECT 1 FROM needs WHERE target=assets.id) "
+        "AND NOT EXISTS (SELECT 1 FROM wishes WHERE target=assets.id)",
+        (NAMED, AMBIENT, INPUT),
+    ).rowcount

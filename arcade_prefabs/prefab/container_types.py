@@ -1,0 +1,320 @@
+"""Plans of the types that hold other values: lists, tuples, maps, dataclasses, unions, Any."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+from ..errors import UnknownNameError, shown
+from ..ron import Char, Ident, Map, Some, Struct, TupleStruct, Unit, Value
+from .converters import At, Checked, Named, Plan, Report, Scalar, kind_of, mismatch
+from .suggestions import did_you_mean
+
+__all__ = ["Anything", "Dict", "Items", "Optional", "Record", "Tuple", "Union"]
+
+
+# Text that a hint may repeat.
+_SHORT = 40
+
+
+def _values(count: int) -> str:
+    return "1 value" if count == 1 else f"{count:,} values"
+
+
+class Items(Plan):
+    """A list, tuple or set of any length, all items of one type."""
+
+    wanted = "a list"
+
+    def __init__(self, item: Plan, least: int | None, most: int | None) -> None:
+        self.item = item
+        self.least = least or 0
+        self.most = math.inf if most is None else most
+
+    def advice(self, value: Value) -> str | None:
+        if isinstance(value, str) and len(value) <= _SHORT and self.item.accepts(value):
+            return f'write `["{value}"]`'
+        return None
+
+    def accepts(self, value: Value) -> bool:
+        return isinstance(value, list | tuple | Unit)
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if isinstance(value, Unit):
+            value = []
+        if not isinstance(value, list | tuple):
+            return mismatch(self, value, at, report)
+        if not self.least <= len(value) <= self.most:
+            wanted = self.wanted
+            if wanted == Items.wanted:
+                most = f" to {self.most}" if self.most < math.inf else " or more"
+                wanted = f"a list of {self.least}{most} values"
+            return report(at, f"expected {wanted}, found {_values(len(value))}")
+        lower = self.item.lower
+        return [lower(item, (at, i, f"[{i}]"), report, checked) for i, item in enumerate(value)]
+
+    def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
+        for item in lowered or ():
+            yield from self.item.names(item)
+
+
+class Tuple(Plan):
+    """A tuple of a fixed length, such as ``(x, y)``."""
+
+    def __init__(self, items: list[Plan]) -> None:
+        self.items = items
+        self.wanted = f"({', '.join(item.wanted.removeprefix('a ') for item in items)})"
+
+    def accepts(self, value: Value) -> bool:
+        return isinstance(value, list | tuple | Unit)
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if isinstance(value, Unit):
+            value = ()
+        if not isinstance(value, list | tuple):
+            return mismatch(self, value, at, report)
+        if len(value) != len(self.items):
+            return report(at, f"expected {self.wanted}, found {_values(len(value))}")
+        return [
+            plan.lower(item, (at, i, f"[{i}]"), report, checked)
+            for i, (plan, item) in enumerate(zip(self.items, value, strict=True))
+        ]
+
+    def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
+        for plan, item in zip(self.items, lowered or (), strict=False):
+            yield from plan.names(item)
+
+
+class Dict(Plan):
+    """A map, its keys text or numbers."""
+
+    wanted = "a map"
+
+    def __init__(self, key: Plan, value: Plan) -> None:
+        self.key = key
+        self.value = value
+
+    def accepts(self, value: Value) -> bool:
+        return isinstance(value, Map)
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if not isinstance(value, Map):
+            return mismatch(self, value, at, report)
+        return _entries(value, at, report, self.key, self.value, checked)
+
+    def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
+        for key, value in (lowered or {}).items():
+            yield from self.key.names(key)
+            yield from self.value.names(value)
+
+
+_TEXT_KEY: Final = Scalar(str, {})
+
+
+def _entries(
+    entries: Map, at: At, report: Report, key_plan: Plan, value_plan: Plan, checked: Checked
+) -> dict[str, Any]:
+    lowered: dict[str, Any] = {}
+    for i, (key, item) in enumerate(entries.items()):
+        if isinstance(key, Ident):
+            key = key.name
+        place = (at, i, f"[{shown(repr(key))}]" if isinstance(key, str | int | float) else f"[{i}]")
+
+        def report_key(_: At, message: str, place: At = place, **more: Any) -> None:
+            report(place, message, **{**more, "key": True})
+
+        name = key_plan.lower(key, place, report_key, checked)
+        if name is None:
+            continue
+        # JSON's keys are text; msgspec turns them back into numbers where the type says so.
+        text = name if isinstance(name, str) else str(name).lower()
+        if text in lowered:
+            report(place, f"the key {shown(repr(text))} stands twice", key=True)
+        lowered[text] = value_plan.lower(item, place, report, checked)
+    return lowered
+
+
+class Record(Plan):
+    """A dataclass or msgspec Struct: by field names, or in the order of its fields."""
+
+    def __init__(self, name: str, tag_field: str | None, tag: str | None) -> None:
+        self.name = name
+        # The field that says which Variant it is, and what it says; None for plain dataclasses.
+        self.tag_field = tag_field
+        self.tag = tag
+        self.wanted = f"{name}(...)"
+        # Filled by compile_type, for a type may contain itself.
+        self.fields: dict[str, Plan] = {}
+        self.required: frozenset[str] = frozenset()
+        # Whether anything inside is of type Any, whose data msgspec hands over uncopied.
+        self.has_any = False
+        # The fields that can name something; found when first asked for, as fields come later.
+        self._naming: dict[str, Plan] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_naming": None}
+
+    def accepts(self, value: Value) -> bool:
+        match value:
+            case Struct():
+                return value._name == self.name or (value._name is None and self.tag is None)
+            case TupleStruct() | Ident():
+                return value.name == self.name
+        return False
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if not self.accepts(value):
+            return mismatch(self, value, at, report)
+        lowered = self.given(value, at, report, checked)
+        missing = [name for name in self.fields if name in self.required and name not in lowered]
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            report(at, f"missing field{'s' * (len(missing) > 1)} {names}")
+        if self.tag_field is None:
+            return lowered
+        return {self.tag_field: self.tag, **lowered}
+
+    def given(self, value: Value, at: At, report: Report, checked: Checked) -> dict[str, Any]:
+        """The fields that are written, lowered; fields that are not written are not added."""
+        lowered: dict[str, Any] = {}
+        match value:
+            case Struct():
+                for name, item in value._items():
+                    plan = self.fields.get(name)
+                    place = (at, name, f".{name}")
+                    if plan is None:
+                        hint = partial(did_you_mean, name, self.fields)
+                        message = f"unknown field `{shown(name)}`"
+                        report(place, message, hint=hint, kind=UnknownNameError, key=True)
+                    elif name in lowered:
+                        report(place, f"the field `{name}` stands twice", key=True)
+                    else:
+                        lowered[name] = plan.lower(item, place, report, checked)
+            case TupleStruct():
+                if len(value) > len(self.fields):
+                    fields = f"{len(self.fields)} field{'s' * (len(self.fields) != 1)}"
+                    message = f"{self.name} has {fields}, found {_values(len(value))}"
+                    report(at, message, hint=f"in order: {', '.join(self.fields) or 'none'}")
+                pairs = zip(self.fields.items(), value, strict=False)
+                for i, ((name, plan), item) in enumerate(pairs):
+                    lowered[name] = plan.lower(item, (at, i, f".{name}"), report, checked)
+        return lowered
+
+    def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
+        if self._naming is None:
+            self._naming = {name: plan for name, plan in self.fields.items() if _can_name(plan, [])}
+        for name, plan in self._naming.items():
+            value = lowered.get(name)
+            if value is not None:
+                yield from plan.names(value)
+
+
+def _can_name(plan: Plan, inside: list[Plan]) -> bool:
+    """Whether data of a plan can name a file, prefab or class."""
+    if any(plan is outer for outer in inside):
+        return False  # a type inside itself names what its other fields name
+    inside = [*inside, plan]
+    match plan:
+        case Named():
+            return True
+        case Items():
+            return _can_name(plan.item, inside)
+        case Tuple():
+            return any(_can_name(item, inside) for item in plan.items)
+        case Dict():
+            return _can_name(plan.key, inside) or _can_name(plan.value, inside)
+        case Union():
+            return any(_can_name(choice, inside) for choice in plan.plans)
+        case Record():
+            return any(_can_name(field, inside) for field in plan.fields.values())
+    return False
+
+
+class Union(Plan):
+    """One of several types, told apart by the kind of the value."""
+
+    def __init__(self, plans: list[Plan]) -> None:
+        self.plans = plans
+        self.wanted = " or ".join(plan.wanted for plan in plans)
+        records = [plan for plan in plans if isinstance(plan, Record)]
+        self.by_tag = {plan.tag: plan for plan in records if plan.tag is not None}
+
+    def advice(self, value: Value) -> str | None:
+        if isinstance(value, str) and value in self.by_tag:
+            return f"no quotes: `{value}(...)`"
+        return next(filter(None, (plan.advice(value) for plan in self.plans)), None)
+
+    def accepts(self, value: Value) -> bool:
+        return any(plan.accepts(value) for plan in self.plans)
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        for plan in self.plans:
+            if plan.accepts(value):
+                return plan.lower(value, at, report, checked)
+        name = value._name if isinstance(value, Struct) else getattr(value, "name", None)
+        if name is not None and self.by_tag:
+            hint = partial(did_you_mean, name, self.by_tag)
+            message = f"`{shown(name)}` is no choice here"
+            return report(at, message, hint=hint, kind=UnknownNameError)
+        return mismatch(self, value, at, report)
+
+    def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
+        if isinstance(lowered, dict) and self.by_tag:
+            plans: list[Plan] = [
+                plan for tag, plan in self.by_tag.items() if lowered.get(plan.tag_field) == tag
+            ]
+        elif isinstance(lowered, str):
+            plans = [plan for plan in self.plans if isinstance(plan, Named)]
+        elif isinstance(lowered, list):
+            plans = [plan for plan in self.plans if isinstance(plan, Items | Tuple)]
+        else:
+            plans = [plan for plan in self.plans if isinstance(plan, Dict | Record)]
+        for plan in plans:
+            yield from plan.names(lowered)
+
+
+class Optional(Union):
+    """``T | None``: `Some(x)`, ``x`` itself, or None."""
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        if isinstance(value, Some):
+            return super().lower(value.value, (at, 0, ""), report, checked)
+        return super().lower(value, at, report, checked)
+
+
+class Anything(Plan):
+    """A field of type Any: RON lowered without a guide. Names become text, ranges do not fit."""
+
+    def accepts(self, value: Value) -> bool:
+        return True
+
+    def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
+        def inner(item: Value, step: str | int, text: str) -> Any:
+            return self.lower(item, (at, step, text), report, checked)
+
+        match value:
+            case float() if not math.isfinite(value):
+                return report(at, f"expected a finite number, found {kind_of(value)}")
+            case Char():
+                return str(value)
+            case None | bool() | int() | float() | str():
+                return value
+            case Ident():
+                return value.name
+            case Unit():
+                return None
+            case Some():
+                return inner(value.value, 0, "")
+            case list() | tuple():
+                return [inner(item, i, f"[{i}]") for i, item in enumerate(value)]
+            case Struct():
+                fields = {name: inner(item, name, f".{name}") for name, item in value._items()}
+                return fields if value._name is None else {"type": value._name, **fields}
+            case TupleStruct():
+                items = [inner(item, i, f"[{i}]") for i, item in enumerate(value)]
+                return {"type": value.name, "values": items}
+            case Map():
+                return _entries(value, at, report, _TEXT_KEY, self, checked)
+        return report(at, f"expected data that JSON can hold, found {kind_of(value)}")

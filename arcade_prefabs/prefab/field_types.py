@@ -1,0 +1,228 @@
+"""The types that a component's fields may have, and their plans.
+
+Besides the ordinary ones (numbers, text, lists, tuples, dicts, enums, literals, dataclasses), a
+field may be one of several `Variant` classes, and text may be marked as naming a file, a prefab or
+a sprite class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Final, TypeAlias, get_type_hints
+
+import msgspec
+import msgspec.inspect as inspect
+
+from . import container_types as containers
+from . import converters as plans
+from .container_types import Record
+from .converters import Plan
+
+__all__ = [
+    "ASSET_KIND",
+    "WANTED",
+    "PrefabRef",
+    "SoundPath",
+    "SpriteClassName",
+    "TexturePath",
+    "UnsupportedType",
+    "Variant",
+    "compile_type",
+    "shape_of",
+]
+
+ASSET_KIND: Final = "arcade_prefabs.kind"
+"""Key in ``msgspec.Meta(extra=...)`` that says what a string names: ``texture``, ``sound``,
+``prefab`` or ``sprite_class``; other kinds are paths of the game's own."""
+
+WANTED: Final = "arcade_prefabs.wanted"
+"""Key in ``msgspec.Meta(extra=...)``: how errors name what the field accepts."""
+
+TexturePath: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "texture"})]
+"""Type of a component's field that names an image: a path below the assets folder, or a handle."""
+
+SoundPath: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "sound"})]
+"""Type of a component's field that names a sound: a path below the assets folder, or a handle."""
+
+PrefabRef: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "prefab"})]
+"""Type of a component's field that names another prefab, for example one to spawn later."""
+
+SpriteClassName: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "sprite_class"})]
+"""Type of a component's field that names a sprite class which the game registered."""
+
+
+class Variant(msgspec.Struct, tag=True, forbid_unknown_fields=True):
+    """Base of the alternatives of one field, such as ``Box | Circle``.
+
+    RON writes them by name: ``shape: Box(32, 32)``. A subclass declares its fields as a dataclass
+    does.
+
+    Example:
+        >>> class Fire(Variant):
+        ...     damage: int
+        >>> class Frost(Variant):
+        ...     seconds: float = 2.0
+
+        A component with a field ``effect: Fire | Frost`` reads ``effect: Fire(damage: 3)``,
+        ``effect: Frost(2.5)`` and ``effect: Frost``.
+    """
+
+
+class UnsupportedType(TypeError):
+    """A field's type cannot be filled from a file."""
+
+
+def compile_type(cls: type) -> Record:
+    """The plan of a component class.
+
+    Raises:
+        UnsupportedType: A field's type cannot be filled from a file; the message names the field.
+        NameError, AttributeError: A field's type names a class that does not exist (yet).
+    """
+    try:
+        msgspec.json.Decoder(cls)  # refuses what msgspec could describe but not read
+        described = inspect.type_info(cls)
+    except (TypeError, SyntaxError) as error:
+        raise UnsupportedType(str(error)) from error
+    compiler = _Compiler()
+    plan = compiler.plan(described, cls.__name__)
+    assert isinstance(plan, Record)
+    plan.has_any = compiler.has_any
+    return plan
+
+
+def shape_of(cls: type) -> type:
+    """The class to fill from a file: ``cls`` itself, or a Struct of the fields that files have.
+
+    msgspec would fill fields with ``field(init=False)``, too, and miss those without a default.
+    """
+    if not _own_fields(cls):
+        return cls
+    hints = get_type_hints(cls, include_extras=True)
+    fields: list[tuple[str, type] | tuple[str, type, None]] = []
+    for field in dataclasses.fields(cls):
+        if field.init and field.default is field.default_factory is dataclasses.MISSING:
+            fields.append((field.name, hints[field.name]))
+        elif field.init:
+            # The class knows its defaults: this one is never looked at.
+            fields.append((field.name, hints[field.name], None))
+    return msgspec.defstruct(cls.__name__, fields, module=cls.__module__)
+
+
+def _own_fields(cls: type) -> list[str]:
+    """The fields that belong to the game alone."""
+    if not dataclasses.is_dataclass(cls):
+        return []
+    return [field.name for field in dataclasses.fields(cls) if not field.init]
+
+
+_SCALARS: Final[dict[type, type]] = {
+    inspect.BoolType: bool,
+    inspect.IntType: int,
+    inspect.FloatType: float,
+    inspect.StrType: str,
+    inspect.BytesType: bytes,
+}
+
+
+class _Compiler:
+    def __init__(self) -> None:
+        self._records: dict[type, Record] = {}
+        self.has_any = False
+
+    def plan(self, described: inspect.Type, where: str) -> Plan:
+        match described:
+            case inspect.Metadata():
+                kind = (described.extra or {}).get(ASSET_KIND)
+                if kind is not None and not isinstance(described.type, inspect.StrType):
+                    raise UnsupportedType(
+                        f"{where}: only text can name a {kind}: mark the str itself"
+                    )
+                if kind is not None:
+                    return plans.Named(str(kind))
+                plan = self.plan(described.type, where)
+                plan.wanted = (described.extra or {}).get(WANTED, plan.wanted)
+                return plan
+            case inspect.NoneType():
+                return plans.Nothing()
+            case inspect.AnyType():
+                self.has_any = True
+                return containers.Anything()
+            case inspect.EnumType():
+                by_name = {member.name: member.value for member in described.cls}
+                by_value = {member.value: member.value for member in described.cls}
+                return plans.Choice({**by_value, **by_name}, list(by_name))
+            case inspect.LiteralType():
+                choices = [choice for choice in described.values if choice is not None]
+                choice = plans.Choice({key: key for key in choices}, [str(key) for key in choices])
+                optional = len(choices) < len(described.values)
+                return containers.Optional([choice, plans.Nothing()]) if optional else choice
+            case inspect.DictType():
+                return containers.Dict(
+                    self._key(described.key_type, where), self.plan(described.value_type, where)
+                )
+            case inspect.TupleType():
+                return containers.Tuple([self.plan(item, where) for item in described.item_types])
+            case inspect.UnionType():
+                return self._union(described, where)
+            case inspect.DataclassType() | inspect.StructType():
+                return self._record(described)
+            case (
+                inspect.ListType()
+                | inspect.VarTupleType()
+                | inspect.SetType()
+                | inspect.FrozenSetType()
+                | inspect.CollectionType()
+            ):
+                item = self.plan(described.item_type, where)
+                return containers.Items(item, described.min_length, described.max_length)
+        base = _SCALARS.get(type(described))
+        if base is None:
+            kind = getattr(getattr(described, "cls", None), "__name__", type(described).__name__)
+            raise UnsupportedType(f"{where}: the type {kind} cannot be filled from a file")
+        names = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern")
+        limits = {name: getattr(described, name, None) for name in names}
+        return plans.Scalar(
+            base, {name: limit for name, limit in limits.items() if limit is not None}
+        )
+
+    def _key(self, described: inspect.Type, where: str) -> Plan:
+        """The plan of a map's keys, which are text in JSON and numbers at most behind it."""
+        if isinstance(described, inspect.AnyType):
+            return containers.Union([plans.Scalar(base, {}) for base in (str, int, float)])
+        plan = self.plan(described, f"{where} (key)")
+        if isinstance(plan, plans.Choice | plans.Named):
+            return plan
+        if isinstance(plan, plans.Scalar) and plan.base is not bool:
+            return plan
+        raise UnsupportedType(f"{where}: keys can be text, numbers or enums only")
+
+    def _union(self, described: inspect.UnionType, where: str) -> Plan:
+        optional = any(isinstance(item, inspect.NoneType) for item in described.types)
+        choices = [self.plan(item, where) for item in described.types]
+        return containers.Optional(choices) if optional else containers.Union(choices)
+
+    def _record(self, described: inspect.DataclassType | inspect.StructType) -> Record:
+        cls = described.cls
+        if isinstance(described, inspect.StructType) and described.array_like:
+            raise UnsupportedType(
+                f"{cls.__name__}: array_like structs cannot be filled from a file"
+            )
+        own = _own_fields(cls)
+        if own:
+            raise UnsupportedType(
+                f"{cls.__name__}.{own[0]}: only a component itself may have field(init=False)"
+            )
+        known = self._records.get(cls)
+        if known is not None:
+            return known
+        tag_field = tag = None
+        if isinstance(described, inspect.StructType) and described.tag_field is not None:
+            tag_field, tag = described.tag_field, str(described.tag)
+        record = self._records[cls] = Record(cls.__name__, tag_field, tag)
+        for field in described.fields:
+            plan = self.plan(field.type, f"{cls.__name__}.{field.name}")
+            record.fields[field.encode_name] = plan
+        required = (field.encode_name for field in described.fields if field.required)
+        record.required = frozenset(required)
+        return record

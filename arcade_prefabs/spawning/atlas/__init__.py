@@ -1,0 +1,1 @@
+"""The texture atlas and the textures in it."""

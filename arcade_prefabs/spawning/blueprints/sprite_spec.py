@@ -1,0 +1,192 @@
+"""What a prefab's components mean for a sprite, worked out once for all entities of the prefab."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from ...pipeline.model.bake_result import Key, shown_id
+from ...pipeline.model.processor import variant_of
+from ...prefab.builtin import (
+    Animation,
+    AnimationMode,
+    Box,
+    Circle,
+    Collider,
+    FromTexture,
+    HitBoxAlgorithm,
+    Polygon,
+    Sprite,
+    SpriteSheet,
+)
+
+__all__ = ["AnimationLook", "Look", "Points", "TextureRef", "look_of"]
+
+Points: TypeAlias = tuple[tuple[float, float], ...]
+
+# Corners of a circle's hit box: at a radius of 32 pixels, edges are within 0.6 of the arc.
+_CORNERS: Final = 16
+
+
+class TextureRef(NamedTuple):
+    """An image that sprites need: its path, and the settings that it is baked with.
+
+    Attributes:
+        path: The asset path.
+        settings: Settings of its own, as pairs; empty for the processor's.
+        key: Its full id, with the settings: what tells it from others.
+    """
+
+    path: str
+    settings: tuple[tuple[str, Any], ...]
+    key: str
+
+    @classmethod
+    def of(cls, path: str, settings: Mapping[str, Any]) -> TextureRef:
+        """The reference to an image with settings."""
+        key = shown_id(Key(path, variant_of(settings)))
+        return cls(path, tuple(sorted(settings.items())), key)
+
+
+class AnimationLook(NamedTuple):
+    """An animation: images whose frames follow each other.
+
+    Attributes:
+        frames: The images; all frames of each are shown.
+        duration: Seconds for one frame.
+        mode: What comes behind the last one.
+        autoplay: Whether it starts by itself.
+    """
+
+    frames: tuple[TextureRef, ...]
+    duration: float
+    mode: AnimationMode
+    autoplay: bool
+
+
+class Look(NamedTuple):
+    """A sprite, before there is one.
+
+    Attributes:
+        texture: Its image.
+        scale: Factors of the axes.
+        angle: Clockwise, in degrees.
+        color: Red, green, blue, alpha.
+        layer: The layer that it is drawn in.
+        flip: Whether it is mirrored left to right, and top to bottom.
+        offset: Pixels from the entity to the sprite.
+        sprite_class: The registered name of its class.
+        points: The hit box in pixels of the texture, from its center; None for the texture's own.
+        solid: Whether physics engines stop things at it.
+        group: Its collision group, if it has a collider.
+        animation: Its animation.
+    """
+
+    texture: TextureRef
+    scale: tuple[float, float]
+    angle: float
+    color: tuple[int, int, int, int]
+    layer: str
+    flip: tuple[bool, bool]
+    offset: tuple[float, float]
+    sprite_class: str
+    points: Points | None
+    solid: bool
+    group: str | None
+    animation: AnimationLook | None
+
+    def textures(self) -> tuple[TextureRef, ...]:
+        """All images that it needs."""
+        if self.animation is None:
+            return (self.texture,)
+        return (self.texture, *self.animation.frames)
+
+
+def look_of(components: Mapping[str, Any]) -> Look | None:
+    """The look that typed components describe; None if they have no `Sprite`.
+
+    Any thread.
+    """
+    sprite = components.get("Sprite")
+    if not isinstance(sprite, Sprite):
+        return None
+    collider = components.get("Collider")
+    if not isinstance(collider, Collider):
+        collider = None
+    animation = components.get("Animation")
+    settings = _hit_box_settings(collider)
+    return Look(
+        texture=TextureRef.of(sprite.texture, settings),
+        scale=_pair(sprite.scale),
+        angle=float(sprite.angle),
+        color=_color(sprite.color, sprite.alpha),
+        layer=sprite.layer,
+        flip=(sprite.flip_horizontal, sprite.flip_vertical),
+        offset=(float(sprite.offset[0]), float(sprite.offset[1])),
+        sprite_class=sprite.sprite_class,
+        points=None if collider is None else _points(collider, sprite),
+        solid=collider is not None and collider.solid,
+        group=None if collider is None else collider.group,
+        animation=_animation(animation, settings) if isinstance(animation, Animation) else None,
+    )
+
+
+def _pair(scale: float | tuple[float, float]) -> tuple[float, float]:
+    if isinstance(scale, tuple):
+        return (float(scale[0]), float(scale[1]))
+    return (float(scale), float(scale))
+
+
+def _color(color: tuple[int, ...], alpha: int) -> tuple[int, int, int, int]:
+    red, green, blue, *rest = color
+    # Both may be given: the color's own alpha is a tint like its red.
+    return (red, green, blue, round(rest[0] * alpha / 255) if rest else alpha)
+
+
+def _hit_box_settings(collider: Collider | None) -> dict[str, Any]:
+    shape = None if collider is None else collider.shape
+    if isinstance(shape, FromTexture) and shape.algorithm is not HitBoxAlgorithm.Simple:
+        return {"hit_box": shape.algorithm.value}
+    return {}
+
+
+def _points(collider: Collider, sprite: Sprite) -> Points | None:
+    """The hit box as Arcade wants it, before the sprite's scale and angle; None: the texture's."""
+    shape = collider.shape
+    x, y = collider.offset
+    if isinstance(shape, Box):
+        right, top = shape.width / 2, shape.height / 2
+        corners = [(-right, -top), (right, -top), (right, top), (-right, top)]
+    elif isinstance(shape, Circle):
+        turns = [2 * math.pi * number / _CORNERS for number in range(_CORNERS)]
+        corners = [(shape.radius * math.cos(one), shape.radius * math.sin(one)) for one in turns]
+    elif isinstance(shape, Polygon):
+        corners = [(float(one[0]), float(one[1])) for one in shape.points]
+    else:
+        return None
+    # A shape is in pixels of the entity, whatever the scale and angle of the picture are.
+    (left, down), (wide, high) = sprite.offset, _pair(sprite.scale)
+    turned = math.radians(sprite.angle)
+    cos, sin = math.cos(turned), math.sin(turned)
+    points: list[tuple[float, float]] = []
+    for corner in corners:
+        dx, dy = x + corner[0] - left, y + corner[1] - down
+        points.append(((dx * cos - dy * sin) / (wide or 1), (dx * sin + dy * cos) / (high or 1)))
+    return tuple(points)
+
+
+def _animation(animation: Animation, settings: dict[str, Any]) -> AnimationLook:
+    frames = animation.frames
+    if isinstance(frames, SpriteSheet):
+        width, height = frames.frame_size
+        cut = {
+            "frame_size": [width, height],
+            "columns": frames.columns,
+            "count": frames.count,
+            "first": frames.first,
+        }
+        images: tuple[TextureRef, ...] = (TextureRef.of(frames.image, cut),)
+    else:
+        images = tuple(TextureRef.of(one, settings) for one in frames)
+    return AnimationLook(images, animation.frame_duration, animation.mode, animation.autoplay)

@@ -1,0 +1,1 @@
+"""Entities that are alive: index, lifecycle hooks, transforms, animation."""

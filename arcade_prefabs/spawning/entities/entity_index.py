@@ -1,0 +1,275 @@
+"""`Entities`: everything that is alive, by its components, tags and prefabs, and who is told."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from arcade import BasicSprite
+
+from ...errors import UnknownNameError
+from ...prefab import ComponentRegistry
+from ...prefab.asset_ids import prefab_id
+from ...prefab.suggestions import did_you_mean
+from .entity import Entity
+
+if TYPE_CHECKING:
+    from ..blueprints.blueprint import PartPlan
+
+__all__ = ["Entities", "Hook", "Moment"]
+
+Hook: TypeAlias = Callable[[Entity, Any], object]
+"""Called with an entity and its component."""
+
+_F = TypeVar("_F", bound=Hook)
+
+
+class Moment(enum.Enum):
+    """When a hook is called.
+
+    Attributes:
+        FIRST: Once in the entity's life.
+        SPAWN: Each time that it has come to life.
+        DESPAWN: Each time before it goes.
+    """
+
+    FIRST = "on_first_spawn"
+    SPAWN = "on_spawn"
+    DESPAWN = "on_despawn"
+
+
+class Entities:
+    """The entities that are alive.
+
+    Example::
+
+        for entity in prefabs.entities.with_component(Health):
+            entity[Health].max += 1
+
+    Iterating over it gives what was spawned, without children; `with_component` and `with_tag`
+    give children, too. Entities may be spawned and despawned meanwhile.
+
+    Main thread.
+    """
+
+    def __init__(self, registry: ComponentRegistry) -> None:
+        self.registry = registry
+        self._roots: dict[str, dict[Entity, None]] = {}
+        self._by_component: dict[str, dict[Entity, None]] = {}
+        self._by_tag: dict[str, dict[Entity, None]] = {}
+        self._by_sprite: dict[BasicSprite, Entity] = {}
+        self._names: dict[type, str] = {}
+        self._first: dict[str, list[Hook]] = {}
+        self._born: dict[str, list[Hook]] = {}
+        self._gone: dict[str, list[Hook]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter([entity for some in self._roots.values() for entity in some])
+
+    @property
+    def sprite_count(self) -> int:
+        """Sprites of all entities and their children, those included that are about to come."""
+        return len(self._by_sprite)
+
+    def with_component(self, *components: type) -> list[Entity]:
+        """All entities that have every one of these components.
+
+        Raises:
+            UnknownNameError: A class is not registered as a component.
+        """
+        found = [self._by_component.get(self.name_of(one), {}) for one in components]
+        if not found:
+            return list(self)
+        found.sort(key=len)
+        first, rest = found[0], found[1:]
+        return [one for one in first if all(one in other for other in rest)]
+
+    def with_tag(self, *tags: str) -> list[Entity]:
+        """All entities whose `Tags` have every one of these words."""
+        found = sorted((self._by_tag.get(tag, {}) for tag in tags), key=len)
+        if not found:
+            return list(self)
+        return [one for one in found[0] if all(one in other for other in found[1:])]
+
+    def of_prefab(self, identifier: str) -> list[Entity]:
+        """What was spawned from a prefab, ``props/crate``."""
+        return list(self._roots.get(prefab_id(identifier), ()))
+
+    def of_sprite(self, sprite: BasicSprite) -> Entity | None:
+        """Whose sprite that is, in what `arcade.check_for_collision_with_list` gives, say.
+
+        Returns:
+            The entity, perhaps a child; its ``root`` is what was spawned. None if it is nobody's,
+            or that of an entity which is not alive: yet, or any more.
+        """
+        entity = self._by_sprite.get(sprite)
+        return entity if entity is not None and entity.alive else None
+
+    # -------------------------------------------------------------------------------------- hooks
+
+    def on_first_spawn(self, component: type) -> Callable[[_F], _F]:
+        """Call a function once in an entity's life, when it comes to life first; a decorator.
+
+        Example::
+
+            @prefabs.entities.on_first_spawn(Health)
+            def fill_up(entity, health):
+                health.current = health.max
+
+        An entity of a world comes to life again whenever its cell comes back, and whenever the
+        game is loaded: what is set here is set once, and saved with the entity from then on. It is
+        called before the functions of `on_spawn`, and on the same terms. An exception that it
+        raises fails the spawn; as nothing is left of that, the function is called again when the
+        entity is spawned the next time.
+
+        A component that is added to the prefab later (by hot reload, or by an update of the game)
+        has its own first time. A component of which a saved game holds fields has had it.
+
+        Raises:
+            UnknownNameError: The class is not registered as a component.
+        """
+        return self._hook(self._first, component)
+
+    def on_spawn(self, component: type) -> Callable[[_F], _F]:
+        """Call a function whenever an entity with a component has come to life; a decorator.
+
+        Example::
+
+            @prefabs.entities.on_spawn(Torch)
+            def light(entity, torch):
+                lights.add(entity, torch.radius)
+
+        An entity of a world comes to life each time its cell does: what a save is to keep is set in
+        `on_first_spawn`. It is called on the main thread, once all sprites of the whole are there;
+        for those that are alive already, it is not called. An exception that it raises fails the
+        spawn.
+
+        Raises:
+            UnknownNameError: The class is not registered as a component.
+        """
+        return self._hook(self._born, component)
+
+    def on_despawn(self, component: type) -> Callable[[_F], _F]:
+        """Call a function whenever an entity with a component is taken away; a decorator.
+
+        Its sprites are still there then. Exceptions that it raises are logged.
+
+        Raises:
+            UnknownNameError: The class is not registered as a component.
+        """
+        return self._hook(self._gone, component)
+
+    def _hook(self, hooks: dict[str, list[Hook]], component: type) -> Callable[[_F], _F]:
+        name = self.name_of(component)
+
+        def add(function: _F) -> _F:
+            hooks.setdefault(name, []).append(function)
+            return function
+
+        return add
+
+    def remove_hook(self, function: Hook) -> None:
+        """Call a function no more that one of the three above was given."""
+        for hooks in (self._first, self._born, self._gone):
+            for some in hooks.values():
+                some[:] = [one for one in some if one != function]
+
+    # ----------------------------------------------------------------------- called by the factory
+
+    def name_of(self, component: type) -> str:
+        """The name that a component class is registered with.
+
+        Raises:
+            UnknownNameError: It is not registered.
+        """
+        name = self._names.get(component)
+        if name is None:
+            for one in self.registry.names():
+                found = self.registry.get(one)
+                if found is not None:
+                    self._names.setdefault(found.cls, one)
+            name = self._names.get(component)
+            if name is None:
+                wanted = getattr(component, "__name__", repr(component))
+                hint = did_you_mean(
+                    wanted,
+                    self.registry.names(),
+                    "write `@arcade_prefabs.component` above the class",
+                )
+                raise UnknownNameError(
+                    f"`{wanted}` is not registered as a component",
+                    hint=hint,
+                )
+        return name
+
+    def class_of(self, name: str) -> type:
+        """The class of a component's name."""
+        found = self.registry.get(name)
+        assert found is not None
+        return found.cls
+
+    def add_root(self, entity: Entity) -> None:
+        """Note something that was spawned."""
+        known = self._roots.get(entity.prefab_id)
+        if known is None:
+            known = self._roots[entity.prefab_id] = {}
+        known[entity] = None
+        self._count += 1
+
+    def drop_root(self, entity: Entity) -> None:
+        """Note that it is gone."""
+        if self._roots.get(entity.prefab_id, {}).pop(entity, self) is None:
+            self._count -= 1
+
+    def add_sprite(self, sprite: BasicSprite, entity: Entity) -> None:
+        """Note whose sprite that is."""
+        self._by_sprite[sprite] = entity
+
+    def drop_sprite(self, sprite: BasicSprite) -> None:
+        """Note that a sprite is gone."""
+        self._by_sprite.pop(sprite, None)
+
+    def add(self, entity: Entity, plan: PartPlan, names: Iterable[str] | None = None) -> None:
+        """Note an entity's components and tags."""
+        for name in plan.names if names is None else names:
+            known = self._by_component.get(name)
+            if known is None:
+                known = self._by_component[name] = {}
+            known[entity] = None
+        for tag in plan.tags:
+            tagged = self._by_tag.get(tag)
+            if tagged is None:
+                tagged = self._by_tag[tag] = {}
+            tagged[entity] = None
+
+    def drop(self, entity: Entity, plan: PartPlan, names: Iterable[str] | None = None) -> None:
+        """Note that an entity's components and tags are gone."""
+        for name in plan.names if names is None else names:
+            self._by_component.get(name, {}).pop(entity, None)
+        for tag in plan.tags:
+            self._by_tag.get(tag, {}).pop(entity, None)
+
+    @property
+    def hooked(self) -> bool:
+        """Whether there are any hooks."""
+        return bool(self._first or self._born or self._gone)
+
+    def has_first(self, name: str) -> bool:
+        """Whether there are functions for the first time that a component is there."""
+        return bool(self._first.get(name))
+
+    def hooks(self, entity: Entity, name: str, moment: Moment) -> list[tuple[Hook, Any]]:
+        """The functions to be called for a component of an entity, with that component."""
+        if moment is Moment.FIRST:
+            hooks = self._first.get(name)
+        else:
+            hooks = (self._born if moment is Moment.SPAWN else self._gone).get(name)
+        if not hooks:
+            return []
+        component: Any = entity[self.class_of(name)]
+        return [(hook, component) for hook in hooks]

@@ -1,0 +1,123 @@
+"""The hooks of what comes and goes.
+
+For each component, `on_first_spawn` is called once in the life of its entity, then `on_spawn` each
+time that the entity comes, and `on_despawn` once for each `on_spawn`.
+
+Hooks are the game's own code. They spawn, despawn what is just being greeted, and raise.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+from .entity import Entity
+from .entity_index import Entities, Moment
+
+if TYPE_CHECKING:
+    from ..spawner.spawn_task import Spawning
+
+__all__ = ["greet", "say_goodbye"]
+
+_log = logging.getLogger("arcade_prefabs")
+
+
+def greet(
+    spawning: Spawning, entities: Entities, come: Sequence[tuple[Entity, Sequence[str]]]
+) -> Generator[tuple[Entity, Exception], None, None]:
+    """Call the hooks of components that parts have got, as long as they have them.
+
+    Args:
+        spawning: The whole that they are parts of.
+        entities: Knows the hooks.
+        come: The parts, and the names of those components.
+
+    Yields:
+        Errors of hooks; who stops there leaves the rest ungreeted.
+
+    Main thread.
+    """
+    if not entities.hooked:
+        return
+    silent = spawning.silent = {(one, name) for one, names in come for name in names}
+    for entity, names in come:
+        for name in names:
+            if _is_gone(spawning, entity):  # a hook despawned it
+                break
+            silent.discard((entity, name))  # it may despawn itself in there
+            begun = 0
+            try:
+                if entities.has_first(name) and (entity, name) not in spawning.lived:
+                    for hook, component in entities.hooks(entity, name, Moment.FIRST):
+                        hook(entity, component)
+                        begun += 1
+                    if _is_gone(spawning, entity):
+                        break
+                    if not isinstance(spawning.lived, set):
+                        spawning.lived = set(spawning.lived)
+                    spawning.lived.add((entity, name))
+                for hook, component in entities.hooks(entity, name, Moment.SPAWN):
+                    hook(entity, component)
+                    begun += 1
+            except Exception as error:
+                if not begun:
+                    silent.add((entity, name))
+                yield entity, error
+    spawning.silent = frozenset()
+
+
+def _is_gone(spawning: Spawning, entity: Entity) -> bool:
+    return entity._plan is None or not spawning.is_alive()
+
+
+def say_goodbye(
+    spawning: Spawning,
+    entities: Entities,
+    going: Sequence[Entity],
+    names: Sequence[str] | None = None,
+) -> bool:
+    """Call the hooks of parts that are about to go, as far as they were greeted.
+
+    Args:
+        spawning: The whole that they are parts of.
+        entities: Knows the hooks.
+        going: The parts.
+        names: Components that are about to go, if not all.
+
+    Returns:
+        Whether the whole is still there: hooks may despawn it.
+
+    Main thread.
+    """
+    if not entities.hooked:
+        return True
+    # Hooks may despawn it once more, or parts of it, or the whole: `going` is not despawned again,
+    # and `silent` has said goodbye, even if another one of these calls is still at it.
+    before = spawning.going
+    if names is None:
+        spawning.going = before.union(going)
+    if not isinstance(spawning.silent, set):
+        spawning.silent = set()
+    silent = spawning.silent
+    said: list[tuple[Entity, str]] = []
+    for entity in going:
+        plan = entity._plan
+        if plan is None:
+            continue
+        for name in plan.names if names is None else names:
+            if entity._plan is not plan or not spawning.is_alive():
+                break  # a hook despawned it, with all goodbyes
+            if (entity, name) in silent:
+                continue
+            silent.add((entity, name))
+            said.append((entity, name))
+            for hook, component in entities.hooks(entity, name, Moment.DESPAWN):
+                try:
+                    hook(entity, component)
+                except Exception:
+                    _log.exception("an on_despawn hook failed for %r", entity)
+    spawning.going = before
+    if names is None and not before:
+        silent.difference_update(said)  # they are gone with this
+    return spawning.is_alive()

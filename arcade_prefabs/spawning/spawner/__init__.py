@@ -1,0 +1,1 @@
+"""Spawning, despawning and hot reload of entities."""

@@ -1,0 +1,131 @@
+"""`Departures`: how entities, and parts of them, go: hooks, lists of sprites, the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from arcade import BasicSprite, SpriteList
+
+from ...frames import MainThreadQueue, Step
+from ..entities.entity import Entity
+from ..entities.entity_index import Entities
+
+__all__ = ["Departures"]
+
+# As many are taken out of their lists at once; more of them in steps of so many sprites.
+_AT_ONCE: Final = 50
+_SPRITES: Final = 25
+
+
+class Departures:
+    """Takes entities out of the world.
+
+    Args:
+        entities: What is alive.
+        queue: Where steps of large departures wait.
+
+    Main thread.
+    """
+
+    def __init__(self, entities: Entities, queue: MainThreadQueue) -> None:
+        self._entities = entities
+        self._queue = queue
+        self._leaving: list[list[Entity]] = []
+        self._closed = False
+
+    def remove_parts(self, parts: Sequence[Entity]) -> None:
+        """Take parts out of an entity that stays, all of their children being among them.
+
+        Hooks have been called.
+        """
+        for entity in parts:
+            parent = entity.parent
+            if parent is not None and parent._children:
+                parent._children = [one for one in parent._children if one is not entity]
+            if entity._plan is not None:
+                self._entities.drop(entity, entity._plan)
+                entity._plan = None
+        self.remove(parts)
+
+    def remove(self, entities: Sequence[Entity]) -> None:
+        """Take the sprites of entities out of all lists: many of them in steps."""
+        for entity in entities:
+            if entity._animation is not None:
+                entity._animation.stop()
+        if len(entities) <= _AT_ONCE or self._closed:
+            for entity in entities:
+                self.drop_sprite(entity)
+        else:
+            self._leaving.append(list(entities))
+            removal = self._removal(self._leaving[-1])
+            self._queue.post(removal, "retire", Step("remove", _SPRITES))
+
+    def _removal(self, entities: list[Entity]) -> Generator[Step, None, None]:
+        while entities:
+            for entity in entities[-_SPRITES:]:
+                self.drop_sprite(entity)
+            del entities[-_SPRITES:]
+            yield Step("remove", _SPRITES)
+        self._leaving = [one for one in self._leaving if one is not entities]
+
+    def forget(self, entities: Sequence[Entity], dropped: Callable[[object], bool]) -> None:
+        """Let go of sprites whose lists are dropped whole, and take them out of all others."""
+        for entity in entities:
+            for sprite in entity.own_sprites():
+                self._entities.drop_sprite(sprite)
+                kept = [one for one in sprite.sprite_lists if not dropped(one)]
+                _remove(sprite, kept)
+                sprite.sprite_lists.clear()
+            if entity._animation is not None:
+                entity._animation.stop()
+                entity._animation = None
+            entity._sprite = entity._label = None
+            entity._frames = ()
+
+    def drop_sprite(self, entity: Entity) -> None:
+        """Take an entity's sprite, and that of its text, out of all of their lists."""
+        if entity._animation is not None:
+            entity._animation.stop()
+        sprite, entity._sprite = entity._sprite, None
+        # Whoever keeps the entity keeps no room in the atlas with it.
+        entity._frames, entity._animation = (), None
+        if sprite is not None:
+            self._entities.drop_sprite(sprite)
+            _remove(sprite, sprite.sprite_lists)
+        self.drop_label(entity)
+
+    def drop_label(self, entity: Entity) -> None:
+        """Take the sprite of an entity's text out of all of its lists."""
+        label, entity._label = entity._label, None
+        if label is not None:
+            self._entities.drop_sprite(label.sprite)
+            _remove(label.sprite, label.sprite.sprite_lists)
+
+    def finish(self) -> None:
+        """There are no frames any more: what was to go in steps goes now, and from now on."""
+        self._closed = True
+        for entity in chain.from_iterable(self._leaving):
+            self.drop_sprite(entity)
+        self._leaving.clear()
+
+
+def _remove(sprite: BasicSprite, lists: Sequence[SpriteList[Any]]) -> None:
+    """Take a sprite out of lists, whatever was done to it, and out of engines that simulate it.
+
+    `PymunkPhysicsEngine` keeps sprites of its own: they would stay there as walls nobody sees.
+    """
+    engines = getattr(sprite, "physics_engines", None)  # a `BasicSprite` has none
+    if engines:
+        for engine in engines:
+            # The game may have taken it out itself, and Arcade's engine fails on a second time.
+            if sprite in getattr(engine, "sprites", (sprite,)):
+                engine.remove_sprite(sprite)
+        engines.clear()
+    for one in tuple(lists):
+        # A place that is no number is an error after Arcade has crossed out the old one, and then
+        # the sprite cannot be removed any more: arcade/sprite_list/spatial_hash.py:130.
+        if one.spatial_hash is not None:
+            one.spatial_hash.buckets_for_sprite.setdefault(sprite, [])
+        one.remove(sprite)

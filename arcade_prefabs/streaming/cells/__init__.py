@@ -1,0 +1,1 @@
+"""Cells of a world: grid, content, sprite lists."""

@@ -1,0 +1,111 @@
+"""`RegionTasks`: work on several regions in one job of the main thread's queue, fairly."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from typing import Final
+
+from ...frames import NEXT_FRAME, MainThreadQueue, Step
+from ...frames.main_thread_queue import Steps
+from .live_cell import Region
+
+__all__ = ["RegionTasks"]
+
+# Regions are taken by what is left to do: small ones are never behind a monster of 20,000
+# entities, which they delay by next to nothing.
+_PARTS: Final = 256
+
+
+class RegionTasks:
+    """Steps of many regions, of which the smallest and most urgent comes first.
+
+    A task yields the next `Step`, or None as long as it waits for something.
+
+    Args:
+        queue: The main thread's queue.
+        lane: Its lane there.
+        budget_s: Gives the seconds that steps may take in a frame; None for all that are left.
+        clock: Seconds.
+
+    Main thread.
+    """
+
+    def __init__(
+        self,
+        queue: MainThreadQueue,
+        lane: str,
+        budget_s: Callable[[], float | None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._queue = queue
+        self._lane = lane
+        self._budget_s = budget_s
+        self._clock = clock
+        self._regions: dict[Region, None] = {}
+        self._running = self._closed = False
+        self._spent_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._regions)
+
+    def begin(self, region: Region, task: Generator[Step | None, None, None]) -> None:
+        """Work on a region from now on."""
+        region.task = task
+        self._regions[region] = None
+        self._go_on()
+
+    def stop(self, region: Region) -> None:
+        """Work on a region no more."""
+        self._regions.pop(region, None)
+        task, region.task = region.task, None
+        if task is not None and inspect.getgeneratorstate(task) != inspect.GEN_RUNNING:
+            task.close()
+
+    def begin_frame(self) -> None:
+        """A new frame has its own budget."""
+        self._spent_s = 0.0
+
+    def _run(self) -> Steps:
+        waiting: set[Region] = set()
+        try:
+            while self._regions:
+                chosen = [one for one in self._regions if one not in waiting]
+                limit = self._budget_s()
+                if not chosen or (limit is not None and self._spent_s >= limit):
+                    waiting.clear()
+                    yield NEXT_FRAME
+                    continue
+                region = min(chosen, key=_urgency)
+                task = region.task
+                began = self._clock()
+                try:
+                    step = None if task is None else next(task)
+                except StopIteration:
+                    self._regions.pop(region, None)
+                    step = Step("region")
+                else:
+                    if step is None:
+                        waiting.add(region)
+                self._spent_s += self._clock() - began
+                if step is not None:
+                    yield step
+        finally:
+            self._running = False
+            if self._regions and not self._closed:  # a step failed: the others go on
+                self._go_on()
+
+    def close(self) -> None:
+        """Work on nothing any more."""
+        self._closed = True
+        for region in list(self._regions):
+            self.stop(region)
+
+    def _go_on(self) -> None:
+        if not self._running:
+            self._running = True
+            self._queue.post(self._run(), self._lane, Step("region"))
+
+
+def _urgency(region: Region) -> tuple[int, float, tuple[int, int, int]]:
+    return (region.parts // _PARTS, region.score, region.cell)

@@ -1,0 +1,141 @@
+"""`Refresher`: what is there follows the files, while the game runs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Final, TypeVar
+
+from ..frames import NEXT_FRAME, MainThreadQueue, Step
+from ..frames.main_thread_queue import Steps
+from ..loading import LoadEvent
+from .cells.cell_providers import BakedContents
+from .cells.live_cell import ALWAYS, Region, RegionState
+from .population.cell_lifecycle import RegionFlow
+from .renderer import WorldRenderer
+from .saves.change_journal import CellRead
+
+__all__ = ["Refresher"]
+
+_T = TypeVar("_T")
+
+# The cells of one edit come within some frames; an entity may have gone from one to the other.
+_TOGETHER_S: Final = 0.1
+
+
+class Refresher:
+    """Brings regions up to date whose files were saved.
+
+    Args:
+        flow: The regions.
+        renderer: Knows the layers.
+        queue: The main thread's queue.
+
+    Main thread.
+    """
+
+    def __init__(self, flow: RegionFlow, renderer: WorldRenderer, queue: MainThreadQueue) -> None:
+        self._flow = flow
+        self._renderer = renderer
+        self._queue = queue
+        self._running = False
+        self._prefabs: dict[str, None] = {}  # loaded again since something of them failed
+
+    def heard(self, event: LoadEvent) -> None:
+        """The loader told of something."""
+        failures = self._flow.parts.population.failures
+        if failures and event.kind in ("ready", "reloaded", "dependency_reloaded"):
+            self._prefabs[event.id] = None
+
+    def look(self, now: float) -> None:
+        """Begin to bring up to date what waits for it."""
+        if self._running:
+            return
+        flow = self._flow
+        late = flow.dirty_at is not None and now - flow.dirty_at >= _TOGETHER_S
+        if late or self._prefabs:
+            self._running = True
+            self._queue.post(self._refresh(), "reload", Step("reload", 1))
+
+    def _refresh(self) -> Steps:
+        flow = self._flow
+        parts = flow.parts
+        try:
+            prefabs, self._prefabs = self._prefabs, {}
+            failed = [
+                one
+                for name in list(parts.population.failures)
+                if (one := parts.population.residents.get(name)) is not None
+                and one.row.prefab in prefabs
+            ]
+            yield from self._run(parts.builder.retry(failed))
+            dirty = [one for one in parts.regions.values() if one.dirty and one.active]
+            if dirty:
+                flow.dirty_at = None
+                yield from self._refresh_regions(dirty)
+                if any(one.dirty for one in parts.regions.values()):  # it is still being built
+                    flow.dirty_at = flow.dirty_at or parts.clock()
+        finally:
+            self._running = False
+
+    def _refresh_regions(self, dirty: list[Region]) -> Steps:
+        ledger, builder = self._flow.parts.ledger, self._flow.parts.builder
+        reads: list[CellRead] = []
+        for region in dirty:
+            if region.load is not None:
+                _ = region.load.done  # takes the newest over
+            rows = () if region.load is None else region.load.rows or ()
+            reads.append(ledger.read(region.label, rows))
+        try:
+            while not all(one.done for one in reads):
+                yield NEXT_FRAME
+            gone = yield from self._run(builder.refresh(dirty, reads))
+            self._look_for(gone)
+        finally:
+            for one in reads:
+                ledger.forget_read(one)
+
+    def _look_for(self, gone: set[str]) -> None:
+        """Have regions looked at that were built while somebody was still in its old cell."""
+        flow = self._flow
+        for region in flow.parts.regions.values():
+            rows = () if region.load is None else region.load.rows or ()
+            if gone and any(row.id in gone for row in rows):
+                region.dirty = True
+                flow.dirty_at = flow.parts.clock()
+
+    def _run(self, task: Generator[Step | None, None, _T]) -> Generator[Any, None, _T]:
+        while True:
+            try:
+                step = next(task)
+            except StopIteration as stop:
+                found: _T = stop.value
+                return found
+            yield NEXT_FRAME if step is None else step
+
+    def head_changed(self, contents: BakedContents) -> bool:
+        """The world itself was baked anew; False if its grid is another one now."""
+        flow = self._flow
+        parts = flow.parts
+        if not contents.refresh():
+            return False
+        self._renderer.learn(contents.layers)
+        before, parts.cells.told = parts.cells.told, contents.cells
+        parts.sources.changed = True
+        for region in list(parts.regions.values()):
+            cell = region.cell
+            gone = cell != ALWAYS and cell in before and cell not in contents.cells
+            if gone and not region.active:
+                flow.unload(region)
+            elif gone and region.load is not None:
+                region.load.stop()
+                region.load.rows = ()
+                region.load.error = None
+                region.dirty = True
+                flow.dirty_at = parts.clock()
+            elif region.state is RegionState.FAILED or (
+                cell != ALWAYS and cell in contents.cells and cell not in before
+            ):
+                flow.unload(region)  # it is read once more
+        if contents.has_always and ALWAYS not in parts.regions:
+            flow.require(ALWAYS)
+        return True

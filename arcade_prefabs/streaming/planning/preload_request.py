@@ -1,0 +1,288 @@
+"""`Arrival`: an area that somebody waits for, and that stays there for a while."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Final
+
+from ...errors import ArrivalError, ArrivalTimeoutError
+from ...frames.awaitables import wait_for
+from ..cells.grid import Box, Cell, Grid
+from ..cells.known_cells import KnownCells
+from ..cells.live_cell import Region, RegionState, label_of
+from ..settings import StreamingSettings
+
+__all__ = ["Arrival", "Journeys", "box_of"]
+
+# An area with more cells than that is a mistake: with a name for each, they are megabytes.
+_MOST: Final = 10_000
+
+
+class Arrival:
+    """An area that is waited for; ``await`` it, or have something called.
+
+    Attributes:
+        place: Left, bottom, right and top, in pixels; or a place, whose 3 × 3 cells are meant.
+        done: Whether there is nothing more to wait for.
+        cancelled: Whether `cancel` was called before.
+        error: Why it will not be there: an `ArrivalError`, or None.
+        total: How many cells it has; 0 as long as the world is being opened.
+        arrived: How many of them are there.
+
+    Main thread.
+    """
+
+    def __init__(
+        self,
+        place: Box | tuple[float, float],
+        due: float,
+        lease_s: float,
+        before: Callable[[], None],
+        on_done: Callable[[Arrival], object] | None,
+        forget: Callable[[Arrival], None],
+    ) -> None:
+        self.place = place
+        self.done = self.cancelled = False
+        self.error: ArrivalError | None = None
+        self.total = self.arrived = 0
+        self.due = due
+        self.lease_s = lease_s
+        self.cells: tuple[Cell, ...] | None = None
+        self._before = before
+        self._callbacks = [] if on_done is None else [on_done]
+        self._listeners: list[Callable[[], None]] = []
+        self._forget = forget
+
+    def __repr__(self) -> str:
+        return f"<Arrival: {self.arrived} of {self.total} cells{', done' if self.done else ''}>"
+
+    @property
+    def progress(self) -> float:
+        """How much of it is there, 0 to 1."""
+        if self.done and self.error is None:
+            return 1.0
+        return self.arrived / self.total if self.total else 0.0
+
+    def cancel(self) -> bool:
+        """Wait for it no more; False if it was done. Callbacks are not called."""
+        if self.done:
+            return False
+        self.cancelled = True
+        self._callbacks.clear()
+        self._forget(self)
+        self.end(ArrivalError("it was cancelled"))
+        return True
+
+    def add_done_callback(self, callback: Callable[[Arrival], object]) -> None:
+        """Call something with it, on the main thread, once it is done, however that went."""
+        if not self.done:
+            self._callbacks.append(callback)
+        elif not self.cancelled:
+            callback(self)
+
+    def result(self) -> None:
+        """Nothing, if it is there.
+
+        Raises:
+            ArrivalError: It will not be there, was cancelled, or is not done.
+            ArrivalTimeoutError: It took too long.
+        """
+        if self.error is not None:
+            raise self.error
+        if not self.done:
+            raise ArrivalError("it is not there yet: await it, or ask `done` before")
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Wait until it is there; in a script of the plugin, or in asyncio.
+
+        Raises:
+            As `result`.
+        """
+        if not self.done:
+            yield from wait_for(self._listen)
+        self.result()
+
+    def _listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        if self.done:
+            listener()
+        else:
+            self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def end(self, error: ArrivalError | None) -> None:
+        """It is there, or never will be."""
+        self.done, self.error = True, error
+        if error is None:
+            self._before()
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
+
+
+class Journeys:
+    """All arrivals of a world, and the leases that keep their cells there for a while.
+
+    Args:
+        settings: See there.
+        clock: Seconds.
+
+    Main thread.
+    """
+
+    def __init__(self, settings: StreamingSettings, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._waiting: list[Arrival] = []
+        self._until: dict[Cell, float] = {}
+        self.changed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def begin(
+        self,
+        place: Box | tuple[float, float],
+        timeout_s: float | None,
+        lease_s: float,
+        before: Callable[[], None],
+        on_done: Callable[[Arrival], object] | None,
+    ) -> Arrival:
+        """Wait for an area.
+
+        Raises:
+            ValueError: A time is no time.
+        """
+        for name, seconds in (("timeout_s", timeout_s), ("lease_s", lease_s)):
+            if seconds is not None and not (seconds >= 0 and math.isfinite(seconds)):
+                raise ValueError(f"{name} must not be negative, and finite, not {seconds}")
+        due = math.inf if timeout_s is None else self._clock() + timeout_s
+        arrival = Arrival(place, due, lease_s, before, on_done, self._forget)
+        self._waiting.append(arrival)
+        self.changed = True
+        return arrival
+
+    def _forget(self, arrival: Arrival) -> None:
+        self._waiting = [one for one in self._waiting if one is not arrival]
+        self.changed = True
+
+    def leases(self, now: float) -> dict[Cell, None]:
+        """Cells that have to be there, whoever is near."""
+        self.changed = False
+        self._until = {cell: until for cell, until in self._until.items() if until > now}
+        found = {cell: None for one in self._waiting for cell in one.cells or ()}
+        return {**found, **dict.fromkeys(self._until)}
+
+    @property
+    def next_end(self) -> float | None:
+        """When the next lease ends, in seconds of the clock."""
+        return min(self._until.values(), default=None)
+
+    def locate(self, grid: Grid, cells: KnownCells) -> None:
+        """Find the cells of those that have just begun."""
+        for one in list(self._waiting):
+            if one.cells is None:
+                box = _box_of_cells(grid, one.place)
+                wide = (box[2] - box[0]) / grid.cell_size + 1
+                high = (box[3] - box[1]) / grid.cell_size + 1
+                if wide * high > _MOST:
+                    many = f"an area of {wide * high:,.0f} cells: {_MOST:,} at most"
+                    self._end(one, ArrivalError(many))
+                    continue
+                one.cells = tuple(grid.touching(cells, box))
+                one.total = len(one.cells)
+
+    def look(self, regions: Mapping[Cell, Region]) -> None:
+        """See who has arrived, or never will."""
+        now = self._clock()
+        for one in list(self._waiting):
+            if one.cells is None:
+                if now >= one.due:
+                    self._end(one, ArrivalTimeoutError("the world is not open, or frozen"))
+                continue
+            states = [self._state(regions, cell) for cell in one.cells]
+            one.arrived = states.count(RegionState.ACTIVE)
+            failed = states.count(RegionState.FAILED)
+            if one.arrived + failed == one.total:
+                self._end(one, self._failure(one, regions) if failed else None)
+            elif now >= one.due:
+                missing = [
+                    f"{label_of(cell)} is {state.value}"
+                    for cell, state in zip(one.cells, states, strict=True)
+                    if state is not RegionState.ACTIVE
+                ]
+                shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+                message = f"{one.arrived} of {one.total} cells were there in time: {shown}"
+                failures = {} if not failed else self._failures(one, regions)
+                self._end(one, ArrivalTimeoutError(message, failures))
+
+    @staticmethod
+    def _state(regions: Mapping[Cell, Region], cell: Cell) -> RegionState:
+        region = regions.get(cell)
+        return RegionState.UNLOADED if region is None else region.state
+
+    def _failures(self, arrival: Arrival, regions: Mapping[Cell, Region]) -> dict[str, Exception]:
+        found: dict[str, Exception] = {}
+        for cell in arrival.cells or ():
+            region = regions.get(cell)
+            if region is not None and region.error is not None:
+                found[region.label] = region.error
+        return found
+
+    def _failure(self, arrival: Arrival, regions: Mapping[Cell, Region]) -> ArrivalError:
+        failures = self._failures(arrival, regions)
+        name, error = next(iter(failures.items()))
+        rest = f", and {len(failures) - 1} more" if len(failures) > 1 else ""
+        found = ArrivalError(f"{name} cannot be loaded: {error}{rest}", failures)
+        found.__cause__ = error
+        return found
+
+    def _end(self, arrival: Arrival, error: ArrivalError | None) -> None:
+        self._forget(arrival)
+        if error is None and arrival.lease_s > 0:
+            until = self._clock() + arrival.lease_s
+            for cell in arrival.cells or ():
+                self._until[cell] = max(until, self._until.get(cell, until))
+        arrival.end(error)
+
+    def close(self) -> None:
+        """Nobody arrives any more."""
+        for one in list(self._waiting):
+            self._end(one, ArrivalError("the world was closed"))
+
+
+def box_of(area: Any) -> Box:
+    """The box of an area that somebody told: four numbers, or what Arcade has for rectangles.
+
+    Raises:
+        ValueError: It is none, or has no end.
+        TypeError: It is something else.
+    """
+    sides: Sequence[float]
+    try:
+        sides = (area.left, area.bottom, area.right, area.top)
+    except AttributeError:
+        sides = area
+    try:
+        left, bottom, right, top = (float(one) for one in sides)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"an area is (left, bottom, right, top) in pixels, or an arcade.Rect, not {area!r}"
+        ) from None
+    if not all(map(math.isfinite, (left, bottom, right, top))):
+        raise ValueError(f"an area has finite sides, not {area!r}")
+    if left > right or bottom > top:
+        raise ValueError(f"an area is (left, bottom, right, top), in that order: {area!r}")
+    return (left, bottom, right, top)
+
+
+def _box_of_cells(grid: Grid, place: Box | tuple[float, float]) -> Box:
+    """An area; of a single place, the middles of the cells around it."""
+    if len(place) == 4:
+        return place
+    left, bottom, right, top = grid.box(grid.cell_at(*place))
+    half = grid.cell_size / 2
+    return (left - half, bottom - half, right + half, top + half)

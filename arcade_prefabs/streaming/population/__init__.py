@@ -1,0 +1,1 @@
+"""The entities of cells that are in memory."""

@@ -1,0 +1,1 @@
+"""Saved games: what the game changed of a world."""

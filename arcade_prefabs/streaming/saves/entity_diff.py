@@ -1,0 +1,283 @@
+"""What a game changed of an entity: found when it is unloaded, put back when it returns."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ...errors import ArcadePrefabsError, shown
+from ...pipeline import WorldEntity
+from ...spawning.blueprints.blueprint import PartPlan, PlacedPart
+from ...spawning.blueprints.overrides import paths_of
+from ...spawning.entities.entity import Entity
+from ...spawning.entities.entity_index import Entities
+from ...spawning.spawner.despawn import Departures
+from ...spawning.spawner.spawn_task import Spawning
+
+__all__ = ["Delta", "DeltaKeeper", "PartDelta", "place_of"]
+
+_log = logging.getLogger("arcade_prefabs")
+
+PlaceRow = tuple[float, float, float, float, float]
+# A sprite that stands beside its entity's place is put there by a sum: going back may leave a hair.
+_HAIR: Final = 1e-6
+_FRESH: Final = 4096
+# Problems that are logged; all of them are listed.
+_LOGGED: Final = 50
+
+
+class PartDelta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What changed of a part.
+
+    Attributes:
+        fields: Fields of components, by component.
+        place: x, y, rotation and scale, relative to what it belongs to, if they changed.
+        gone: Whether it was taken away.
+        lived: Components whose `on_first_spawn` was called, but for those in `fields`.
+    """
+
+    fields: dict[str, dict[str, Any]] = {}
+    place: PlaceRow | None = None
+    gone: bool = False
+    lived: tuple[str, ...] = ()
+
+
+class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What changed of an entity.
+
+    Attributes:
+        place: x, y, rotation and scale, if they changed.
+        visible: Whether it is shown.
+        parts: What changed of its parts, by their paths; ``""`` is the whole.
+        row: What it is, if the cell that it is in need not tell: it was added, or has moved.
+        size: Pixels of its longer side, or a bit more; 0 if no cell is too small for it.
+    """
+
+    place: PlaceRow | None = None
+    visible: bool = True
+    parts: dict[str, PartDelta] = {}
+    row: WorldEntity | None = None
+    size: float = 0.0
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it says no more than that the entity has lived."""
+        parts = self.parts.values()
+        own = any(one.fields or one.place is not None or one.gone for one in parts)
+        return self.place is None and self.visible and self.row is None and not own
+
+    def with_row(self, row: WorldEntity, size: float) -> Delta:
+        """The same, with what the entity is, and how large."""
+        return Delta(self.place, self.visible, self.parts, row, size)
+
+
+def place_of(row: WorldEntity, delta: Delta | None) -> PlaceRow:
+    """Where an entity is to stand."""
+    if delta is not None and delta.place is not None:
+        return delta.place
+    return (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
+
+
+class DeltaKeeper:
+    """Finds what changed, and puts it back.
+
+    Args:
+        entities: Knows the components, and which of them have hooks for their first time.
+
+    Attributes:
+        problems: What cannot be kept, each told once: a component with a field that cannot be
+            written, or one that is not what it was when the game was saved.
+
+    Main thread.
+    """
+
+    def __init__(self, entities: Entities) -> None:
+        self.problems: dict[str, str] = {}
+        self._entities = entities
+        self._registry = entities.registry
+        # Components as their prefabs have them, by the identity of their plan, which is held.
+        self._fresh: dict[tuple[int, str], tuple[PartPlan, Any, dict[str, Any]]] = {}
+
+    # ---------------------------------------------------------------------------------------- find
+
+    def find(self, row: WorldEntity, spawning: Spawning) -> Delta | None:
+        """What of an entity is not as its row and its prefab say; None if everything is."""
+        entity, plan = spawning.entity, spawning.plan
+        if plan is None:
+            return None
+        (x, y), angle = entity.position, entity.angle
+        wide, high = entity.scale
+        place: PlaceRow | None = (x, y, angle, wide, high)
+        if (
+            abs(x - row.x) <= _HAIR
+            and abs(y - row.y) <= _HAIR
+            and abs(angle - row.rotation) <= _HAIR
+            and abs(wide - row.scale_x) <= _HAIR
+            and abs(high - row.scale_y) <= _HAIR
+        ):
+            place = None
+        elif not all(map(math.isfinite, (x, y, angle, wide, high))):
+            place = None
+            self.tell(row.id, "its place is no number: it will be back where it was at first")
+        parts: dict[str, PartDelta] = {}
+        paths: list[str] | None = None
+        lived: dict[Entity, list[str]] = {}
+        for one, name in sorted(spawning.lived, key=_name) if spawning.lived else ():
+            lived.setdefault(one, []).append(name)
+        for number, (part, one) in enumerate(zip(plan.parts, spawning.built, strict=True)):
+            found = self._part(part, one, root=one is entity)
+            if lived and one in lived and one._plan is not None:
+                found = found or PartDelta()
+                names = tuple(name for name in lived[one] if name not in found.fields)
+                found = PartDelta(found.fields, found.place, lived=names)
+            if found is not None:
+                paths = paths_of(plan) if paths is None else paths
+                parts[paths[number]] = found
+        if place is None and not parts and spawning.visible:
+            return None
+        return Delta(place, spawning.visible, parts)
+
+    def _part(self, part: PlacedPart, entity: Entity, *, root: bool) -> PartDelta | None:
+        plan = entity._plan
+        if plan is None:
+            return PartDelta(gone=True)
+        built = entity._components
+        fields: dict[str, dict[str, Any]] = {}
+        if built:
+            for name, component in built.items():
+                changed = self._fields(plan, name, component)
+                if changed:
+                    fields[name] = changed
+        place: PlaceRow | None = None
+        if not root:
+            at, turn, scale = entity._local
+            if (at, turn, scale) != (part.at, part.rotation, part.scale):
+                place = (at[0], at[1], turn, scale[0], scale[1])
+                if not all(map(math.isfinite, place)):
+                    place = None
+        return PartDelta(fields, place) if fields or place is not None else None
+
+    def _fields(self, plan: PartPlan, name: str, component: Any) -> dict[str, Any]:
+        fresh, plain = self._fresh_of(plan, name)
+        try:
+            if component == fresh and name not in plan.typed:
+                return {}
+        except Exception:  # the game's own comparison
+            _log.debug("%s cannot be compared", name, exc_info=True)
+        changed: dict[str, Any] = {}
+        for field, was in plain.items():
+            try:
+                now = msgspec.to_builtins(getattr(component, field), str_keys=True)
+                msgspec.msgpack.encode(now)
+            except Exception as error:
+                self.tell(f"{name}.{field}", f"its value cannot be saved: {error}")
+                continue
+            if now != was:
+                changed[field] = now
+        return changed
+
+    def _fresh_of(self, plan: PartPlan, name: str) -> tuple[Any, dict[str, Any]]:
+        known = self._fresh.get((id(plan), name))
+        if known is None:
+            # Not the object of `typed`, which is the entity's own: what its prefab would have.
+            fields = dict(plan.fields.get(name, {}))
+            try:
+                fresh = self._registry.build(name, fields)
+            except ArcadePrefabsError:
+                fresh = None  # it has fields without a default, which only the game has given
+            plain = {
+                field: msgspec.to_builtins(getattr(fresh, field), str_keys=True)
+                if fresh is not None
+                else None
+                for field in self._names(name)
+            }
+            if len(self._fresh) >= _FRESH:
+                self._fresh.clear()
+            known = self._fresh[id(plan), name] = (plan, fresh, plain)
+        return known[1], known[2]
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        component = self._registry.get(name)
+        return () if component is None else tuple(component.plan.fields)
+
+    # ------------------------------------------------------------------------------------ put back
+
+    def apply(self, delta: Delta, spawning: Spawning, departures: Departures) -> None:
+        """Put back what was changed of an entity that is built, and not alive yet."""
+        if not delta.visible:
+            spawning.show(False)
+        plan = spawning.plan
+        if plan is None or not delta.parts:
+            return
+        numbers = {path: number for number, path in enumerate(paths_of(plan))}
+        for path, part in delta.parts.items():
+            number = numbers.get(path)
+            if number is None:
+                if part.fields or part.place is not None or part.gone:
+                    self.tell(f"{plan.id} {path}", "the prefab has no such part any more")
+                continue
+            entity = spawning.built[number]
+            if entity._plan is None:
+                continue
+            if part.gone:
+                departures.remove_parts(list(entity.walk()))
+                continue
+            if part.place is not None:
+                x, y, turn, wide, high = part.place
+                entity._local = ((x, y), turn, (wide, high))
+                entity.place_in_parent()
+            for name, fields in part.fields.items():
+                self._put_fields(entity, entity._plan, name, fields)
+            # What the game has changed was there before, also for a save that does not say so.
+            names = [*part.lived, *filter(self._entities.has_first, part.fields)]
+            if names:
+                spawning.lived |= {(entity, name) for name in names}
+
+    def _put_fields(
+        self, entity: Entity, plan: PartPlan, name: str, fields: Mapping[str, Any]
+    ) -> None:
+        where = f"{plan.id} {name}"
+        if name not in plan.names:
+            self.tell(where, "the prefab has no such component any more")
+            return
+        known = set(self._names(name))
+        kept = {field: value for field, value in fields.items() if field in known}
+        for field in fields:
+            if field not in known:
+                self.tell(f"{name}.{field}", "the component has no such field any more")
+        try:
+            made = self._registry.build(name, {**plan.fields.get(name, {}), **kept})
+        except ArcadePrefabsError as error:
+            self.tell(where, f"what was saved does not fit any more: {error}")
+            return
+        if entity._components is None:
+            entity._components = {}
+        entity._components[name] = made
+
+    def texts(self, delta: Delta, spawning: Spawning) -> list[tuple[Entity, str]]:
+        """Parts whose text says something else than in their prefab: drawing them takes time."""
+        plan = spawning.plan
+        found: list[tuple[Entity, str]] = []
+        if plan is None or not any("Text" in part.fields for part in delta.parts.values()):
+            return found
+        for path, entity in zip(paths_of(plan), spawning.built, strict=True):
+            part = delta.parts.get(path)
+            text = None if part is None else part.fields.get("Text", {}).get("text")
+            if isinstance(text, str) and entity._plan is not None and entity._label is not None:
+                found.append((entity, text))
+        return found
+
+    def tell(self, what: str, why: str) -> None:
+        """Note something that cannot be kept, or put back; each is told once."""
+        if what not in self.problems and len(self.problems) < _FRESH:
+            self.problems[what] = why
+            if len(self.problems) <= _LOGGED:
+                _log.warning("%s: %s", shown(what), shown(why, None))
+
+
+def _name(lived: tuple[Entity, str]) -> str:
+    return lived[1]

@@ -1,0 +1,661 @@
+"""`SaveFile`: one saved game, which holds only what the game changed.
+
+What is saved, and what has happened since: see `save_slot` for the two files, and `save_format` for
+what is in them. A game that ends without closing its world finds both when it opens it again; one
+that closes it without saving, the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from ...errors import SaveError
+from ...pipeline.store.locations import identity
+from ..cells.grid import Cell, Grid
+from ..cells.known_cells import cell_of
+from .save_format import (
+    FORMAT,
+    WHEREVER,
+    CellRecord,
+    SavedRow,
+    cell_values,
+    check_tables,
+    damaged,
+    fact_values,
+    in_grid,
+    is_ours,
+    is_sealed,
+    make_tables,
+    read_first_format,
+    row_of,
+    row_values,
+)
+from .save_slot import Claim, Slot, told
+
+__all__ = ["CellRecord", "SaveFile", "SavedRow"]
+
+_log = logging.getLogger("arcade_prefabs")
+_T = TypeVar("_T")
+
+# A game that was killed a moment ago may still be ending.
+_BUSY_S: Final = 2.0
+# A row says little: more than that was not written by us.
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_AT_ONCE: Final = 400
+# Rows between two pauses: some 10 microseconds each.
+_AT_A_TIME: Final = 50
+
+_COLUMNS: Final = "SELECT id, home, cell, left_at, data, seal FROM entities"
+_PUT: Final = "REPLACE INTO entities VALUES (?,?,?,?,?,?)"
+_PUT_CELL: Final = "REPLACE INTO cells VALUES (?,?,?,?,?,?)"
+
+
+class SaveFile:
+    """A saved game.
+
+    Args:
+        path: The file, which is made by the first save; None for one that lasts as long as this.
+        world: The id of the world that it belongs to.
+        recover: Whether to go on with what happened after the last save in a game that did not
+            end properly.
+        wanted: Whether it is still wanted: another world waits for it if not.
+        on_pause: Called about every millisecond of opening and of `fit`, which take a second with
+            100,000 entities: it lets the game draw its frames.
+        on_step: Called with the name of each step of a write before it is taken; for tests.
+
+    Attributes:
+        path: See above.
+        recovered: How many entities had changed in a game that did not end properly.
+        damaged: What of it is damaged and was left out, by entity, and what that means.
+
+    Raises:
+        SaveError: The file is no saved game, belongs to another world, is in use, or cannot be
+            read or made.
+
+    Any thread; one at a time, the others wait.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        world: str,
+        *,
+        recover: bool = True,
+        wanted: Callable[[], bool] = lambda: True,
+        on_pause: Callable[[], None] = lambda: None,
+        on_step: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = path
+        self.recovered = 0
+        self.damaged: dict[str, str] = {}
+        self._world = world
+        self._pause = on_pause
+        self._step = on_step or (lambda _: None)
+        self._lock = threading.RLock()
+        self._closing = False
+        self._replaceable = False  # whether nothing in the file for what is not saved is needed
+        self._claim = Claim(world, lambda: wanted() and not self._closing)
+        self._slot: Slot | None = None
+        self._opened: tuple[int, int] | None = None  # which file has what is not saved
+        self._db: sqlite3.Connection | None = None
+        self._size = 0.0  # pixels of a cell; 0 as long as the file does not say
+        self._older: tuple[tuple[float, int], ...] = ()  # sizes and levels of cells of other worlds
+        with told(path, "opened"):
+            try:
+                self._begin(recover=recover)
+            except BaseException:
+                self._end(keep=not self._replaceable)
+                raise
+
+    # ---------------------------------------------------------------------------------------- open
+
+    def _begin(self, *, recover: bool) -> None:
+        if self.path is None:
+            self._db = self._connect("")
+            with contextlib.closing(self._new()) as source:
+                self._fill(source)
+            return
+        slot = Slot(self.path)
+        Claim.check(slot.unsaved, self.path, _BUSY_S)
+        found = slot.look()
+        fresh = slot.make_unsaved()
+        self._slot, self._replaceable = slot, fresh
+        try:
+            self._db = self._lock_unsaved(slot, found=found)
+        except sqlite3.OperationalError:
+            Claim.check(slot.unsaved, self.path, 0.0)  # another thread was quicker
+            raise
+        self._opened = identity(slot.unsaved)
+        self._claim.take(slot.unsaved)
+        if slot.first:
+            self._take_first(slot, recover=recover)
+        else:
+            if found:
+                slot.generation = self._saved_facts(slot).get("save") or "damaged"
+            if not (recover and not fresh and self._goes_on(slot)):
+                with contextlib.closing(slot.open_save() if found else self._new()) as source:
+                    self._fill(source)
+        self._check()
+
+    def _connect(self, path: Path | str) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            path,
+            isolation_level=None,
+            timeout=_BUSY_S,
+            check_same_thread=False,  # the lock gives it to one thread at a time
+        )
+        try:
+            db.execute("PRAGMA trusted_schema=OFF")
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+            # One game at a time; the log stays, so that a commit is one write.
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            # A crash of the system may take the last seconds with it; a save is waited for.
+            db.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _lock_unsaved(self, slot: Slot, *, found: bool) -> sqlite3.Connection:
+        """A connection to what is not saved, which nobody else can have."""
+        with contextlib.ExitStack() as undo, contextlib.suppress(_DamagedError):
+            with _damage():
+                db = self._connect(slot.unsaved)
+            undo.callback(db.close)
+            with _damage():
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("COMMIT")
+                wrong = db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",)
+                if wrong or not is_ours(db):
+                    raise _DamagedError
+            undo.pop_all()
+            return db
+        # It is a help, and no save; nothing that others may need is written over.
+        aside = slot.put_aside()
+        self.damaged["what was not saved"] = (
+            "it is damaged, or not of this version: the game goes on with "
+            f"{'its last save' if found else 'nothing'}; the file is {aside} now"
+        )
+        slot.make_unsaved()
+        return self._lock_unsaved(slot, found=found)
+
+    def _new(self) -> sqlite3.Connection:
+        """A saved game in memory in which nothing has happened."""
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        make_tables(db, {"format": FORMAT, "world": self._world})
+        return db
+
+    def _fill(self, source: sqlite3.Connection) -> None:
+        db, self._replaceable = self._open(), True
+        source.backup(db)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("DELETE FROM unsaved")
+        self._put_facts(db, {"base": None if self._slot is None else self._slot.generation})
+
+    def _saved_facts(self, slot: Slot) -> dict[str, Any]:
+        with contextlib.closing(slot.open_save()) as db:
+            facts, _ = _sound_facts(db)
+        self._check_facts(facts)
+        return facts
+
+    def _check_facts(self, facts: Mapping[str, Any]) -> None:
+        found = facts.get("format")
+        if found is None or facts.get("world") is None:
+            raise SaveError(
+                f"{self.path} is damaged: it does not say which world it belongs to; put a copy "
+                "of it in its place"
+            )
+        if found != FORMAT:
+            raise SaveError(f"{self.path} has the format {found}, this version reads {FORMAT}")
+        if facts.get("world") != self._world:
+            raise SaveError(
+                f"{self.path} is a saved game of {facts.get('world')}, not of {self._world}: "
+                "choose another file for this world"
+            )
+
+    def _goes_on(self, slot: Slot) -> bool:
+        """Whether a game that did not end properly has gone on from the save that is there."""
+        db = self._open()
+        if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            return False
+        facts, _ = _sound_facts(db)
+        if slot.generation is None:
+            goes_on = "format" in facts and facts.get("base") is None
+            if goes_on:
+                self._check_facts(facts)
+        else:
+            goes_on = slot.generation in (facts.get("base"), facts.get("save"))
+        if not goes_on:
+            if facts.get("base") != "":
+                _log.warning(
+                    "%s belongs to another save than the one in %s: what it has is forgotten",
+                    slot.unsaved,
+                    slot.path,
+                )
+            return False
+        db.execute("PRAGMA journal_mode=WAL")
+        if slot.generation is not None and facts.get("base") != slot.generation:
+            with self._transaction(db):  # killed right after a save
+                self._saved(db, slot.generation)
+        self.recovered = db.execute("SELECT count(*) FROM unsaved").fetchone()[0]
+        return True
+
+    def _take_first(self, slot: Slot, *, recover: bool) -> None:
+        """Read a file of the first format, and put one of this format in its place.
+
+        Until it stands there, whoever kills this finds the old one, and everything in it.
+        """
+        with contextlib.closing(slot.open_first()) as old:
+            made, since, cells, facts = read_first_format(old, str(self.path), self._paced)
+        with contextlib.closing(made):
+            found, _ = _sound_facts(made)
+            self._check_facts(found)
+            generation = _mark()
+            self._put_facts(made, {"save": generation})
+            db, self._replaceable = self._open(), True
+            made.backup(db)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            with self._transaction(db):
+                self._put_facts(db, {"base": generation})
+                if recover:
+                    self._put_rows(db, self._paced(since))
+                    values = (cell_values(0.0, cell, when) for cell, when in cells.items())
+                    db.executemany(_PUT_CELL, values)
+                    self._put_facts(db, facts)
+                    self.recovered = len(since)
+            db.execute("PRAGMA synchronous=NORMAL")
+            slot.write(made, generation, self._step)
+
+    def _check(self) -> None:
+        """Leave out what is damaged."""
+        db = self._open()
+        fault = check_tables(db)
+        if fault is not None:
+            raise damaged(self.path, fault)
+        try:
+            with self._transaction(db):
+                self._drop_damaged(db)
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            # Text that is none is damage like any other.
+            db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+            with self._transaction(db):
+                self._drop_damaged(db)
+            db.text_factory = str
+        facts, _ = _sound_facts(db)
+        self._check_facts(facts)
+        self._size = float(facts.get("cell_size") or 0.0)
+        self._look_for_older()
+
+    def _drop_damaged(self, db: sqlite3.Connection) -> None:
+        for name in _sound_facts(db)[1]:
+            db.execute("DELETE FROM facts WHERE name IS ?", (name,))
+            # It says nothing that cannot be done without.
+            self.damaged[f"the {name} of the save"] = "it is damaged, and begins anew"
+        cells = list(db.execute("SELECT size, level, x, y, left_at, seal FROM cells"))
+        for row in self._paced(cells):
+            if not is_sealed("cells", row):
+                where = f"the cell {row[2]}, {row[3]}"
+                self.damaged[where] = "when it was left is damaged: it slept for no time"
+                db.execute(
+                    "DELETE FROM cells WHERE size IS ? AND level IS ? AND x IS ? AND y IS ?",
+                    row[:4],
+                )
+        wrong = [
+            (row[6], row[0])
+            for row in self._paced(db.execute(_COLUMNS.replace(" FROM", ", rowid FROM")))
+            if not is_sealed("entities", row[:6])
+        ]
+        for number, name in wrong:
+            self.damaged[str(name)] = (
+                "what was saved of it is damaged (its checksum is wrong): it is as the world has "
+                "it, or not there if it was added"
+            )
+            db.execute("DELETE FROM entities WHERE rowid=?", (number,))
+
+    # --------------------------------------------------------------------------------------- shared
+
+    def _paced(self, rows: Iterable[_T]) -> Iterator[_T]:
+        """The same, one by one, with pauses for the game."""
+        for number, row in enumerate(rows, 1):
+            yield row
+            if not number % _AT_A_TIME:
+                self._pause()
+
+    @contextlib.contextmanager
+    def _transaction(self, db: sqlite3.Connection) -> Generator[None]:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._step("commit")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # SQLite itself has undone it where the disk was full
+                db.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        with self._lock, told(self.path, "written"):
+            self._keep_unsaved()
+            db = self._open()
+            self._step("begin")
+            with self._transaction(db):
+                yield db
+            self._step("committed")
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise SaveError(f"the save {self.path} is closed")
+        return self._db
+
+    def _keep_unsaved(self) -> None:
+        """Make the file for what is not saved anew if somebody has deleted it."""
+        slot, db = self._slot, self._open()
+        if slot is None or not slot.lost(self._opened):
+            return
+        _log.warning("%s was deleted while it was open: it is made anew", slot.unsaved)
+        slot.put_unsaved(db)
+        db.close()  # before it has a log: this deletes one of that name
+        self._db = self._connect(slot.unsaved)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._opened = identity(slot.unsaved)
+        self._claim.take(slot.unsaved)
+
+    # ---------------------------------------------------------------------------------------- grid
+
+    def fit(self, cell_size: float) -> None:
+        """Take the grid of the world: everything is found by its place, whatever it was before.
+
+        Args:
+            cell_size: Pixels of a cell.
+
+        Raises:
+            SaveError: It cannot be read or written.
+        """
+        if cell_size == self._size:
+            return
+        with self._writing() as db:
+            read = db.execute(f"{_COLUMNS} ORDER BY id")
+            rows = [row_of(one) for one in self._paced(read)]
+            changed, before = in_grid(rows, Grid(cell_size), self._size or None, self._paced)
+            for old, new in changed:
+                if new is None:
+                    self.damaged[old.id] = (
+                        "the world's cells have another size now, and it has no id of its own: "
+                        "nobody knows which one it was"
+                    )
+                    db.execute("DELETE FROM entities WHERE id=?", (old.id,))
+            kept = self._paced(new for _, new in changed if new is not None)
+            db.executemany(_PUT, map(row_values, kept))
+            if not self._size:
+                found = db.execute("SELECT level, x, y, left_at FROM cells WHERE size=0")
+                cells = [(Cell(x, y, level), when) for level, x, y, when in found.fetchall()]
+                db.execute("DELETE FROM cells WHERE size=0")
+                db.executemany(_PUT_CELL, (cell_values(before, *one) for one in cells))
+            self._put_facts(db, {"cell_size": cell_size})
+        self._size = float(cell_size)
+        with self._lock, told(self.path, "read"):
+            self._look_for_older()
+
+    def unplaced(self) -> list[SavedRow]:
+        """Entities whose place is known, and the cell that tells what they are is not.
+
+        Raises:
+            SaveError: It cannot be read, or something in it is damaged.
+        """
+        with self._lock, told(self.path, "read"):
+            # Few, but for a save of the first format that is opened for the first time.
+            found = self._open().execute(f"{_COLUMNS} WHERE cell=? ORDER BY id", (WHEREVER,))
+            rows = [self._row(one) for one in self._paced(found)]
+        return [row for row in rows if row.delta is not None and row.delta.place is not None]
+
+    def place(self, rows: Iterable[SavedRow]) -> None:
+        """Know in which cells those stand, all of them or none.
+
+        Raises:
+            SaveError: It cannot be written.
+        """
+        with self._writing() as db:
+            db.executemany(_PUT, map(row_values, self._paced(rows)))
+
+    def _look_for_older(self) -> None:
+        found = self._open().execute("SELECT DISTINCT size, level FROM cells ORDER BY 1, 2")
+        self._older = tuple((size, level) for size, level in found if size != self._size)
+
+    # ---------------------------------------------------------------------------------------- read
+
+    def facts(self) -> dict[str, Any]:
+        """What else was saved: the time of the world, for one.
+
+        Raises:
+            SaveError: It cannot be read.
+        """
+        with self._lock, told(self.path, "read"):
+            return _sound_facts(self._open())[0]
+
+    def cell(self, label: str, names: Sequence[str] = ()) -> CellRecord:
+        """What is kept of a cell: who is in it, and whom it tells of, wherever that is.
+
+        Args:
+            label: The cell.
+            names: The entities that its content tells of. The world's file may have been edited
+                since: another cell may have told of them when they were saved.
+
+        Raises:
+            SaveError: It cannot be read, or something in it is damaged.
+        """
+        with self._lock, told(self.path, "read"):
+            db = self._open()
+            # By name: Python 3.12.1 takes numbered marks for named ones, and warns.
+            own = db.execute(f"{_COLUMNS} WHERE home=:cell OR cell=:cell", {"cell": label})
+            found = {row[0]: row for row in own}
+            for start in range(0, len(names), _AT_ONCE):
+                some = [name for name in names[start : start + _AT_ONCE] if name not in found]
+                marks = ",".join("?" * len(some))
+                found.update(
+                    (row[0], row) for row in db.execute(f"{_COLUMNS} WHERE id IN ({marks})", some)
+                )
+            cell = cell_of(label)
+            left = None if cell is None else self._left(db, cell)
+            older = () if cell is None else tuple(self._left_before(db, cell))
+        return CellRecord(tuple(self._row(found[name]) for name in sorted(found)), left, older)
+
+    def _left(self, db: sqlite3.Connection, cell: Cell) -> float | None:
+        query = "SELECT left_at FROM cells WHERE size=? AND level=? AND x=? AND y=?"
+        found = db.execute(query, (self._size, cell.level, cell.column, cell.row)).fetchone()
+        return None if found is None else float(found[0])
+
+    def _left_before(
+        self, db: sqlite3.Connection, cell: Cell
+    ) -> Generator[tuple[tuple[float, float, float, float], float]]:
+        """Cells of the world's former grids in the place of one."""
+        if not self._older or not self._size:
+            return
+        left, bottom, right, top = Grid(self._size).box(cell)
+        query = (
+            "SELECT x, y, left_at FROM cells WHERE size=? AND level=? "
+            "AND x BETWEEN ? AND ? AND y BETWEEN ? AND ?"
+        )
+        for size, level in self._older:
+            grid = Grid(size) if size else None
+            if grid is None:
+                continue
+            first, last = grid.cell_at(left, bottom, level), grid.cell_at(right, top, level)
+            span = (first.column, last.column, first.row, last.row)
+            for x, y, when in db.execute(query, (size, level, *span)):
+                yield grid.box(Cell(x, y, level)), float(when)
+
+    def _row(self, values: tuple[Any, ...]) -> SavedRow:
+        try:
+            return row_of(values)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise SaveError(f"{self.path}: the entity {values[0]} is damaged: {error}") from error
+
+    def visited(self) -> list[str]:
+        """The labels of all cells that something is in which another cell, or none, tells of.
+
+        Raises:
+            SaveError: It cannot be read.
+        """
+        query = "SELECT DISTINCT cell FROM entities WHERE cell IS NOT NULL AND cell IS NOT home"
+        with self._lock, told(self.path, "read"):
+            return [str(row[0]) for row in self._open().execute(f"{query} ORDER BY 1")]
+
+    def row(self, name: str) -> SavedRow | None:
+        """What is kept of one entity.
+
+        Raises:
+            SaveError: It cannot be read, or is damaged.
+        """
+        with self._lock, told(self.path, "read"):
+            found = self._open().execute(f"{_COLUMNS} WHERE id=?", (name,)).fetchone()
+        return None if found is None else self._row(found)
+
+    # --------------------------------------------------------------------------------------- write
+
+    def write(
+        self, rows: Iterable[SavedRow], cells: Mapping[str, float], facts: Mapping[str, Any]
+    ) -> None:
+        """Keep what happened, as what is not saved yet.
+
+        Raises:
+            SaveError: It cannot be written; nothing of it is.
+        """
+        with self._writing() as db:
+            self._put(db, rows, cells, facts)
+
+    def save(
+        self, rows: Iterable[SavedRow], cells: Mapping[str, float], facts: Mapping[str, Any]
+    ) -> int:
+        """Keep what happened, and save all of that; gives how many entities are in the save.
+
+        Raises:
+            SaveError: It cannot be written, or another file has come in the place of the save;
+                what was saved before stays.
+        """
+        generation = _mark()
+        with self._lock:
+            with self._writing() as db:
+                self._put(db, rows, cells, facts)
+                self._put_facts(db, {"save": generation})
+                count: int = db.execute("SELECT count(*) FROM entities").fetchone()[0]
+            with told(self.path, "written"):
+                if self._slot is not None:
+                    self._slot.write(db, generation, self._step)
+            # The save stands. What cannot be noted now is noted with the next that is written.
+            with contextlib.suppress(SaveError), self._writing() as db:
+                self._saved(db, generation)
+            return count
+
+    def _saved(self, db: sqlite3.Connection, generation: str) -> None:
+        """Note that everything is in the save of that mark."""
+        self._put_facts(db, {"base": generation})
+        db.execute("DELETE FROM unsaved")
+
+    def _put(
+        self,
+        db: sqlite3.Connection,
+        rows: Iterable[SavedRow],
+        cells: Mapping[str, float],
+        facts: Mapping[str, Any],
+    ) -> None:
+        self._put_rows(db, rows)
+        self._step("rows")
+        known = ((cell_of(label), when) for label, when in cells.items())
+        values = (cell_values(self._size, cell, when) for cell, when in known if cell is not None)
+        db.executemany(_PUT_CELL, values)
+        base = None if self._slot is None else self._slot.generation
+        self._put_facts(db, {**facts, "base": base})
+
+    def _put_rows(self, db: sqlite3.Connection, rows: Iterable[SavedRow]) -> None:
+        known = list(rows)
+        needless = [(row.id,) for row in known if row.needless]
+        db.executemany(_PUT, (row_values(row) for row in known if not row.needless))
+        db.executemany("DELETE FROM entities WHERE id=?", needless)
+        db.executemany("INSERT OR IGNORE INTO unsaved VALUES (?)", ((row.id,) for row in known))
+
+    def _put_facts(self, db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+        db.executemany(
+            "REPLACE INTO facts VALUES (?,?,?)", (fact_values(*one) for one in facts.items())
+        )
+
+    def close(self, *, discard: bool = True) -> None:
+        """Close it, and forget what was not saved. Twice is fine.
+
+        Args:
+            discard: Whether to forget that; the next game that opens it goes on with it otherwise.
+
+        Raises:
+            SaveError: What was not saved cannot be kept, or not be forgotten.
+        """
+        with self._lock:
+            if self._db is None:
+                return
+            self._closing = True
+            keep = not discard
+            try:
+                if self._slot is None:
+                    return
+                if keep:
+                    with told(self.path, "written"):
+                        self._keep_unsaved()
+                        query = "SELECT count(*) FROM unsaved"
+                        keep = self._open().execute(query).fetchone()[0] > 0
+                elif not self._slot.lost(self._opened):
+                    # If this is killed before the file is deleted, nobody goes on with it.
+                    with self._writing() as db:
+                        self._put_facts(db, {"base": "", "save": ""})
+            finally:
+                self._end(keep=keep)
+
+    def _end(self, *, keep: bool) -> None:
+        self._closing = True
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+        if self._slot is not None and not keep:
+            self._slot.delete_unsaved(self._opened)
+        self._claim.release()
+
+
+class _DamagedError(Exception):
+    """The file for what is not saved is no such file."""
+
+
+@contextlib.contextmanager
+def _damage() -> Generator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError:  # it is locked, or the like
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _DamagedError from error
+
+
+def _mark() -> str:
+    """A mark that no other save has."""
+    return uuid.uuid4().hex
+
+
+def _sound_facts(db: sqlite3.Connection) -> tuple[dict[str, Any], list[Any]]:
+    """Facts whose seals are right, and the names of the others."""
+    sound: dict[str, Any] = {}
+    wrong: list[Any] = []
+    for row in db.execute("SELECT name, value, seal FROM facts"):
+        if is_sealed("facts", row):
+            sound[row[0]] = row[1]
+        else:
+            wrong.append(row[0])
+    return sound, wrong

@@ -1,0 +1,254 @@
+"""`WorldLoop`: the work of a streaming world in each frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from typing import Any, Generic, TypeVar
+
+from ..errors import SaveError, StreamingError, shown
+from ..frames.awaitables import wait_for
+from ..spawning.spawn_engine import SpawnEngine
+from ..spawning.walls import Walls
+from .cells.cell_providers import BakedContents
+from .cells.live_cell import RegionEvent
+from .opening import Opening, OpenWorld
+from .planning.health import Health
+from .planning.preload_request import Journeys
+from .planning.streaming_sources import Sources
+from .population.wake_hooks import WakeHooks
+from .saves.change_journal import SaveRequest, Writer
+from .settings import StreamingSettings
+
+__all__ = ["Opened", "WorldLoop"]
+
+_World = TypeVar("_World")
+_log = logging.getLogger("arcade_prefabs")
+
+
+class WorldLoop:
+    """Opens a world, then plans, begins loads and tells of what happened, frame by frame.
+
+    Args:
+        name: The world's id.
+        engine: What stands behind the plugin.
+        opening: What opens the world.
+        sources: Whom it is streamed for.
+        settings: See there.
+        clock: Seconds.
+        writer: Who writes its save; a thread by default.
+
+    Attributes:
+        open: The world, once it is open.
+        closed: Whether `end` was called.
+        frozen: Whether nothing is loaded or unloaded any more.
+        walls: Its solid sprites.
+        journeys: Who waits for an area.
+        wake: Functions that are called for who has slept.
+        listeners: Called with every event.
+        health_listeners: Called with every other health.
+        waiting: Called once it is open, or cannot be.
+
+    Main thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: SpawnEngine,
+        opening: Opening,
+        sources: Sources,
+        settings: StreamingSettings,
+        clock: Callable[[], float],
+        writer: Writer | None,
+    ) -> None:
+        self.name = name
+        self.open: OpenWorld | None = None
+        self.closed = self.frozen = False
+        self.walls = Walls()
+        self.journeys = Journeys(settings, clock)
+        self.wake = WakeHooks(engine.entities)
+        self.listeners: list[Callable[[RegionEvent], object]] = []
+        self.health_listeners: list[Callable[[Health], object]] = []
+        self.waiting: list[Callable[[], None]] = []
+        self._busy = self._told_shrunk = False
+        self._engine = engine
+        self._opening = opening
+        self._sources = sources
+        self._settings = settings
+        self._clock = clock
+        self._writer = writer
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it cannot be opened, or None."""
+        return self._opening.error
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is open, or never will be."""
+        return self.open is not None or self.error is not None or self.closed
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call something once it is open, or never will be; gives how to take that back."""
+        if self.settled:
+            listener()
+        else:
+            self.waiting.append(listener)
+        return lambda: self.waiting.remove(listener) if listener in self.waiting else None
+
+    def tick(self, delta_time: float) -> None:
+        """Do what a frame begins with; called by the plugin.
+
+        Args:
+            delta_time: Seconds.
+        """
+        if self.closed or self.error is not None:
+            return
+        began = self._clock()
+        if self.open is None:
+            self._try_to_open()
+        if self.open is not None:
+            self._work(self.open, delta_time, began)
+        self._engine.factory.spent_s += self._clock() - began
+
+    def _try_to_open(self) -> None:
+        self.open = self._opening.look(
+            self._engine,
+            self._settings,
+            self._sources,
+            self.walls,
+            self._clock,
+            self._writer,
+        )
+        if self.open is not None:
+            self.open.parts.population.woken = self.wake.woken
+            self._engine.loader.add_listener(self.open.refresher.heard)
+            if isinstance(self.open.parts.contents, BakedContents):
+                self.open.parts.contents.watch(self._head_changed)
+        elif self.error is not None:
+            _log.error("the world %s cannot be opened: %s", shown(self.name), self.error)
+            self.journeys.close()
+        if self.settled:
+            self.tell_opened()
+
+    def _head_changed(self) -> None:
+        world = self.open
+        if world is None or self.closed:
+            return
+        contents = world.parts.contents
+        if isinstance(contents, BakedContents) and not world.refresher.head_changed(contents):
+            _log.warning("%s has cells of another size now: open it again", shown(self.name))
+
+    def tell_opened(self) -> None:
+        """Call those who wait for it to be open."""
+        waiting, self.waiting = self.waiting, []
+        for listener in waiting:
+            listener()
+
+    def _work(self, world: OpenWorld, delta_time: float, now: float) -> None:
+        parts, flow = world.parts, world.flow
+        parts.ledger.time += delta_time
+        parts.ledger.tick()
+        if not self.frozen:
+            if self.journeys.changed or parts.planner.is_time(now):
+                self._plan(world, now)
+            if flow.busy:
+                self._busy = True
+                parts.building.begin_frame()
+                parts.leaving.begin_frame()
+                flow.advance()
+                self._judge(world)
+            elif self._busy:  # what has come with the last frame
+                self._busy = False
+                self._judge(world)
+            world.wanderers.look()
+            world.refresher.look(now)
+        if len(self.journeys):
+            self.journeys.look(parts.regions)
+        if flow.events:
+            self._tell(world)
+
+    def _plan(self, world: OpenWorld, now: float) -> None:
+        parts, flow = world.parts, world.flow
+        self.journeys.locate(parts.grid, parts.cells)
+        wanted = parts.planner.want(now, self.journeys.leases(now))
+        if self.journeys.next_end is not None:
+            parts.planner.remind(self.journeys.next_end)
+        before = parts.account.dropped
+        wanted = parts.account.fitting(wanted)
+        if parts.planner.shrunk and not self._told_shrunk:
+            self._told_shrunk = True
+            _log.warning(
+                "%s: its cells of %g pixels are too small for a load distance of %.0f: what is "
+                "farther than %g is left out. Make them larger, or zoom out less",
+                shown(self.name),
+                parts.grid.cell_size,
+                max(one.load_distance for one in self._sources),
+                parts.planner.farthest,
+            )
+        if parts.account.dropped and not before:
+            _log.warning(
+                "%s: no memory for %d cells that are near enough: the world is there as far as "
+                "memory_limit goes, which is %.0f MiB",
+                shown(self.name),
+                parts.account.dropped,
+                parts.account.limit / 2**20,
+            )
+        flow.apply(wanted, now)
+        self._busy = True
+
+    def _judge(self, world: OpenWorld) -> None:
+        world.parts.planner.measure(world.flow.wanted, world.parts.regions)
+        if world.health.judge(self._sources):
+            for listener in tuple(self.health_listeners):
+                listener(world.health.state)
+
+    def _tell(self, world: OpenWorld) -> None:
+        flow = world.flow
+        events, flow.events = flow.events, []
+        for event in events:
+            for listener in tuple(self.listeners):
+                listener(event)
+
+    def end(self, request: SaveRequest | None, timeout_s: float) -> None:
+        """Take the world away.
+
+        Args:
+            request: The save that was asked for, or None.
+            timeout_s: Seconds to wait for the disk.
+        """
+        self.closed = True
+        self.journeys.close()
+        world = self.open
+        if world is None:
+            self._opening.stop()
+            self.tell_opened()
+            return
+        parts = world.parts
+        self._engine.loader.remove_listener(world.refresher.heard)
+        world.flow.close()
+        try:
+            parts.ledger.close(timeout_s, save=request is not None)
+        except SaveError as error:
+            _log.error("%s: %s", shown(self.name), error)
+        if request is not None and request.error is not None:
+            _log.error("%s was closed, and not saved: %s", shown(self.name), request.error)
+
+
+class Opened(Generic[_World]):
+    """Waits until a world is open, and gives it. Main thread."""
+
+    def __init__(self, loop: WorldLoop, world: _World) -> None:
+        self._loop = loop
+        self._world = world
+
+    def __await__(self) -> Generator[Any, Any, _World]:
+        loop = self._loop
+        if not loop.settled:
+            yield from wait_for(loop.listen)
+        if loop.error is not None:
+            raise loop.error
+        if loop.closed:
+            raise StreamingError(f"the world {loop.name} was closed")
+        return self._world

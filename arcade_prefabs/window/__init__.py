@@ -1,0 +1,1 @@
+"""The Arcade window: frame hooks, events, the thread guard, Arcade's private names."""

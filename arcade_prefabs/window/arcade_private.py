@@ -1,0 +1,222 @@
+"""The private names of Arcade that the plugin relies on, and whether this version has them.
+
+Our texture atlas replaces the inside of Arcade's atlas, for there is no public way to do it. Arcade
+may change its inside in any version. So the names are looked at before the atlas is installed, and
+where one is missing the game keeps Arcade's own atlas: it runs, with the pauses that it always had.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import CodeType
+from typing import Any, Final
+
+import arcade
+import pyglet
+from arcade import Scene, SpriteList
+
+__all__ = [
+    "await_draw",
+    "cleared_mark",
+    "draw_rate",
+    "lists_of",
+    "missing",
+    "references_of",
+    "stop_frames",
+    "was_drawn",
+]
+
+# Classes by module and name: they are imported when they are looked at, for they may be elsewhere.
+_ATLAS: Final = "arcade.texture_atlas.DefaultTextureAtlas"
+_REGION: Final = "arcade.texture_atlas.AtlasRegion"
+_UVS: Final = "arcade.texture_atlas.uv_data.UVData"
+_TEXTURE_COUNTER: Final = "arcade.texture_atlas.ref_counters.UniqueTextureRefCounter"
+_IMAGE_COUNTER: Final = "arcade.texture_atlas.ref_counters.ImageDataRefCounter"
+_CONTEXT: Final = "arcade.ArcadeContext"
+
+# What a class has by itself: methods, properties and slots.
+_MEMBERS: Final[dict[str, tuple[str, ...]]] = {
+    _ATLAS: (
+        # overridden
+        "_add_texture_ref",
+        "add",
+        "image_uv_texture",
+        "rebuild",
+        "resize",
+        "unique_textures",
+        "use_uv_texture",
+        # called
+        "height",
+        "width",
+        "write_image",
+    ),
+    _UVS: (
+        "free_slot_by_name",
+        "get_existing_or_free_slot",
+        "get_slot_or_raise",
+        "num_free_slots",
+        "num_slots",
+        "set_slot_data",
+        "texture",
+        "write_to_texture",
+    ),
+    _TEXTURE_COUNTER: ("dec_ref_by_atlas_name", "inc_ref"),
+    _IMAGE_COUNTER: ("dec_ref_by_hash", "inc_ref"),
+    _REGION: ("height", "texture_coordinates", "width", "x", "y"),
+    "arcade.Texture": ("_hash", "_update_cache_names", "_vertex_order", "atlas_name", "image_data"),
+    "arcade.texture.ImageData": ("hash", "image", "size"),
+    "arcade.texture.transforms.Transform": ("transform_texture_coordinates_order",),
+    _CONTEXT: ("default_atlas", "default_texture_unit"),
+}
+
+# What an object has from its constructor on.
+_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
+    _ATLAS: (
+        "_auto_resize",
+        "_border",
+        "_capacity",
+        "_ctx",
+        "_fbo",
+        "_finalizers_created",
+        "_image_ref_count",
+        "_image_regions",
+        "_image_uvs",
+        "_images",
+        "_max_size",
+        "_size",
+        "_texture",
+        "_texture_regions",
+        "_texture_uvs",
+        "_textures",
+        "_textures_added",
+        "_textures_removed",
+        "_unique_texture_ref_count",
+        "_unique_textures",
+        "_version",
+    ),
+    _UVS: ("_data", "_dirty", "_slots", "_slots_free"),
+    _CONTEXT: ("_atlas",),
+}
+
+# What a constructor is called with.
+_PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
+    _ATLAS: ("size", "border", "auto_resize", "ctx", "capacity"),
+    _UVS: ("ctx", "capacity"),
+    _REGION: ("atlas", "x", "y", "width", "height", "texture_coordinates"),
+}
+
+
+def missing() -> list[str]:
+    """The names that this version of Arcade does not have; none in 3.3.3. Any thread."""
+    return sorted(set(_missing()))
+
+
+def _missing() -> Iterator[str]:
+    for where in {**_MEMBERS, **_ATTRIBUTES, **_PARAMETERS}:
+        owner = _find(where)
+        if owner is None:
+            yield where
+            continue
+        assigned = _assigned(owner)
+        for name in _MEMBERS.get(where, ()):
+            if not _has(owner, name) and name not in assigned:
+                yield f"{where}.{name}"
+        for name in _ATTRIBUTES.get(where, ()):
+            if name not in assigned:
+                yield f"{where}.{name}"
+        parameters = inspect.signature(owner).parameters
+        for name in _PARAMETERS.get(where, ()):
+            if name not in parameters:
+                yield f"{where}({name})"
+
+
+def draw_rate(window: arcade.Window) -> float:
+    """Seconds from one frame of a window to the next, as it was asked for. Main thread."""
+    seconds = getattr(window, "_draw_rate", 1 / 60)
+    return float(seconds) if seconds > 0 else 1 / 60
+
+
+def set_rates(window: arcade.Window, update: float, draw: float) -> tuple[float, float]:
+    """Set the seconds between updates and between frames; gives those before. Main thread."""
+    before = float(getattr(window, "_update_rate", 1 / 60)), draw_rate(window)
+    # In this order Arcade never sees more frames than updates asked for, which it refuses.
+    window.set_update_rate(min(update, before[1]))
+    window.set_draw_rate(draw)
+    window.set_update_rate(update)
+    return before
+
+
+def stop_frames(window: arcade.Window) -> None:
+    """Take the frames of a closed window from pyglet's clock. Main thread.
+
+    Arcade 3.3 leaves them there: the clock would go on to update a window that is gone, and keep
+    it in memory, as soon as another one is played.
+    """
+    frames = getattr(window, "_dispatch_frame", None)
+    if frames is not None:
+        pyglet.clock.unschedule(frames)
+
+
+def lists_of(scene: Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]) -> list[Any]:
+    """The lists of what sprites were spawned into, each once. Main thread."""
+    if isinstance(scene, SpriteList):
+        return [scene]
+    some = getattr(scene, "_sprite_lists", ()) if isinstance(scene, Scene) else scene.values()
+    return list({id(one): one for one in some}.values())
+
+
+def references_of(scene: Scene | Mapping[str, SpriteList[Any]]) -> Counter[int]:
+    """How often a scene, or a mapping, refers to each of its lists, by the list's id.
+
+    Main thread.
+    """
+    if not isinstance(scene, Scene):
+        return Counter(map(id, scene.values()))
+    in_order, by_name = getattr(scene, "_sprite_lists", ()), getattr(scene, "_name_mapping", {})
+    return Counter(map(id, in_order)) + Counter(map(id, by_name.values()))
+
+
+def cleared_mark(sprites: SpriteList[Any]) -> object:
+    """What a list has another one of after its `clear`, arcade/sprite_list/sprite_list.py:572.
+
+    Where Arcade has none, the list is never taken for cleared. Main thread.
+    """
+    return getattr(sprites, "_sprite_buffer_free_slots", sprites)
+
+
+def await_draw(sprites: SpriteList[Any]) -> None:
+    """Have a list send its places to the graphics card at its next draw. Main thread."""
+    sprites._sprite_pos_angle_changed = True
+
+
+def was_drawn(sprites: SpriteList[Any]) -> bool:
+    """Whether a list was drawn since `await_draw`; true where that cannot be told. Main thread."""
+    return not getattr(sprites, "_sprite_pos_angle_changed", False)
+
+
+def _find(where: str) -> type | None:
+    module, _, name = where.rpartition(".")
+    try:
+        owner = getattr(import_module(module), name, None)
+    except ImportError:
+        return None
+    return owner if isinstance(owner, type) else None
+
+
+def _has(owner: type, name: str) -> bool:
+    # An abstract base class may go on declaring what nobody defines any more.
+    return hasattr(owner, name) and not getattr(getattr(owner, name), "__isabstractmethod__", False)
+
+
+def _assigned(owner: type) -> set[str]:
+    """The names that a class's constructors mention: without an object, the nearest there is."""
+    names: set[str] = set()
+    for one in owner.__mro__:
+        function = vars(one).get("__init__")
+        code = getattr(function, "__code__", None)
+        if isinstance(code, CodeType):
+            names.update(code.co_names)
+    return names
