@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, TypeAlias
 
-__all__ = ["Park", "Register", "enter", "running_script", "wait_for"]
+__all__ = ["Completion", "Park", "Register", "enter", "running_script", "wait_for"]
 
 Register: TypeAlias = Callable[[Callable[[], None]], Callable[[], None]]
 _here = threading.local()
@@ -41,6 +43,62 @@ def running_script() -> object:
 def enter(script: object) -> None:
     """Note which script runs in this thread; None for none."""
     _here.script = script
+
+
+class Completion:
+    """The end of something, such as a load or a script, and the code that waits for it.
+
+    `finish` calls each listener exactly once, also if one is added at the same moment by another
+    thread: a listener is called by whoever takes it from the list, and taking is atomic.
+
+    Attributes:
+        done: Whether `finish` was called.
+
+    Any thread.
+    """
+
+    __slots__ = ("_listeners", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything waits for the end."""
+        return bool(self._listeners)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call something at the end, or now if it has ended. Gives a function that undoes this."""
+        self._listeners.append(listener)
+        if self.done:
+            self._call_those_left()
+        return partial(self._forget, listener)
+
+    def finish(self) -> None:
+        """Call all listeners, in the order in which they were added. A second call does nothing."""
+        self.done = True
+        self._call_those_left()
+
+    def wait(self) -> Generator[Any, Any, None]:
+        """Wait for the end: ``yield from completion.wait()`` in an ``__await__``."""
+        if not self.done:
+            yield from wait_for(self.listen)
+
+    def _call_those_left(self) -> None:
+        while self._listeners:
+            try:
+                listener = self._listeners.pop(0)
+            except IndexError:  # another thread took the last one
+                return
+            listener()
+
+    def _forget(self, listener: Callable[[], None]) -> None:
+        # By identity: bound methods of equal objects are equal, and belong to different waits.
+        for number, one in enumerate(self._listeners):
+            if one is listener:
+                with contextlib.suppress(IndexError):
+                    del self._listeners[number]
+                return
 
 
 def wait_for(register: Register) -> Generator[Any, Any, None]:

@@ -14,16 +14,14 @@ A game needs no asyncio for that, and no other thread runs the game's code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import LoadCancelledError, LoadError
-from .awaitables import Park, enter, running_script, wait_for
+from .awaitables import Completion, Park, enter, running_script
+from .callbacks import Callbacks
 from .main_thread_queue import NEXT_FRAME, Step, Steps
-
-if TYPE_CHECKING:
-    from ..loading.requests.claims import Claims
 
 __all__ = ["Script", "next_frame", "sleep"]
 
@@ -44,7 +42,7 @@ class Script(Generic[T]):
 
     def __init__(
         self,
-        claims: Claims,
+        callbacks: Callbacks,
         running: dict[Script[Any], None],
         coroutine: Coroutine[Any, Any, T],
         name: str,
@@ -53,15 +51,16 @@ class Script(Generic[T]):
         self.done = False
         self.cancelled = False
         self.error: Exception | None = None
-        self._claims = claims
+        self._callbacks = callbacks
         self._among = running
         running[self] = None
         self._coroutine = coroutine
         self._value: T | None = None
-        self._listeners: list[Callable[[], None]] = []
+        self._completion = Completion()
         self._running = False
         self._turn = 0  # what wakes it belongs to a wait; a later wait has another number
         self._next_error: Exception | None = None
+        self._post()
 
     def __repr__(self) -> str:
         return f"<Script {self.name}{', done' if self.done else ''}>"
@@ -95,32 +94,18 @@ class Script(Generic[T]):
             self._coroutine.close()
         except Exception as error:
             self.error = error
-            self._claims.note_failure(f"script {self.name}", error)
+            self._callbacks.note_failure(f"script {self.name}", error)
         self._end()
         return True
 
     def __await__(self) -> Generator[Any, Any, T]:
-        if not self.done:
-            yield from wait_for(self._listen)
+        yield from self._completion.wait()
         return self.result()
-
-    def _listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        if self.done:
-            listener()
-        else:
-            self._listeners.append(listener)
-        return partial(self._unlisten, listener)
-
-    def _unlisten(self, listener: Callable[[], None]) -> None:
-        if listener in self._listeners:
-            self._listeners.remove(listener)
 
     def _end(self) -> None:
         self.done = True
         self._among.pop(self, None)
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            listener()
+        self._completion.finish()
 
     def _steps(self) -> Steps:
         """Run until it waits for something else than the next frame."""
@@ -141,7 +126,7 @@ class Script(Generic[T]):
             except Exception as error:
                 if not self.cancelled:
                     self.error = error
-                    self._claims.note_failure(f"script {self.name}", error)
+                    self._callbacks.note_failure(f"script {self.name}", error)
                 self._end()
                 return
             finally:
@@ -170,7 +155,7 @@ class Script(Generic[T]):
             self._post()
 
     def _post(self) -> None:
-        self._claims.queue.post(self._steps, "scripts", Step(f"script {self.name}"))
+        self._callbacks.queue.post(self._steps, "scripts", Step(f"script {self.name}"))
 
 
 class _NextFrame:
@@ -193,8 +178,8 @@ class _Sleep:
         script = running_script()
         if not isinstance(script, Script):
             raise RuntimeError("sleep() can only be awaited in a script: see start()")
-        claims, seconds = script._claims, self._seconds
-        yield Park(lambda wake: claims.after(seconds, wake))
+        callbacks, seconds = script._callbacks, self._seconds
+        yield Park(lambda wake: callbacks.after(seconds, wake))
 
 
 def sleep(seconds: float) -> _Sleep:

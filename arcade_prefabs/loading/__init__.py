@@ -11,7 +11,7 @@ from .requests.asset_record import LoadState, TreeState
 from .requests.batch import Batch
 from .requests.cache import CacheStatistics, PrefabCache
 from .requests.events import LoadEvent
-from .requests.handle import ChildrenArrived, Handle
+from .requests.handle import Handle
 from .requests.priority import Priority, PrioritySystem, Waiting
 from .settings import LoaderSettings, LoaderStatistics
 from .workers.decoders import Decoder, Loaded, LoadedCell, LoadedImage, Need, Partial, footprint
@@ -25,7 +25,6 @@ __all__ = [
     "AsyncPrefabLoader",
     "Batch",
     "CacheStatistics",
-    "ChildrenArrived",
     "Decoder",
     "Executor",
     "Handle",

@@ -8,33 +8,42 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..errors import LoaderClosedError
+from ..frames.callbacks import Callbacks
 from ..frames.coroutines import Script
 from ..frames.frame_budget import FrameBudget
 from ..frames.frame_report import DrainReport
 from ..frames.garbage_collection import GarbageManners
 from ..frames.idle_gate import IdleGate
-from ..frames.main_thread_queue import MainThreadQueue, Step
+from ..frames.main_thread_queue import MainThreadQueue, Step, Steps
+from ..frames.timers import Timers
 from ..pipeline import Reload
 from ..prefab import ComponentRegistry, default_registry
 from .asset_names import asset_id
-from .requests.asset_record import TreeState
+from .requests.asset_record import LoadState, TreeState
 from .requests.batch import Batch, list_folder, register
-from .requests.events import Listener
+from .requests.cache import PrefabCache
+from .requests.events import Listener, LoadEvents
 from .requests.handle import Handle
-from .requests.load_registry import key_of
+from .requests.load_registry import LoadRegistry, key_of
 from .requests.priority import Position, Priority, rank_of
+from .requests.scheduler import Scheduler
+from .requests.scoring import Scoring
 from .settings import LoaderSettings, LoaderStatistics
-from .wiring import gather_statistics, shut_down, wire
+from .workers.bake_thread import Bakes, BakeThread
 from .workers.executor import Executor, ThreadExecutor
 from .workers.hot_reload import restart_ids, restart_paths, tell_broken
-from .workers.worker import AssetReader
+from .workers.main_thread_commit import MainThreadCommit
+from .workers.retries import Retries
+from .workers.worker import AssetReader, LoadWorker
 
 __all__ = ["AsyncPrefabLoader"]
 
 _T = TypeVar("_T")
+# Handles that are released, and values that are freed, in one step.
+_RELEASED_AT_ONCE: Final = 25
 
 
 class AsyncPrefabLoader:
@@ -93,19 +102,32 @@ class AsyncPrefabLoader:
         self._clock = clock
         self._executor = ThreadExecutor(settings.threads) if executor is None else executor
         known = default_registry if registry is None else registry
-        self._parts = parts = wire(
-            assets, settings, known, clock, self._executor, self.gate, self.queue
+        wake = self._executor.wake
+        self._timers = Timers()
+        self._callbacks = Callbacks(self.queue, self._timers, clock)
+        self._events = LoadEvents(self._callbacks, clock)
+        self._loads = loads = LoadRegistry(
+            Scheduler(settings.max_in_flight, settings.max_in_flight_bytes),
+            PrefabCache(settings.cache_entries, settings.cache_bytes),
+            self._callbacks,
+            self._events,
         )
-        self._table, self._claims, self._timers = parts.table, parts.claims, parts.timers
-        self._scoring, self._listeners = parts.scoring, parts.listeners
+        self._scoring = Scoring(settings.priority_system, loads)
+        self._baking = BakeThread(loads, assets, wake) if isinstance(assets, Bakes) else None
+        retries = Retries(loads, assets, settings.retries, settings.retry_delay_s, wake)
+        self._commit = MainThreadCommit(loads, self.queue, settings.activators, wake, retries)
+        self._worker = LoadWorker(
+            loads, assets, settings.all_decoders(), known, self._commit, self.gate, self._baking
+        )
         self._serials = itertools.count(1)
         self._scripts: dict[Script[Any], None] = {}
         self._batches: weakref.WeakSet[Batch] = weakref.WeakSet()
         self._frame_at: float | None = None
         self._ended_at: float | None = None  # when the last frame was drawn
         self._spent_s = 0.0
+        self._releasing = False
         self.garbage.attach()
-        self._executor.start(parts.worker.work, self.gate)
+        self._executor.start(self._worker.work, self.gate)
 
     # --------------------------------------------------------------------------------------- load
 
@@ -142,21 +164,21 @@ class AsyncPrefabLoader:
         key = key_of(asset_id(identifier), settings)
         want = (rank_of(priority), position)
         score = self._scoring.score(key[0], (want,))
-        table = self._table
-        with table.lock:
-            if table.closed:
+        loads = self._loads
+        with loads.lock:
+            if loads.closed:
                 raise LoaderClosedError("the loader was shut down: it loads nothing any more")
-            entry = table.request(key, settings)
-            handle: Handle[Any] = Handle(self._claims, entry, next(self._serials))
-            table.want(entry, handle._serial, want, score)
-            waits = entry.flight is not None or entry.tree is TreeState.LOADING
+            record = loads.request(key, settings)
+            handle: Handle[Any] = Handle(loads, record, next(self._serials))
+            loads.want(record, handle.serial, want, score)
+            waits = record.attempt is not None or record.tree is TreeState.LOADING
         if waits:
             self._executor.wake()
             timeout = self.settings.timeout_s if timeout_s is None else timeout_s
             if timeout is not None:
-                self._claims.time_out(handle, timeout)
+                handle.time_out(timeout)
         if on_done is not None:
-            self._claims.add_callback(handle, on_done)
+            handle.add_done_callback(on_done)
         return handle
 
     def load_async(
@@ -209,7 +231,7 @@ class AsyncPrefabLoader:
         """
         batch = self._new_batch()
         load = partial(self.load, priority=priority)
-        baking = self._parts.baking
+        baking = self._baking
 
         def cancelled() -> bool:
             return batch.cancelled or (baking is not None and baking.stopped)
@@ -223,7 +245,7 @@ class AsyncPrefabLoader:
 
     def in_background(self, work: Callable[[], None]) -> None:
         """Have something short done by a loader thread, soon. Any thread."""
-        self._parts.worker.also(work)
+        self._worker.also(work)
         self._executor.wake()
 
     def pause(self) -> None:
@@ -235,7 +257,7 @@ class AsyncPrefabLoader:
 
     def _new_batch(self) -> Batch:
         self._check_open()
-        batch = Batch(self._claims)
+        batch = Batch(self._callbacks)
         self._batches.add(batch)
         return batch
 
@@ -245,9 +267,7 @@ class AsyncPrefabLoader:
         if not isinstance(coroutine, Coroutine):
             raise TypeError(f"a coroutine is to be started, not {coroutine!r}: call the function")
         name = name or getattr(coroutine, "__qualname__", "script")
-        script = Script(self._claims, self._scripts, coroutine, name)
-        script._post()
-        return script
+        return Script(self._callbacks, self._scripts, coroutine, name)
 
     # ------------------------------------------------------------------------------------- wishes
 
@@ -255,10 +275,10 @@ class AsyncPrefabLoader:
         self, handle: Handle[Any], priority: Priority, position: Position | None = None
     ) -> None:
         """Give a load another urgency; that of what it needs follows. Any thread."""
-        entry, want = handle._entry, (rank_of(priority), position)
-        score = self._scoring.score(entry.id, (want,))
-        with self._table.lock:
-            self._table.change(entry, handle._serial, want, score)
+        record, want = handle.record, (rank_of(priority), position)
+        score = self._scoring.score(record.id, (want,))
+        with self._loads.lock:
+            self._loads.change(record, handle.serial, want, score)
 
     def set_focus(self, *positions: Position) -> None:
         """Say where the players are, in pixels: what waits is scored anew, in slices."""
@@ -266,9 +286,9 @@ class AsyncPrefabLoader:
 
     def pin(self, handle: Handle[Any]) -> None:
         """Keep an asset in memory even without a handle, until `unpin`. Any thread."""
-        with self._table.lock:
-            handle._entry.pins += 1
-            self._table.cache.hold(handle._entry)
+        with self._loads.lock:
+            handle.record.pins += 1
+            self._loads.cache.hold(handle.record)
 
     def unpin(self, handle: Handle[Any]) -> None:
         """Take back one `pin`.
@@ -278,23 +298,23 @@ class AsyncPrefabLoader:
 
         Any thread.
         """
-        with self._table.lock:
-            if not handle._entry.pins:
+        with self._loads.lock:
+            if not handle.record.pins:
                 raise ValueError(f"{handle.id} is not pinned")
-            handle._entry.pins -= 1
-            self._table.let_go(handle._entry)
-            self._table.trim()
+            handle.record.pins -= 1
+            self._loads.let_go(handle.record)
+            self._loads.trim()
 
     def evict(self, identifier: str) -> bool:
         """Drop an asset from the cache; False if it is held, or not there. Any thread."""
         evicted = False
         name = asset_id(identifier)
-        with self._table.lock:
-            for entry in self._table.of_id(name):
-                if entry.idle:
-                    self._table.evict(entry)
+        with self._loads.lock:
+            for record in self._loads.of_id(name):
+                if record.idle:
+                    self._loads.evict(record)
                     evicted = True
-        self._table.dropped.clear()
+        self._loads.dropped.clear()
         return evicted
 
     def trim(self, most_bytes: int = 0) -> int:
@@ -302,17 +322,17 @@ class AsyncPrefabLoader:
 
         Any thread.
         """
-        self._claims.release_now(len(self._claims.dropped))
-        with self._table.lock:
-            count = self._table.trim(most_bytes, None if most_bytes else 0)
-        self._table.dropped.clear()
+        self._loads.release_dropped(len(self._loads.dropped_handles))
+        with self._loads.lock:
+            count = self._loads.trim(most_bytes, None if most_bytes else 0)
+        self._loads.dropped.clear()
         return count
 
     def reload(self, identifiers: Iterable[str]) -> None:
         """Load assets anew behind their handles, in the background. Any thread."""
         # Whatever settings it was baked with: all of an image's sheets come from its one file.
         names = dict.fromkeys(asset_id(one.partition("?")[0]) for one in identifiers)
-        steps = restart_ids(self._table, names, self._executor.wake)
+        steps = restart_ids(self._loads, names, self._executor.wake)
         self.queue.post(steps, "reload", Step("reload"))
 
     def apply(self, reload: Reload) -> None:
@@ -324,9 +344,9 @@ class AsyncPrefabLoader:
 
         Any thread.
         """
-        tell_broken(self._table, reload)
+        tell_broken(self._loads, reload)
         self.reload(reload.ids)
-        steps = restart_paths(self._table, self._assets, reload, self._executor.wake)
+        steps = restart_paths(self._loads, self._assets, reload, self._executor.wake)
         self.queue.post(steps, "reload", Step("reload"))
 
     # ------------------------------------------------------------------------------------- frames
@@ -348,14 +368,31 @@ class AsyncPrefabLoader:
         """
         started = self._clock()
         self._timers.run(started)
-        self._claims.release_dropped()
-        if self._table.revived:
-            self._parts.landing.settle_revived()
+        self._release_dropped()
+        if self._loads.revived:
+            self._commit.settle_revived()
         budget_s = self.budget.seconds if budget_s is None else budget_s
         report = self.queue.drain(budget_s)
-        self._listeners.tell(budget_s - report.spent_s)
+        self._events.deliver(budget_s - report.spent_s)
         self._spent_s += self._clock() - started
         return report
+
+    def _release_dropped(self) -> None:
+        """Release what nobody has any more, in slices within the budget."""
+        loads = self._loads
+        if (loads.dropped_handles or loads.dropped) and not self._releasing:
+            self._releasing = True
+            self.queue.post(self._release_steps(), "retire", Step("let go"))
+
+    def _release_steps(self) -> Steps:
+        try:
+            while True:
+                self._loads.release_dropped(_RELEASED_AT_ONCE)
+                if not self._loads.dropped_handles and not self._loads.dropped:
+                    break
+                yield None
+        finally:
+            self._releasing = False
 
     def end_frame(self, next_frame_at: float | None = None) -> None:
         """The game has drawn: background work may go on until shortly before the next frame.
@@ -387,12 +424,12 @@ class AsyncPrefabLoader:
                 if left <= 0:
                     return False
                 self.queue.wait(min(left, 0.02))
-        self._listeners.tell()
+        self._events.deliver()
         return True
 
     def add_listener(self, listener: Listener) -> None:
         """Call something with every `LoadEvent`, on the main thread, at the end of `drain`."""
-        self._listeners.add(listener)
+        self._events.add(listener)
 
     def remove_listener(self, listener: Listener) -> None:
         """Call it no more.
@@ -400,21 +437,35 @@ class AsyncPrefabLoader:
         Raises:
             ValueError: It was not added.
         """
-        self._listeners.remove(listener)
+        self._events.remove(listener)
 
     # --------------------------------------------------------------------------------------- end
 
     def statistics(self) -> LoaderStatistics:
         """What was done so far, and what is going on. Any thread."""
-        return gather_statistics(self._table, self.gate)
+        with self._loads.lock:
+            scheduler, ended = self._loads.scheduler, self._loads.ended
+            return LoaderStatistics(
+                self._loads.requested,
+                ended[LoadState.READY],
+                ended[LoadState.FAILED],
+                ended[LoadState.CANCELLED],
+                len(scheduler),
+                scheduler.flying,
+                scheduler.flying_bytes,
+                scheduler.most_flying,
+                scheduler.most_flying_bytes,
+                self._loads.cache.statistics(),
+                self.gate.holds(),
+            )
 
     @property
     def failures(self) -> deque[tuple[str, Exception]]:
         """Exceptions of callbacks and scripts, the last 100; they are logged as well."""
-        return self._claims.failures
+        return self._callbacks.failures
 
     def _check_open(self) -> None:
-        if self._table.closed:
+        if self._loads.closed:
             raise LoaderClosedError("the loader was shut down: it loads nothing any more")
 
     def shutdown(self, timeout_s: float = 1.0) -> bool:
@@ -430,15 +481,28 @@ class AsyncPrefabLoader:
             interpreter.
         """
         self.garbage.detach()
-        return shut_down(
-            self._parts,
-            self._executor,
-            self.gate,
-            self.queue,
-            self._batches,
-            self._scripts,
-            timeout_s,
-        )
+        self._callbacks.close()
+        with self._loads.lock:
+            waiting = self._loads.close()
+        if self._baking is not None:
+            self._baking.stop()
+        self.gate.end()
+        for completion in waiting:
+            completion.finish()
+        for batch in list(self._batches):
+            batch.cancel()
+        for script in list(self._scripts):
+            script.cancel()
+        end = time.monotonic() + timeout_s
+        stopped = self._executor.stop(timeout_s)
+        if self._baking is not None:
+            stopped = self._baking.join(max(0.0, end - time.monotonic())) and stopped
+        self._timers.clear()
+        self.queue.clear()
+        self._loads.dropped.clear()
+        self._loads.dropped_handles.clear()
+        self._events.clear()
+        return stopped
 
     def __enter__(self) -> AsyncPrefabLoader:
         return self

@@ -24,7 +24,7 @@ class LoaderSettings:
         cache_entries: Assets that stay in memory without being held.
         cache_bytes: Bytes of all loaded assets; those that nobody holds go beyond that.
         max_in_flight: Loads that are being read, decoded, or wait for the main thread.
-        max_in_flight_bytes: Bytes of those; a single larger one may be in flight alone.
+        max_in_flight_bytes: Bytes of those; a single larger one may be in attempt alone.
         priority_system: The order among loads of the same `Priority`; a function that gives a
             score, or one of `PrioritySystem`.
         retries: How often reading is tried again if it fails for a reason that may pass.

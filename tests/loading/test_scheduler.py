@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from arcade_prefabs.loading.requests.asset_record import Entry, Flight
+from arcade_prefabs.loading.requests.asset_record import AssetRecord, LoadAttempt
 from arcade_prefabs.loading.requests.priority import Priority
 from arcade_prefabs.loading.requests.scheduler import Scheduler
 
@@ -19,16 +19,16 @@ USUAL = 4096
 _ages = itertools.count()
 
 
-def flight(
+def attempt(
     name: str = "asset",
     priority: Priority = Priority.NORMAL,
     score: float = 0.0,
     size: int = 0,
-) -> Flight:
+) -> LoadAttempt:
     """A load that nobody queued yet; each is younger than the one before."""
-    entry = Entry((name, ""), None, next(_ages))
-    entry.priority, entry.score, entry.size = priority, score, size
-    return Flight(entry)
+    record = AssetRecord((name, ""), None, next(_ages))
+    record.priority, record.score, record.size = priority, score, size
+    return LoadAttempt(record)
 
 
 def scheduler(most: int = 100, most_bytes: int = 1 << 40) -> Scheduler:
@@ -40,7 +40,7 @@ def names(queue: Scheduler) -> list[str]:
     """Everything that can be taken now, in that order."""
     found: list[str] = []
     while (taken := queue.take()) is not None:
-        found.append(taken.entry.id)
+        found.append(taken.record.id)
     return found
 
 
@@ -51,7 +51,7 @@ def test_more_urgent_loads_come_first() -> None:
     """Whatever the order in which they were added."""
     queue = scheduler()
     for priority in (Priority.LOW, Priority.CRITICAL, Priority.PRELOAD, Priority.HIGH):
-        queue.put(flight(priority.name, priority))
+        queue.put(attempt(priority.name, priority))
     assert names(queue) == ["CRITICAL", "HIGH", "LOW", "PRELOAD"]
 
 
@@ -59,22 +59,22 @@ def test_score_decides_among_equally_urgent_ones() -> None:
     """The lowest first; infinite ones last."""
     queue = scheduler()
     for score in (5.0, math.inf, -1.0, 0.0):
-        queue.put(flight(str(score), score=score))
+        queue.put(attempt(str(score), score=score))
     assert names(queue) == ["-1.0", "0.0", "5.0", "inf"]
 
 
 def test_priority_outweighs_any_score() -> None:
     """A far one that is urgent comes before a near one that is not."""
     queue = scheduler()
-    queue.put(flight("near", Priority.LOW, -math.inf))
-    queue.put(flight("far", Priority.NORMAL, math.inf))
+    queue.put(attempt("near", Priority.LOW, -math.inf))
+    queue.put(attempt("far", Priority.NORMAL, math.inf))
     assert names(queue) == ["far", "near"]
 
 
 def test_age_decides_among_equal_scores() -> None:
     """Asked for first, loaded first, even if it was put in later."""
     queue = scheduler()
-    loads = [flight(str(number)) for number in range(10)]
+    loads = [attempt(str(number)) for number in range(10)]
     for one in reversed(loads):
         queue.put(one)
     assert names(queue) == [str(number) for number in range(10)]
@@ -83,8 +83,8 @@ def test_age_decides_among_equal_scores() -> None:
 def test_two_attempts_of_one_asset_keep_their_order() -> None:
     """Loads that agree in everything are taken in the order in which they were added."""
     queue = scheduler()
-    entry = flight().entry
-    first, second = Flight(entry), Flight(entry)
+    record = attempt().record
+    first, second = LoadAttempt(record), LoadAttempt(record)
     queue.put(first)
     queue.put(second)
     assert queue.take() is first
@@ -95,7 +95,7 @@ def test_empty_queue_gives_nothing() -> None:
     """Neither at first nor after everything was taken."""
     queue = scheduler()
     assert queue.take() is None
-    queue.put(flight())
+    queue.put(attempt())
     queue.take()
     assert queue.take() is None
     assert len(queue) == 0
@@ -108,7 +108,7 @@ def test_score_that_is_no_number_disturbs_no_others() -> None:
         scores = [7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
         scores.insert(place, math.nan)
         for score in scores:
-            queue.put(flight(str(score), score=score))
+            queue.put(attempt(str(score), score=score))
         order = [name for name in names(queue) if name != "nan"]
         assert order == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"]
 
@@ -119,12 +119,12 @@ def test_score_that_is_no_number_disturbs_no_others() -> None:
 def test_load_that_is_put_again_moves_to_its_new_place() -> None:
     """More urgent or less, it is taken once, where it belongs now."""
     queue = scheduler()
-    loads = {name: flight(name) for name in "abc"}
+    loads = {name: attempt(name) for name in "abc"}
     for one in loads.values():
         queue.put(one)
-    loads["c"].entry.priority = Priority.HIGH
+    loads["c"].record.priority = Priority.HIGH
     queue.put(loads["c"])
-    loads["a"].entry.priority = Priority.LOW
+    loads["a"].record.priority = Priority.LOW
     queue.put(loads["a"])
     assert len(queue) == 3
     assert names(queue) == ["c", "b", "a"]
@@ -134,7 +134,7 @@ def test_load_that_is_put_again_moves_to_its_new_place() -> None:
 def test_removed_load_is_never_taken() -> None:
     """It says whether it was there."""
     queue = scheduler()
-    gone, stays = flight("gone"), flight("stays")
+    gone, stays = attempt("gone"), attempt("stays")
     queue.put(gone)
     queue.put(stays)
     assert queue.remove(gone)
@@ -147,21 +147,21 @@ def test_removed_load_is_never_taken() -> None:
 def test_removed_load_that_is_put_again_is_taken_once() -> None:
     """Its old place is not a second one."""
     queue = scheduler()
-    one = flight("one", Priority.HIGH)
+    one = attempt("one", Priority.HIGH)
     queue.put(one)
     queue.remove(one)
-    one.entry.priority = Priority.LOW
+    one.record.priority = Priority.LOW
     queue.put(one)
-    queue.put(flight("other"))
+    queue.put(attempt("other"))
     assert names(queue) == ["other", "one"]
 
 
 def test_taken_load_is_not_in_the_queue() -> None:
     """It cannot be removed, and does not wait."""
     queue = scheduler()
-    one = flight()
+    one = attempt()
     queue.put(one)
-    assert queue.waiting() == [one.entry]
+    assert queue.waiting() == [one.record]
     assert queue.take() is one
     assert not one.queued
     assert queue.waiting() == []
@@ -171,20 +171,20 @@ def test_taken_load_is_not_in_the_queue() -> None:
 def test_places_that_are_out_of_date_do_not_pile_up() -> None:
     """Ten loads that are put again ten thousand times take the room of some dozens."""
     queue = scheduler()
-    loads = [flight(str(number)) for number in range(10)]
+    loads = [attempt(str(number)) for number in range(10)]
     for turn in range(10_000):
         one = loads[turn % 10]
-        one.entry.score = float(turn * 7919 % 101)
+        one.record.score = float(turn * 7919 % 101)
         queue.put(one)
         assert len(queue._fresh) <= 65
-    expected = sorted(loads, key=lambda one: (one.entry.score, one.entry.age))
-    assert names(queue) == [one.entry.id for one in expected]
+    expected = sorted(loads, key=lambda one: (one.record.score, one.record.age))
+    assert names(queue) == [one.record.id for one in expected]
 
 
 def test_places_of_begun_loads_do_not_pile_up() -> None:
     """The same holds for loads that made room for others."""
     queue = scheduler()
-    loads = [flight(str(number)) for number in range(10)]
+    loads = [attempt(str(number)) for number in range(10)]
     for one in loads:
         queue.put(one)
     while queue.take():
@@ -199,7 +199,7 @@ def test_removed_loads_are_let_go() -> None:
     """Thousands that were given up do not stay in memory, once others come."""
     queue = scheduler()
     for number in range(5_000):
-        one = flight(f"given up {number}")
+        one = attempt(f"given up {number}")
         queue.put(one)
         queue.remove(one)
     del one
@@ -213,7 +213,7 @@ def test_removed_loads_are_let_go() -> None:
 def test_no_more_loads_fly_than_may() -> None:
     """The next one starts when one is released."""
     queue = scheduler(most=2)
-    loads = [flight(str(number)) for number in range(4)]
+    loads = [attempt(str(number)) for number in range(4)]
     for one in loads:
         queue.put(one)
     assert names(queue) == ["0", "1"]
@@ -227,7 +227,7 @@ def test_no_more_loads_fly_than_may() -> None:
 def test_no_more_bytes_fly_than_may() -> None:
     """Exactly the limit may; a byte more may not."""
     queue = scheduler(most_bytes=100)
-    loads = [flight(str(size), size=size) for size in (60, 40, 1)]
+    loads = [attempt(str(size), size=size) for size in (60, 40, 1)]
     for one in loads:
         queue.put(one)
     assert names(queue) == ["60", "40"]
@@ -241,7 +241,7 @@ def test_no_more_bytes_fly_than_may() -> None:
 def test_load_larger_than_the_limit_flies_alone() -> None:
     """It waits until nothing else flies, and nothing joins it."""
     queue = scheduler(most_bytes=100)
-    small, large, last = flight("small", size=10), flight("large", size=500), flight("l", size=1)
+    small, large, last = attempt("small", size=10), attempt("large", size=500), attempt("l", size=1)
     for one in (small, large, last):
         queue.put(one)
     assert names(queue) == ["small"]
@@ -254,11 +254,11 @@ def test_load_larger_than_the_limit_flies_alone() -> None:
 def test_smaller_load_does_not_overtake_one_that_waits_for_room() -> None:
     """Or a large one would wait for ever."""
     queue = scheduler(most_bytes=100)
-    flying = flight("flying", size=60)
+    flying = attempt("flying", size=60)
     queue.put(flying)
     queue.take()
-    queue.put(flight("large", Priority.HIGH, size=80))
-    queue.put(flight("small", size=1))
+    queue.put(attempt("large", Priority.HIGH, size=80))
+    queue.put(attempt("small", size=1))
     assert queue.take() is None
     queue.release(flying)
     assert names(queue) == ["large", "small"]
@@ -267,7 +267,7 @@ def test_smaller_load_does_not_overtake_one_that_waits_for_room() -> None:
 def test_something_always_flies() -> None:
     """Limits of nothing still let one load at a time."""
     queue = scheduler(most=0, most_bytes=0)
-    loads = [flight(str(number), size=5) for number in range(3)]
+    loads = [attempt(str(number), size=5) for number in range(3)]
     for one in loads:
         queue.put(one)
     for number, one in enumerate(loads):
@@ -279,15 +279,15 @@ def test_load_of_unknown_size_counts_as_a_usual_one() -> None:
     """Until it is known, and the mean of those known decides what is usual."""
     queue = scheduler(most_bytes=10 * USUAL)
     for _ in range(12):
-        queue.put(flight("unknown"))
+        queue.put(attempt("unknown"))
     assert len(names(queue)) == 10
     assert queue.flying_bytes == 10 * USUAL
 
 
 def test_size_that_turned_out_replaces_the_guess() -> None:
-    """Bytes in flight are right from then on, and 0 in the end."""
+    """Bytes in attempt are right from then on, and 0 in the end."""
     queue = scheduler()
-    one, other = flight(size=100), flight(size=50)
+    one, other = attempt(size=100), attempt(size=50)
     for load in (one, other):
         queue.put(load)
         queue.take()
@@ -303,7 +303,7 @@ def test_size_that_turned_out_replaces_the_guess() -> None:
 def test_size_of_a_load_that_does_not_fly_counts_nothing() -> None:
     """A late answer of a load that was released changes no figure."""
     queue = scheduler()
-    one = flight(size=100)
+    one = attempt(size=100)
     queue.put(one)
     queue.take()
     queue.release(one)
@@ -317,14 +317,14 @@ def test_size_of_a_load_that_does_not_fly_counts_nothing() -> None:
 def test_begun_load_goes_on_whatever_the_limits() -> None:
     """A queue full of begun loads does not wait for itself."""
     queue = scheduler(most=2, most_bytes=100)
-    loads = [flight("a", size=60), flight("b", size=40)]
+    loads = [attempt("a", size=60), attempt("b", size=40)]
     for one in loads:
         queue.put(one)
         queue.take()
     queue.sized(loads[0], 10_000)
     for one in loads:
         queue.put(one)
-    queue.put(flight("fresh", Priority.CRITICAL))
+    queue.put(attempt("fresh", Priority.CRITICAL))
     assert names(queue) == ["a", "b"]
     assert (queue.flying, queue.started) == (2, 2)
 
@@ -332,31 +332,31 @@ def test_begun_load_goes_on_whatever_the_limits() -> None:
 def test_more_urgent_fresh_load_comes_before_a_begun_one() -> None:
     """If there is room; otherwise the begun one goes on, and makes some."""
     queue = scheduler(most=2)
-    begun = flight("begun")
+    begun = attempt("begun")
     queue.put(begun)
     queue.take()
     queue.put(begun)
-    queue.put(flight("urgent", Priority.HIGH))
-    queue.put(flight("later"))
+    queue.put(attempt("urgent", Priority.HIGH))
+    queue.put(attempt("later"))
     assert names(queue) == ["urgent", "begun"]
 
 
 def test_begun_load_comes_before_a_less_urgent_fresh_one() -> None:
     """It keeps the place that its urgency gives it."""
     queue = scheduler()
-    begun = flight("begun", Priority.LOW)
+    begun = attempt("begun", Priority.LOW)
     queue.put(begun)
     queue.take()
     queue.put(begun)
-    queue.put(flight("less", Priority.PRELOAD))
-    queue.put(flight("more", Priority.NORMAL))
+    queue.put(attempt("less", Priority.PRELOAD))
+    queue.put(attempt("more", Priority.NORMAL))
     assert names(queue) == ["more", "begun", "less"]
 
 
 def test_released_load_starts_anew_under_the_limits() -> None:
     """One that is read again counts as any other, once."""
     queue = scheduler(most=1)
-    one, other = flight("one", Priority.HIGH), flight("other")
+    one, other = attempt("one", Priority.HIGH), attempt("other")
     queue.put(one)
     queue.put(other)
     assert names(queue) == ["one"]
@@ -376,35 +376,35 @@ class SchedulerMachine(RuleBasedStateMachine):
         super().__init__()
         self.most, self.most_bytes = 3, 100
         self.real = Scheduler(self.most, self.most_bytes)
-        self.queued: dict[Flight, tuple[Any, ...]] = {}
-        self.flying: dict[Flight, int] = {}  # with bytes
-        self.loads: list[Flight] = []
+        self.queued: dict[LoadAttempt, tuple[Any, ...]] = {}
+        self.flying: dict[LoadAttempt, int] = {}  # with bytes
+        self.loads: list[LoadAttempt] = []
         self.turn = 0
         self.started = 0
 
     urgency = st.tuples(st.sampled_from(Priority), st.integers(0, 3).map(float))
     index = st.integers(0, 7)
 
-    def pick(self, index: int, among: Any) -> Flight:
+    def pick(self, index: int, among: Any) -> LoadAttempt:
         some = list(among)
         return some[index % len(some)]
 
-    def place(self, one: Flight) -> None:
+    def place(self, one: LoadAttempt) -> None:
         self.turn += 1
-        entry = one.entry
-        self.queued[one] = (-entry.priority, entry.score, entry.age, self.turn)
+        record = one.record
+        self.queued[one] = (-record.priority, record.score, record.age, self.turn)
         self.real.put(one)
 
     @rule(urgency=urgency, size=st.integers(1, 150))
     def put_new(self, urgency: tuple[Priority, float], size: int) -> None:
-        self.loads.append(flight("load", *urgency, size))
+        self.loads.append(attempt("load", *urgency, size))
         self.place(self.loads[-1])
 
     @precondition(lambda self: self.queued)
     @rule(index=index, urgency=urgency, times=st.sampled_from([1, 2, 100]))
     def put_again(self, index: int, urgency: tuple[Priority, float], times: int) -> None:
         one = self.pick(index, self.queued)
-        one.entry.priority, one.entry.score = urgency
+        one.record.priority, one.record.score = urgency
         for _ in range(times):
             self.place(one)
 
@@ -444,7 +444,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         begun = next((one for one in order if one in self.flying), None)
         expected = begun
         if fresh is not None and (begun is None or self.queued[fresh] < self.queued[begun]):
-            total = sum(self.flying.values()) + fresh.entry.size
+            total = sum(self.flying.values()) + fresh.record.size
             room = len(self.flying) < self.most and total <= self.most_bytes
             if room or not self.flying:
                 expected = fresh
@@ -452,14 +452,14 @@ class SchedulerMachine(RuleBasedStateMachine):
         if expected is not None:
             del self.queued[expected]
             if expected not in self.flying:
-                self.flying[expected] = expected.entry.size
+                self.flying[expected] = expected.record.size
                 self.started += 1
 
     @invariant()
     def figures_agree(self) -> None:
         real = self.real
         assert len(real) == len(self.queued)
-        assert sorted(map(id, real.waiting())) == sorted(id(one.entry) for one in self.queued)
+        assert sorted(map(id, real.waiting())) == sorted(id(one.record) for one in self.queued)
         assert (real.flying, real.started) == (len(self.flying), self.started)
         assert real.flying_bytes == sum(self.flying.values())
         assert real.most_flying >= real.flying

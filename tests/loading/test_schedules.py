@@ -22,7 +22,7 @@ from arcade_prefabs.loading import (
     Priority,
     TreeState,
 )
-from arcade_prefabs.loading.requests.asset_record import Entry
+from arcade_prefabs.loading.requests.asset_record import AssetRecord
 from arcade_prefabs.loading.requests.dependency_graph import held
 from arcade_prefabs.prefab import Prefab
 from arcade_prefabs.prefab.model import Asset
@@ -105,30 +105,30 @@ class Play:
 
     def check_books(self) -> None:
         """What has to be so at any moment."""
-        table = self.loader._table
-        with table.lock:
-            entries = table.entries()
+        loads = self.loader._loads
+        with loads.lock:
+            entries = loads.records()
             ready = [one for one in entries if one.state is LoadState.READY]
-            assert table.cache.entries == len(ready)
-            assert table.cache.bytes == sum(one.size for one in ready)
-            idle = table.cache.idle()
+            assert loads.cache.entries == len(ready)
+            assert loads.cache.bytes == sum(one.size for one in ready)
+            idle = loads.cache.idle()
             assert len(idle) <= 2
             for one in idle:
                 assert one.idle
                 assert not one.wanted
-            flying = table.scheduler.flying
+            flying = loads.scheduler.flying
             assert 0 <= flying <= 3
-            assert table.scheduler.flying_bytes >= 0
+            assert loads.scheduler.flying_bytes >= 0
             loading = sum(one.loading for one in entries)
-            assert table.requested == sum(table.ended.values()) + loading
+            assert loads.requested == sum(loads.ended.values()) + loading
 
     def check_end(self) -> None:
         """What has to be so when nothing is left to do."""
         self.check_books()
-        table = self.loader._table
-        assert table.scheduler.flying == table.scheduler.flying_bytes == len(table.scheduler) == 0
-        for one in table.entries():
-            assert one.flight is None
+        loads = self.loader._loads
+        assert loads.scheduler.flying == loads.scheduler.flying_bytes == len(loads.scheduler) == 0
+        for one in loads.records():
+            assert one.attempt is None
             assert held(one) or one.idle or one.cyclic
             assert one.tree is tree_of(one), one
             assert all(one in need.parents for need in one.needs)
@@ -139,10 +139,10 @@ class Play:
                 assert handle.result() == self.assets._values[handle.id]
 
 
-def tree_of(entry: Entry) -> TreeState:
+def tree_of(record: AssetRecord) -> TreeState:
     """The state of a whole tree, worked out the simple way."""
-    seen = {entry}
-    stack = [entry]
+    seen = {record}
+    stack = [record]
     while stack:
         for need in stack.pop().needs:
             if need not in seen:
@@ -232,14 +232,14 @@ def test_random_schedules_with_real_threads_end(threads: int) -> None:
 def settle(play: Play, bound_s: float = 30.0) -> None:
     """Drain until nothing is left to do."""
     end = time.monotonic() + bound_s
-    table = play.loader._table
+    loads = play.loader._loads
     play.loader.gate.release()
     while time.monotonic() < end:
         report = play.loader.drain(0.05)
-        with table.lock:
-            rest = any(one.flight is not None for one in table.entries())
-            busy = rest or table.scheduler.flying or table.dropped
-        if not (report.steps or busy or len(play.loader.queue) or play.loader._claims.dropped):
+        with loads.lock:
+            rest = any(one.attempt is not None for one in loads.records())
+            busy = rest or loads.scheduler.flying or loads.dropped
+        if not (report.steps or busy or len(play.loader.queue) or loads.dropped_handles):
             return
         play.loader.queue.wait(0.005)
     raise AssertionError("it does not come to rest")

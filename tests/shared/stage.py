@@ -174,7 +174,7 @@ class Stage:
 @pytest.fixture
 def stage(window: arcade.Window, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Makes stages, and ends them."""
-    monkeypatch.setattr("arcade_prefabs.loading.wiring.BakeThread", AwaitedBakeThread)
+    monkeypatch.setattr("arcade_prefabs.loading.loader.BakeThread", AwaitedBakeThread)
     made: list[Stage] = []
 
     def make(files: Mapping[str, str | bytes], **options: Any) -> Stage:

@@ -346,7 +346,7 @@ def test_the_report_tells_what_a_frame_was_spent_on(stage: Any, files: Any) -> N
         report = scene.prefabs.report
         assert sum(one.steps for one in report.ran.values()) == report.steps
         kinds |= set(report.ran)
-    assert {"land", "activate", "spawn"} <= kinds
+    assert {"commit", "activate", "spawn"} <= kinds
 
 
 def test_an_edited_file_changes_the_running_game(window: arcade.Window, assets: Path) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import enum
 import weakref
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Callable, Generator
+from typing import Any, Final, TypeAlias
 
 from ...errors import shown
+from ...frames.awaitables import Completion
 from .priority import Position, Priority
 
-if TYPE_CHECKING:
-    from .handle import Handle
-
-__all__ = ["Entry", "Flight", "LoadState", "TreeState", "Want"]
+__all__ = ["AssetRecord", "Demand", "LoadAttempt", "LoadState", "TreeState"]
 
 
 class LoadState(enum.Enum):
@@ -48,21 +46,21 @@ class TreeState(enum.Enum):
 
 # What one handle adds to the urgency of an asset: a priority as a plain number, and a position. Not
 # a class of its own: exact tuples of plain numbers are nothing that the garbage collector visits.
-Want: TypeAlias = tuple[int, Position | None]
+Demand: TypeAlias = tuple[int, Position | None]
 
 # Bits that count the handles of one priority.
 _BITS: Final = 32
 
 
-class Flight:
+class LoadAttempt:
     """One attempt to load an asset. A newer one of the same asset makes it worthless.
 
     Attributes:
-        entry: The asset.
+        record: The asset.
         reload: Whether the asset has a value, which this replaces.
         task: The decoder at work, between two of its pages.
         kind: What the asset was baked to, once that is known.
-        counted: Whether it counts as in flight.
+        counted: Whether it counts as in attempt.
         size: Bytes that it counts for.
         turn: Its place in the queue is the one of that number; others are out of date.
         queued: Whether it waits in the queue.
@@ -74,10 +72,10 @@ class Flight:
     __slots__ = (
         "baked",
         "counted",
-        "entry",
         "kind",
         "partial",
         "queued",
+        "record",
         "reload",
         "restarts",
         "size",
@@ -85,8 +83,8 @@ class Flight:
         "turn",
     )
 
-    def __init__(self, entry: Entry, *, reload: bool = False) -> None:
-        self.entry = entry
+    def __init__(self, record: AssetRecord, *, reload: bool = False) -> None:
+        self.record = record
         self.reload = reload
         self.task: Generator[Any, None, Any] | None = None
         self.kind = "read"
@@ -101,10 +99,10 @@ class Flight:
     @property
     def stale(self) -> bool:
         """Whether nobody wants what comes of it."""
-        return self.entry.flight is not self
+        return self.record.attempt is not self
 
 
-class Entry:
+class AssetRecord:
     """An asset of the loader. All fields change under the loader's lock only.
 
     Attributes:
@@ -121,7 +119,7 @@ class Entry:
         digest: The hash of what the value was made from.
         size: Bytes of the value.
         version: Counts its values, 1 for the first.
-        flight: The attempt under way.
+        attempt: The attempt under way.
         wants: What its handles ask for, by their serial numbers.
         pins: How often it is pinned.
         parents: Assets that depend on it.
@@ -135,20 +133,21 @@ class Entry:
         progress: How much of it has come, 0 to 1.
         children: The parts of a prefab that have come.
         counts: How many handles want it with which priority, in one number; see `count`.
-        waiters: Handles that somebody waits for: they live until they are done.
-        watchers: Handles that want to know of reloads.
+        waiters: By the serial numbers of handles that somebody waits for: their completions, and
+            the handles themselves, which live until they are done.
+        watchers: Called after a reload, by serial numbers; they do not keep their handles alive.
         idle: Whether it is in the cache without being held.
     """
 
     __slots__ = (
         "age",
+        "attempt",
         "attempts",
         "children",
         "counts",
         "cyclic",
         "digest",
         "error",
-        "flight",
         "id",
         "idle",
         "key",
@@ -189,12 +188,12 @@ class Entry:
         self.digest = b""
         self.size = 0
         self.version = 0
-        self.flight: Flight | None = None
-        self.wants: dict[int, Want] = {}
+        self.attempt: LoadAttempt | None = None
+        self.wants: dict[int, Demand] = {}
         self.counts = 0
         self.pins = 0
-        self.parents: dict[Entry, None] = {}
-        self.needs: tuple[Entry, ...] = ()
+        self.parents: dict[AssetRecord, None] = {}
+        self.needs: tuple[AssetRecord, ...] = ()
         self.unsettled = 0
         self.cyclic = False
         self.priority = Priority.PRELOAD
@@ -203,12 +202,12 @@ class Entry:
         self.attempts = 0
         self.progress = 0.0
         self.children: tuple[Any, ...] = ()
-        self.waiters: dict[int, Handle[Any]] = {}
-        self.watchers: dict[int, weakref.ref[Handle[Any]]] = {}
+        self.waiters: dict[int, tuple[Completion, object]] = {}
+        self.watchers: dict[int, weakref.WeakMethod[Callable[[], None]]] = {}
         self.idle = False
 
     def __repr__(self) -> str:
-        return f"<Entry {shown(self.id)}: {self.state.value}, tree {self.tree.value}>"
+        return f"<AssetRecord {shown(self.id)}: {self.state.value}, tree {self.tree.value}>"
 
     def count(self, priority: int, by: int) -> None:
         """Count one handle more, or less, of a priority."""

@@ -12,16 +12,16 @@ from ...errors import (
     MissingAssetError,
     UnsafePathError,
 )
-from ...frames.awaitables import wait_for
+from ...frames.awaitables import Completion
+from ...frames.callbacks import Callbacks
 from ...frames.main_thread_queue import Step, Steps
 from ...prefab.asset_ids import PREFAB_FOLDER, asset_path
 from ...prefab.suggestions import did_you_mean
 from ..workers.bake_thread import ListsFolders
-from .handle import Handle
+from .handle import Handle, when_done
 
 if TYPE_CHECKING:
     from ..workers.worker import AssetReader
-    from .claims import Claims
 
 __all__ = ["Batch", "list_folder", "register"]
 
@@ -53,16 +53,14 @@ class Batch:
     Main thread, except for ``await``.
     """
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, callbacks: Callbacks) -> None:
         self.total: int | None = None
         self.ended = 0
         self.errors: dict[str, Exception] = {}
-        self._claims = claims
+        self._callbacks = callbacks
         self._handles: list[Handle[Any]] = []
         self._cancelled = False
-        self._told = False
-        self._listeners: list[Callable[[], None]] = []
-        self._callbacks: list[Callable[[Batch], None]] = []
+        self._completion = Completion()
 
     def __repr__(self) -> str:
         return f"<Batch: {self.ended} of {self.total} ended, {len(self.errors)} failed>"
@@ -90,13 +88,13 @@ class Batch:
         return 0.0 if self.total is None else self.ended / self.total if self.total else 1.0
 
     def cancel(self) -> bool:
-        """Want none of them any more; False if it was done."""
+        """Demand none of them any more; False if it was done."""
         if self.done:
             return False
         self._cancelled = True
         for handle in self._handles:
             handle.cancel()
-        self._finish()
+        self._completion.finish()
         return True
 
     def add_done_callback(self, callback: Callable[[Batch], None]) -> None:
@@ -104,30 +102,20 @@ class Batch:
 
         Called with the batch, on the main thread, in the budget of a frame.
         """
-        if self._told:
-            if not self._cancelled:
-                self._claims.call(callback, self)
-        else:
-            self._callbacks.append(callback)
+        self._completion.listen(partial(self._call, callback))
+
+    def _call(self, callback: Callable[[Batch], None]) -> None:
+        if not self._cancelled:
+            self._callbacks.call(callback, self)
 
     def __await__(self) -> Generator[Any, Any, Batch]:
         """Wait until all have ended. Raises nothing: what failed is in `errors`."""
-        if not self._told:
-            yield from wait_for(self._listen)
+        yield from self._completion.wait()
         return self
-
-    def _listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        with self._claims.table.lock:
-            told = self._told
-            if not told:
-                self._listeners.append(listener)
-        if told:
-            listener()
-        return partial(_without, self._listeners, listener)
 
     def _add(self, handle: Handle[Any]) -> None:
         self._handles.append(handle)
-        handle._listen(lambda: self._one_ended(handle))
+        when_done(handle, lambda: self._one_ended(handle))
 
     def _failed(self, identifier: str, error: Exception) -> None:
         """Note an id that no load could begin for."""
@@ -145,25 +133,7 @@ class Batch:
 
     def _finish_if_done(self) -> None:
         if self.ended == self.total:
-            self._finish()
-
-    def _finish(self) -> None:
-        with self._claims.table.lock:
-            if self._told:
-                return
-            self._told = True
-            listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            listener()
-        callbacks, self._callbacks = self._callbacks, []
-        if not self._cancelled:
-            for callback in callbacks:
-                self._claims.call(callback, self)
-
-
-def _without(listeners: list[Callable[[], None]], listener: Callable[[], None]) -> None:
-    if listener in listeners:
-        listeners.remove(listener)
+            self._completion.finish()
 
 
 def register(batch: Batch, ids: list[str], load: Callable[[str], Handle[Any]]) -> Steps:
@@ -207,7 +177,7 @@ def list_folder(
             batch._failed(folder, error)
         return register(batch, found, load)
 
-    batch._claims.queue.post(begin, "game", Step("register loads"))
+    batch._callbacks.queue.post(begin, "game", Step("register loads"))
 
 
 def _listed(

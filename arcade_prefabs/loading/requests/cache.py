@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from ..workers.decoders import Need
-from .asset_record import Entry
+from .asset_record import AssetRecord
 
 __all__ = ["CacheStatistics", "PrefabCache", "Remembered"]
 
@@ -80,7 +80,7 @@ class PrefabCache:
         self.shared = 0
         self.misses = 0
         self.evictions = 0
-        self._idle: OrderedDict[Entry, None] = OrderedDict()
+        self._idle: OrderedDict[AssetRecord, None] = OrderedDict()
         self._idle_bytes = 0
         self._peak_bytes = 0
         # Those with settings of their own are few and stand apart, to be found by id alone.
@@ -97,29 +97,29 @@ class PrefabCache:
         self.bytes += by
         self._peak_bytes = max(self._peak_bytes, self.bytes)
 
-    def release(self, entry: Entry) -> None:
+    def release(self, record: AssetRecord) -> None:
         """Note that nobody holds a loaded asset any more."""
-        if not entry.idle:
-            entry.idle = True
-            self._idle[entry] = None
-            self._idle_bytes += entry.size
+        if not record.idle:
+            record.idle = True
+            self._idle[record] = None
+            self._idle_bytes += record.size
 
-    def hold(self, entry: Entry) -> None:
+    def hold(self, record: AssetRecord) -> None:
         """Note that somebody holds it again."""
-        if entry.idle:
-            entry.idle = False
-            del self._idle[entry]
-            self._idle_bytes -= entry.size
+        if record.idle:
+            record.idle = False
+            del self._idle[record]
+            self._idle_bytes -= record.size
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, record: AssetRecord) -> None:
         """Count an asset out that is not loaded any more."""
-        self.hold(entry)
+        self.hold(record)
         self.entries -= 1
-        self.bytes -= entry.size
+        self.bytes -= record.size
 
     def surplus(
         self, most_bytes: int | None = None, most_entries: int | None = None
-    ) -> Entry | None:
+    ) -> AssetRecord | None:
         """The asset that has to go next, if one has to."""
         if not self._idle:
             return None
@@ -134,35 +134,37 @@ class PrefabCache:
         """Whether what is held is by itself more than the limit."""
         return self.bytes - self._idle_bytes > self.most_bytes
 
-    def idle(self) -> list[Entry]:
+    def idle(self) -> list[AssetRecord]:
         """Assets that nobody holds, the one that goes first in front."""
         return list(self._idle)
 
-    def remember(self, entry: Entry) -> None:
+    def remember(self, record: AssetRecord) -> None:
         """Share the value again if the game still has it when somebody asks."""
-        key = entry.key
+        key = record.key
         alive = self._alive_variants if key[1] else self._alive
 
         def forget(reference: weakref.ref[Any]) -> None:
             # Runs in whichever thread drops the last reference, so it takes no lock: each of the
-            # two steps is atomic, and a newer record that came between is put back.
-            record = alive.pop(key, None)
-            if record is not None and record.value is not reference:
-                alive[key] = record
+            # two steps is atomic, and a newer one that came between is put back.
+            remembered = alive.pop(key, None)
+            if remembered is not None and remembered.value is not reference:
+                alive[key] = remembered
 
         try:
-            reference = weakref.ref(entry.value, forget)
+            reference = weakref.ref(record.value, forget)
         except TypeError:  # lists, dictionaries and the like
             return
-        needs = tuple((need.id, need.settings) for need in entry.needs)
-        record = Remembered(reference, entry.kind, entry.digest, entry.size, needs, entry.version)
-        alive[key] = record
+        needs = tuple((need.id, need.settings) for need in record.needs)
+        remembered = Remembered(
+            reference, record.kind, record.digest, record.size, needs, record.version
+        )
+        alive[key] = remembered
 
     def recall(self, key: Key) -> tuple[Any, Remembered] | None:
         """A value that is still alive; it is not remembered any more."""
-        record = (self._alive_variants if key[1] else self._alive).pop(key, None)
-        value = record.value() if record is not None else None
-        return None if record is None or value is None else (value, record)
+        remembered = (self._alive_variants if key[1] else self._alive).pop(key, None)
+        value = remembered.value() if remembered is not None else None
+        return None if remembered is None or value is None else (value, remembered)
 
     def forget(self, identifier: str) -> None:
         """Do not share what is alive of an asset: it is another one now."""

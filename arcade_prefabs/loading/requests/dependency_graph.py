@@ -11,38 +11,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...errors import DependencyError
-from .asset_record import Entry, LoadState, TreeState
+from .asset_record import AssetRecord, LoadState, TreeState
 
 __all__ = ["held", "inherit_failure", "link", "own_failed", "own_ready", "recount", "unlink"]
 
 
-def link(entry: Entry, needs: Iterable[Entry]) -> None:
+def link(record: AssetRecord, needs: Iterable[AssetRecord]) -> None:
     """Note what an asset depends on."""
-    entry.needs = tuple(dict.fromkeys(needs))
-    for need in entry.needs:
-        need.parents[entry] = None
-        if need is entry or need.needs:
-            _mark_circle(entry, need)
-    entry.unsettled = sum(need.tree is not TreeState.READY for need in entry.needs)
+    record.needs = tuple(dict.fromkeys(needs))
+    for need in record.needs:
+        need.parents[record] = None
+        if need is record or need.needs:
+            _mark_circle(record, need)
+    record.unsettled = sum(need.tree is not TreeState.READY for need in record.needs)
 
 
-def unlink(entry: Entry) -> tuple[Entry, ...]:
+def unlink(record: AssetRecord) -> tuple[AssetRecord, ...]:
     """Forget what an asset depends on; gives what that was."""
-    needs, entry.needs = entry.needs, ()
+    needs, record.needs = record.needs, ()
     for need in needs:
-        need.parents.pop(entry, None)
-    entry.unsettled = 0
+        need.parents.pop(record, None)
+    record.unsettled = 0
     return needs
 
 
-def _mark_circle(entry: Entry, need: Entry) -> None:
-    """If ``entry`` can be reached from ``need``, a circle was closed."""
+def _mark_circle(record: AssetRecord, need: AssetRecord) -> None:
+    """If ``record`` can be reached from ``need``, a circle was closed."""
     seen = {need}
     stack = [need]
-    found = need is entry
+    found = need is record
     while stack:
         for one in stack.pop().needs:
-            found = found or one is entry
+            found = found or one is record
             if one not in seen:
                 seen.add(one)
                 stack.append(one)
@@ -50,27 +50,27 @@ def _mark_circle(entry: Entry, need: Entry) -> None:
         # Some of these are in no circle; they are only looked at a little more closely.
         for one in seen:
             one.cyclic = True
-        entry.cyclic = True
+        record.cyclic = True
 
 
-def held(entry: Entry) -> bool:
+def held(record: AssetRecord) -> bool:
     """Whether anything keeps an asset: a handle, a pin, or another asset that is kept itself."""
-    if entry.wanted:
+    if record.wanted:
         return True
-    if not entry.parents:
+    if not record.parents:
         return False
-    if not entry.cyclic:
+    if not record.cyclic:
         return True
     # In a circle everybody has a parent. What counts is whether anything from outside is above.
-    above = _closure(entry, up=True)
+    above = _closure(record, up=True)
     if any(one.wanted for one in above):
         return True
-    return not above <= _closure(entry, up=False)
+    return not above <= _closure(record, up=False)
 
 
-def _closure(entry: Entry, *, up: bool) -> set[Entry]:
-    seen = {entry}
-    stack = [entry]
+def _closure(record: AssetRecord, *, up: bool) -> set[AssetRecord]:
+    seen = {record}
+    stack = [record]
     while stack:
         one = stack.pop()
         for other in one.parents if up else one.needs:
@@ -80,16 +80,16 @@ def _closure(entry: Entry, *, up: bool) -> set[Entry]:
     return seen
 
 
-def own_ready(entry: Entry) -> list[Entry]:
+def own_ready(record: AssetRecord) -> list[AssetRecord]:
     """Note that an asset itself is ready; gives those whose whole trees are ready by that."""
-    if not (entry.needs or entry.parents):  # most assets; what follows does the same, more slowly
-        if entry.tree is not TreeState.LOADING or entry.state is not LoadState.READY:
+    if not (record.needs or record.parents):  # most assets; what follows does the same, more slowly
+        if record.tree is not TreeState.LOADING or record.state is not LoadState.READY:
             return []
-        entry.tree = TreeState.READY
-        entry.tree_error = None
-        return [entry]
-    settled: list[Entry] = []
-    stack = [entry]
+        record.tree = TreeState.READY
+        record.tree_error = None
+        return [record]
+    settled: list[AssetRecord] = []
+    stack = [record]
     while stack:
         one = stack.pop()
         if one.tree is not TreeState.LOADING or one.state is not LoadState.READY:
@@ -108,10 +108,10 @@ def own_ready(entry: Entry) -> list[Entry]:
     return settled
 
 
-def _complete(entry: Entry) -> list[Entry]:
+def _complete(record: AssetRecord) -> list[AssetRecord]:
     """The assets below one that become ready with it; none if something is missing."""
-    seen = {entry: None}
-    stack = [entry]
+    seen = {record: None}
+    stack = [record]
     while stack:
         for need in stack.pop().needs:
             if need.tree is TreeState.READY or need in seen:
@@ -123,15 +123,15 @@ def _complete(entry: Entry) -> list[Entry]:
     return list(reversed(seen))
 
 
-def own_failed(entry: Entry, error: Exception) -> list[Entry]:
+def own_failed(record: AssetRecord, error: Exception) -> list[AssetRecord]:
     """Note that an asset itself failed; gives all whose trees failed by that, it among them."""
-    return _fail(entry, (), error)
+    return _fail(record, (), error)
 
 
-def _fail(entry: Entry, below: tuple[str, ...], error: Exception) -> list[Entry]:
+def _fail(record: AssetRecord, below: tuple[str, ...], error: Exception) -> list[AssetRecord]:
     """Fail the trees of an asset and of all above it; ``below`` leads to the one that failed."""
-    failed: list[Entry] = []
-    stack = [(entry, below)]
+    failed: list[AssetRecord] = []
+    stack = [(record, below)]
     while stack:
         one, under = stack.pop()
         if one.tree is TreeState.FAILED:
@@ -154,12 +154,12 @@ def _dependency_error(chain: tuple[str, ...], error: Exception) -> DependencyErr
     return made
 
 
-def recount(entry: Entry) -> tuple[list[Entry], list[Entry]]:
+def recount(record: AssetRecord) -> tuple[list[AssetRecord], list[AssetRecord]]:
     """Work out tree states anew after an asset, or what it needs, was replaced.
 
     Gives those whose trees are ready by that, and those whose trees failed.
     """
-    before = {one: one.tree for one in _closure(entry, up=True)}
+    before = {one: one.tree for one in _closure(record, up=True)}
     for one in before:
         one.tree = TreeState.LOADING
         one.tree_error = None
@@ -178,20 +178,20 @@ def recount(entry: Entry) -> tuple[list[Entry], list[Entry]]:
     return ready, failed
 
 
-def inherit_failure(entry: Entry) -> list[Entry]:
+def inherit_failure(record: AssetRecord) -> list[AssetRecord]:
     """Fail the tree of an asset that needs one whose tree failed before.
 
     Gives all whose trees failed by that; none if nothing that it needs has failed.
     """
-    for need in entry.needs:
+    for need in record.needs:
         if need.tree is TreeState.FAILED:
-            return _inherit(entry, need)
+            return _inherit(record, need)
     return []
 
 
-def _inherit(entry: Entry, need: Entry) -> list[Entry]:
+def _inherit(record: AssetRecord, need: AssetRecord) -> list[AssetRecord]:
     cause = need.tree_error
     chain = cause.chain if isinstance(cause, DependencyError) else (need.id,)
     root = cause.__cause__ if isinstance(cause, DependencyError) else cause
     assert isinstance(root, Exception)  # no tree fails without one
-    return _fail(entry, chain, root)
+    return _fail(record, chain, root)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from .load_registry import LoadTable
+from ...frames.callbacks import Callbacks
 
-__all__ = ["Listener", "Listeners", "LoadEvent", "LoadEventKind"]
+__all__ = ["Listener", "LoadEvent", "LoadEventKind", "LoadEvents"]
 
 # Broken files that listeners are told of in one frame, if its budget lasts, and that may wait for
 # that: an edit of many files breaks many at once.
@@ -63,62 +62,91 @@ class LoadEvent(NamedTuple):
 Listener: TypeAlias = Callable[[LoadEvent], None]
 
 
-class Listeners:
-    """Who is told of events. Main thread."""
+class LoadEvents:
+    """Collects the events of a loader, and hands them to listeners at the end of each `drain`.
 
-    def __init__(
-        self,
-        table: LoadTable,
-        note_failure: Callable[[str, Exception], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._table = table
-        self._note_failure = note_failure
+    Nothing is collected while nobody listens. `note` and `note_broken` may be called in any thread,
+    everything else on the main thread.
+
+    Args:
+        callbacks: Told of exceptions of listeners.
+        clock: Seconds.
+    """
+
+    def __init__(self, callbacks: Callbacks, clock: Callable[[], float]) -> None:
+        self._callbacks = callbacks
         self._clock = clock
-        self._all: list[Listener] = []
+        self._listeners: list[Listener] = []
+        self._events: deque[LoadEvent] | None = None
+        self._broken: deque[LoadEvent] | None = None
+
+    @property
+    def listened(self) -> bool:
+        """Whether anybody listens."""
+        return self._events is not None
+
+    def note(
+        self,
+        kind: LoadEventKind,
+        identifier: str,
+        error: Exception | None = None,
+        told_before: bool = False,
+    ) -> None:
+        """Note an event for those who listen."""
+        events = self._events
+        if events is not None:
+            events.append(LoadEvent(kind, identifier, self._clock(), error, told_before))
+
+    def note_broken(self, path: str, error: Exception) -> None:
+        """Note that a file is broken, for those who listen."""
+        broken = self._broken
+        if broken is not None:
+            broken.append(LoadEvent("broken", path, self._clock(), error))
 
     def add(self, listener: Listener) -> None:
-        """Tell it everything from now on."""
-        self._all.append(listener)
-        with self._table.lock:
-            if self._table.news is None:
-                self._table.news = deque()
-                self._table.broken_news = deque(maxlen=_MOST_BROKEN)
+        """Tell a listener everything from now on."""
+        self._listeners.append(listener)
+        if self._events is None:
+            self._broken = deque(maxlen=_MOST_BROKEN)
+            self._events = deque()
 
     def remove(self, listener: Listener) -> None:
-        """Tell it no more."""
-        self._all.remove(listener)
-        if not self._all:
+        """Tell a listener nothing any more.
+
+        Raises:
+            ValueError: It was not added.
+        """
+        self._listeners.remove(listener)
+        if not self._listeners:
             self.clear()
 
     def clear(self) -> None:
-        """Tell nobody any more."""
-        self._all.clear()
-        with self._table.lock:
-            self._table.news = self._table.broken_news = None
+        """Remove all listeners, and forget what they were not told yet."""
+        self._listeners.clear()
+        self._events = self._broken = None
 
-    def tell(self, seconds: float = 0.0) -> None:
-        """Tell what happened since the last time.
+    def deliver(self, seconds: float = 0.0) -> None:
+        """Tell listeners what happened since the last time.
 
         Args:
             seconds: How long it may take to tell of broken files; one is told in any case.
         """
-        news = self._table.news
-        while news and self._all:
-            self._tell(news.popleft())
-        broken = self._table.broken_news
+        events = self._events
+        while events and self._listeners:
+            self._tell(events.popleft())
+        broken = self._broken
         if broken:
             until = self._clock() + seconds
             for _ in range(_AT_ONCE):
-                if not broken or not self._all:
+                if not broken or not self._listeners:
                     break
                 self._tell(broken.popleft())
                 if self._clock() >= until:
                     break
 
     def _tell(self, event: LoadEvent) -> None:
-        for listener in tuple(self._all):
+        for listener in tuple(self._listeners):
             try:
                 listener(event)
             except Exception as error:
-                self._note_failure("a listener", error)
+                self._callbacks.note_failure("a listener", error)

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
-from ...errors import LoadCancelledError, LoadError, shown
-from ...frames.awaitables import wait_for
+from ...errors import LoadCancelledError, LoadError, LoadTimeoutError, shown
+from ...frames.awaitables import Completion, wait_for
+from ...frames.main_thread_queue import Step
 from ...prefab import Child
-from .asset_record import Entry, LoadState, TreeState
+from .asset_record import AssetRecord, LoadState, TreeState
+from .load_registry import LoadRegistry
 
-if TYPE_CHECKING:
-    from .claims import Claims
-
-__all__ = ["ChildrenArrived", "Handle"]
+__all__ = ["Handle", "when_done"]
 
 T = TypeVar("T")
-
-
-class ChildrenArrived(NamedTuple):
-    """Parts of a large prefab that can be used already.
-
-    Attributes:
-        children: The parts.
-        first: The number of the first one. 0 a second time means that the file changed while it
-            was being read: everything before is out of date.
-    """
-
-    children: tuple[Child, ...]
-    first: int
 
 
 class Handle(Generic[T]):
@@ -55,93 +43,88 @@ class Handle(Generic[T]):
 
     __slots__ = (
         "__weakref__",
-        "_callbacks",
-        "_child_callbacks",
-        "_claims",
-        "_entry",
-        "_listeners",
+        "_completion",
+        "_loads",
         "_outcome",
         "_reload_callbacks",
-        "_serial",
-        "_told",
+        "record",
+        "serial",
     )
 
-    def __init__(self, claims: Claims, entry: Entry, serial: int) -> None:
-        self._claims = claims
-        self._entry = entry
-        self._serial = serial
+    def __init__(self, loads: LoadRegistry, record: AssetRecord, serial: int) -> None:
+        self.record = record
+        self.serial = serial
+        self._loads = loads
         self._outcome: Exception | None = None
-        self._told = False
-        # Tuples: empty ones are all the same one, and cost neither memory nor the collector's time.
-        self._listeners: tuple[Callable[[], None], ...] = ()
-        self._callbacks: tuple[Callable[[Handle[T]], None], ...] = ()
-        self._child_callbacks: tuple[Callable[[ChildrenArrived], None], ...] = ()
+        # None as long as nobody waits: most handles are ready at once, or never waited for.
+        self._completion: Completion | None = None
+        # An empty tuple is always the same one: it costs neither memory nor the collector's time.
         self._reload_callbacks: tuple[Callable[[Handle[T]], None], ...] = ()
 
     def __del__(self) -> None:
         # In whichever thread, at whichever moment: a lock could be one that this thread holds.
         if self._outcome is None:
-            self._claims.dropped.append((self._entry, self._serial))
+            self._loads.dropped_handles.append((self.record, self.serial))
 
     def __repr__(self) -> str:
         return f"<Handle {shown(self.id)}: {self.state.value}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Handle) and self._entry is other._entry
+        return isinstance(other, Handle) and self.record is other.record
 
     def __hash__(self) -> int:
-        return hash(self._entry)
+        return hash(self.record)
 
     # ---------------------------------------------------------------------------------- questions
 
     @property
     def id(self) -> str:
         """The full id of the asset."""
-        return self._entry.id
+        return self.record.id
 
     @property
     def state(self) -> LoadState:
         """Where the asset itself is on its way."""
         if self._outcome is not None:
             return LoadState.FAILED if self.error else LoadState.CANCELLED
-        return self._entry.state
+        return self.record.state
 
     @property
     def dependency_state(self) -> TreeState:
         """How the assets are that it needs directly; they are known once it is decoded."""
-        entry = self._entry
-        if any(need.state is LoadState.FAILED for need in entry.needs):
+        record = self.record
+        if any(need.state is LoadState.FAILED for need in record.needs):
             return TreeState.FAILED
-        if entry.state is LoadState.READY and all(
-            need.state is LoadState.READY for need in entry.needs
+        if record.state is LoadState.READY and all(
+            need.state is LoadState.READY for need in record.needs
         ):
             return TreeState.READY
-        return TreeState.FAILED if entry.state is LoadState.FAILED else TreeState.LOADING
+        return TreeState.FAILED if record.state is LoadState.FAILED else TreeState.LOADING
 
     @property
     def tree_state(self) -> TreeState:
         """How it is with everything that it needs, directly or not."""
-        return self._entry.tree
+        return self.record.tree
 
     @property
     def kind(self) -> str:
         """What the asset was baked to, such as ``prefab``; empty as long as that is not known."""
-        return self._entry.kind
+        return self.record.kind
 
     @property
     def done(self) -> bool:
         """Whether there is nothing more to wait for: ready with all it needs, failed, cancelled."""
-        return self._outcome is not None or self._entry.settled
+        return self._outcome is not None or self.record.settled
 
     @property
     def ready(self) -> bool:
         """Whether it can be used, with everything that it needs."""
-        return self._outcome is None and self._entry.tree is TreeState.READY
+        return self._outcome is None and self.record.tree is TreeState.READY
 
     @property
     def cancelled(self) -> bool:
         """Whether `cancel` was called, or the loader was shut down before it was done."""
-        return self._outcome is not None and self.error is None
+        return isinstance(self._end_error, LoadCancelledError)
 
     @property
     def value(self) -> T | None:
@@ -149,55 +132,57 @@ class Handle(Generic[T]):
 
         A `Prefab`, a `LoadedImage`, bytes... Shared by everybody: do not change it.
         """
-        value: T | None = None if self._outcome is not None else self._entry.value
+        value: T | None = None if self._outcome is not None else self.record.value
         return value
 
     @property
     def error(self) -> Exception | None:
         """Why it failed, or None. A `DependencyError` if it is there, but lacks what it needs."""
-        outcome = self._outcome
-        if outcome is None:
-            return self._entry.tree_error
-        return None if isinstance(outcome, LoadCancelledError) else outcome
+        error = self._end_error
+        return None if isinstance(error, LoadCancelledError) else error
+
+    @property
+    def _end_error(self) -> Exception | None:
+        return self.record.tree_error if self._outcome is None else self._outcome
 
     @property
     def stale_error(self) -> Exception | None:
         """Why the newest version of its file cannot be used, while an older one is."""
-        return self._entry.stale_error
+        return self.record.stale_error
 
     @property
     def version(self) -> int:
         """Counts the values that it had: 0 before the first, then one more with each reload."""
-        return self._entry.version
+        return self.record.version
 
     def sizes(self) -> dict[str, int]:
         """Bytes in memory of the asset, and of all that it needs, by full id and settings."""
         found: dict[str, int] = {}
-        waiting = [self._entry]
+        waiting = [self.record]
         while waiting:
-            entry = waiting.pop()
-            name = "?".join(entry.key) if entry.key[1] else entry.id
+            record = waiting.pop()
+            name = "?".join(record.key) if record.key[1] else record.id
             if name not in found:
-                found[name] = entry.size
-                waiting.extend(entry.needs)
+                found[name] = record.size
+                waiting.extend(record.needs)
         return found
 
     @property
     def progress(self) -> float:
         """How much has come, 0 to 1, with everything that it needs and that is known by now."""
-        entry = self._entry
-        if entry.settled or not entry.needs:
-            return 1.0 if entry.settled else entry.progress
-        return (entry.progress + sum(need.progress for need in entry.needs)) / (
-            1 + len(entry.needs)
+        record = self.record
+        if record.settled or not record.needs:
+            return 1.0 if record.settled else record.progress
+        return (record.progress + sum(need.progress for need in record.needs)) / (
+            1 + len(record.needs)
         )
 
     @property
     def children(self) -> tuple[Child, ...]:
         """The parts of a prefab that have come so far; all of them once it is ready."""
-        value = self._entry.value
+        value = self.record.value
         whole = getattr(value, "children", None)
-        return tuple(self._entry.children) if whole is None else tuple(whole)
+        return tuple(self.record.children) if whole is None else tuple(whole)
 
     def result(self) -> T:
         """The value.
@@ -209,45 +194,83 @@ class Handle(Generic[T]):
         """
         if self._outcome is not None:
             raise self._outcome
-        entry = self._entry
-        if entry.tree_error is not None:
-            raise entry.tree_error
-        if not entry.settled:
+        record = self.record
+        if record.tree_error is not None:
+            raise record.tree_error
+        if not record.settled:
             raise LoadError(f"{self.id} is not loaded yet: await it, or ask `done` before")
-        value: T = entry.value
+        value: T = record.value
         return value
 
     # ------------------------------------------------------------------------------------- wishes
 
     def cancel(self) -> bool:
-        """Want it no more; False if it was done. The load ends if nobody else wants it.
+        """Cancel this handle; False if it was done. The load ends if nobody else wants it.
 
-        Those who await it get a `LoadCancelledError`; callbacks are not called. Any thread.
+        Whoever awaits the handle gets a `LoadCancelledError`; callbacks are not called. Any thread.
         """
-        return self._claims.cancel(self)
+        if self.done:
+            return False
+        self._end(LoadCancelledError(f"the load of {self.id} was cancelled"))
+        completion = self._completion
+        if completion is not None:
+            self._loads.callbacks.queue.post(completion.finish, "callbacks", Step("settle"))
+        return True
+
+    def time_out(self, seconds: float) -> None:
+        """End with a `LoadTimeoutError` if it is not done after some seconds of the loader's clock.
+
+        Any thread.
+        """
+        reference = weakref.ref(self)
+
+        def due() -> None:
+            late = reference()
+            if late is not None and not late.done:
+                message = f"{late.id} was not loaded within {seconds:g} s: it is {late.state.value}"
+                late._end(LoadTimeoutError(message))
+                if late._completion is not None:
+                    late._completion.finish()
+
+        self._loads.callbacks.after(seconds, due)
+
+    def _end(self, outcome: Exception) -> None:
+        self._outcome = outcome
+        # Never wait for the lock: this may be a finaliser that runs in the middle of something
+        # that this very thread does under it.
+        loads = self._loads
+        if loads.lock.acquire(blocking=False):
+            try:
+                loads.unwant(self.record, self.serial)
+            finally:
+                loads.lock.release()
+        else:
+            loads.dropped_handles.append((self.record, self.serial))
 
     def add_done_callback(self, callback: Callable[[Handle[T]], None]) -> None:
-        """Call something once it is done, but not if it is cancelled.
+        """Call a function once the handle is done, but not if it is cancelled.
 
         Called with the handle, on the main thread, in the budget of a frame, even if it is done
         already. Any thread.
         """
-        self._claims.add_callback(self, callback)
+        self._listen(partial(self._call, callback))
 
-    def on_children(self, callback: Callable[[ChildrenArrived], None]) -> None:
-        """Call something whenever parts of a large prefab have come, before all of it has.
-
-        Called with `ChildrenArrived`, on the main thread, in the budget of a frame. A prefab of
-        less than about 128 kB comes in one piece. Any thread.
-        """
-        self._claims.add_child_callback(self, callback)
+    def _call(self, callback: Callable[[Handle[T]], None]) -> None:
+        if not self.cancelled:
+            self._loads.callbacks.call(callback, self)
 
     def on_reload(self, callback: Callable[[Handle[T]], None]) -> None:
-        """Call something whenever it, or something that it needs, was replaced by a newer version.
+        """Call a function whenever the asset, or something that it needs, has a newer version.
 
         Called with the handle as long as that lives, on the main thread. Any thread.
         """
-        self._claims.add_reload_callback(self, callback)
+        with self._loads.lock:
+            self._reload_callbacks += (callback,)
+            self.record.watchers[self.serial] = weakref.WeakMethod(self._reloaded)
+
+    def _reloaded(self) -> None:
+        for callback in self._reload_callbacks:
+            self._loads.callbacks.call(callback, self)
 
     def __await__(self) -> Generator[Any, Any, T]:
         """Wait until it is done; in asyncio, or in a script of the loader.
@@ -260,29 +283,32 @@ class Handle(Generic[T]):
         return self.result()
 
     def _listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have something called at once when it is done, cancelled included."""
-        self._claims.listen(self, listener)
-        return lambda: self._claims.unlisten(self, listener)
-
-    # ---------------------------------------------------------------------- called by the loader
-
-    def _settle(self) -> None:
-        """Tell everybody, once. Main thread, without the lock."""
-        if self._told:
-            return
-        self._told = True
-        listeners, self._listeners = self._listeners, ()
-        for listener in listeners:
+        """Call something at once when it is done, cancelled included. Keeps the handle alive."""
+        with self._loads.lock:
+            done = self.done
+            if not done:
+                completion = self._completion
+                if completion is None:
+                    completion = self._completion = Completion()
+                self.record.waiters[self.serial] = (completion, self)
+                forget = completion.listen(listener)
+        if done:
             listener()
-        callbacks, self._callbacks = self._callbacks, ()
-        if not self.cancelled:
-            for callback in callbacks:
-                self._claims.call(callback, self)
+            return _nothing
+        return partial(self._forget, forget)
 
-    def _arrived(self, arrived: ChildrenArrived) -> None:
-        for callback in self._child_callbacks:
-            self._claims.call(callback, arrived)
+    def _forget(self, forget: Callable[[], None]) -> None:
+        """Undo a `_listen`; if nobody else waits, the handle may go."""
+        with self._loads.lock:
+            forget()
+            kept = None if self._completion else self.record.waiters.pop(self.serial, None)
+        del kept  # outside the lock: this may be the last reference
 
-    def _reloaded(self) -> None:
-        for callback in self._reload_callbacks:
-            self._claims.call(callback, self)
+
+def _nothing() -> None:
+    pass
+
+
+def when_done(handle: Handle[Any], listener: Callable[[], None]) -> None:
+    """Call something at once when a handle is done, in the step of the main thread that ends it."""
+    handle._listen(listener)

@@ -1,28 +1,28 @@
-"""`LoadTable`: every asset that is loaded, loading or wanted, under one lock."""
+"""`LoadRegistry`: every asset that is loaded, loading or wanted, under one lock."""
 
 from __future__ import annotations
 
 import itertools
 import threading
-import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Generator, Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import LoadCancelledError, LocatedError
+from ...frames.awaitables import Completion
+from ...frames.callbacks import Callbacks
 from ...pipeline import variant_of
-from .asset_record import Entry, Flight, LoadState, TreeState, Want
+from .asset_record import AssetRecord, Demand, LoadAttempt, LoadState, TreeState
 from .cache import PrefabCache
 from .dependency_graph import held, link, own_ready, unlink
-from .events import LoadEvent, LoadEventKind
+from .events import LoadEventKind, LoadEvents
 from .priority import PRIORITIES
 from .scheduler import Scheduler
 
 if TYPE_CHECKING:
     from ..workers.decoders import Need
-    from .handle import Handle
 
-__all__ = ["LoadTable", "key_of", "mark_of"]
+__all__ = ["LoadRegistry", "key_of", "mark_of"]
 
 Key = tuple[str, str]
 
@@ -30,8 +30,10 @@ Key = tuple[str, str]
 _MOST_FAILED_LOADS: Final = 1_000
 
 
-class LoadTable:
-    """The loader's books. All of its methods are called with `lock` held.
+class LoadRegistry:
+    """Records of all assets that are loaded, loading or wanted, under one lock.
+
+    Its methods are called with `lock` held, unless they say otherwise.
 
     The lock is held for microseconds: no file is read, no user's code runs, nothing large is
     freed under it, so that the main thread never waits for work.
@@ -39,14 +41,16 @@ class LoadTable:
     Args:
         scheduler: Whose turn it is.
         cache: What stays.
-        clock: Seconds.
+        callbacks: Where functions of the game are called.
+        events: Told what happens to loads.
 
     Attributes:
-        lock: Guards everything here, entries and handles' claims included.
+        scheduler, cache, callbacks, events: See above.
+        lock: Guards everything here, records and what handles want of them included.
         dropped: What was let go: to be freed outside the lock.
+        dropped_handles: Records and serial numbers of handles that nobody has any more. Finalisers
+            append to it, in any thread, without the lock.
         revived: Assets that were found alive, and whose trees have to be looked at.
-        news: Events that nobody was told yet; None while nobody listens.
-        broken_news: Those of broken files, which may be many at once.
         closed: Whether the loader was shut down.
         requested: How many loads began.
         ended: How many of them were ready, failed, or were cancelled.
@@ -54,37 +58,37 @@ class LoadTable:
     """
 
     def __init__(
-        self, scheduler: Scheduler, cache: PrefabCache, clock: Callable[[], float]
+        self, scheduler: Scheduler, cache: PrefabCache, callbacks: Callbacks, events: LoadEvents
     ) -> None:
         self.lock = threading.Lock()
         self.scheduler = scheduler
         self.cache = cache
+        self.callbacks = callbacks
+        self.events = events
         self.dropped: deque[Any] = deque()
-        self.news: deque[LoadEvent] | None = None
-        self.broken_news: deque[LoadEvent] | None = None
+        self.dropped_handles: deque[tuple[AssetRecord, int]] = deque()
         self.closed = False
         self.requested = 0
         self.ended = dict.fromkeys((LoadState.READY, LoadState.FAILED, LoadState.CANCELLED), 0)
         self.over_limit = False
-        self.revived: deque[Entry] = deque()
-        self._clock = clock
-        self._entries: dict[Key, Entry] = {}
-        self._of_id: dict[str, dict[Entry, None]] = {}
+        self.revived: deque[AssetRecord] = deque()
+        self._records: dict[Key, AssetRecord] = {}
+        self._of_id: dict[str, dict[AssetRecord, None]] = {}
         self._ages = itertools.count()
         self._broken: Mapping[str, Set[int]] = {}
         self._failed_loads: deque[tuple[str, int]] = deque(maxlen=_MOST_FAILED_LOADS)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._records)
 
     def tell(
-        self, kind: LoadEventKind, entry: Entry | None, error: Exception | None = None
+        self, kind: LoadEventKind, record: AssetRecord | None, error: Exception | None = None
     ) -> None:
         """Note an event for those who listen."""
-        if self.news is not None:
-            name = entry.id if entry is not None else ""
+        if self.events.listened:
+            name = record.id if record is not None else ""
             before = error is not None and self.was_told(name, error)
-            self.news.append(LoadEvent(kind, name, self._clock(), error, before))
+            self.events.note(kind, name, error, before)
 
     # ------------------------------------------------------------------------------- broken files
 
@@ -113,102 +117,97 @@ class LoadTable:
         self._failed_loads.clear()
         return before, loads
 
-    def tell_broken(self, path: str, error: Exception) -> None:
-        """Note that a file is broken, for those who listen."""
-        if self.broken_news is not None:
-            self.broken_news.append(LoadEvent("broken", path, self._clock(), error))
-
     # --------------------------------------------------------------------------------- assets
 
-    def find(self, key: Key) -> Entry | None:
+    def find(self, key: Key) -> AssetRecord | None:
         """The asset of a key."""
-        return self._entries.get(key)
+        return self._records.get(key)
 
-    def of_id(self, identifier: str) -> list[Entry]:
+    def of_id(self, identifier: str) -> list[AssetRecord]:
         """The assets of an id, each with settings of its own."""
         return list(self._of_id.get(identifier, ()))
 
-    def entries(self) -> list[Entry]:
+    def records(self) -> list[AssetRecord]:
         """All assets."""
-        return list(self._entries.values())
+        return list(self._records.values())
 
     # ------------------------------------------------------------------------- request and claims
 
-    def request(self, key: Key, settings: Mapping[str, Any] | None) -> Entry:
+    def request(self, key: Key, settings: Mapping[str, Any] | None) -> AssetRecord:
         """The asset of a key; a load of it begins if it has none."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            if entry.state is LoadState.READY:
+        record = self._records.get(key)
+        if record is not None:
+            if record.state is LoadState.READY:
                 self.cache.hits += 1
-            return entry
-        entry = Entry(key, dict(settings) if settings else None, next(self._ages))
-        self._entries[key] = entry
-        self._of_id.setdefault(key[0], {})[entry] = None
+            return record
+        record = AssetRecord(key, dict(settings) if settings else None, next(self._ages))
+        self._records[key] = record
+        self._of_id.setdefault(key[0], {})[record] = None
         self.requested += 1
-        self.tell("requested", entry)
+        self.tell("requested", record)
         known = self.cache.recall(key)
         if known is not None:
             self.cache.shared += 1
-            value, record = known
-            entry.value, entry.kind, entry.digest = value, record.kind, record.digest
-            entry.version, entry.size = record.version, record.size
-            entry.state = LoadState.READY
-            entry.progress = 1.0
+            value, snapshot = known
+            record.value, record.kind, record.digest = value, snapshot.kind, snapshot.digest
+            record.version, record.size = snapshot.version, snapshot.size
+            record.state = LoadState.READY
+            record.progress = 1.0
             self.ended[LoadState.READY] += 1
-            self.cache.add(entry.size)
-            self.connect(entry, record.needs)
-            if record.needs:
-                self.revived.append(entry)  # others may be ready by that: told on the main thread
-            elif own_ready(entry):
-                entry.settled = True
+            self.cache.add(record.size)
+            self.connect(record, snapshot.needs)
+            if snapshot.needs:
+                self.revived.append(record)  # others may be ready by that: told on the main thread
+            elif own_ready(record):
+                record.settled = True
         else:
             self.cache.misses += 1
-            entry.flight = Flight(entry)
-        return entry
+            record.attempt = LoadAttempt(record)
+        return record
 
-    def want(self, entry: Entry, serial: int, want: Want, score: float) -> None:
+    def want(self, record: AssetRecord, serial: int, want: Demand, score: float) -> None:
         """Note that a handle wants an asset, and how urgently."""
-        first = not entry.wants and not entry.parents and not entry.pins
-        entry.wants[serial] = want
-        entry.count(want[0], 1)
-        self.cache.hold(entry)
-        if entry.flight is not None or entry.tree is TreeState.LOADING:
+        first = not record.wants and not record.parents and not record.pins
+        record.wants[serial] = want
+        record.count(want[0], 1)
+        self.cache.hold(record)
+        if record.attempt is not None or record.tree is TreeState.LOADING:
             if first:
-                entry.priority, entry.score = PRIORITIES[want[0]], score
-                self._queue(entry)
+                record.priority, record.score = PRIORITIES[want[0]], score
+                self._queue(record)
             else:
-                self.rate(entry, min(entry.score, score))
+                self.rate(record, min(record.score, score))
 
-    def change(self, entry: Entry, serial: int, want: Want, score: float) -> None:
+    def change(self, record: AssetRecord, serial: int, want: Demand, score: float) -> None:
         """Note that a handle wants an asset with another urgency."""
-        old = entry.wants.get(serial)
+        old = record.wants.get(serial)
         if old is not None:
-            entry.count(old[0], -1)
-            entry.wants[serial] = want
-            entry.count(want[0], 1)
-            self.rate(entry, score)
+            record.count(old[0], -1)
+            record.wants[serial] = want
+            record.count(want[0], 1)
+            self.rate(record, score)
 
-    def unwant(self, entry: Entry, serial: int) -> None:
+    def unwant(self, record: AssetRecord, serial: int) -> None:
         """Note that a handle wants an asset no more."""
-        want = entry.wants.pop(serial, None)
-        entry.waiters.pop(serial, None)
-        entry.watchers.pop(serial, None)
+        want = record.wants.pop(serial, None)
+        record.waiters.pop(serial, None)
+        record.watchers.pop(serial, None)
         if want is not None:
-            entry.count(want[0], -1)
-            self.let_go(entry)
+            record.count(want[0], -1)
+            self.let_go(record)
             self.trim()
 
-    def _queue(self, entry: Entry) -> None:
-        flight = entry.flight
-        if flight is not None and (flight.queued or not flight.turn):
-            self.scheduler.put(flight)
+    def _queue(self, record: AssetRecord) -> None:
+        attempt = record.attempt
+        if attempt is not None and (attempt.queued or not attempt.turn):
+            self.scheduler.put(attempt)
 
-    def rate(self, entry: Entry, score: float | None = None) -> None:
+    def rate(self, record: AssetRecord, score: float | None = None) -> None:
         """Work out an asset's urgency anew, and that of what it is waiting for."""
-        if score is not None and score != entry.score:
-            entry.score = score
-            self._queue(entry)
-        stack = [entry]
+        if score is not None and score != record.score:
+            record.score = score
+            self._queue(record)
+        stack = [record]
         while stack:
             one = stack.pop()
             own = one.asked
@@ -217,46 +216,46 @@ class LoadTable:
                 if parent.tree is TreeState.LOADING:
                     own = max(own, parent.priority)
                     best = min(best, parent.score)
-            flight = one.flight
-            fresh = flight is not None and not flight.turn
+            attempt = one.attempt
+            fresh = attempt is not None and not attempt.turn
             if own != one.priority or best != one.score or fresh:
                 one.priority, one.score = PRIORITIES[own], best
                 self._queue(one)
                 stack.extend(need for need in one.needs if need.tree is TreeState.LOADING)
 
-    def connect(self, entry: Entry, needs: Iterable[Need]) -> None:
+    def connect(self, record: AssetRecord, needs: Iterable[Need]) -> None:
         """Have everything loaded that an asset depends on."""
         wanted = [self._needed(need) for need in needs]
-        before = unlink(entry)  # of an attempt that a change of the file made worthless
-        link(entry, wanted)
-        for need in entry.needs:
+        before = unlink(record)  # of an attempt that a change of the file made worthless
+        link(record, wanted)
+        for need in record.needs:
             self.cache.hold(need)
             if need.tree is TreeState.LOADING:
-                flight = need.flight
-                if flight is not None and not flight.turn:
-                    need.score = entry.score
+                attempt = need.attempt
+                if attempt is not None and not attempt.turn:
+                    need.score = record.score
                 self.rate(need)
         for need in before:
             self.let_go(need)
 
-    def _needed(self, need: Need) -> Entry:
+    def _needed(self, need: Need) -> AssetRecord:
         name, settings = (need, None) if isinstance(need, str) else need
         return self.request(key_of(name, settings), settings)
 
     # ------------------------------------------------------------------------------------ let go
 
-    def let_go(self, entry: Entry) -> None:
+    def let_go(self, record: AssetRecord) -> None:
         """Cancel an asset, or leave it to the cache, if nothing holds it any more."""
-        stack = [entry]
+        stack = [record]
         while stack:
             one = stack.pop()
-            if self._entries.get(one.key) is not one:
+            if self._records.get(one.key) is not one:
                 continue
             if held(one):
-                if one.flight is not None:
+                if one.attempt is not None:
                     self.rate(one)
             elif one.state is LoadState.READY:
-                outdated = one.flight is not None  # its file changed; the new version is coming
+                outdated = one.attempt is not None  # its file changed; the new version is coming
                 self._ground(one)
                 if one.tree is TreeState.READY and not outdated:
                     self.cache.release(one)
@@ -274,47 +273,47 @@ class LoadTable:
                     self.tell("cancelled", one)
                 stack.extend(self._remove(one))
 
-    def _ground(self, entry: Entry) -> None:
+    def _ground(self, record: AssetRecord) -> None:
         """Give up the attempt that is under way."""
-        flight, entry.flight = entry.flight, None
-        if flight is not None and self.scheduler.remove(flight):
+        attempt, record.attempt = record.attempt, None
+        if attempt is not None and self.scheduler.remove(attempt):
             # Nobody works at it just now; otherwise whoever does sees that it is out of date.
-            self.scheduler.release(flight)
-            if flight.task is not None:
-                self.dropped.append(flight.task)
+            self.scheduler.release(attempt)
+            if attempt.task is not None:
+                self.dropped.append(attempt.task)
 
-    def _remove(self, entry: Entry) -> tuple[Entry, ...]:
-        del self._entries[entry.key]
-        same = self._of_id[entry.id]
-        del same[entry]
+    def _remove(self, record: AssetRecord) -> tuple[AssetRecord, ...]:
+        del self._records[record.key]
+        same = self._of_id[record.id]
+        del same[record]
         if not same:
-            del self._of_id[entry.id]
-        for parent in list(entry.parents):
+            del self._of_id[record.id]
+        for parent in list(record.parents):
             # Only in a circle that goes as a whole.
-            parent.needs = tuple(need for need in parent.needs if need is not entry)
-        entry.parents.clear()
-        return unlink(entry)
+            parent.needs = tuple(need for need in parent.needs if need is not record)
+        record.parents.clear()
+        return unlink(record)
 
-    def evict(self, entry: Entry) -> None:
+    def evict(self, record: AssetRecord) -> None:
         """Forget a loaded asset that nobody holds; its value may live on in the game."""
-        for need in self._drop(entry):
+        for need in self._drop(record):
             self.let_go(need)
 
-    def _drop(self, entry: Entry) -> tuple[Entry, ...]:
-        self._ground(entry)
-        self.cache.remove(entry)
-        self.cache.remember(entry)
+    def _drop(self, record: AssetRecord) -> tuple[AssetRecord, ...]:
+        self._ground(record)
+        self.cache.remove(record)
+        self.cache.remember(record)
         self.cache.evictions += 1
-        self.tell("evicted", entry)
-        self.dropped.append(entry.value)
-        entry.value = None
-        return self._remove(entry)
+        self.tell("evicted", record)
+        self.dropped.append(record.value)
+        record.value = None
+        return self._remove(record)
 
     def trim(self, most_bytes: int | None = None, most_entries: int | None = None) -> int:
         """Forget what is beyond the limits of the cache; gives how many."""
         count = 0
-        while (entry := self.cache.surplus(most_bytes, most_entries)) is not None:
-            self.evict(entry)
+        while (record := self.cache.surplus(most_bytes, most_entries)) is not None:
+            self.evict(record)
             count += 1
         over = self.cache.over_limit
         if over != self.over_limit:
@@ -324,48 +323,57 @@ class LoadTable:
 
     # ------------------------------------------------------------------------------------ reload
 
-    def restart(self, entry: Entry) -> bool:
+    def restart(self, record: AssetRecord) -> bool:
         """Load an asset anew because its file changed; False if that is not needed."""
-        if entry.state is LoadState.CANCELLED or self._entries.get(entry.key) is not entry:
+        if record.state is LoadState.CANCELLED or self._records.get(record.key) is not record:
             return False
-        if entry.idle:
-            self.evict(entry)
-            self.cache.forget(entry.id)
+        if record.idle:
+            self.evict(record)
+            self.cache.forget(record.id)
             return False
-        flight = entry.flight
-        if flight is not None and flight.queued and flight.task is None:
+        attempt = record.attempt
+        if attempt is not None and attempt.queued and attempt.task is None:
             return False  # it has not been read yet
-        again = entry.state in (LoadState.READY, LoadState.FAILED)
-        self._ground(entry)
-        entry.flight = Flight(entry, reload=again)
+        again = record.state in (LoadState.READY, LoadState.FAILED)
+        self._ground(record)
+        record.attempt = LoadAttempt(record, reload=again)
         if not again:
-            entry.state = LoadState.WAITING
-        self.scheduler.put(entry.flight)
+            record.state = LoadState.WAITING
+        self.scheduler.put(record.attempt)
         return True
 
-    def close(self) -> list[Handle[Any]]:
-        """Cancel everything; gives the handles that somebody waits for."""
+    def close(self) -> list[Completion]:
+        """Cancel everything; gives the completions that somebody waits for."""
         self.closed = True
-        waiting: list[Handle[Any]] = []
-        for entry in self.entries():
-            self._ground(entry)
-            error = LoadCancelledError(f"the load of {entry.id} ended: the loader was shut down")
-            for handle in entry.waiters.values():
-                handle._outcome = error
-                waiting.append(handle)
-            entry.waiters.clear()
-            if entry.loading:
-                entry.state = LoadState.CANCELLED
+        waiting: list[Completion] = []
+        for record in self.records():
+            self._ground(record)
+            error = LoadCancelledError(f"the load of {record.id} ended: the loader was shut down")
+            waiting.extend(completion for completion, _ in record.waiters.values())
+            record.waiters.clear()
+            if record.loading:
+                record.state = LoadState.CANCELLED
                 self.ended[LoadState.CANCELLED] += 1
-            if not entry.settled:
-                entry.settled = True
-                entry.tree = TreeState.FAILED
-                entry.tree_error = error
+            if not record.settled:
+                record.settled = True
+                record.tree = TreeState.FAILED
+                record.tree_error = error
         return waiting
 
-    def watchers(self, entry: Entry) -> list[weakref.ref[Any]]:
-        """The handles that want to know of reloads of an asset."""
-        return list(entry.watchers.values())
+    def release_dropped(self, most: int) -> None:
+        """Release a number of dropped handles, and free as many values. Without the lock.
+
+        Main thread.
+        """
+        for _ in range(min(most, len(self.dropped_handles))):
+            record, serial = self.dropped_handles.popleft()
+            with self.lock:
+                self.unwant(record, serial)
+        for _ in range(min(most, len(self.dropped))):
+            value = self.dropped.popleft()
+            if isinstance(value, Generator):
+                value.close()  # a decoder between two pages
+            del value
 
 
 def key_of(identifier: str, settings: Mapping[str, Any] | None) -> Key:

@@ -6,11 +6,11 @@ import heapq
 import itertools
 import math
 
-from .asset_record import Entry, Flight
+from .asset_record import AssetRecord, LoadAttempt
 
 __all__ = ["Scheduler"]
 
-_Item = tuple[int, float, int, int, Flight]
+_Item = tuple[int, float, int, int, LoadAttempt]
 
 
 class Scheduler:
@@ -21,11 +21,11 @@ class Scheduler:
     limits already, so they can always go on: or a queue full of them would wait for itself.
 
     Args:
-        most: Loads in flight: from the beginning of reading until they are ready.
+        most: Loads in attempt: from the beginning of reading until they are ready.
         most_bytes: Bytes of those; a single larger one may fly alone.
 
     Attributes:
-        flying: Loads in flight.
+        flying: Loads in attempt.
         flying_bytes: Bytes of those, as far as is known.
         most_flying: The highest number so far.
         most_flying_bytes: The highest number of bytes so far.
@@ -45,79 +45,79 @@ class Scheduler:
         self._fresh: list[_Item] = []
         self._begun: list[_Item] = []
         self._turns = itertools.count(1)
-        self._waiting: dict[Flight, None] = {}
+        self._waiting: dict[LoadAttempt, None] = {}
         self._usual = 4096.0  # bytes of a load of which nothing is known: the mean of the others
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def waiting(self) -> list[Entry]:
+    def waiting(self) -> list[AssetRecord]:
         """Assets that wait for their turn."""
-        return [flight.entry for flight in self._waiting]
+        return [attempt.record for attempt in self._waiting]
 
-    def put(self, flight: Flight) -> None:
+    def put(self, attempt: LoadAttempt) -> None:
         """Add a load, or give one its new place after its urgency changed."""
-        entry = flight.entry
-        flight.turn = next(self._turns)
-        flight.queued = True
-        self._waiting[flight] = None
-        heap = self._begun if flight.counted else self._fresh
-        score = math.inf if math.isnan(entry.score) else entry.score
-        heapq.heappush(heap, (-entry.priority, score, entry.age, flight.turn, flight))
+        record = attempt.record
+        attempt.turn = next(self._turns)
+        attempt.queued = True
+        self._waiting[attempt] = None
+        heap = self._begun if attempt.counted else self._fresh
+        score = math.inf if math.isnan(record.score) else record.score
+        heapq.heappush(heap, (-record.priority, score, record.age, attempt.turn, attempt))
         if len(heap) > 64 and len(heap) > 4 * len(self._waiting):
             # Places that are out of date outnumber the others.
             heap[:] = [item for item in heap if item[4].queued and item[4].turn == item[3]]
             heapq.heapify(heap)
 
-    def remove(self, flight: Flight) -> bool:
+    def remove(self, attempt: LoadAttempt) -> bool:
         """Take a load out of the queue; False if it was not there."""
-        self._waiting.pop(flight, None)
-        was, flight.queued = flight.queued, False
+        self._waiting.pop(attempt, None)
+        was, attempt.queued = attempt.queued, False
         return was
 
-    def take(self) -> Flight | None:
-        """The load whose turn it is; it counts as in flight from now on."""
+    def take(self) -> LoadAttempt | None:
+        """The load whose turn it is; it counts as in attempt from now on."""
         fresh, begun = self._top(self._fresh), self._top(self._begun)
         if fresh is not None and (begun is None or fresh < begun) and self._admits(fresh[4]):
             heapq.heappop(self._fresh)
-            flight = fresh[4]
-            flight.counted = True
+            attempt = fresh[4]
+            attempt.counted = True
             self.flying += 1
             self.most_flying = max(self.most_flying, self.flying)
             self.started += 1
-            self._grow(flight, round(flight.entry.size or self._usual))
+            self._grow(attempt, round(attempt.record.size or self._usual))
         elif begun is not None:
             heapq.heappop(self._begun)
-            flight = begun[4]
+            attempt = begun[4]
         else:
             return None
-        flight.queued = False
-        del self._waiting[flight]
-        return flight
+        attempt.queued = False
+        del self._waiting[attempt]
+        return attempt
 
-    def sized(self, flight: Flight, size: int) -> None:
+    def sized(self, attempt: LoadAttempt, size: int) -> None:
         """Note how large a load turned out to be."""
         self._usual += (size - self._usual) * 0.05
-        if flight.counted:
-            self._grow(flight, size - flight.size)
+        if attempt.counted:
+            self._grow(attempt, size - attempt.size)
 
-    def release(self, flight: Flight) -> None:
-        """Note that a load is not in flight any more."""
-        if flight.counted:
-            flight.counted = False
+    def release(self, attempt: LoadAttempt) -> None:
+        """Note that a load is not in attempt any more."""
+        if attempt.counted:
+            attempt.counted = False
             self.flying -= 1
-            self.flying_bytes -= flight.size
-            flight.size = 0
+            self.flying_bytes -= attempt.size
+            attempt.size = 0
 
-    def _grow(self, flight: Flight, size: int) -> None:
-        flight.size += size
+    def _grow(self, attempt: LoadAttempt, size: int) -> None:
+        attempt.size += size
         self.flying_bytes += size
         self.most_flying_bytes = max(self.most_flying_bytes, self.flying_bytes)
 
-    def _admits(self, flight: Flight) -> bool:
+    def _admits(self, attempt: LoadAttempt) -> bool:
         if not self.flying:
             return True
-        size = flight.entry.size or self._usual
+        size = attempt.record.size or self._usual
         return self.flying < self.most and self.flying_bytes + size <= self.most_bytes
 
     @staticmethod

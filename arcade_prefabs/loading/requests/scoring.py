@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-from ...frames.main_thread_queue import MainThreadQueue, Step, Steps
-from .asset_record import Want
-from .load_registry import LoadTable
+from ...frames.main_thread_queue import Step, Steps
+from .asset_record import Demand
+from .load_registry import LoadRegistry
 from .priority import Position, Priority, PrioritySystem, Scorer, Waiting, distance_score
 
 __all__ = ["Scoring"]
@@ -22,27 +22,22 @@ class Scoring:
 
     Args:
         system: How.
-        table: The loader's books.
-        queue: Where scoring anew takes place.
-        note_failure: Told of exceptions of a game's own system.
+        loads: What is loaded, loading or wanted.
     """
 
     def __init__(
         self,
         system: PrioritySystem | Scorer,
-        table: LoadTable,
-        queue: MainThreadQueue,
-        note_failure: Callable[[str, Exception], None],
+        loads: LoadRegistry,
     ) -> None:
         self._system = system
-        self._table = table
-        self._queue = queue
-        self._note_failure = note_failure
+        self._loads = loads
+        self._callbacks = loads.callbacks
         self._focus: tuple[Position, ...] = ()
         self._rescoring = False
         self._again = False
 
-    def score(self, identifier: str, wants: Iterable[Want]) -> float:
+    def score(self, identifier: str, wants: Iterable[Demand]) -> float:
         """The score of a load, the lowest first."""
         system = self._system
         if system is PrioritySystem.FIFO:
@@ -55,7 +50,7 @@ class Scoring:
         try:
             return _sortable(float(system(Waiting(identifier, priority, positions, self._focus))))
         except Exception as error:
-            self._note_failure("the priority system", error)
+            self._callbacks.note_failure("the priority system", error)
             return 0.0
 
     def set_focus(self, positions: tuple[Position, ...]) -> None:
@@ -66,21 +61,21 @@ class Scoring:
         self._again = True
         if not self._rescoring:
             self._rescoring = True
-            self._queue.post(self._rescore(), "upkeep", Step("rescore"))
+            self._callbacks.queue.post(self._rescore(), "upkeep", Step("rescore"))
 
     def _rescore(self) -> Steps:
         try:
             while self._again:
                 self._again = False
-                with self._table.lock:
-                    waiting = self._table.scheduler.waiting()
+                with self._loads.lock:
+                    waiting = self._loads.scheduler.waiting()
                 for start in range(0, len(waiting), _AT_ONCE):
                     some = waiting[start : start + _AT_ONCE]
                     scores = [self.score(one.id, tuple(one.wants.values())) for one in some]
-                    with self._table.lock:
-                        for entry, score in zip(some, scores, strict=True):
-                            if entry.wants:
-                                self._table.rate(entry, score)
+                    with self._loads.lock:
+                        for record, score in zip(some, scores, strict=True):
+                            if record.wants:
+                                self._loads.rate(record, score)
                     yield None
         finally:
             self._rescoring = False

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, runtime_checkable
 
 from ...errors import ArcadePrefabsError
-from ..requests.asset_record import Flight
-from ..requests.load_registry import LoadTable
+from ..requests.asset_record import LoadAttempt
+from ..requests.load_registry import LoadRegistry
 
 __all__ = ["BakeThread", "Bakes", "ListsFolders"]
 
@@ -58,19 +58,19 @@ class BakeThread:
     """One thread, started when it is first needed, that waits for the compile workers.
 
     Args:
-        table: The loader's books.
+        loads: What is loaded, loading or wanted.
         assets: Who bakes.
         wake: Called when loads can go on.
 
     Any thread.
     """
 
-    def __init__(self, table: LoadTable, assets: Bakes, wake: Callable[[], None]) -> None:
-        self._table = table
+    def __init__(self, loads: LoadRegistry, assets: Bakes, wake: Callable[[], None]) -> None:
+        self._loads = loads
         self._assets = assets
         self._wake = wake
         self._changed = threading.Condition()
-        self._cold: dict[Flight, None] = {}
+        self._cold: dict[LoadAttempt, None] = {}
         self._also: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._stopped = False
@@ -84,12 +84,12 @@ class BakeThread:
         """Whether an asset can be read without baking it."""
         return self._assets.is_fresh(identifier, settings)
 
-    def add(self, flight: Flight) -> None:
+    def add(self, attempt: LoadAttempt) -> None:
         """Have a load go on once its asset is baked."""
         with self._changed:
             if self._stopped:
                 return
-            self._cold[flight] = None
+            self._cold[attempt] = None
             self._begin()
 
     def also(self, work: Callable[[], None]) -> None:
@@ -121,26 +121,26 @@ class BakeThread:
             with self._changed:
                 order = sorted(
                     self._cold,
-                    key=lambda one: (-one.entry.priority, one.entry.score, one.entry.age),
+                    key=lambda one: (-one.record.priority, one.record.score, one.record.age),
                 )
-                flights = order[:_MOST_FILES]
-                for flight in flights:
-                    del self._cold[flight]
+                attempts = order[:_MOST_FILES]
+                for attempt in attempts:
+                    del self._cold[attempt]
             paths = {
-                one.entry.id.partition("#")[0]
-                for one in flights
-                if not one.stale and not one.entry.settings
+                one.record.id.partition("#")[0]
+                for one in attempts
+                if not one.stale and not one.record.settings
             }
             try:
                 self._bake(sorted(paths))
             except Exception:  # the loads would wait for ever otherwise
                 _log.exception("baking %d files failed", len(paths))
-            with self._table.lock:
-                for flight in flights:
-                    if not flight.stale:
-                        flight.baked = True
-                        self._table.scheduler.put(flight)
-            for _ in flights:
+            with self._loads.lock:
+                for attempt in attempts:
+                    if not attempt.stale:
+                        attempt.baked = True
+                        self._loads.scheduler.put(attempt)
+            for _ in attempts:
                 self._wake()
 
     def _bake(self, paths: list[str]) -> None:

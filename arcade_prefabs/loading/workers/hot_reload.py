@@ -9,7 +9,7 @@ from typing import Any, Final
 from ...errors import LocatedError, shown
 from ...frames.main_thread_queue import Steps
 from ...pipeline import AssetPipeline, Reload
-from ..requests.load_registry import LoadTable, mark_of
+from ..requests.load_registry import LoadRegistry, mark_of
 
 __all__ = ["restart_ids", "restart_paths", "tell_broken"]
 
@@ -21,26 +21,28 @@ _AT_ONCE: Final = 50
 _MOST_LOGGED: Final = 20
 
 
-def restart_ids(table: LoadTable, ids: Iterable[str], wake: Callable[[], None]) -> Steps:
+def restart_ids(loads: LoadRegistry, ids: Iterable[str], wake: Callable[[], None]) -> Steps:
     """Load assets anew; those that nobody has are forgotten."""
     for number, identifier in enumerate(ids, 1):
-        with table.lock:
-            table.cache.forget(identifier)
-            begun = sum(table.restart(entry) for entry in table.of_id(identifier))
+        with loads.lock:
+            loads.cache.forget(identifier)
+            begun = sum(loads.restart(record) for record in loads.of_id(identifier))
         for _ in range(begun):
             wake()
         if number % _AT_ONCE == 0:
             yield None
 
 
-def restart_paths(table: LoadTable, assets: Any, reload: Reload, wake: Callable[[], None]) -> Steps:
+def restart_paths(
+    loads: LoadRegistry, assets: Any, reload: Reload, wake: Callable[[], None]
+) -> Steps:
     """Look again at the assets whose files are broken now, or are not any more."""
     source = assets.source if isinstance(assets, AssetPipeline) else None
     paths = {error.path for error in reload.errors if error.path} | set(reload.healed)
     if not paths:
         return
-    with table.lock:
-        ids = sorted({entry.id for entry in table.entries()})
+    with loads.lock:
+        ids = sorted({record.id for record in loads.records()})
     changed = set(reload.ids)
     found: list[str] = []
     for number, identifier in enumerate(ids, 1):
@@ -50,22 +52,22 @@ def restart_paths(table: LoadTable, assets: Any, reload: Reload, wake: Callable[
             found.append(identifier)
         if number % _AT_ONCE == 0:
             yield None
-    yield from restart_ids(table, found, wake)
+    yield from restart_ids(loads, found, wake)
 
 
-def tell_broken(table: LoadTable, reload: Reload) -> None:
+def tell_broken(loads: LoadRegistry, reload: Reload) -> None:
     """Log the errors that stand in files since then, and let listeners know. Any thread.
 
     An error that was told before is left out, and so is one that a load has told just now.
     """
     report = reload.report
     marks = {path: {mark_of(one) for one in found} for path, found in report.broken.items()}
-    with table.lock:
-        if table.closed:
+    with loads.lock:
+        if loads.closed:
             return
-        before, loads = table.take_broken(marks)
+        before, told = loads.take_broken(marks)
     paths = {id(one): path for path, found in report.broken.items() for one in found}
-    known = set(loads)
+    known = set(told)
     new: list[tuple[str, LocatedError]] = []
     for error in reload.errors:
         path = paths.get(id(error)) or error.path or ""
@@ -80,5 +82,4 @@ def tell_broken(table: LoadTable, reload: Reload) -> None:
         text = "%s%s more mistakes in files: `arcade-prefabs check` on the assets folder shows all"
         _log.warning(text, least, f"{more:,}")
     for path, error in new:
-        with table.lock:  # for one at a time: the main thread may wait for it
-            table.tell_broken(path, error)
+        loads.events.note_broken(path, error)

@@ -8,15 +8,15 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from ...errors import AssetChangedError, StoreError, UnreadableAssetError, shown
+from ...frames.awaitables import Completion
 from ...frames.main_thread_queue import MainThreadQueue, Step, Steps
 from ...pipeline import BakedAsset
-from ..requests.asset_record import Entry, Flight, LoadState, TreeState
+from ..requests.asset_record import AssetRecord, LoadAttempt, LoadState, TreeState
 from ..requests.dependency_graph import inherit_failure, own_failed, own_ready, recount
-from ..requests.handle import ChildrenArrived, Handle
-from ..requests.load_registry import LoadTable
+from ..requests.load_registry import LoadRegistry
 from .decoders import Loaded, Partial
 
-__all__ = ["Activator", "Landing", "is_transient"]
+__all__ = ["Activator", "MainThreadCommit", "is_transient"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -26,7 +26,7 @@ Activator: TypeAlias = Callable[[str, Any], Generator[Step | None, None, Any]]
 Called with the id and the value; what it returns, if not None, takes the value's place.
 """
 
-# Results that are landed in one step: about 0.1 ms.
+# Results that are committed in one step: about 0.1 ms.
 _AT_ONCE: Final = 8
 # Not there, or not allowed: trying again would not help.
 _FINAL_OS_ERRORS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -42,11 +42,11 @@ def is_transient(error: Exception) -> bool:
     return type(error) is StoreError or isinstance(error, (UnreadableAssetError, AssetChangedError))
 
 
-class Landing:
+class MainThreadCommit:
     """Commits what loader threads made. Main thread, without the lock.
 
     Args:
-        table: The loader's books.
+        loads: What is loaded, loading or wanted.
         queue: The main thread's.
         activators: What has to be done on the main thread, by kind.
         wake: Called when there may be room for more loads.
@@ -56,85 +56,81 @@ class Landing:
 
     def __init__(
         self,
-        table: LoadTable,
+        loads: LoadRegistry,
         queue: MainThreadQueue,
         activators: Mapping[str, Activator],
         wake: Callable[[], None],
-        retry: Callable[[Flight, Exception], bool],
+        retry: Callable[[LoadAttempt, Exception], bool],
     ) -> None:
         self.wake = wake
-        self._table = table
+        self._loads = loads
         self._queue = queue
         self._arrivals: deque[Callable[[], Steps | None]] = deque()
-        self._landing = False
+        self._committing = False
         self._activators = activators
         self._retry = retry
 
     def arrive(self, work: Callable[[], Steps | None]) -> None:
-        """Have a result landed on the main thread, in the order of arrival. Any thread.
+        """Commit a result on the main thread, in the order of arrival. Any thread.
 
-        Several are landed in one step: a step of its own for each would cost as much as the
-        landing itself.
+        Several are committed in one step: a step of its own for each would cost as much as the
+        commit itself.
         """
         self._arrivals.append(work)
-        # In this order, as `_land` does it the other way round: no arrival is left behind.
-        if not self._landing:
-            self._landing = True
-            self._queue.post(self._land, "activate", Step("land"))
+        # In this order, as `_commit_arrivals` does it the other way round: none is left behind.
+        if not self._committing:
+            self._committing = True
+            self._queue.post(self._commit_arrivals, "activate", Step("commit"))
 
-    def _land(self) -> Steps:
+    def _commit_arrivals(self) -> Steps:
         while True:
             for _ in range(min(_AT_ONCE, len(self._arrivals))):
                 work = self._arrivals.popleft()
                 try:
                     steps = work()
                 except Exception as error:  # of ours: it must not stop what comes after
-                    _log.exception("a result could not be landed", exc_info=error)
+                    _log.exception("a result could not be committed", exc_info=error)
                 else:
                     if steps is not None:
                         self._queue.post(steps, "activate", Step("activate"))
             if not self._arrivals:
-                self._landing = False
+                self._committing = False
                 if not self._arrivals:
                     return
-                self._landing = True
+                self._committing = True
             yield None
 
-    def children(self, flight: Flight, told: Partial, first: bool) -> None:
+    def children(self, attempt: LoadAttempt, told: Partial, first: bool) -> None:
         """Hand on parts of a prefab."""
-        entry = flight.entry
-        with self._table.lock:
-            if flight.stale:
+        record = attempt.record
+        with self._loads.lock:
+            if attempt.stale:
                 return
             if first:
-                entry.children = ()
-            arrived: ChildrenArrived = ChildrenArrived(told.children, len(entry.children))
-            entry.children += told.children
-            handles = list(entry.waiters.values())
-            self._table.tell("children", entry)
-        for handle in handles:
-            handle._arrived(arrived)
+                record.children = ()
+            record.children += told.children
+            self._loads.tell("children", record)
 
-    def commit(self, flight: Flight, asset: BakedAsset, loaded: Loaded) -> Steps | None:
+    def commit(self, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded) -> Steps | None:
         """Make a load's result what its handles have."""
-        if flight.stale:
-            self._release(flight)
+        if attempt.stale:
+            self._release(attempt)
             return None
         activator = self._activators.get(asset.kind)
-        if activator is not None and not _is_same(flight.entry, asset):
-            return self._activate(activator, flight, asset, loaded)
-        self._ready(flight, asset, loaded)
+        if activator is not None and not _is_same(attempt.record, asset):
+            return self._activate(activator, attempt, asset, loaded)
+        self._ready(attempt, asset, loaded)
         return None
 
     def _activate(
-        self, activator: Activator, flight: Flight, asset: BakedAsset, loaded: Loaded
+        self, activator: Activator, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded
     ) -> Steps:
         try:
-            steps = activator(flight.entry.id, loaded.value)
+            steps = activator(attempt.record.id, loaded.value)
             while True:
-                if flight.stale:
+                if attempt.stale:
                     steps.close()
-                    self._release(flight)
+                    self._release(attempt)
                     return
                 step = next(steps)
                 yield step
@@ -142,166 +138,166 @@ class Landing:
             if stop.value is not None:
                 loaded = loaded._replace(value=stop.value)
         except GeneratorExit:
-            self._release(flight)
+            self._release(attempt)
             raise
         except Exception as error:
-            self.failed(flight, error)
+            self.failed(attempt, error)
             return
-        self._ready(flight, asset, loaded)
+        self._ready(attempt, asset, loaded)
 
-    def _release(self, flight: Flight) -> None:
-        with self._table.lock:
-            self._table.scheduler.release(flight)
+    def _release(self, attempt: LoadAttempt) -> None:
+        with self._loads.lock:
+            self._loads.scheduler.release(attempt)
         self.wake()
 
-    def _ready(self, flight: Flight, asset: BakedAsset, loaded: Loaded) -> None:
-        entry, table = flight.entry, self._table
-        with table.lock:
-            table.scheduler.release(flight)
-            if flight.stale:
-                told: list[Handle[Any]] = []
-                watchers: list[Entry] = []
-            elif flight.reload:
-                told, watchers = self._replace(entry, asset, loaded)
+    def _ready(self, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded) -> None:
+        record, loads = attempt.record, self._loads
+        with loads.lock:
+            loads.scheduler.release(attempt)
+            if attempt.stale:
+                told: list[Completion] = []
+                watchers: list[AssetRecord] = []
+            elif attempt.reload:
+                told, watchers = self._replace(record, asset, loaded)
             else:
                 watchers = []
-                self._take(entry, asset, loaded)
-                table.tell("loaded", entry)
-                told = self._failed_trees(inherit_failure(entry))
-                told += self._settled(own_ready(entry))
-                table.trim()
-            held_back = len(table.scheduler)
+                self._take(record, asset, loaded)
+                loads.tell("loaded", record)
+                told = self._failed_trees(inherit_failure(record))
+                told += self._settled(own_ready(record))
+                loads.trim()
+            held_back = len(loads.scheduler)
         if held_back:  # there may be room for one of them now
             self.wake()
         self._tell(told, watchers)
 
     def settle_revived(self) -> None:
         """Look at the trees of assets that were found alive in the game."""
-        told: list[Handle[Any]] = []
-        with self._table.lock:
-            while self._table.revived:
-                entry = self._table.revived.popleft()
-                if entry.state is LoadState.READY and entry.tree is TreeState.LOADING:
-                    told += self._failed_trees(inherit_failure(entry))
-                    told += self._settled(own_ready(entry))
+        told: list[Completion] = []
+        with self._loads.lock:
+            while self._loads.revived:
+                record = self._loads.revived.popleft()
+                if record.state is LoadState.READY and record.tree is TreeState.LOADING:
+                    told += self._failed_trees(inherit_failure(record))
+                    told += self._settled(own_ready(record))
         self._tell(told, [])
 
-    def _take(self, entry: Entry, asset: BakedAsset, loaded: Loaded) -> None:
+    def _take(self, record: AssetRecord, asset: BakedAsset, loaded: Loaded) -> None:
         """Give an asset its first value."""
-        entry.flight = None
-        entry.state = LoadState.READY
-        entry.error = None
-        entry.value, entry.kind, entry.digest = loaded.value, asset.kind, asset.digest
-        entry.size = loaded.size
-        entry.version += 1
-        entry.progress = 1.0
-        entry.children = ()
-        entry.stale_error = asset.errors[0] if asset.errors else None
-        self._table.ended[LoadState.READY] += 1
-        self._table.cache.add(entry.size)
+        record.attempt = None
+        record.state = LoadState.READY
+        record.error = None
+        record.value, record.kind, record.digest = loaded.value, asset.kind, asset.digest
+        record.size = loaded.size
+        record.version += 1
+        record.progress = 1.0
+        record.children = ()
+        record.stale_error = asset.errors[0] if asset.errors else None
+        self._loads.ended[LoadState.READY] += 1
+        self._loads.cache.add(record.size)
 
     def _replace(
-        self, entry: Entry, asset: BakedAsset, loaded: Loaded
-    ) -> tuple[list[Handle[Any]], list[Entry]]:
-        """Give an asset another value; gives handles that are done by that, and what changed."""
-        table = self._table
+        self, record: AssetRecord, asset: BakedAsset, loaded: Loaded
+    ) -> tuple[list[Completion], list[AssetRecord]]:
+        """Give an asset another value; gives completions of done handles and what changed."""
+        loads = self._loads
         stale_error = asset.errors[0] if asset.errors else None
-        if _is_same(entry, asset):
+        if _is_same(record, asset):
             # The text changed, what it means did not; or it is broken, and this is the last good.
-            entry.flight = None
-            entry.stale_error = stale_error
+            record.attempt = None
+            record.stale_error = stale_error
             if stale_error is not None:
-                table.tell("reload_failed", entry, stale_error)
+                loads.tell("reload_failed", record, stale_error)
             return [], []
-        if entry.state is LoadState.READY:
-            table.dropped.append(entry.value)
-            table.ended[LoadState.READY] -= 1
-            table.cache.remove(entry)
+        if record.state is LoadState.READY:
+            loads.dropped.append(record.value)
+            loads.ended[LoadState.READY] -= 1
+            loads.cache.remove(record)
         else:
-            table.ended[LoadState.FAILED] -= 1
-        self._take(entry, asset, loaded)
-        table.connect(entry, loaded.needs)
-        ready, failed = recount(entry)
-        table.tell("reloaded", entry)
+            loads.ended[LoadState.FAILED] -= 1
+        self._take(record, asset, loaded)
+        loads.connect(record, loaded.needs)
+        ready, failed = recount(record)
+        loads.tell("reloaded", record)
         if stale_error is not None:
-            table.tell("reload_failed", entry, stale_error)
+            loads.tell("reload_failed", record, stale_error)
         told = [*self._settled(ready), *self._failed_trees(failed)]
-        above = _above(entry)
+        above = _above(record)
         for one in above[1:]:
-            table.tell("dependency_reloaded", one)
-        table.trim()
+            loads.tell("dependency_reloaded", one)
+        loads.trim()
         return told, above
 
-    def failed(self, flight: Flight, error: Exception) -> None:
+    def failed(self, attempt: LoadAttempt, error: Exception) -> None:
         """Note that an attempt failed; perhaps there is another one."""
-        entry, table = flight.entry, self._table
-        if not flight.stale and is_transient(error) and self._retry(flight, error):
-            self._release(flight)
+        record, loads = attempt.record, self._loads
+        if not attempt.stale and is_transient(error) and self._retry(attempt, error):
+            self._release(attempt)
             return
-        with table.lock:
-            table.scheduler.release(flight)
-            told: list[Handle[Any]] = []
+        with loads.lock:
+            loads.scheduler.release(attempt)
+            told: list[Completion] = []
             logged = False
-            if not flight.stale:
-                logged = not table.was_told(entry.id, error)
+            if not attempt.stale:
+                logged = not loads.was_told(record.id, error)
                 if logged:
-                    table.note_failed_load(entry.id, error)
-                entry.flight = None
-                if flight.reload:
-                    entry.stale_error = error
-                    table.tell("reload_failed", entry, error)
+                    loads.note_failed_load(record.id, error)
+                record.attempt = None
+                if attempt.reload:
+                    record.stale_error = error
+                    loads.tell("reload_failed", record, error)
                 else:
-                    entry.state = LoadState.FAILED
-                    entry.error = error
-                    table.ended[LoadState.FAILED] += 1
-                    told = self._failed_trees(own_failed(entry, error))
+                    record.state = LoadState.FAILED
+                    record.error = error
+                    loads.ended[LoadState.FAILED] += 1
+                    told = self._failed_trees(own_failed(record, error))
         if logged:
-            _log.warning("%s cannot be loaded: %s", shown(entry.id), error)
+            _log.warning("%s cannot be loaded: %s", shown(record.id), error)
         self.wake()
         self._tell(told, [])
 
-    def _settled(self, entries: Iterable[Entry]) -> list[Handle[Any]]:
-        told: list[Handle[Any]] = []
+    def _settled(self, entries: Iterable[AssetRecord]) -> list[Completion]:
+        told: list[Completion] = []
         for one in entries:
             one.settled = True
-            self._table.tell("ready", one)
-            told.extend(one.waiters.values())
+            self._loads.tell("ready", one)
+            told.extend(completion for completion, _ in one.waiters.values())
             one.waiters.clear()
         return told
 
-    def _failed_trees(self, entries: Iterable[Entry]) -> list[Handle[Any]]:
-        told: list[Handle[Any]] = []
+    def _failed_trees(self, entries: Iterable[AssetRecord]) -> list[Completion]:
+        told: list[Completion] = []
         for one in entries:
             one.settled = True
-            self._table.tell("failed", one, one.tree_error)
-            told.extend(one.waiters.values())
+            self._loads.tell("failed", one, one.tree_error)
+            told.extend(completion for completion, _ in one.waiters.values())
             one.waiters.clear()
         return told
 
-    def _tell(self, handles: list[Handle[Any]], replaced: list[Entry]) -> None:
-        for handle in handles:
-            handle._settle()
-        for entry in replaced:
-            with self._table.lock:
-                watchers = self._table.watchers(entry)
+    def _tell(self, completions: list[Completion], replaced: list[AssetRecord]) -> None:
+        for completion in completions:
+            completion.finish()
+        for record in replaced:
+            with self._loads.lock:
+                watchers = list(record.watchers.values())
             for reference in watchers:
-                handle_or_none = reference()
-                if handle_or_none is not None:
-                    handle_or_none._reloaded()
+                notify = reference()
+                if notify is not None:
+                    notify()
 
 
-def _above(entry: Entry) -> list[Entry]:
+def _above(record: AssetRecord) -> list[AssetRecord]:
     """An asset and all that depend on it, whose trees are not failed."""
-    found = {entry: None}
-    stack = [entry]
+    found = {record: None}
+    stack = [record]
     while stack:
         for parent in stack.pop().parents:
             if parent not in found and parent.state is LoadState.READY:
                 found[parent] = None
                 stack.append(parent)
-    return [one for one in found if one is entry or one.tree is not TreeState.FAILED]
+    return [one for one in found if one is record or one.tree is not TreeState.FAILED]
 
 
-def _is_same(entry: Entry, asset: BakedAsset) -> bool:
+def _is_same(record: AssetRecord, asset: BakedAsset) -> bool:
     """Whether what was baked is what a loaded asset was made from, too."""
-    return entry.state is LoadState.READY and entry.digest == asset.digest
+    return record.state is LoadState.READY and record.digest == asset.digest

@@ -12,11 +12,11 @@ from ...errors import ArcadePrefabsError, AssetChangedError, AssetError, LoadErr
 from ...frames.idle_gate import IdleGate
 from ...pipeline import BakedAsset
 from ...prefab import ComponentRegistry
-from ..requests.asset_record import Flight, LoadState
-from ..requests.load_registry import LoadTable
+from ..requests.asset_record import LoadAttempt, LoadState
+from ..requests.load_registry import LoadRegistry
 from .bake_thread import BakeThread
 from .decoders import Decoder, Loaded, Partial
-from .main_thread_commit import Landing
+from .main_thread_commit import MainThreadCommit
 
 __all__ = ["AssetReader", "LoadWorker"]
 
@@ -45,19 +45,19 @@ class LoadWorker:
 
     def __init__(
         self,
-        table: LoadTable,
+        loads: LoadRegistry,
         assets: AssetReader,
         decoders: Mapping[str, Decoder],
-        registry: ComponentRegistry,
-        landing: Landing,
+        components: ComponentRegistry,
+        commit: MainThreadCommit,
         gate: IdleGate,
         baking: BakeThread | None,
     ) -> None:
-        self._table = table
+        self._loads = loads
         self._assets = assets
         self._decoders = decoders
-        self._registry = registry
-        self._landing = landing
+        self._components = components
+        self._commit = commit
         self._gate = gate
         self._baking = baking
         self._other_work: deque[Callable[[], None]] = deque()
@@ -71,26 +71,26 @@ class LoadWorker:
         if self._other_work:
             self._do_other_work()
             return True
-        with self._table.lock:
-            flight = self._table.scheduler.take()
-            if flight is None:
+        with self._loads.lock:
+            attempt = self._loads.scheduler.take()
+            if attempt is None:
                 return False
-            entry = flight.entry
-            begins = flight.task is None
-            if begins and not flight.reload:
-                entry.state = LoadState.READING
+            record = attempt.record
+            begins = attempt.task is None
+            if begins and not attempt.reload:
+                record.state = LoadState.READING
         started = time.thread_time()
-        kind = flight.kind
+        kind = attempt.kind
         try:
             if begins:
-                self._begin(flight)
-                kind = flight.kind
+                self._begin(attempt)
+                kind = attempt.kind
             else:
-                self._go_on(flight)
+                self._go_on(attempt)
         except Exception as error:
-            self._failed(flight, error)
+            self._failed(attempt, error)
         except (SystemExit, GeneratorExit) as error:
-            self._failed(flight, LoadError(f"a decoder ended with {error!r}"))
+            self._failed(attempt, LoadError(f"a decoder ended with {error!r}"))
         finally:
             self._gate.charge(kind, time.thread_time() - started)
         return True
@@ -106,103 +106,103 @@ class LoadWorker:
         finally:
             self._gate.charge_since("other", started)
 
-    def _begin(self, flight: Flight) -> None:
-        entry = flight.entry
-        if self._baking is not None and not flight.baked:
-            fresh = self._baking.is_fresh(entry.id, entry.settings)
+    def _begin(self, attempt: LoadAttempt) -> None:
+        record = attempt.record
+        if self._baking is not None and not attempt.baked:
+            fresh = self._baking.is_fresh(record.id, record.settings)
             if not fresh:
-                with self._table.lock:
-                    self._table.scheduler.release(flight)
-                self._baking.add(flight)
+                with self._loads.lock:
+                    self._loads.scheduler.release(attempt)
+                self._baking.add(attempt)
                 return
-        asset = self._assets.get(entry.id, entry.settings)
-        with self._table.lock:
-            if flight.stale:
-                self._table.scheduler.release(flight)
+        asset = self._assets.get(record.id, record.settings)
+        with self._loads.lock:
+            if attempt.stale:
+                self._loads.scheduler.release(attempt)
                 return
-            if not flight.reload:
-                entry.state = LoadState.DECODING
-                entry.kind = asset.kind
-            flight.kind = asset.kind
+            if not attempt.reload:
+                record.state = LoadState.DECODING
+                record.kind = asset.kind
+            attempt.kind = asset.kind
         decoder = self._decoders.get(asset.kind)
         if decoder is None:
             known = ", ".join(sorted(self._decoders))
             message = f"it was baked to {asset.kind}, which nobody knows how to load"
-            raise AssetError(message, path=entry.id, hint=f"there are decoders for {known}")
-        made = decoder(asset, self._registry)
+            raise AssetError(message, path=record.id, hint=f"there are decoders for {known}")
+        made = decoder(asset, self._components)
         if isinstance(made, Loaded):
-            self._finish(flight, asset, made)
+            self._finish(attempt, asset, made)
         else:
-            flight.task = _with_asset(made, asset)
-            self._go_on(flight)
+            attempt.task = _with_asset(made, asset)
+            self._go_on(attempt)
 
-    def _go_on(self, flight: Flight) -> None:
-        task = flight.task
+    def _go_on(self, attempt: LoadAttempt) -> None:
+        task = attempt.task
         assert task is not None
-        if flight.stale:
-            self._abandon(flight, task)
+        if attempt.stale:
+            self._abandon(attempt, task)
             return
         try:
             told: Partial = next(task)
         except StopIteration as stop:
             asset, loaded = stop.value
-            flight.task = None
-            self._finish(flight, asset, loaded)
+            attempt.task = None
+            self._finish(attempt, asset, loaded)
             return
         except AssetChangedError:
-            if flight.restarts >= _MOST_RESTARTS:
+            if attempt.restarts >= _MOST_RESTARTS:
                 raise
-            flight.restarts += 1
-            flight.task = None
-            flight.partial = False
-            with self._table.lock:
-                self._again(flight)
+            attempt.restarts += 1
+            attempt.task = None
+            attempt.partial = False
+            with self._loads.lock:
+                self._again(attempt)
             return
         if told.children:
-            first, flight.partial = not flight.partial, True
-            self._landing.arrive(partial(self._landing.children, flight, told, first))
-        with self._table.lock:
-            if not flight.stale:
-                flight.entry.progress = max(flight.entry.progress, told.progress)
-            self._again(flight)
+            first, attempt.partial = not attempt.partial, True
+            self._commit.arrive(partial(self._commit.children, attempt, told, first))
+        with self._loads.lock:
+            if not attempt.stale:
+                attempt.record.progress = max(attempt.record.progress, told.progress)
+            self._again(attempt)
 
-    def _again(self, flight: Flight) -> None:
+    def _again(self, attempt: LoadAttempt) -> None:
         """Back into the queue: something more urgent may have come."""
-        if flight.stale:
-            self._table.scheduler.release(flight)
-            if flight.task is not None:
-                self._table.dropped.append(flight.task)
+        if attempt.stale:
+            self._loads.scheduler.release(attempt)
+            if attempt.task is not None:
+                self._loads.dropped.append(attempt.task)
         else:
-            self._table.scheduler.put(flight)
+            self._loads.scheduler.put(attempt)
 
-    def _abandon(self, flight: Flight, task: Generator[Any, None, Any]) -> None:
-        flight.task = None
-        with self._table.lock:
-            self._table.scheduler.release(flight)
+    def _abandon(self, attempt: LoadAttempt, task: Generator[Any, None, Any]) -> None:
+        attempt.task = None
+        with self._loads.lock:
+            self._loads.scheduler.release(attempt)
         task.close()
 
-    def _finish(self, flight: Flight, asset: BakedAsset, loaded: Loaded) -> None:
-        entry = flight.entry
-        with self._table.lock:
-            if flight.stale:
-                self._table.scheduler.release(flight)
-                self._table.dropped.append(loaded)
+    def _finish(self, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded) -> None:
+        record = attempt.record
+        with self._loads.lock:
+            if attempt.stale:
+                self._loads.scheduler.release(attempt)
+                self._loads.dropped.append(loaded)
                 return
-            self._table.scheduler.sized(flight, loaded.size)
-            if not flight.reload:
-                entry.state = LoadState.ACTIVATING
+            self._loads.scheduler.sized(attempt, loaded.size)
+            if not attempt.reload:
+                record.state = LoadState.ACTIVATING
                 if loaded.needs:
-                    self._table.connect(entry, loaded.needs)
-        self._landing.arrive(partial(self._landing.commit, flight, asset, loaded))
+                    self._loads.connect(record, loaded.needs)
+        self._commit.arrive(partial(self._commit.commit, attempt, asset, loaded))
         if loaded.needs:
-            self._landing.wake()
+            self._commit.wake()
 
-    def _failed(self, flight: Flight, error: Exception) -> None:
-        flight.task = None
+    def _failed(self, attempt: LoadAttempt, error: Exception) -> None:
+        attempt.task = None
         # Frames of the traceback hold whatever the unit had in its hands.
         if not isinstance(error, ArcadePrefabsError):
-            error.add_note(f"while loading {flight.entry.id}")
-        self._landing.arrive(partial(self._landing.failed, flight, error))
+            error.add_note(f"while loading {attempt.record.id}")
+        self._commit.arrive(partial(self._commit.failed, attempt, error))
 
 
 def _with_asset(
