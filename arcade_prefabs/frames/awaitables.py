@@ -61,13 +61,13 @@ class Completion:
 
     def __init__(self) -> None:
         self.done = False
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     def __bool__(self) -> bool:
         """Whether anything waits for the end."""
         return bool(self._listeners)
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call something at the end, or now if it has ended. Gives a function that undoes this."""
         self._listeners.append(listener)
         if self.done:
@@ -92,7 +92,7 @@ class Completion:
                 return
             listener()
 
-    def _forget(self, listener: Callable[[], None]) -> None:
+    def _forget(self, listener: Callable[[], object]) -> None:
         # By identity: bound methods of equal objects are equal, and belong to different waits.
         for number, one in enumerate(self._listeners):
             if one is listener:

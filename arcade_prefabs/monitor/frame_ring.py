@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["NO_JOBS", "PHASES", "Frame", "FrameRing", "JobSeconds", "Phase"]
+__all__ = ["NO_JOBS", "PHASES", "Frame", "FrameRing", "GarbagePause", "JobSeconds", "Phase"]
 
 JobSeconds: TypeAlias = Mapping[str, float]
 
@@ -68,6 +68,14 @@ class Frame(NamedTuple):
     def work(self) -> float:
         """Seconds that were no waiting."""
         return self.interval - self.wait
+
+
+class GarbagePause(NamedTuple):
+    """A pause of Python's garbage collector: when it ended, seconds, generation."""
+
+    at: float
+    seconds: float
+    generation: int
 
 
 class FrameRing:

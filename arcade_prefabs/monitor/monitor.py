@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 
 from ..errors import FrameRateError
 from .blame import Hitch, HitchCause, Measured, Usual, blame
-from .frame_ring import NO_JOBS, PHASES, Frame, FrameRing, JobSeconds, Phase
+from .frame_ring import NO_JOBS, PHASES, Frame, FrameRing, GarbagePause, JobSeconds, Phase
 from .processor_time import Computed, ProcessorTime
 from .report import FrameReport
 from .summary import FrameSummary, summarize
 
-__all__ = ["FrameMonitor", "GarbagePause"]
+__all__ = ["FrameMonitor"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -37,14 +37,6 @@ class _Ended(NamedTuple):
     oldest: int
     working: Computed
     told_s: float  # of it, that listeners took
-
-
-class GarbagePause(NamedTuple):
-    """A pause of Python's garbage collector: when it ended, seconds, generation."""
-
-    at: float
-    seconds: float
-    generation: int
 
 
 def check_parts(on_time: float, longest_s: float | None) -> None:

@@ -6,14 +6,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .blame import Hitch
-from .frame_ring import Frame, Phase
+from .frame_ring import Frame, GarbagePause, Phase
 from .summary import FrameSummary, PhaseSummary
-
-if TYPE_CHECKING:
-    from .monitor import GarbagePause
 
 __all__ = ["FrameReport"]
 

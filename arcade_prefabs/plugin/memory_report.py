@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 from ..spawning.atlas.installation import current_atlas
+from ..spawning.spawn_engine import SpawnEngine
 from ..streaming.planning.memory_budget import PART
-
-if TYPE_CHECKING:
-    from .prefab_plugin import PrefabPlugin
+from ..streaming.streaming_manager import StreamingManager
 
 __all__ = ["MemoryReport", "report_memory", "resident_bytes"]
 
@@ -55,23 +55,33 @@ class MemoryReport(NamedTuple):
         return found
 
 
-def report_memory(plugin: PrefabPlugin) -> MemoryReport:
-    """What a plugin keeps in memory now. Main thread."""
-    cache = plugin.loader.statistics().cache
-    context = plugin.window.ctx
+def report_memory(
+    engine: SpawnEngine, context: Any, worlds: Iterable[StreamingManager], scene_lists: int
+) -> MemoryReport:
+    """Measure what a plugin keeps in memory now.
+
+    Args:
+        engine: The plugin's loader and entities.
+        context: The window's OpenGL context.
+        worlds: Open worlds.
+        scene_lists: Sprite lists of the plugin's own scene.
+
+    Main thread.
+    """
+    cache = engine.loader.statistics().cache
     stats = context.stats
     atlas = current_atlas(context)
     width, height = (0, 0) if atlas is None else atlas.size
-    lists = len(plugin.scene)
-    for world in plugin.worlds:
+    lists = scene_lists
+    for world in worlds:
         lists += sum(len(region.lists.all()) for region in world.regions.values())
-    parts = plugin.entities.sprite_count
+    parts = engine.entities.sprite_count
     return MemoryReport(
         resident_bytes(),
         cache.bytes,
         parts * PART,
         width * height * _PIXEL,
-        len(plugin.entities),
+        len(engine.entities),
         parts,
         lists,
         cache.entries,

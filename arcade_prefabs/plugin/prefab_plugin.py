@@ -25,7 +25,6 @@ from ..spawning.layers import SpawnScene
 from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.walls import Walls
 from ..streaming.cells.cell_providers import CellSource
-from ..streaming.creating import make_world
 from ..streaming.streaming_manager import StreamingManager
 from ..window.current_window import made_current, require_current
 from ..window.events import WindowEvents
@@ -232,9 +231,15 @@ class PrefabPlugin:
         """
         self._check("open_world")
         require_current(self.window, "PrefabPlugin.open_world")
-        path = None if save is None else Path(save)
-        opened = make_world(
-            self._engine, self.window, world, name, path, recover, settings, self._clock
+        opened = StreamingManager.open(
+            self._engine,
+            self.window,
+            world,
+            name=name,
+            save=None if save is None else Path(save),
+            recover=recover,
+            settings=settings,
+            clock=self._clock,
         )
         self._worlds.append(opened)
         return opened
@@ -309,13 +314,17 @@ class PrefabPlugin:
     def memory(self) -> MemoryReport:
         """What the plugin keeps in memory, and what there is of things."""
         self._check("memory")
-        return report_memory(self)
+        return self._measure_memory()
+
+    def _measure_memory(self) -> MemoryReport:
+        return report_memory(self._engine, self.window.ctx, self.worlds, len(self.scene))
 
     def frame_report(self) -> FrameReport:
         """What the monitor has measured, with `memory` beside it; once closed, that of the end."""
         self._guard.check("PrefabPlugin.frame_report")
         found = self.monitor.report()
-        found.facts |= report_memory(self).facts() if self._last_facts is None else self._last_facts
+        last = self._last_facts
+        found.facts |= self._measure_memory().facts() if last is None else last
         return found
 
     # ------------------------------------------------------------------------------------- frames
@@ -397,7 +406,7 @@ class PrefabPlugin:
             return
         for world in self.worlds:
             world.close()
-        self._last_facts = report_memory(self).facts()
+        self._last_facts = self._measure_memory().facts()
         self._closed = True
         delattr(self.window, ATTRIBUTE)
         self._undo.close()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import arcade
 from arcade.types import Color
 
-from .cells.live_cell import ALWAYS, RegionState
+from .cells.grid import Cell
+from .cells.live_cell import ALWAYS, Region, RegionState
 from .planning.health import Health
+from .planning.streaming_sources import StreamingSource
 from .renderer import CameraView
-
-if TYPE_CHECKING:
-    from .streaming_manager import StreamingManager
 
 __all__ = ["StreamingOverlay"]
 
@@ -41,6 +40,23 @@ _LINE: Final = 16
 _HEADING_S: Final = 0.5
 
 
+class OverlaidWorld(Protocol):
+    """What the overlay reads of a `StreamingManager`, and the one thing that its key changes."""
+
+    name: str
+    frozen: bool
+
+    @property
+    def health(self) -> Health: ...
+    @property
+    def sources(self) -> Sequence[StreamingSource]: ...
+    @property
+    def regions(self) -> Mapping[Cell, Region]: ...
+    @property
+    def failures(self) -> Mapping[str, Any]: ...
+    def statistics(self) -> Any: ...
+
+
 class StreamingOverlay:
     """Cells by state, circles of distances, headings and numbers; keys for it, and for freezing.
 
@@ -54,7 +70,7 @@ class StreamingOverlay:
 
     def __init__(
         self,
-        world: StreamingManager,
+        world: OverlaidWorld,
         window: arcade.Window,
         clock: Callable[[], float],
         view: CameraView,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 from ..errors import SaveError, StreamingError, shown
-from ..frames.awaitables import wait_for
+from ..frames.awaitables import Completion
 from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.walls import Walls
 from .cells.cell_providers import BakedContents
@@ -47,7 +47,7 @@ class WorldLoop:
         wake: Functions that are called for who has slept.
         listeners: Called with every event.
         health_listeners: Called with every other health.
-        waiting: Called once it is open, or cannot be.
+        settlement: Ends once it is open, or never will be.
 
     Main thread.
     """
@@ -70,7 +70,7 @@ class WorldLoop:
         self.wake = WakeHooks(engine.entities)
         self.listeners: list[Callable[[RegionEvent], object]] = []
         self.health_listeners: list[Callable[[Health], object]] = []
-        self.waiting: list[Callable[[], None]] = []
+        self.settlement = Completion()
         self._busy = self._told_shrunk = False
         self._engine = engine
         self._opening = opening
@@ -88,14 +88,6 @@ class WorldLoop:
     def settled(self) -> bool:
         """Whether it is open, or never will be."""
         return self.open is not None or self.error is not None or self.closed
-
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call something once it is open, or never will be; gives how to take that back."""
-        if self.settled:
-            listener()
-        else:
-            self.waiting.append(listener)
-        return lambda: self.waiting.remove(listener) if listener in self.waiting else None
 
     def tick(self, delta_time: float) -> None:
         """Do what a frame begins with; called by the plugin.
@@ -130,7 +122,7 @@ class WorldLoop:
             _log.error("the world %s cannot be opened: %s", shown(self.name), self.error)
             self.journeys.close()
         if self.settled:
-            self.tell_opened()
+            self.settlement.finish()
 
     def _head_changed(self) -> None:
         world = self.open
@@ -139,12 +131,6 @@ class WorldLoop:
         contents = world.parts.contents
         if isinstance(contents, BakedContents) and not world.refresher.head_changed(contents):
             _log.warning("%s has cells of another size now: open it again", shown(self.name))
-
-    def tell_opened(self) -> None:
-        """Call those who wait for it to be open."""
-        waiting, self.waiting = self.waiting, []
-        for listener in waiting:
-            listener()
 
     def _work(self, world: OpenWorld, delta_time: float, now: float) -> None:
         parts, flow = world.parts, world.flow
@@ -223,7 +209,7 @@ class WorldLoop:
         world = self.open
         if world is None:
             self._opening.stop()
-            self.tell_opened()
+            self.settlement.finish()
             return
         parts = world.parts
         self._engine.loader.remove_listener(world.refresher.heard)
@@ -245,8 +231,7 @@ class Opened(Generic[_World]):
 
     def __await__(self) -> Generator[Any, Any, _World]:
         loop = self._loop
-        if not loop.settled:
-            yield from wait_for(loop.listen)
+        yield from loop.settlement.wait()
         if loop.error is not None:
             raise loop.error
         if loop.closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 from weakref import ref
 
 import PIL.Image
@@ -11,10 +11,19 @@ from arcade.texture import ImageData
 
 from ...errors import SpawnError
 
-if TYPE_CHECKING:
-    from .reclaiming_atlas import ReclaimingAtlas
-
 __all__ = ["StoredImage"]
+
+
+class PixelStore(Protocol):
+    """The texture atlas that has the pixels."""
+
+    def read_image(self, image_hash: str, /) -> PIL.Image.Image | None:
+        """Read an image back from the graphics card; None if it is not there."""
+        ...
+
+    def has_pixels(self, image_hash: str, /) -> bool:
+        """Whether the pixels of an image were uploaded, and not only its average color."""
+        ...
 
 
 class StoredImage(ImageData):
@@ -44,7 +53,7 @@ class StoredImage(ImageData):
         hash: str,  # noqa: A002 - Arcade's word for it
         width: int,
         height: int,
-        atlas: ReclaimingAtlas,
+        atlas: PixelStore,
     ) -> None:
         self.hash = hash
         self._stored_as = hash

@@ -14,16 +14,14 @@ from ...loading import AsyncPrefabLoader, Handle, Priority
 from ...loading.asset_names import asset_id
 from ...pipeline import Cell, WorldEntity, WorldHead
 from .grid import CellSet, EveryCell
-from .live_cell import ALWAYS, label_of
+from .live_cell import ALWAYS, CellLoad, label_of
 
-__all__ = ["BakedContents", "CellLoad", "CellSource", "CodeContents", "Contents"]
+__all__ = ["BakedContents", "CellSource", "CodeContents", "Contents"]
 
 # Entities from code that are made in one unit of background work.
 _UNIT: Final = 200
 # More than that is a loop without an end.
 _MOST: Final = 1_000_000
-# Bytes of memory that an entity from code takes, about: what its text and numbers do.
-_ROW_BYTES: Final = 500
 
 
 @runtime_checkable
@@ -67,36 +65,6 @@ class CellSource(Protocol):
     def entities(self, cell: Cell) -> Iterable[WorldEntity]:
         """What stands in a cell. Loader threads, several at a time."""
         ...
-
-
-class CellLoad:
-    """A cell that is being read.
-
-    Attributes:
-        rows: Its entities; None as long as they are not there.
-        error: Why it cannot be read, or None.
-
-    Written by whoever reads it, each once and one of them last; asked on the main thread.
-    """
-
-    __slots__ = ("error", "rows")
-
-    def __init__(self) -> None:
-        self.rows: Sequence[WorldEntity] | None = None
-        self.error: Exception | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing to wait for."""
-        return self.rows is not None or self.error is not None
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory of what was read."""
-        return 0 if self.rows is None else len(self.rows) * _ROW_BYTES
-
-    def stop(self) -> None:
-        """Want it no more."""
 
 
 class Contents(Protocol):

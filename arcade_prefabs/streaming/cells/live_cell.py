@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from arcade import BasicSprite, SpriteList
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from ...spawning.spawner.spawn_task import Spawning
     from ..saves.change_journal import CellRead
     from ..saves.entity_diff import Delta
-    from .cell_providers import CellLoad
 
-__all__ = ["ALWAYS", "Region", "RegionEvent", "RegionState", "Resident", "label_of"]
+__all__ = ["ALWAYS", "CellLoad", "Region", "RegionEvent", "RegionState", "Resident", "label_of"]
 
+# Bytes of memory that an entity from code takes, about: what its text and numbers do.
+_ROW_BYTES: Final = 500
 ALWAYS: Final = Cell(0, 0, -1)
 """Stands for the entities of a world that are there wherever the player is."""
 
@@ -71,6 +72,36 @@ class RegionEvent(NamedTuple):
     before: RegionState
     after: RegionState
     error: Exception | None = None
+
+
+class CellLoad:
+    """A cell that is being read.
+
+    Attributes:
+        rows: Its entities; None as long as they are not there.
+        error: Why it cannot be read, or None.
+
+    Written by whoever reads it, each once and one of them last; asked on the main thread.
+    """
+
+    __slots__ = ("error", "rows")
+
+    def __init__(self) -> None:
+        self.rows: Sequence[WorldEntity] | None = None
+        self.error: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self.rows is not None or self.error is not None
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory of what was read."""
+        return 0 if self.rows is None else len(self.rows) * _ROW_BYTES
+
+    def stop(self) -> None:
+        """Want it no more."""
 
 
 class Resident:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from ...errors import ArrivalError, ArrivalTimeoutError
-from ...frames.awaitables import wait_for
+from ...frames.awaitables import Completion
 from ..cells.grid import Box, Cell, Grid
 from ..cells.known_cells import KnownCells
 from ..cells.live_cell import Region, RegionState, label_of
@@ -24,7 +25,6 @@ class Arrival:
 
     Attributes:
         place: Left, bottom, right and top, in pixels; or a place, whose 3 × 3 cells are meant.
-        done: Whether there is nothing more to wait for.
         cancelled: Whether `cancel` was called before.
         error: Why it will not be there: an `ArrivalError`, or None.
         total: How many cells it has; 0 as long as the world is being opened.
@@ -43,19 +43,25 @@ class Arrival:
         forget: Callable[[Arrival], None],
     ) -> None:
         self.place = place
-        self.done = self.cancelled = False
+        self.cancelled = False
         self.error: ArrivalError | None = None
         self.total = self.arrived = 0
         self.due = due
         self.lease_s = lease_s
         self.cells: tuple[Cell, ...] | None = None
         self._before = before
-        self._callbacks = [] if on_done is None else [on_done]
-        self._listeners: list[Callable[[], None]] = []
+        self._completion = Completion()
         self._forget = forget
+        if on_done is not None:
+            self.add_done_callback(on_done)
 
     def __repr__(self) -> str:
         return f"<Arrival: {self.arrived} of {self.total} cells{', done' if self.done else ''}>"
+
+    @property
+    def done(self) -> bool:
+        """Whether it is there, or never will be."""
+        return self._completion.done
 
     @property
     def progress(self) -> float:
@@ -69,16 +75,16 @@ class Arrival:
         if self.done:
             return False
         self.cancelled = True
-        self._callbacks.clear()
         self._forget(self)
         self.end(ArrivalError("it was cancelled"))
         return True
 
     def add_done_callback(self, callback: Callable[[Arrival], object]) -> None:
         """Call something with it, on the main thread, once it is done, however that went."""
-        if not self.done:
-            self._callbacks.append(callback)
-        elif not self.cancelled:
+        self._completion.listen(partial(self._call, callback))
+
+    def _call(self, callback: Callable[[Arrival], object]) -> None:
+        if not self.cancelled:
             callback(self)
 
     def result(self) -> None:
@@ -99,28 +105,15 @@ class Arrival:
         Raises:
             As `result`.
         """
-        if not self.done:
-            yield from wait_for(self._listen)
+        yield from self._completion.wait()
         self.result()
-
-    def _listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        if self.done:
-            listener()
-        else:
-            self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def end(self, error: ArrivalError | None) -> None:
         """It is there, or never will be."""
-        self.done, self.error = True, error
+        self.error = error
         if error is None:
             self._before()
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            listener()
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback(self)
+        self._completion.finish()
 
 
 class Journeys:

@@ -10,10 +10,10 @@ from typing import Final
 
 from ...spawning.walls import Walls
 from ..cells.cell_jobs import RegionTasks
-from ..cells.cell_providers import CellLoad, Contents
+from ..cells.cell_providers import Contents
 from ..cells.grid import Box, Cell, Grid, box_distance
 from ..cells.known_cells import KnownCells
-from ..cells.live_cell import ALWAYS, Region, RegionEvent, RegionState
+from ..cells.live_cell import ALWAYS, CellLoad, Region, RegionEvent, RegionState
 from ..cells.sprite_lists import RegionLists
 from ..planning.memory_budget import MemoryAccount
 from ..planning.planner import Planner, Want

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from ...errors import SaveError
-from ...frames.awaitables import wait_for
+from ...frames.awaitables import Completion
 from ...pipeline import WorldEntity
 from .save_file import CellRecord, SavedRow, SaveFile
 
@@ -132,7 +132,6 @@ class SaveRequest:
     """A save that was asked for.
 
     Attributes:
-        done: Whether it ended.
         entities: How many entities the save has something to tell of.
         error: Why it failed, or None; what was saved before stays then.
 
@@ -140,17 +139,19 @@ class SaveRequest:
     """
 
     def __init__(self) -> None:
-        self.done = False
         self.entities = 0
         self.error: Exception | None = None
-        self._listeners: list[Callable[[], None]] = []
+        self._completion = Completion()
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended."""
+        return self._completion.done
 
     def end(self, entities: int, error: Exception | None) -> None:
-        """It ended."""
-        self.done, self.entities, self.error = True, entities, error
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            listener()
+        """Note how it ended, and tell whoever waits."""
+        self.entities, self.error = entities, error
+        self._completion.finish()
 
     def __await__(self) -> Generator[Any, Any, int]:
         """Wait until it has ended; in a script of the plugin, or in asyncio.
@@ -158,8 +159,7 @@ class SaveRequest:
         Raises:
             SaveError: It failed.
         """
-        if not self.done:
-            yield from wait_for(self.listen)
+        yield from self._completion.wait()
         return self.result()
 
     def result(self) -> int:
@@ -176,19 +176,7 @@ class SaveRequest:
 
     def add_done_callback(self, callback: Callable[[SaveRequest], object]) -> None:
         """Call something with it, on the main thread, once it has ended."""
-
-        def tell() -> None:
-            callback(self)
-
-        self.listen(tell)
-
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call something once it has ended; gives how to take that back."""
-        if self.done:
-            listener()
-        else:
-            self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+        self._completion.listen(lambda: callback(self))
 
 
 class Ledger:
