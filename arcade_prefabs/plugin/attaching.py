@@ -104,7 +104,8 @@ def attach(
     if window not in pyglet.app.windows:
         raise PluginError("the window is closed: attach while it is open")
     require_current(window, "attach")
-    with ExitStack() as undo:
+    undo = ExitStack()  # the plugin's, once all has gone well
+    try:
         if isinstance(assets, AssetPipeline):
             pipeline = assets
         else:
@@ -137,7 +138,9 @@ def attach(
                 undo.enter_context(resource_folder(resource_handle, shown))
         if hot_reload or (hot_reload is None and folder is not None):
             undo.callback(AssetWatcher(pipeline, engine.loader.apply).start().stop)
-        plugin._undo = undo.pop_all()
+    except BaseException:
+        undo.close()
+        raise
     setattr(window, ATTRIBUTE, plugin)
     if enabled:
         plugin.enable()

@@ -32,8 +32,7 @@ from .document import (
 from .field_types import PrefabRef, SoundPath, SpriteClassName, TexturePath, Variant
 from .model import Asset, Child, Prefab
 from .reader import read_prefabs
-from .registry import ComponentRegistry, component, default_registry
-from .registry_description import RegistryDescription
+from .registry import ComponentRegistry, RegistryDescription, component, default_registry
 from .resolve import FileLoader, Outline, Resolver
 
 __all__ = [

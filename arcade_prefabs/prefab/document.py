@@ -124,15 +124,16 @@ class PrefabFile:
         prefabs: The documents by label; a file with a single prefab has it under None.
         links: The prefabs that fields of its components name, for example to spawn them later.
         errors: What is wrong, in the order of the file; empty if the file can be used.
+        problems: Collects what is wrong while the file is read.
     """
 
-    __slots__ = ("_hints_left", "_problems", "errors", "id", "links", "path", "prefabs")
+    __slots__ = ("_hints_left", "errors", "id", "links", "path", "prefabs", "problems")
 
     def __init__(self, identifier: str, path: str, document: Document) -> None:
         self.id = identifier
         self.path = path
         self.prefabs: Mapping[str | None, PrefabDocument] = {}
-        self._problems = Problems(document, path)
+        self.problems = Problems(document, path)
         self.links: tuple[Reference, ...] = ()
         self.errors: tuple[PrefabError, ...] = ()
         self._hints_left = _MOST_HINTS
@@ -171,7 +172,7 @@ class PrefabFile:
 
     def error(self, at: At, message: str, **more: Any) -> PrefabError:
         """An error about a place in this file; see `Problems.error`."""
-        return self._problems.error(at, message, **more)
+        return self.problems.error(at, message, **more)
 
     def raise_errors(self) -> None:
         """Raise the first error, which says how many more there are, or return."""

@@ -77,7 +77,7 @@ def read_prefabs(
     reader = DocumentReader(file, registry, refuse)
     file.prefabs = MappingProxyType(reader.file(document.value))
     file.links = tuple(reader.links)
-    file.errors = file._problems.found()
+    file.errors = file.problems.found()
     return file
 
 
@@ -140,7 +140,7 @@ class DocumentReader:
     ) -> None:
         self._file = file
         self._registry = registry
-        self._report = file._problems.report
+        self._report = file.problems.report
         self._refuse = refuse
         self.links: list[Reference] = []
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from .literals import WHITE_SPACE, BadText, read_char, read_number, read_string
 from .positional_reader import RECURSION_LIMIT
-from .values import UNIT, Ident, Map, Some, Struct, TupleStruct, Value
+from .values import UNIT, Ident, Some, TupleStruct, Value, new_map, new_struct
 
 __all__ = ["read"]
 
@@ -146,10 +146,7 @@ def _read(text: str, at: int) -> Value:
                 if fields:
                     if items or name == "Some":
                         raise _NotQuick
-                    value = _new(Struct)
-                    value._name = name
-                    value._fields = fields
-                    value._pairs = None
+                    value = new_struct(name, fields)
                 elif name is None:
                     value = tuple(items)
                 elif name == "Some":
@@ -169,10 +166,7 @@ def _read(text: str, at: int) -> Value:
             else:
                 if bracket != "{" or len(keys) != len(items):
                     raise _NotQuick
-                value = _new(Map)
-                value._keys = keys
-                value._values = items
-                value._index = None
+                value = new_map(keys, items)
             key = outer_key
             bracket, name, outer_key, items, fields, keys = stack.pop()
         elif other is not None:

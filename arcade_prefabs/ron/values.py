@@ -34,6 +34,8 @@ __all__ = [
     "TupleStruct",
     "Unit",
     "Value",
+    "new_map",
+    "new_struct",
 ]
 
 _new = object.__new__
@@ -288,6 +290,15 @@ class Struct:
         return f"Struct({self._name!r}: {fields})" if self._name else f"Struct({fields})"
 
 
+def new_struct(name: str | None, fields: dict[str, Value]) -> Struct:
+    """A struct that takes a dict over as it is: for readers, which have made it for this alone."""
+    struct = _new(Struct)
+    struct._name = name
+    struct._fields = fields
+    struct._pairs = None
+    return struct
+
+
 class Map:
     """A map such as ``{"a": 1}``: any value may be a key, in the order of the text.
 
@@ -367,6 +378,15 @@ class Map:
 
     def __repr__(self) -> str:
         return f"Map({{{', '.join(f'{k!r}: {v!r}' for k, v in self.items())}}})"
+
+
+def new_map(keys: list[Value], values: list[Value]) -> Map:
+    """A map that takes two lists over as they are: for readers."""
+    made = _new(Map)
+    made._keys = keys
+    made._values = values
+    made._index = None
+    return made
 
 
 _Plain: TypeAlias = "bool | int | float | str | bytes | Unit | Ident | Range | None"

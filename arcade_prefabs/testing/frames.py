@@ -43,10 +43,9 @@ def play_window(
     Main thread.
     """
     import pyglet
-    from pyglet.window import Window
 
     from ..errors import PluginError
-    from ..window.arcade_private import set_rates, stop_frames
+    from ..window.arcade_private import events_are_queued, queue_events, set_rates, stop_frames
 
     if window not in pyglet.app.windows:
         raise PluginError("the window is closed: play it while it is open")
@@ -65,7 +64,7 @@ def play_window(
         if over or (until is not None and until()):
             pyglet.app.exit()
 
-    queue = Window._enable_event_queue
+    queued = events_are_queued()
     rates = set_rates(window, step, step)  # or it would be updated more often than drawn
     pyglet.clock.schedule_interval(shown, step)
     try:
@@ -73,7 +72,7 @@ def play_window(
     finally:
         pyglet.clock.unschedule(shown)
         # The loop has switched it off for good; without a loop, events are to wait in it again.
-        Window._enable_event_queue = queue
+        queue_events(queued)
         if window in pyglet.app.windows:
             set_rates(window, *rates)
         else:  # the game has closed it

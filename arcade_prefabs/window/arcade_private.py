@@ -17,13 +17,16 @@ from typing import Any, Final
 import arcade
 import pyglet
 from arcade import Scene, SpriteList
+from pyglet.window import Window
 
 __all__ = [
     "await_draw",
     "cleared_mark",
     "draw_rate",
+    "events_are_queued",
     "lists_of",
     "missing",
+    "queue_events",
     "references_of",
     "stop_frames",
     "was_drawn",
@@ -147,6 +150,19 @@ def set_rates(window: arcade.Window, update: float, draw: float) -> tuple[float,
     window.set_draw_rate(draw)
     window.set_update_rate(update)
     return before
+
+
+def events_are_queued() -> bool:
+    """Whether windows keep events until `dispatch_events`; pyglet's event loop ends that for good.
+
+    Main thread.
+    """
+    return bool(getattr(Window, "_enable_event_queue", True))
+
+
+def queue_events(queued: bool) -> None:
+    """Have windows keep events until `dispatch_events`, or not. Main thread."""
+    Window._enable_event_queue = queued
 
 
 def stop_frames(window: arcade.Window) -> None:

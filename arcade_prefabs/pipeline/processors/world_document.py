@@ -117,7 +117,7 @@ def read_world_file(
     file = PrefabFile(path, shown_path, document)
     world = WorldDocument(file)
     _Reader(world, registry, refuse).read(document.value)
-    file.errors = file._problems.found()
+    file.errors = file.problems.found()
     return world
 
 
@@ -126,7 +126,7 @@ class _Reader:
         self, world: WorldDocument, registry: ComponentRegistry, refuse: Refuse | None
     ) -> None:
         self._world = world
-        self._report = world.file._problems.report
+        self._report = world.file.problems.report
         self._parts = DocumentReader(world.file, registry, refuse)
         self._refuse = refuse
         self._registry = registry
