@@ -26,6 +26,7 @@ __all__ = [
     "events_are_queued",
     "lists_of",
     "missing",
+    "names",
     "queue_events",
     "references_of",
     "stop_frames",
@@ -110,6 +111,27 @@ _PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
     _UVS: ("ctx", "capacity"),
     _REGION: ("atlas", "x", "y", "width", "height", "texture_coordinates"),
 }
+
+
+# Used one by one, each with a way to do without it.
+_OPTIONAL: Final = frozenset(
+    {
+        "_dispatch_frame",
+        "_draw_rate",
+        "_enable_event_queue",
+        "_name_mapping",
+        "_sprite_buffer_free_slots",
+        "_sprite_lists",
+        "_sprite_pos_angle_changed",
+        "_update_rate",
+    }
+)
+
+
+def names() -> frozenset[str]:
+    """All private names of Arcade and pyglet that the plugin uses. Any thread."""
+    listed = [name for table in (_MEMBERS, _ATTRIBUTES) for some in table.values() for name in some]
+    return _OPTIONAL.union(name for name in listed if name.startswith("_"))
 
 
 def missing() -> list[str]:
