@@ -93,6 +93,7 @@ def test_all_mistakes_are_printed_with_their_places(
         (["new", ":game:x"], "is no name for a new file"),
         (["new", ""], "is no name for a prefab"),
         (["new", "con"], "device of Windows"),
+        (["new", "hero.png"], "is no name for a prefab: this is a picture"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_exit_code_2(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..prefab import prefab_id
+from ..prefab.suggest import instead_of
 from .output import say
 from .shared import FOUND_ERRORS, OK, CannotRun
 
@@ -74,6 +75,9 @@ def _new(options: argparse.Namespace) -> int:
         raise CannotRun(f"{options.name!r} is no name for a new file")
     path = Path(options.assets, identifier)
     short = identifier.removeprefix("prefabs/").removesuffix(".ron")
+    instead = instead_of(short)
+    if instead is not None:
+        raise CannotRun(f"{options.name!r} is no name for a prefab: {instead}")
     text = _STARTER.format(short=short, name=path.stem, check=options.assets)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..errors import UnsafePathError
+from ..errors import UnsafePathError, shown
 from ..pipeline.sources import checked_path
 from ..prefab import prefab_id
+from ..prefab.ids import SUFFIX
+from ..prefab.suggest import instead_of
 
-__all__ = ["asset_id"]
+__all__ = ["asset_id", "spawnable_id"]
 
 
 # By any way to write them; full ids, which are asked for behind each of those, as well.
@@ -35,6 +37,23 @@ def asset_id(text: str) -> str:
             _known.clear()
         _known[text] = _known[found] = found
     return found
+
+
+def spawnable_id(text: str) -> str:
+    """The full id of a prefab that is to be spawned.
+
+    Raises:
+        UnsafePathError: No such path may exist, or it is that of a picture or another file that no
+            prefab is made of; the message says what to do with it.
+
+    Any thread.
+    """
+    name = asset_id(text)
+    if not name.endswith(SUFFIX):
+        instead = instead_of(name)
+        if instead is not None:
+            raise UnsafePathError(f"{shown(text)!r} is no prefab: {instead}")
+    return name
 
 
 def _asset_id(text: str) -> str:

@@ -142,7 +142,8 @@ class PrefabPlugin:
             progressive: Show its parts as they come, instead of the whole at the end.
 
         Raises:
-            UnsafePathError: No such id may exist.
+            UnsafePathError: No such id may exist, or it is that of a picture, a sound, a Tiled map
+                or the like; the message says what to do with that.
             UnknownNameError: An override is of a component, or a field, that is not registered.
             ValueError, TypeError: The place is not made of finite numbers; or the scene is none.
             PluginError: The plugin was detached.

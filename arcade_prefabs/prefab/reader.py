@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from typing import Any, Final, TypeAlias
 
 from ..errors import PrefabError, RonError, UnknownNameError, shown
 from ..ron import Document, Ident, Map, Struct, TupleStruct, Unit, Value, parse
+from ..ron.document import position_of, source_line
 from .asset_ids import asset_path, is_label, prefab_id, split_id
 from .converters import At, kind_of
 from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
@@ -33,6 +35,27 @@ Refuse: TypeAlias = "Callable[[str, str], PrefabError | None]"
 """Takes the kind of a name and its one spelling; gives what is wrong with it, or None."""
 
 _SEVERAL: Final = "several prefabs stand in `Library(label: Prefab(...), ...)`"
+_ONE_WORLD: Final = (
+    "a file holds one world: all entities stand in its list, or in files that it names, "
+    "`include: [...]`"
+)
+# What to do with a document that stands behind the one of its file, by what that file is for.
+_SECOND: Final = {
+    "Prefab": {
+        "Prefab": _SEVERAL,
+        "Library": _SEVERAL,
+        "World": "a world stands below the folder `worlds`: move it there",
+    },
+    "World": {
+        "Prefab": "prefabs stand below the folder `prefabs`: move it there",
+        "Library": "prefabs stand below the folder `prefabs`: move it there",
+        "World": _ONE_WORLD,
+    },
+}
+# Commas, white space and comments in front of it.
+_BEHIND: Final = re.compile(
+    r"(?:[\s,]|//[^\n]*|/\*.*?\*/)*+(?P<name>Prefab|Library|World)\b", re.DOTALL
+)
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
 _PLACEMENT: Final = compile_type(Placement)
 # Whose fields are written into prefabs, children and entities by mistake.
@@ -87,21 +110,40 @@ def parse_file(text: str | bytes, shown_path: str, example: str) -> Document:
     Args:
         text: The RON text, or its UTF-8 bytes.
         shown_path: How errors name the file.
-        example: What such a file looks like, for one that is empty.
+        example: What such a file looks like, ``Prefab(...)`` or ``World(...)``.
 
     Raises:
-        RonError: The text is not RON; the hint speaks of prefabs.
+        RonError: The text is not RON; the hint speaks of prefabs and worlds.
     """
     try:
         return parse(text, path=shown_path)
     except RonError as error:
         if not text.strip():
             error.hint = f"the file is empty; write `{example}`"
-        elif error.message.startswith("expected the end") and (error.source_line or "").lstrip(
-            ") ,"
-        ).startswith("Prefab("):
-            error.hint = _SEVERAL
+        elif error.message.startswith("expected the end"):
+            raise _second_document(error, text, example.partition("(")[0]) from None
         raise
+
+
+def _second_document(error: RonError, text: str | bytes, kind: str) -> RonError:
+    """The error about what stands behind a document; of another one it says where that begins."""
+    text = (text if isinstance(text, str) else text.decode()).removeprefix("\ufeff")
+    start = 0
+    for _ in range((error.line or 1) - 1):
+        start = text.index("\n", start) + 1
+    found = _BEHIND.match(text, start + (error.column or 1) - 1)
+    if found is None:
+        return error
+    name = found["name"]
+    line, column, offset = position_of(text, found.start("name"))
+    return RonError(
+        f"expected the end of the text behind the value, found `{name}`",
+        path=error.path,
+        line=line,
+        column=column,
+        source_line=source_line(text, offset),
+        hint=_SECOND[kind][name],
+    )
 
 
 def _as_struct(value: Value) -> Value:

@@ -57,25 +57,32 @@ def other_word(name: str, known: Container[str]) -> str | None:
 
 
 _TILED: Final = (
-    "maps of Tiled and LDtk are not read here: `arcade.load_tilemap` shows those of Tiled; a world "
-    "is a RON file below `worlds/`, or is written by `WorldBuilder`"
+    "maps of Tiled and LDtk are not read here: `arcade.load_tilemap` shows those of Tiled; prefabs "
+    "are RON files below `prefabs/`; a world is one below `worlds/`, or is written by "
+    "`WorldBuilder`"
 )
 _PICTURE: Final = (
-    "this is a picture: a prefab shows it, `Prefab(components: [Sprite(texture: ...)])`"
+    "this is a picture: a prefab shows it, `Prefab(components: [Sprite(texture: ...)])`, in a RON "
+    "file below `prefabs/`"
 )
-_SOUND: Final = "this is a sound: a prefab plays it, `Prefab(components: [Sound(path: ...)])`"
+_SOUND: Final = (
+    "this is a sound: a prefab plays it, `Prefab(components: [Sound(path: ...)])`, in a RON file "
+    "below `prefabs/`"
+)
 _JSON: Final = "prefabs and worlds are RON files, below `prefabs/` and `worlds/`"
 _BY_SUFFIX: Final = {
     **dict.fromkeys(("tmx", "tmj", "tsx", "tsj", "ldtk", "tscn", "ldtkl"), _TILED),
     **dict.fromkeys(("png", "jpg", "jpeg", "gif", "webp", "bmp", "tga", "svg"), _PICTURE),
-    **dict.fromkeys(("wav", "ogg", "mp3", "flac", "opus"), _SOUND),
-    **dict.fromkeys(("json", "yaml", "yml", "toml", "xml", "py"), _JSON),
+    **dict.fromkeys(("wav", "ogg", "mp3", "flac", "opus", "aac", "m4a"), _SOUND),
+    **dict.fromkeys(
+        ("json", "json5", "yaml", "yml", "toml", "xml", "ini", "csv", "txt", "py"), _JSON
+    ),
 }
 
 
 def instead_of(path: str) -> str | None:
     """What to do with a file that is no prefab and no world; None for any other name."""
-    return _BY_SUFFIX.get(path.rpartition(".")[2].lower())
+    return _BY_SUFFIX.get(path.partition("#")[0].rpartition(".")[2].lower())
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
@@ -106,9 +113,13 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) 
 def nearest_prefabs(identifier: str, known: Iterable[str]) -> str | None:
     """A hint with the nearest known prefabs, as an author writes them: ``props/crate``.
 
-    A forgotten folder is the likeliest slip, so a file of that name in any folder comes first.
+    A forgotten folder is the likeliest slip, so a file of that name in any folder comes first. Of a
+    name that ends like a picture, ``hero.png``, the hint says what to do with one.
     """
     wanted = _short(identifier)
+    instead = instead_of(wanted)
+    if instead is not None:
+        return instead
     names = sorted(_short(other) for other in known)
     same = [name for name in names if name.rpartition("/")[2] == wanted.rpartition("/")[2]]
     if same:

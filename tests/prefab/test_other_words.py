@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from arcade_prefabs import RonError
-from arcade_prefabs.errors import MissingAssetError, UnsafePathError
+from arcade_prefabs.errors import MissingAssetError, MissingPrefabError, UnsafePathError
 from arcade_prefabs.pipeline import AssetPipeline, world_id
 from arcade_prefabs.pipeline.processors.world_document import read_world_file
 from arcade_prefabs.prefab import ComponentRegistry, read_prefabs
+from arcade_prefabs.prefab.asset_ids import PREFAB_FOLDER
 from arcade_prefabs.prefab.suggestions import did_you_mean, instead_of
 
 REGISTRY = ComponentRegistry()
@@ -111,6 +114,43 @@ def test_two_prefabs_in_one_file_are_told_of_libraries(text: str) -> None:
     assert caught.value.hint == "several prefabs stand in `Library(label: Prefab(...), ...)`"
 
 
+@pytest.mark.parametrize("first", ["World()", "World(\n)", "World(entities: [])  // one"])
+@pytest.mark.parametrize("between", ["\n", ",\n", "\n\n// another\n", "\n/* World() */ ,\n"])
+@pytest.mark.parametrize("second", ["World()", "World(", "Prefab()", "Library()"])
+def test_a_second_document_is_found_where_it_begins(first: str, between: str, second: str) -> None:
+    """In the files of worlds as in those of prefabs, and whatever stands between the two."""
+    if "//" in first:
+        between = "\n" + between
+    line = (first + between).count("\n") + 1
+    name = second.partition("(")[0]
+    readers: dict[str, Callable[[str], object]] = {
+        "World": lambda text: read_world_file(text.encode(), "worlds/w.ron", REGISTRY, "w.ron"),
+        "Prefab": lambda text: read_prefabs(text, "a", registry=REGISTRY),
+    }
+    for kind in readers:
+        text = f"{first.replace('World', kind)}{between}  {second}"
+        with pytest.raises(RonError) as caught:
+            readers[kind](text)
+        error = caught.value
+        assert (error.line, error.column) == (line, 3)
+        assert error.message.endswith(f"found `{name}`")
+        assert error.source_line == f"  {second}"
+        if (kind, name) == ("World", "World"):
+            assert str(error.hint).startswith("a file holds one world: ")
+        elif kind == "Prefab" and name != "World":
+            assert str(error.hint).startswith("several prefabs stand in `Library(")
+        else:
+            assert str(error.hint).endswith(": move it there")
+
+
+def test_what_is_no_document_is_no_second_one() -> None:
+    """Another word behind the world keeps the place and the hint that it had."""
+    with pytest.raises(RonError) as caught:
+        read_world_file(b"World()\n, Worlds()", "worlds/w.ron", REGISTRY, "worlds/w.ron")
+    assert (caught.value.line, caught.value.column) == (2, 1)
+    assert str(caught.value.hint).startswith("a file holds one value")
+
+
 def test_an_empty_file_is_called_empty() -> None:
     """With an example of what belongs there."""
     with pytest.raises(RonError) as caught:
@@ -139,6 +179,55 @@ def test_what_is_no_world_is_told_what_it_is(name: str, words: str) -> None:
     with pytest.raises(UnsafePathError, match=r"is no world: ") as caught:
         world_id(name)
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("images/hero.png", "this is a picture"),
+        ("images/HERO.PNG", "this is a picture"),
+        ("steps.ogg", "this is a sound"),
+        ("steps.m4a", "this is a sound"),
+        ("maps/level.tmx", "maps of Tiled and LDtk are not read here"),
+        ("data/crate.json", "prefabs and worlds are RON files"),
+        ("crate.toml", "prefabs and worlds are RON files"),
+        ("crate.yaml", "prefabs and worlds are RON files"),
+        ("prefabs/crate.csv", "prefabs and worlds are RON files"),
+    ],
+)
+def test_what_is_no_prefab_is_told_what_it_is(name: str, words: str, tmp_path: Path) -> None:
+    """Wherever a prefab is named: in `extends`, in a child, in a world, and by the game."""
+    for folder in ("prefabs", "worlds"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "prefabs" / "crate.ron").write_text("Prefab()")
+    (tmp_path / "prefabs" / "heir.ron").write_text(f'Prefab(extends: "{name}")')
+    (tmp_path / "prefabs" / "owner.ron").write_text(f'Prefab(children: [(prefab: "{name}")])')
+    (tmp_path / "worlds" / "w.ron").write_text(f'World(entities: [(prefab: "{name}", at: (0, 0))])')
+    with AssetPipeline(tmp_path, jobs=0) as pipeline:
+        for file in ("prefabs/heir.ron", "prefabs/owner.ron"):
+            with pytest.raises(MissingPrefabError) as caught:  # nothing was baked before
+                pipeline.get(file)
+            assert words in str(caught.value.hint)
+        report = pipeline.bake()
+        told = {str(one.path): one.hint for one in [*report.errors, *pipeline.dangling()]}
+        assert len(told) == 3
+        for hint in told.values():
+            assert words in str(hint)
+        for identifier in (name, f"{PREFAB_FOLDER}/{name.removeprefix('prefabs/')}.ron"):
+            with pytest.raises(MissingAssetError, match="there is no such asset") as missing:
+                pipeline.get(identifier)
+            assert words in str(missing.value.hint)
+
+
+def test_a_file_of_a_picture_that_is_not_there_is_still_told_the_near_one(tmp_path: Path) -> None:
+    """For pictures are loaded, too."""
+    (tmp_path / "images").mkdir()
+    Image.new("RGBA", (4, 4)).save(tmp_path / "images" / "hero.png")
+    with AssetPipeline(tmp_path, jobs=0) as pipeline:
+        pipeline.bake()
+        with pytest.raises(MissingAssetError) as caught:
+            pipeline.get("images/herro.png")
+    assert caught.value.hint == "did you mean `images/hero.png`?"
 
 
 def test_a_dot_in_the_name_of_a_world_is_no_suffix() -> None:

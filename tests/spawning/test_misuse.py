@@ -12,6 +12,7 @@ import pytest
 
 import arcade_prefabs
 from arcade_prefabs import ComponentRegistry, EntityState, PluginError, RonError, SpawnError
+from arcade_prefabs.errors import UnsafePathError
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Reload
 
 
@@ -78,6 +79,45 @@ def test_a_handler_that_raises_stops_no_other_spawn(scene: Any, window: Any) -> 
 
 async def _wait_for(entity: Any) -> None:
     await entity
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("images/red.png", "this is a picture: a prefab shows it"),
+        ("images/gone.png#1", "this is a picture: a prefab shows it"),
+        ("data/crate.json", "prefabs and worlds are RON files, below `prefabs/`"),
+        ("crate.toml", "prefabs and worlds are RON files, below `prefabs/`"),
+        ("crate.yaml", "prefabs and worlds are RON files, below `prefabs/`"),
+        (":assets:level.tmx", "`arcade.load_tilemap` shows those of Tiled"),
+    ],
+)
+def test_what_is_no_prefab_cannot_be_spawned(scene: Any, name: str, words: str) -> None:
+    """Whether the file is there or not; whoever asks is told what to do with it."""
+    prefabs = scene.prefabs
+    for ask in (prefabs.spawn, prefabs.spawn_async):
+        with pytest.raises(UnsafePathError, match=r" is no prefab: ") as caught:
+            ask(name)
+        assert words in str(caught.value)
+    assert not prefabs.busy
+
+
+def test_a_handle_of_a_picture_is_told_what_to_do_with_a_picture(scene: Any) -> None:
+    """Such a handle is sound, only not to be spawned."""
+    entity = scene.spawn(scene.prefabs.load("images/red.png"))
+    assert isinstance(entity.error, SpawnError)
+    assert "images/red.png is image, not a prefab; this is a picture: " in str(entity.error)
+
+
+def test_a_batch_tells_of_each_name_that_is_no_asset_what_it_is(scene: Any) -> None:
+    """One that is not there, and one of a kind that nothing bakes."""
+    scene.source.write("map.ldtk", "{}")
+    names = ["x.json", "map.ldtk", "prefabs/hero.png.ron", "zz.tmx"]
+    batch = scene.prefabs.load_many(names)
+    scene.until(lambda: batch.done)
+    words = ["RON files", "Tiled and LDtk", "this is a picture", "Tiled and LDtk"]
+    for name, word in zip(names, words, strict=True):
+        assert word in str(batch.errors[name])
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])

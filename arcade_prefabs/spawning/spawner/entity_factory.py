@@ -15,7 +15,7 @@ from ...errors import PluginError, shown
 from ...frames import Step
 from ...frames.main_thread_queue import Steps
 from ...loading import AsyncPrefabLoader, Handle, LoadEvent, Priority
-from ...loading.asset_names import asset_id
+from ...loading.asset_names import spawnable_id
 from ...loading.requests.priority import rank_of
 from ...window.thread_guard import ThreadGuard
 from ..atlas.textures import LoadedTexture, TextureStore
@@ -128,7 +128,7 @@ class EntityFactory:
     ) -> Entity:
         """See `PrefabPlugin.spawn`."""
         started = self._clock()
-        name = asset_id(prefab) if isinstance(prefab, str) else _name_of(prefab)
+        name = spawnable_id(prefab) if isinstance(prefab, str) else _name_of(prefab)
         local = checked_place(position, angle, scale)
         if scene is not None:
             check_scene(scene)

@@ -9,6 +9,7 @@ from ...errors import SpawnError
 from ...frames import Step
 from ...loading import Handle
 from ...prefab import ComponentRegistry
+from ...prefab.suggestions import instead_of
 from ..atlas.textures import LoadedTexture
 from ..blueprints.blueprint import PlacedPart, SpawnPlan
 from ..blueprints.overrides import Overrides
@@ -186,7 +187,9 @@ class Spawning:
         plan = getattr(self.prefab, "plan", None)
         if not isinstance(plan, SpawnPlan):
             kind = "nothing" if handle is None else handle.kind
-            raise SpawnError(f"{self.id} is {kind}, not a prefab")
+            instead = instead_of(self.id)
+            more = "" if instead is None else f"; {instead}"
+            raise SpawnError(f"{self.id} is {kind}, not a prefab{more}")
         plan = self.effective(plan)
         get = self._factory.textures.get
         images = [get(ref) for ref in plan.textures]

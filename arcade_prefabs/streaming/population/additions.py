@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import StreamingError
 from ...frames import Step
-from ...loading.asset_names import asset_id
+from ...loading.asset_names import spawnable_id
 from ...pipeline import WorldEntity
 from ...spawning.blueprints.overrides import OverrideMap, Overrides
 from ...spawning.entities.transform import checked_place
@@ -62,7 +62,7 @@ class Additions:
         else:
             self._check(name)
         row = WorldEntity(
-            name, asset_id(prefab), x, y, turn, wide, high, layer, self._plain(overrides)
+            name, spawnable_id(prefab), x, y, turn, wide, high, layer, self._plain(overrides)
         )
         level = 0 if size is None else parts.grid.level_of(*_checked_size(size))
         if level > _MOST_LEVEL:
