@@ -15,8 +15,8 @@ from ..errors import (
     UnsafePathError,
 )
 from ..prefab import Prefab, prefab_id
-from ..prefab.asset_ids import PREFAB_FOLDER, SUFFIX
-from ..prefab.suggestions import did_you_mean, instead_of
+from ..prefab.asset_ids import PREFAB_FOLDER
+from ..prefab.suggestions import did_you_mean, instead_of, nearest_prefabs
 from .bake.planner import Baker
 from .model.bake_result import Key, shown_id
 from .model.processor import variant_of
@@ -176,12 +176,13 @@ class Shelf:
             return f"there is a prefab of that name: `{prefab}`; worlds stand below `{_WORLDS}`"
         # A prefab is never a way to write a world.
         alike = [path for path in paths if path.startswith(folder)]
-        # A prefab that was named `hero.png` is looked for as `prefabs/hero.png.ron`.
-        instead = instead_of(key.path.removesuffix(SUFFIX))
+        if folder == _PREFABS:
+            return nearest_prefabs(key.path, alike)
+        instead = instead_of(key.path)
         if instead is not None:
             # A file of that kind is another one than a prefab; one of the same kind may be meant.
             end = key.path.rpartition(".")[2].lower()
-            alike = [] if end == "ron" else [one for one in alike if one.lower().endswith(end)]
+            alike = [one for one in alike if one.lower().endswith(end)]
         return did_you_mean(key.path, alike, instead) if alike else instead
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None) -> bool:

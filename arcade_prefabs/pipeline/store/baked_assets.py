@@ -195,10 +195,10 @@ def open_asset(
             raise StoreError("the store shows and hides the same row")
         if found.errors:
             raise found.errors[0]
-        known = [shown_id(key, one) for one in labels if one]
         message = f"it has no part `#{label}`" if label else "it has parts: say which one"
-        hint = did_you_mean(shown_id(key, label), known)
-        raise MissingAssetError(message, path=key.path, hint=hint if known else None)
+        # Without the path, which would make all labels look alike.
+        hint = did_you_mean(f"#{label}", [f"#{one}" for one in labels if one])
+        raise MissingAssetError(message, path=key.path, hint=hint)
     identifier = shown_id(key, label)
     kind, digest, pages, first_seal, first = output
 
