@@ -45,7 +45,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 __all__ = [
     "ArcadePrefabsError",
@@ -82,6 +82,7 @@ __all__ = [
     "WrongThreadError",
     "columns",
     "shown",
+    "shown_error",
 ]
 
 # A minified or hostile file may hold one line of many megabytes; an error keeps and shows a window
@@ -128,6 +129,18 @@ def shown(text: str, most: int | None = _NAME_LENGTH) -> str:
         cut = _visible(text[:head]) + "…" + _visible(text[length - most // 2 :])
         return f"{cut} ({length:,} characters)"
     return _visible(text)
+
+
+def shown_error(error: BaseException) -> str:
+    """Return what an error says, as messages, logs and terminals can hold it.
+
+    Errors of this package have lines of their own, and are safe; of any other one nobody knows what
+    is quoted in it: its text becomes one line.
+
+    Any thread.
+    """
+    text = str(error)
+    return text if isinstance(error, ArcadePrefabsError) else shown(text, _MESSAGE_LENGTH)
 
 
 def columns(text: str) -> int:
@@ -181,12 +194,15 @@ def _within_emoji(text: str, at: int) -> bool:
 class ArcadePrefabsError(Exception):
     """The root of every error of this package: catch it to catch them all.
 
-    Its text is safe to print and to log, whatever the names in it hold; see `shown`.
+    Its text is safe to print and to log, whatever the names in it hold; see `shown`. It is one
+    line, but for what holds another error or a report: a line break in a name adds none.
     """
 
+    _has_lines: ClassVar[bool] = False
+
     def __str__(self) -> str:
-        # A message has lines of its own.
-        lines = super().__str__().split("\n")
+        text = super().__str__()
+        lines = text.split("\n") if self._has_lines else [text]
         return "\n".join([shown(line, _MESSAGE_LENGTH) for line in lines])
 
 
@@ -359,6 +375,8 @@ class DependencyError(LoadError):
         chain: The ids from the asset that was asked for to the one that failed.
     """
 
+    _has_lines = True  # those of the asset's own error
+
     def __init__(self, message: str, chain: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.chain = chain
@@ -378,6 +396,8 @@ class AtlasFullError(ArcadePrefabsError):
 class FrameRateError(ArcadePrefabsError, AssertionError):
     """A game did not hold the frame rate that was asked for; the message is the whole report."""
 
+    _has_lines = True
+
 
 class PluginError(ArcadePrefabsError):
     """The plugin was attached twice, or used after it was detached, or has no window any more."""
@@ -386,13 +406,19 @@ class PluginError(ArcadePrefabsError):
 class SpawnError(ArcadePrefabsError):
     """An entity could not be spawned, or was asked for something after it was despawned."""
 
+    _has_lines = True  # those of the error of its prefab
+
 
 class StreamingError(ArcadePrefabsError):
     """A world cannot be opened, has content that cannot be used, or was closed."""
 
+    _has_lines = True  # those of the error of its file
+
 
 class SaveError(StreamingError):
     """A saved game cannot be opened, read or written; what was saved before stays."""
+
+    _has_lines = False
 
 
 class ArrivalError(StreamingError):

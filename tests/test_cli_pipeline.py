@@ -721,16 +721,16 @@ class Running:
         assert self.process.stderr is not None
         self.error = self.process.stderr.read()
 
-    def line(self, wanted: str) -> str:
-        """The next line with that text in it."""
+    def line(self, wanted: str, seen: list[str] | None = None) -> str:
+        """The next line with that text in it; those in front of it are added to ``seen``."""
         until = time.monotonic() + LIMIT_S
-        seen = []
+        seen = [] if seen is None else seen
         while True:
             line = self.lines.get(timeout=max(0.0, until - time.monotonic()))
             assert line is not None, (seen, self.process.wait(LIMIT_S), self.error)
-            seen.append(line)
             if wanted in line:
                 return line
+            seen.append(line)
 
     def press_ctrl_c(self) -> int:
         """As a terminal does: to the process and all its workers. Gives the exit code."""
@@ -860,6 +860,43 @@ def test_watch_tells_what_changes_until_ctrl_c(game: Path, start: Any) -> None:
     running.line("w.ron:1:27: entities[0].prefab: there is no prefab prefabs/new.ron")
     assert running.press_ctrl_c() == 0
     assert running.error == "arcade-prefabs: stopped watching\n"
+
+
+@posix
+def test_watch_prints_foreign_names_and_text_as_text(game: Path, start: Any) -> None:
+    """From the first bake to the end, whatever folders, files and values are called."""
+    marks = "\x1b[31mX\u202e\n\u2028\r\u200b"
+    folder = Path(f"{marks} assets")
+    Path("assets").rename(folder)
+    sign = folder / "prefabs" / "sign\u202e.ron"
+    value = "".join(f"\\u{{{ord(one):x}}}" for one in marks)
+    bad = f'Prefab(components: [Text(text: "{value}", "{value}": 1), Foo{marks}])'
+    (folder / "prefabs" / f"{marks}.ron").write_text("Prefab()")  # which no asset can be called
+    (folder / "prefabs" / "bad\u202e.ron").write_text(bad)
+    (folder / "prefabs" / "own.ron").write_text(f'Prefab(extends: "{value}")')
+    running: Running = start("watch", str(folder), "--jobs", "0")
+    seen: list[str] = []
+
+    def line(wanted: str) -> None:
+        seen.append(running.line(wanted, seen))
+
+    line("; Ctrl-C ends it")
+    sign.write_text("Prefab()")
+    line("added prefabs/sign")
+    sign.write_text(bad)
+    line("sign\\u202e.ron:1:")
+    sign.write_text(f'Prefab(components: [Tags(["{value}"]), Sprite(texture: "a\u202e.png")])')
+    line("fixed ")
+    line("there is no texture a")
+    sign.unlink()
+    line("removed prefabs/sign")
+    assert running.press_ctrl_c() == 0
+    output = "".join(seen)
+    assert output.count(r"\x1b[31mX\u202e\n\u2028\r\u200b assets") >= 3
+    for one in (*output.split("\n"), running.error.removesuffix("\n")):
+        assert one.isprintable(), ascii(one)
+        # Lines begin as ours do: no name brings one of its own.
+        assert not one.startswith((" assets", "\u2028")), one
 
 
 @posix

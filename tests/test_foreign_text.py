@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import logging
 import os
+import pickle
+import sqlite3
 import sys
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import arcade_prefabs
 from arcade_prefabs import errors, ron
 from arcade_prefabs.cli.command import main
-from arcade_prefabs.errors import LocatedError, columns, shown
+from arcade_prefabs.cli.watch import _Failures as Failures
+from arcade_prefabs.errors import (
+    LocatedError,
+    SaveError,
+    StoreError,
+    columns,
+    shown,
+    shown_error,
+)
 from arcade_prefabs.pipeline import check_trees
+from arcade_prefabs.streaming.save_file import SaveFile
 
 MARKS = "\x1b[31mX\x9b2J\u202e\n\u200b\ufeff\u2028\r\x07\u00ad\u3164"
 NO_FILE_NAME = "\r\n/\0"
@@ -100,6 +114,139 @@ def test_every_error_has_a_text_that_can_be_printed() -> None:
             error = kind(text)
         assert hidden(str(error)) == [], name
         assert r"\x1b[31mX" in str(error), name
+
+
+# Their messages hold those of other errors, or a whole report.
+WITH_LINES = {
+    "ArrivalError",
+    "ArrivalTimeoutError",
+    "DependencyError",
+    "FrameRateError",
+    "SpawnError",
+    "StreamingError",
+}
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_a_line_break_in_a_name_adds_no_line_to_an_error(name: str) -> None:
+    """Whether it knows a file or not; pickling changes nothing of that."""
+    kind = getattr(errors, name)
+    if not (isinstance(kind, type) and issubclass(kind, errors.ArcadePrefabsError)):
+        return
+    error = kind("there is no a\nb\r\u2028c")
+    if name in WITH_LINES:
+        assert str(error) == "there is no a\nb\\r\\u2028c"
+    else:
+        assert str(error) == r"there is no a\nb\r\u2028c"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_an_error_that_holds_another_one_keeps_its_lines() -> None:
+    """The line of the file, the caret and the hint."""
+    inner = LocatedError("no", path="a\nb.ron", line=1, column=1, source_line="x", hint="c\nd")
+    outer = errors.DependencyError(f"a needs b, and that failed: {shown_error(inner)}")
+    assert str(outer).split("\n") == [
+        r"a needs b, and that failed: a\nb.ron:1:1: no",
+        "  1 | x",
+        "    | ^",
+        r"  hint: c\nd",
+    ]
+    assert shown_error(ValueError(f"no {MARKS}")) == f"no {shown(MARKS)}"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["folder", "empty", "text", "database", "pipe", "name", "parent", "long", "nul"]
+)
+def test_what_is_wrong_with_a_save_is_told_in_one_line(wrong: str, tmp_path: Path) -> None:
+    """Whatever the save, its folder and the world are called."""
+    marks = "\x1b[31m\u202e\n\r\u2028"
+    path = tmp_path / f"{marks} folder" / f"{marks} save"
+    path.parent.mkdir()
+    if wrong == "folder":
+        path.mkdir()
+    elif wrong == "empty":
+        path.touch()
+    elif wrong == "text":
+        path.write_text("x" * 200)
+    elif wrong == "database":
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE a (b)")
+    elif wrong == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("there are no pipes")
+        os.mkfifo(path)
+    elif wrong == "name":
+        path = path.with_name(path.name + ".unsaved")
+    elif wrong == "parent":
+        path.touch()
+        path /= f"{marks} slot"
+    elif wrong == "long":
+        path = path.with_name("ä" * 200)
+    else:
+        path = path.with_name("a\0b")
+    with pytest.raises(SaveError) as caught:
+        SaveFile(path, f"{marks} world")
+    text = str(caught.value)
+    assert "\n" not in text
+    assert hidden(text) == []
+    assert r"\x1b[31m\u202e\n\r\u2028 folder" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "{}"],
+        ["check", "--components", "{}", "."],
+        ["check", "--components", "own_{}:{}", "."],
+        ["check", "--handle", "{}", "."],
+        ["bake", "{}", "--jobs", "0"],
+        ["bake", "--store", "{}.folder", "--jobs", "0"],
+        ["bake", "--store", "{}.text", "--jobs", "0"],
+        ["bake", "--release", "{}.folder", "--jobs", "0"],
+        ["bake", "--release", "{}.text", "--jobs", "0"],
+        ["inspect", "{}"],
+        ["inspect", "a", "--assets", "{}"],
+        ["new", "{}"],
+        ["new", "{}.png"],
+        ["new", "a", "--assets", "{}.text"],
+        ["stats", "{}"],
+        ["clean", "{}"],
+        ["watch", "{}"],
+        ["watch", "--store", "{}.text"],
+    ],
+)
+def test_a_command_that_cannot_run_says_so_in_one_line(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No argument adds a line that looks like one of the command's own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "assets").mkdir()
+    marks = "\x1b[31m\u202e\nX"
+    (tmp_path / f"{marks}.folder").mkdir()
+    (tmp_path / f"{marks}.text").write_text("text")
+    assert main([one.replace("{}", marks) for one in arguments]) != 0
+    output = capsys.readouterr()
+    assert hidden(output.out + output.err) == []
+    assert output.out == ""
+    lines = output.err.removesuffix("\n").split("\n")
+    assert lines[0].startswith("arcade-prefabs: ")
+    assert r"\x1b[31m\u202e\nX" in lines[0]
+    assert [one for one in lines[1:] if not one.startswith("  hint: ")] == []
+
+
+def test_what_fails_while_watching_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error of ours, of the system, and of the game's own code."""
+    failures: list[Exception] = []
+    watched = Failures(SimpleNamespace(failures=failures))
+    for error in (StoreError(f"no {MARKS}"), OSError(2, "no", MARKS), ValueError(f"no {MARKS}")):
+        failures.append(error)
+        watched.print_new(argparse.Namespace(json=False))
+        output = capsys.readouterr().err
+        assert output.count("\n") == 1
+        assert hidden(output) == []
 
 
 def test_errors_in_prefabs_show_names_as_text(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..errors import ArcadePrefabsError
 from .bake import add_bake
 from .check import add_check
 from .inspect import add_inspect
@@ -53,7 +54,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()  # here a closed pipe can still be dealt with, at exit it cannot
         return code
     except CannotRun as error:
-        say(f"arcade-prefabs: {error}", lines=True, file=sys.stderr)
+        # What an error of ours says may have lines; in what else is said, a name brings none.
+        lines = isinstance(error.__cause__, ArcadePrefabsError)
+        say(f"arcade-prefabs: {error}", lines=lines, file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
         say("arcade-prefabs: interrupted", file=sys.stderr)

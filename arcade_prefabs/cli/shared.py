@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ..errors import ArcadePrefabsError, LocatedError
+from ..errors import ArcadePrefabsError, LocatedError, shown
 from ..pipeline import AssetPipeline
 from ..prefab import ComponentRegistry, default_registry
 from ..spawning import texture_processor
@@ -139,7 +139,7 @@ def registry_of(modules: list[str]) -> ComponentRegistry:
                 raise CannotRun(f"there is no module {missing}: {hint}") from error
             raise CannotRun(f"{name} imports {missing}, which is not installed") from error
         except ArcadePrefabsError as error:
-            raise CannotRun(f"{name}: {error}") from error
+            raise CannotRun(f"{shown(name)}: {error}") from error
         except (Exception, SystemExit) as error:
             place = _place_of(error)
             raise CannotRun(f"{name} fails{place}: {type(error).__name__}: {error}") from error

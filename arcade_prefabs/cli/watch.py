@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import shown_error
 from ..pipeline import BakeReport
 from .bake import add_bake_options, print_dangling, print_report, report_json, run_bake
 from .interrupt import Interrupt
@@ -143,7 +144,7 @@ class _Failures:
         new = [one for one in now if not any(one is known for known in self._seen)]
         self._seen = now
         for error in new:
-            text = f"{type(error).__name__}: {error}"
+            text = f"{type(error).__name__}: {shown_error(error)}"
             # What goes wrong at every look is no news.
             if text != self._last:
                 self._last = text

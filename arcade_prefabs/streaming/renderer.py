@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ..errors import shown
 from ..prefab.suggestions import did_you_mean
 from .cells.grid import Box, Cell
 from .cells.live_cell import ALWAYS, Region, RegionState
@@ -59,7 +60,7 @@ class CameraView:
                 "%s was drawn with a camera whose view is no area: its position, zoom or viewport "
                 "is zero, infinite or NaN. The world stays loaded around the last view, %g, %g to "
                 "%g, %g; this is logged once",
-                self._name,
+                shown(self._name),
                 left,
                 bottom,
                 right,

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from arcade import SpriteList
 
-from ..errors import SaveError, StreamingError, shown
+from ..errors import SaveError, StreamingError, shown, shown_error
 from ..frames import Step
 from ..frames.main_thread_queue import Steps
 from ..pipeline import world_id
@@ -171,14 +171,15 @@ class StreamingManager:
     def _check(self, what: str) -> None:
         self._guard.check(f"StreamingManager.{what}")
         if self._loop.closed:
-            raise StreamingError(f"the world {self.name} was closed")
+            raise StreamingError(f"the world {shown(self.name)} was closed")
 
     def _opened_world(self, what: str) -> OpenWorld:
         self._check(what)
         if self._open is None:
             if self.error is not None:
-                raise StreamingError(f"{self.name} could not be opened: {self.error}")
-            raise StreamingError(f"{self.name} is being opened: await world.opened() before")
+                why = shown_error(self.error)
+                raise StreamingError(f"{shown(self.name)} could not be opened: {why}")
+            raise StreamingError(f"{shown(self.name)} is being opened: await world.opened() before")
         return self._open
 
     def opened(self) -> Opened[StreamingManager]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
-from ..errors import SaveError, StreamingError, shown
+from ..errors import SaveError, StreamingError, shown, shown_error
 from ..frames.awaitables import Completion
 from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.walls import Walls
@@ -119,7 +119,8 @@ class WorldLoop:
             if isinstance(self.open.parts.contents, BakedContents):
                 self.open.parts.contents.watch(self._head_changed)
         elif self.error is not None:
-            _log.error("the world %s cannot be opened: %s", shown(self.name), self.error)
+            why = shown_error(self.error)
+            _log.error("the world %s cannot be opened: %s", shown(self.name), why)
             self.journeys.close()
         if self.settled:
             self.settlement.finish()
@@ -235,5 +236,5 @@ class Opened(Generic[_World]):
         if loop.error is not None:
             raise loop.error
         if loop.closed:
-            raise StreamingError(f"the world {loop.name} was closed")
+            raise StreamingError(f"the world {shown(loop.name)} was closed")
         return self._world

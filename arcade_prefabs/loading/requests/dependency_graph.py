@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...errors import DependencyError
+from ...errors import DependencyError, shown_error
 from .asset_record import AssetRecord, LoadState, TreeState
 
 __all__ = ["held", "inherit_failure", "link", "own_failed", "own_ready", "recount", "unlink"]
@@ -149,7 +149,7 @@ def _fail(record: AssetRecord, below: tuple[str, ...], error: Exception) -> list
 
 def _dependency_error(chain: tuple[str, ...], error: Exception) -> DependencyError:
     way = ", which needs ".join(chain[1:])
-    made = DependencyError(f"{chain[0]} needs {way}, and that failed: {error}", chain)
+    made = DependencyError(f"{chain[0]} needs {way}, and that failed: {shown_error(error)}", chain)
     made.__cause__ = error
     return made
 

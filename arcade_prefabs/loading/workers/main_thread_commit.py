@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from ...errors import AssetChangedError, StoreError, UnreadableAssetError, shown
+from ...errors import AssetChangedError, StoreError, UnreadableAssetError, shown, shown_error
 from ...frames.awaitables import Completion
 from ...frames.main_thread_queue import MainThreadQueue, Step, Steps
 from ...pipeline import BakedAsset
@@ -252,7 +252,7 @@ class MainThreadCommit:
                     loads.ended[LoadState.FAILED] += 1
                     told = self._failed_trees(own_failed(record, error))
         if logged:
-            _log.warning("%s cannot be loaded: %s", shown(record.id), error)
+            _log.warning("%s cannot be loaded: %s", shown(record.id), shown_error(error))
         self.wake()
         self._tell(told, [])
 

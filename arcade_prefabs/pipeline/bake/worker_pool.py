@@ -20,7 +20,7 @@ from concurrent.futures import BrokenExecutor, Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, Protocol
 
-from ...errors import BakeCancelledError, ProcessorError
+from ...errors import BakeCancelledError, ProcessorError, shown_error
 from ..model.bake_result import Outcome
 from ..model.processor import digest
 from .task import Context, Task, process_batch, process_pickled
@@ -190,7 +190,7 @@ class ProcessWorkers:
         except Exception as error:  # processes are refused after all, or cannot be started
             if not isinstance(error, OSError):
                 message = "worker processes cannot be started, the game bakes by itself: %s: %s"
-                _log.warning(message, type(error).__name__, error)
+                _log.warning(message, type(error).__name__, shown_error(error))
             self._refused = True
             return self._inline.submit(context, tasks)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from ...errors import LocatedError, SpawnError, UnknownNameError
+from ...errors import LocatedError, SpawnError, UnknownNameError, shown
 from ...prefab import ComponentRegistry
 from ...prefab.suggestions import did_you_mean
 from .blueprint import PartPlan, PlacedPart, SpawnPlan, plan_part
@@ -134,14 +134,14 @@ class Overrides:
 
 def _placed(name: str, error: LocatedError) -> str:
     """What is wrong with an override, with its component and field in front."""
-    message = error.message.removeprefix(f"{name}: ")
+    message = shown(error.message.removeprefix(f"{name}: "), None)
     found = _AT.fullmatch(message)
     if found is None:
         return f"`{name}`: {message}"
     message, field = found.groups()
     # JSON's word for what is a list or a tuple in Python.
     message = message.replace("`array`", "`list`")
-    return f"`{name}.{field}`: {message[:1].lower()}{message[1:]}"
+    return f"`{name}.{shown(field)}`: {message[:1].lower()}{message[1:]}"
 
 
 def _relayered(parts: list[PlacedPart], layer: str) -> list[PlacedPart]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from arcade import Texture
 
-from ...errors import PluginError, shown
+from ...errors import PluginError, shown, shown_error
 from ...frames import Step
 from ...frames.main_thread_queue import Steps
 from ...loading import AsyncPrefabLoader, Handle, LoadEvent, Priority
@@ -397,7 +397,7 @@ class EntityFactory:
     ) -> None:
         """Let it be known that a spawn failed; of loads that failed, the loader tells."""
         if not isinstance(error, PluginError) and (handle is None or error is not handle.error):
-            _log.warning("%s cannot be spawned: %s", shown(identifier), error)
+            _log.warning("%s cannot be spawned: %s", shown(identifier), shown_error(error))
             try:
                 self.on_failure(identifier, error)
             except Exception:  # the game's own; others are waiting to be spawned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence, Set
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ...errors import SpawnError
+from ...errors import SpawnError, shown_error
 from ...frames import Step
 from ...loading import Handle
 from ...prefab import ComponentRegistry
@@ -149,7 +149,8 @@ class Spawning:
         if self.error is not None:
             if isinstance(self.error, SpawnError):
                 raise self.error
-            raise SpawnError(f"{self.id} cannot be spawned: {self.error}") from self.error
+            why = shown_error(self.error)
+            raise SpawnError(f"{self.id} cannot be spawned: {why}") from self.error
         if self.state is EntityState.DESPAWNED:
             raise SpawnError(f"the entity of {self.id} was despawned")
 

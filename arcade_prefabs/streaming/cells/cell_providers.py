@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, cast, runtime_checkable
 
 import msgspec
 
-from ...errors import ArcadePrefabsError, StreamingError
+from ...errors import ArcadePrefabsError, StreamingError, shown
 from ...loading import AsyncPrefabLoader, Handle, Priority
 from ...loading.asset_names import asset_id
 from ...pipeline import Cell, WorldEntity, WorldHead
@@ -258,6 +258,6 @@ def _checked(row: object, cell: Cell, number: int) -> WorldEntity:
         raise StreamingError(f"a world is made of WorldEntity, not {row!r}")
     place = (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
     if not all(isinstance(one, int | float) and math.isfinite(one) for one in place):
-        raise StreamingError(f"{row.prefab}: a place takes finite numbers, not {place}")
+        raise StreamingError(f"{shown(row.prefab)}: a place takes finite numbers, not {place}")
     name = row.id or f"~{label_of(cell)} {number}"
     return msgspec.structs.replace(row, id=name, prefab=asset_id(row.prefab))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from ...errors import ArrivalError, ArrivalTimeoutError
+from ...errors import ArrivalError, ArrivalTimeoutError, shown_error
 from ...frames.awaitables import Completion
 from ..cells.grid import Box, Cell, Grid
 from ..cells.known_cells import KnownCells
@@ -229,7 +229,7 @@ class Journeys:
         failures = self._failures(arrival, regions)
         name, error = next(iter(failures.items()))
         rest = f", and {len(failures) - 1} more" if len(failures) > 1 else ""
-        found = ArrivalError(f"{name} cannot be loaded: {error}{rest}", failures)
+        found = ArrivalError(f"{name} cannot be loaded: {shown_error(error)}{rest}", failures)
         found.__cause__ = error
         return found
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from itertools import islice
 from typing import Any, Final
 
-from ...errors import shown
+from ...errors import shown, shown_error
 from ...frames import NEXT_FRAME, Step
 from ...frames.main_thread_queue import Steps
 from ...loading import Handle, Priority
@@ -130,7 +130,7 @@ class Builder:
                         wanted.append(self._factory.load_texture(ref, _nothing))
                         region.prefabs[ref.key] = wanted[-1]
             except Exception as error:  # told when it is its turn to be built
-                _log.debug("%s: %s", shown(one.row.id), error)
+                _log.debug("%s: %s", shown(one.row.id), shown_error(error))
         while not all(one.done for one in wanted):
             yield None
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import arcade
 from arcade import BasicSprite, SpriteList, Texture
 
-from ...errors import shown
+from ...errors import shown, shown_error
 from ...pipeline import WorldEntity
 from ...spawning.blueprints.overrides import Overrides
 from ...spawning.entities.entity import Entity, EntityState
@@ -326,7 +326,8 @@ class Population:
         if not any(one.prefab == told or one.what == told for one in self.failures.values()):
             # Once for all entities of a prefab.
             where = label_of(failure.cell)
-            _log.warning("%s in %s cannot be there: %s", shown(failure.what), where, failure.error)
+            why = shown_error(failure.error)
+            _log.warning("%s in %s cannot be there: %s", shown(failure.what), where, why)
         self.failures[failure.what] = failure
         while len(self.failures) > _MOST_FAILURES:
             del self.failures[next(iter(self.failures))]

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ...errors import SaveError
+from ...errors import SaveError, shown
 from ...pipeline.store.locations import identity
 from ..cells.grid import Cell, Grid
 from ..cells.known_cells import cell_of
@@ -238,8 +238,8 @@ class SaveFile:
             if facts.get("base") != "":
                 _log.warning(
                     "%s belongs to another save than the one in %s: what it has is forgotten",
-                    slot.unsaved,
-                    slot.path,
+                    shown(str(slot.unsaved), None),
+                    shown(str(slot.path), None),
                 )
             return False
         db.execute("PRAGMA journal_mode=WAL")
@@ -365,7 +365,8 @@ class SaveFile:
         slot, db = self._slot, self._open()
         if slot is None or not slot.lost(self._opened):
             return
-        _log.warning("%s was deleted while it was open: it is made anew", slot.unsaved)
+        unsaved = shown(str(slot.unsaved), None)
+        _log.warning("%s was deleted while it was open: it is made anew", unsaved)
         slot.put_unsaved(db)
         db.close()  # before it has a log: this deletes one of that name
         self._db = self._connect(slot.unsaved)
