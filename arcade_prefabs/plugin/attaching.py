@@ -21,7 +21,7 @@ from ..spawning.hit_boxes import texture_processor
 from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.unpacked import release_folder
 from ..window.current_window import require_current
-from ..window.resource_folders import assets_folder, resource_folder
+from ..window.resource_folders import ConfinedFolder, assets_folder, resource_folder
 from .prefab_plugin import ATTRIBUTE, PrefabPlugin
 
 __all__ = ["attach"]
@@ -131,7 +131,7 @@ def attach(
         plugin = PrefabPlugin(window, engine, undo, clock, monitor)
         folder = assets_folder(assets)
         if resource_handle is not None:
-            shown = folder
+            shown = None if folder is None else ConfinedFolder.of(folder)
             if pipeline.read_only:
                 shown = undo.enter_context(release_folder(pipeline))
             if shown is not None:

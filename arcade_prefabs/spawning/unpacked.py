@@ -21,7 +21,7 @@ import time
 import uuid
 from collections.abc import Generator, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import PIL.Image
 import platformdirs
@@ -32,6 +32,7 @@ from ..loading.workers.decoders import builtin_decoders
 from ..pipeline import AssetPipeline, BakedAsset
 from ..pipeline.sources import checked_path
 from ..prefab import ComponentRegistry
+from .resource_folders import ConfinedFolder
 
 __all__ = ["ReleaseFolder", "release_folder"]
 
@@ -45,10 +46,8 @@ _IN_USE_S: Final = 24 * 3600
 _NAMING: Final = (".tmx", ".tsx", ".fnt", ".xml", ".json")
 _KINDS: Final = ("data", "json", "image")
 
-_Path: Any = Path if TYPE_CHECKING else type(Path())
 
-
-class ReleaseFolder(_Path):  # type: ignore[misc]
+class ReleaseFolder(ConfinedFolder):
     """A folder whose files are written when they are asked for by ``folder / name``.
 
     Attributes:
@@ -60,10 +59,15 @@ class ReleaseFolder(_Path):  # type: ignore[misc]
     unpacker: _Unpacker | None = None
 
     def __truediv__(self, name: str | os.PathLike[str]) -> Path:
-        """The path of a file, which is there if the release has it."""
+        """The path of a file, which is there if the release has it.
+
+        Raises:
+            UnsafePathError: It could be outside of the folder.
+        """
+        path = super().__truediv__(name)
         if self.unpacker is not None:
             self.unpacker.unpack(os.fspath(name))
-        return Path(self).joinpath(name)
+        return path
 
     # Two windows may show the same release: each has a folder of its own, at the same place.
 
@@ -100,7 +104,7 @@ def release_folder(pipeline: AssetPipeline) -> Generator[ReleaseFolder]:
         place = temporary = Path(tempfile.mkdtemp(prefix="arcade_prefabs-"))
     with contextlib.suppress(OSError):  # another process may delete the same ones
         _forget_old(cache, place)
-    folder = ReleaseFolder(place.resolve())
+    folder = ReleaseFolder.of(place.resolve())
     known = frozenset(path for path in files if _is_plain(path))
     folder.unpacker = unpacker = _Unpacker(pipeline, place.resolve(), known)
     try:

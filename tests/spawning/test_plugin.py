@@ -20,7 +20,7 @@ from PIL import Image
 
 import arcade_prefabs
 from arcade_prefabs import MissingAssetError, PluginError, PrefabPlugin, WrongThreadError
-from arcade_prefabs.errors import StoreError
+from arcade_prefabs.errors import StoreError, UnsafePathError
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource
 from arcade_prefabs.spawning import texture_processor
 from arcade_prefabs.testing import InlineExecutor
@@ -157,6 +157,28 @@ def test_the_atlas_is_ours_until_detached(stage: Any, files: Any) -> None:
     scene.prefabs.detach()
     assert scene.window.ctx.default_atlas is before
     assert color() == arcade.color.GREEN[:3]
+
+
+@pytest.mark.usefixtures("no_workers")
+@pytest.mark.parametrize("name", ["../secret.txt", "images/../../secret.txt", "..", "..\\x"])
+def test_no_path_behind_the_resource_handle_leads_out_of_the_folder(
+    window: arcade.Window, assets: Path, name: str
+) -> None:
+    """Neither for Arcade's own functions, nor for ours, nor for a path on which one is built."""
+    (assets.parent / "secret.txt").write_text("secret")
+    words = r"the path leaves its folder by `\.\.`"
+    with arcade_prefabs.attach(window, assets, enabled=False) as plugin:
+        with pytest.raises(UnsafePathError, match=words):
+            arcade.resources.resolve(f":assets:{name}")
+        if "\\" not in name:
+            for ask in (plugin.load, plugin.spawn):
+                with pytest.raises(UnsafePathError, match=words):
+                    ask(f":assets:{name}")
+        folder = arcade.resources.handles["assets"][-1]
+        assert folder == assets.resolve()
+        assert folder.resolve() / ".." / assets.name == assets.resolve() / ".." / assets.name
+        with pytest.raises(UnsafePathError, match="absolute"):
+            folder / str(assets)
 
 
 @pytest.mark.usefixtures("no_workers")
