@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ..errors import BakeCancelledError, LocatedError
 from ..pipeline import AssetPipeline, BakeReport
+from ..pipeline.places import is_possible
 from .interrupt import Interrupt
 from .output import amount, duration, print_json, progress, say
 from .shared import (
@@ -139,6 +140,8 @@ def _bake(options: argparse.Namespace) -> int:
 
 def _check_release(path: Path) -> None:
     """Refuse, before anything is baked, to write a release over something else."""
+    if not is_possible(path):
+        raise CannotRun(f"--release wants a file, and none can be called {path}")
     if path.is_dir():
         raise CannotRun(f"--release wants a file, and {path} is a folder")
     if path.exists() and not is_store(path):

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from ..errors import ArcadePrefabsError, LocatedError, shown
 from ..pipeline import AssetPipeline
+from ..pipeline.places import is_possible
 from ..prefab import ComponentRegistry, default_registry
 from ..spawning import texture_processor
 
@@ -104,7 +105,7 @@ def handles_of(given: list[str]) -> dict[str, list[Path]]:
     for item in given:
         name, equals, folder = item.partition("=")
         name = name.strip(":")
-        if not equals or not name or not Path(folder).is_dir():
+        if not (equals and name and is_possible(Path(folder)) and Path(folder).is_dir()):
             raise CannotRun(f"--handle wants NAME=FOLDER with a folder that exists, got {item!r}")
         # As in Arcade, the folder that was added last is searched first.
         handles.setdefault(name, []).insert(0, Path(folder))

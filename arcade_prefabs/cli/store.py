@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..pipeline import Statistics
-from ..pipeline.store.locations import STORE_NAME, is_release, store_folder
+from ..pipeline.store.locations import STORE_NAME, is_possible, is_release, store_folder
 from .output import Printer, amount, print_json
 from .shared import OK, CannotRun, add_assets, add_store_options, check_store, count, opened
 
@@ -143,7 +143,9 @@ def _store_of(options: argparse.Namespace) -> Path:
     assets = Path(options.assets)
     if is_release(assets):
         raise CannotRun(f"{assets} is a release file: it has no store, and is not deleted")
-    if not (assets.is_dir() or (assets.is_file() and zipfile.is_zipfile(assets))):
+    if not is_possible(assets) or not (
+        assets.is_dir() or (assets.is_file() and zipfile.is_zipfile(assets))
+    ):
         raise CannotRun(f"{assets}: there is no such assets folder")
     return store_folder(assets) / STORE_NAME
 

@@ -29,6 +29,7 @@ from .store.baked_assets import BakedAsset, find, needs_of
 from .store.locations import (
     STORE_NAME,
     Folders,
+    is_possible,
     is_release,
     named_store,
     open_source,
@@ -359,8 +360,9 @@ class AssetPipeline:
         folder = checked_path(folder)
         source = self.source
         return source is not None and any(
-            folder.startswith(prefix) and (place / folder.removeprefix(prefix)).is_dir()
+            folder.startswith(prefix) and is_possible(below) and below.is_dir()
             for place, prefix in source.folders()
+            for below in (place / folder.removeprefix(prefix),)
         )
 
     def dependents(self, identifier: str, *, at_run_time: bool = False) -> list[str]:

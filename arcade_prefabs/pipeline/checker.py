@@ -29,6 +29,7 @@ from .sources import (
     arcade_handles,
     checked_path,
 )
+from .store.locations import is_possible
 
 __all__ = ["CheckReport", "check_tree", "check_trees"]
 
@@ -82,7 +83,7 @@ def check_tree(
     Any thread.
     """
     start = Path(path)
-    if not start.exists():
+    if not is_possible(start) or not start.exists():
         raise FileNotFoundError(f"there is no file or folder {start}")
     given: dict[str, list[str | os.PathLike[str]]] = {
         name: list(folders) for name, folders in arcade_handles().items()

@@ -81,14 +81,15 @@ class DirectorySource:
         root: The folder. Links on the way to it are followed once, now.
 
     Raises:
-        AssetError: Those links lead in a circle.
+        AssetError: Those links lead in a circle, or no folder can have that name.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._given = Path(root)
         try:
             self._root = self._given.resolve()
-        except (OSError, RuntimeError) as error:  # RuntimeError: a circle, before Python 3.13
+        # RuntimeError: a circle, before Python 3.13; ValueError: a zero byte in the name.
+        except (OSError, RuntimeError, ValueError) as error:
             raise AssetError("the folder cannot be found", path=str(self._given)) from error
         self._listings: dict[Path, _Listing] = {}
         self._refused: list[UnsafePathError] = []

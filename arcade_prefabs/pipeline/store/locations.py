@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import sqlite3
@@ -24,6 +25,7 @@ __all__ = [
     "STORE_NAME",
     "Folders",
     "identity",
+    "is_possible",
     "is_release",
     "named_store",
     "open_source",
@@ -38,12 +40,26 @@ _SQLITE: Final = b"SQLite format 3\0"
 Folders = Mapping[str, Sequence["str | os.PathLike[str]"]]
 
 
+def is_possible(path: Path) -> bool:
+    """Whether a file may be called that: not with a zero byte, nor longer than the system takes.
+
+    Of other names `Path.exists` and the like raise errors that say nothing to a player. Any thread.
+    """
+    try:
+        path.lstat()
+    except ValueError:
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
+
+
 def is_release(path: Path) -> bool:
     """Whether a path is a release file rather than a folder or an archive. Any thread."""
     try:
         with path.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
         return False
 
 
@@ -55,6 +71,9 @@ def open_source(assets: Path, handles: Folders) -> Source:
         AssetError: The archive cannot be read.
     """
     base: Source
+    if not is_possible(assets):
+        message = "there is no such assets folder: no file or folder can have that name"
+        raise MissingAssetError(message, path=str(assets))
     if assets.is_dir():
         base = DirectorySource(assets)
     elif assets.is_file() and zipfile.is_zipfile(assets):
@@ -97,6 +116,8 @@ def named_store(path: Path) -> Path:
     Raises:
         StoreError: There is a file that is no store, which may be somebody's savegame.
     """
+    if not is_possible(path):
+        raise StoreError(f"the store {path} cannot be made: no file can have that name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         there = path.is_file() and path.stat().st_size > 0

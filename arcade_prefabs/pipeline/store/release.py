@@ -13,7 +13,7 @@ from ...errors import StoreError
 from ..model.bake_result import Key, shown_id
 from ..model.page_codec import LEFT, Dictionary, PackedPage, make_dictionary, seal
 from .bake_store import BakeStore
-from .locations import is_release
+from .locations import is_possible, is_release
 from .rows import typed
 from .schema import BAKED, BROKEN, BUILT, FORMAT, SCHEMA
 
@@ -34,6 +34,8 @@ def write_release(store: BakeStore, path: Path) -> int:
     Raises:
         StoreError: It cannot be written, or would overwrite the store itself.
     """
+    if not is_possible(path):
+        raise StoreError(f"the release file {path} cannot be written: no file can have that name")
     if path.exists() and store.path.exists() and path.samefile(store.path):
         raise StoreError(f"{path} is the bake store itself: choose another name")
     if path.exists() and not is_release(path):

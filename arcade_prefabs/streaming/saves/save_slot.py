@@ -431,7 +431,8 @@ def told(path: Path | None, what: str) -> Generator[None]:
         reason = _SQLITE_REASONS["SQLITE_CORRUPT"]
         raise SaveError(f"{where} cannot be {what}: {reason}") from error
     except ValueError as error:  # a path with a zero byte
-        raise SaveError(f"{where} cannot be {what}: {error}") from error
+        reason = f"no file can have that name ({error}): choose another"
+        raise SaveError(f"{where} cannot be {what}: {reason}") from error
 
 
 def _named(error: OSError, path: Path | None) -> str:
