@@ -28,7 +28,7 @@ from arcade_prefabs.errors import (
     shown_error,
 )
 from arcade_prefabs.pipeline import check_trees
-from arcade_prefabs.streaming.save_file import SaveFile
+from arcade_prefabs.streaming.saves.save_file import SaveFile
 
 MARKS = "\x1b[31mX\x9b2J\u202e\n\u200b\ufeff\u2028\r\x07\u00ad\u3164"
 NO_FILE_NAME = "\r\n/\0"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..errors import BakeCancelledError, LocatedError
 from ..pipeline import AssetPipeline, BakeReport
-from ..pipeline.places import is_possible
+from ..pipeline.store.locations import is_possible
 from .interrupt import Interrupt
 from .output import amount, duration, print_json, progress, say
 from .shared import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..prefab import prefab_id
-from ..prefab.suggest import instead_of
+from ..prefab.suggestions import instead_of
 from .output import say
 from .shared import FOUND_ERRORS, OK, CannotRun
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..errors import ArcadePrefabsError, LocatedError, shown
 from ..pipeline import AssetPipeline
-from ..pipeline.places import is_possible
+from ..pipeline.store.locations import is_possible
 from ..prefab import ComponentRegistry, default_registry
 from ..spawning import texture_processor
 

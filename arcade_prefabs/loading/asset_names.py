@@ -7,8 +7,8 @@ from typing import Final
 from ..errors import UnsafePathError, shown
 from ..pipeline.sources import checked_path
 from ..prefab import prefab_id
-from ..prefab.ids import SUFFIX
-from ..prefab.suggest import instead_of
+from ..prefab.asset_ids import SUFFIX
+from ..prefab.suggestions import instead_of
 
 __all__ = ["asset_id", "spawnable_id"]
 

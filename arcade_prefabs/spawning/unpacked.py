@@ -32,7 +32,7 @@ from ..loading.workers.decoders import builtin_decoders
 from ..pipeline import AssetPipeline, BakedAsset
 from ..pipeline.sources import checked_path
 from ..prefab import ComponentRegistry
-from .resource_folders import ConfinedFolder
+from ..window.resource_folders import ConfinedFolder
 
 __all__ = ["ReleaseFolder", "release_folder"]
 

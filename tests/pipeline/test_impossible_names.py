@@ -19,7 +19,7 @@ from arcade_prefabs.errors import (
 )
 from arcade_prefabs.loading import AsyncPrefabLoader
 from arcade_prefabs.pipeline import AssetPipeline, DirectorySource, ZipSource, check_trees, world_id
-from arcade_prefabs.streaming.save_file import SaveFile
+from arcade_prefabs.streaming.saves.save_file import SaveFile
 
 LONG: Final = "a" * 300
 # Over 255 bytes, in fewer characters.

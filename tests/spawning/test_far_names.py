@@ -20,8 +20,8 @@ from arcade_prefabs.loading import AsyncPrefabLoader
 from arcade_prefabs.pipeline import AssetPipeline, HandleSource, MemorySource, WorldBuilder
 from arcade_prefabs.pipeline.processors.world_document import read_world_file
 from arcade_prefabs.prefab import read_prefabs
-from arcade_prefabs.prefab.suggest import nearest_prefabs
-from arcade_prefabs.streaming.drawing import WorldRenderer
+from arcade_prefabs.prefab.suggestions import nearest_prefabs
+from arcade_prefabs.streaming.renderer import WorldRenderer
 
 PACKAGE: Final = Path(arcade_prefabs.__file__).parent
 FAR: Final = "zzzzzz"

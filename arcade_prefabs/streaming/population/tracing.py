@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ...pipeline import WorldEntity
-from ..cells.cell_providers import CellLoad, Contents
+from ..cells.cell_providers import Contents
 from ..cells.grid import Cell, Grid
-from ..cells.live_cell import ALWAYS, label_of
+from ..cells.live_cell import ALWAYS, CellLoad, label_of
 from ..saves.entity_diff import Delta
 from ..saves.save_file import SavedRow
 from ..saves.save_format import NOWHERE
