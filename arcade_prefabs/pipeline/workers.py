@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 from ..errors import BakeCancelledError, ProcessorError
 from .outcome import Outcome
+from .pages import ManyPacked
 from .processor import digest
 from .work import Context, Task, process_batch, process_pickled
 
@@ -360,7 +361,7 @@ def _lost(context: Context, task: Task, reason: BaseException) -> Outcome:
         content = digest(context.source.read(task.key.path))
     except Exception:
         content = None
-    return Outcome(task.key, content, (), (None,), (error,), (), (), 0.0)
+    return Outcome(task.key, content, ManyPacked(), (None,), (error,), (), (), 0.0)
 
 
 class _WithoutStreams:
