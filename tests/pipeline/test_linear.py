@@ -70,6 +70,22 @@ def broken_fans(count: int) -> Files:
     return {**broken, **heirs}
 
 
+def fans(count: int) -> Files:
+    """As many files extend one as that extends itself, all of them sound."""
+    parents = listed([f'"a{number:05}"' for number in range(count)])
+    above = {f"prefabs/a{number:05}.ron": "Prefab()" for number in range(count)}
+    return {**above, **fan(EXTENDS, f"Prefab(extends: {parents})")(count)}
+
+
+def broken_parts(count: int) -> Files:
+    """As many files contain one as that contains itself, all of them broken."""
+    parts = listed([f'(prefab: "b{number:05}")' for number in range(count)])
+    broken = {
+        f"prefabs/b{number:05}.ron": "Prefab(components: [Nope()])" for number in range(count)
+    }
+    return {**broken, **fan(CONTAINS, f"Prefab(children: {parts})")(count)}
+
+
 def missing(count: int) -> Files:
     return prefabs([f'Prefab(extends: "gone{number}")' for number in range(count)])
 
@@ -97,10 +113,12 @@ KINDS: Mapping[str, Callable[[int], Files]] = {
     "extends circle": chain(EXTENDS, circle=True),
     "extends fan": fan(EXTENDS, "Prefab()"),
     "extends broken fan": fan(EXTENDS, "Prefab(components: [Nope()])"),
+    "extends fans": fans,
     "extends broken fans": broken_fans,
     "contains chain": chain(CONTAINS, circle=False),
     "contains circle": chain(CONTAINS, circle=True),
     "contains fan": fan(CONTAINS, "Prefab()"),
+    "contains broken fans": broken_parts,
     "misspelt labels": broken_library,
     "labels left out": unnamed_labels,
     "missing": missing,
