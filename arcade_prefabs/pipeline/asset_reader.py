@@ -199,10 +199,11 @@ class Shelf:
         """Make sure that what the store has under a key is what the files say."""
         assert self._baker is not None
         before, forgotten = self._baker.engine.files_baked, self.forgotten
-        self._baker.one(key)
+        looked_at = self._baker.one(key, self._is_fresh)
         with self._lock:
             self.on_demand += self._baker.engine.files_baked > before
             if forgotten == self.forgotten:  # or the file may have changed since it was looked at
+                self._fresh |= looked_at
                 self._fresh.add(key)
 
     def _refuse_unknown_kind(self, key: Key) -> None:

@@ -116,6 +116,11 @@ class Errors:
         del self._errors[_MOST:]
         return True
 
+    @property
+    def full(self) -> bool:
+        """Whether further ones would be dropped."""
+        return len(self._errors) >= _MOST
+
     def several(self) -> Several:
         """All of them, those that were met by several ways once."""
         return Several(list(dict.fromkeys(self._errors)))

@@ -31,7 +31,15 @@ from .model import Asset, Child, Prefab
 from .registry import ComponentRegistry, default_registry
 from .suggestions import did_you_mean, nearest_prefabs
 
-__all__ = ["DEEPEST", "MOST_PARTS", "FileLoader", "Outline", "Resolver", "shown_way"]
+__all__ = [
+    "DEEPEST",
+    "MOST_ANCESTORS",
+    "MOST_PARTS",
+    "FileLoader",
+    "Outline",
+    "Resolver",
+    "shown_way",
+]
 
 FileLoader: TypeAlias = Callable[[str], PrefabFile]
 """Gives the checked file of an id, or raises MissingPrefabError, RonError or OSError."""
@@ -41,6 +49,10 @@ DEEPEST: Final = 64
 
 MOST_PARTS: Final = 10_000
 """Most prefabs inside one: thirty files that double each other would make a billion."""
+
+MOST_ANCESTORS: Final = 256
+"""Most prefabs that one inherits from, by way of others, too; honest ones have under twenty. Each
+heir names all of them: as many heirs of as many parents would fill the store with the square."""
 
 
 # Hints of nearest names are for slips; a folder with more broken references has another problem.
@@ -288,6 +300,8 @@ class Resolver:
         depth = 1
         errors = Errors()
         for reference in document.extends:
+            if errors.full or len(lineage) > 1 + MOST_ANCESTORS:
+                break
             with errors:
                 parent = self._blueprint(self._follow(reference, document, chain), chain)
                 if parent.depth >= DEEPEST:
@@ -295,6 +309,9 @@ class Resolver:
                     raise _too_deep(document, reference, document.id)
                 depth = max(depth, 1 + parent.depth)
                 lineage |= parent.lineage
+                if len(lineage) > 1 + MOST_ANCESTORS:
+                    message = f"more than {MOST_ANCESTORS} prefabs extended, by its parents, too"
+                    raise document.file.error(reference.at, message)
                 for name, merged in parent.components.items():
                     merge(components, name, merged)
                 # A name replaces that name, in its place; what two parents inherit from one
@@ -341,7 +358,7 @@ class Resolver:
         children: list[Child] = []
         size, depth = 1, blueprint.depth
         for child in blueprint.children.values():
-            if size > MOST_PARTS:
+            if size > MOST_PARTS or errors.full:
                 break
             with errors:
                 way = self._way_to(child.owner, blueprint.document)

@@ -14,12 +14,14 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Generator, Set
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +47,8 @@ _IN_USE_S: Final = 24 * 3600
 # What names other files, which are looked for beside it.
 _NAMING: Final = (".tmx", ".tsx", ".fnt", ".xml", ".json")
 _KINDS: Final = ("data", "json", "image")
+# Bytes at the end of a name that it is looked for by: those of an ending such as `.png`.
+_END: Final = 4
 
 
 class ReleaseFolder(ConfinedFolder):
@@ -148,6 +152,8 @@ class _Unpacker:
         self._lock = threading.RLock()
         self._done: set[str] = set()
         self._known = known
+        self._sorted = sorted(known)
+        self._unnamed = Names(known)
         self.closed = False
 
     def unpack(self, name: str) -> None:
@@ -159,9 +165,19 @@ class _Unpacker:
         with self._lock:
             if self.closed:
                 return
-            waiting = {one for one in self._known if one == path or one.startswith(f"{path}/")}
-            while waiting:
-                waiting |= self._file(waiting.pop())
+            waiting = self._at(path)
+            try:
+                while waiting:
+                    waiting |= self._file(waiting.pop())
+            except BaseException:
+                self._unnamed = Names(self._known - self._done)
+                raise
+
+    def _at(self, path: str) -> set[str]:
+        """The file of a path, or those below a folder."""
+        # `0` is the character behind `/`.
+        start, end = (bisect_left(self._sorted, f"{path}{mark}") for mark in "/0")
+        return {*self._sorted[start:end], *({path} & self._known)}
 
     def _file(self, path: str) -> Set[str]:
         """Have a file there; gives those that it seems to name, which are not."""
@@ -185,8 +201,43 @@ class _Unpacker:
         if not path.endswith(_NAMING):
             return frozenset()
         # Their loaders look for what they name beside them, not by a handle.
-        left = self._known - self._done
-        return {one for one in left if one.rpartition("/")[2].encode() in content}
+        return self._unnamed.taken_from(content) - self._done
+
+
+class Names:
+    """Finds which files a text names, each once, in a time that grows with the text.
+
+    Looking for each name in each text, a release whose files name each other took the square of
+    them. The ends of all names are looked for at once instead; a name is looked up where one is.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths: dict[bytes, set[str]] = {}
+        self._lengths: dict[bytes, set[int]] = {}
+        for path in paths:
+            name = path.rpartition("/")[2].encode()
+            self._paths.setdefault(name, set()).add(path)
+            self._lengths.setdefault(name[-_END:], set()).add(len(name))
+        self._patterns: list[re.Pattern[bytes]] = []
+        for size in range(1, _END + 1):
+            ends = [end for end in self._lengths if len(end) == size]
+            if ends:  # what may be one: a search for each of them would take as many times as long
+                letters = (
+                    b"".join(b"\\x%02x" % one for one in set(at)) for at in zip(*ends, strict=True)
+                )
+                pattern = b"".join(b"[%b]" % some for some in letters)
+                self._patterns.append(re.compile(b"(?s)(?=(%b))" % pattern))
+
+    def taken_from(self, text: bytes) -> Set[str]:
+        """The files whose names stand in a text, but for those that were taken before."""
+        found: set[str] = set()
+        for pattern in self._patterns:
+            for match in pattern.finditer(text):
+                end = match.end(1)
+                for length in self._lengths.get(match[1], ()):
+                    if length <= end:
+                        found |= self._paths.pop(text[end - length : end], frozenset())
+        return found
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from arcade_prefabs.pipeline import AssetPipeline, MemorySource, check_tree
+from arcade_prefabs import PrefabError
+from arcade_prefabs.pipeline import (
+    AssetPipeline,
+    Job,
+    MemorySource,
+    Output,
+    SourceFile,
+    check_tree,
+)
 
 Files = Mapping[str, str]
 
@@ -61,6 +70,22 @@ def broken_fans(count: int) -> Files:
     return {**broken, **heirs}
 
 
+def fans(count: int) -> Files:
+    """As many files extend one as that extends itself, all of them sound."""
+    parents = listed([f'"a{number:05}"' for number in range(count)])
+    above = {f"prefabs/a{number:05}.ron": "Prefab()" for number in range(count)}
+    return {**above, **fan(EXTENDS, f"Prefab(extends: {parents})")(count)}
+
+
+def broken_parts(count: int) -> Files:
+    """As many files contain one as that contains itself, all of them broken."""
+    parts = listed([f'(prefab: "b{number:05}")' for number in range(count)])
+    broken = {
+        f"prefabs/b{number:05}.ron": "Prefab(components: [Nope()])" for number in range(count)
+    }
+    return {**broken, **fan(CONTAINS, f"Prefab(children: {parts})")(count)}
+
+
 def missing(count: int) -> Files:
     return prefabs([f'Prefab(extends: "gone{number}")' for number in range(count)])
 
@@ -88,10 +113,12 @@ KINDS: Mapping[str, Callable[[int], Files]] = {
     "extends circle": chain(EXTENDS, circle=True),
     "extends fan": fan(EXTENDS, "Prefab()"),
     "extends broken fan": fan(EXTENDS, "Prefab(components: [Nope()])"),
+    "extends fans": fans,
     "extends broken fans": broken_fans,
     "contains chain": chain(CONTAINS, circle=False),
     "contains circle": chain(CONTAINS, circle=True),
     "contains fan": fan(CONTAINS, "Prefab()"),
+    "contains broken fans": broken_parts,
     "misspelt labels": broken_library,
     "labels left out": unnamed_labels,
     "missing": missing,
@@ -136,6 +163,58 @@ def test_a_long_circle_is_told_by_its_ends() -> None:
     assert len(errors) == 40
     assert all(" → … → " in one.message for one in errors)
     assert max(len(one.message) for one in errors) < 300
+
+
+class Counting(MemorySource):
+    """Counts how often files are looked at."""
+
+    looks = 0
+
+    def stat(self, path: str) -> SourceFile | None:
+        self.looks += 1
+        return super().stat(path)
+
+
+@pytest.mark.parametrize("kind", ["extends chain", "extends circle", "extends fan", "missing"])
+def test_files_that_are_asked_for_one_by_one_are_looked_at_a_few_times(kind: str) -> None:
+    """Each walk over what a file is made from leaves out what the ones before have looked at."""
+    files = KINDS[kind](150)
+    source = Counting(files)
+    with AssetPipeline(source, jobs=0, clock_ns=lambda: time.time_ns() + 10**10) as pipeline:
+        pipeline.bake()
+        pipeline.invalidate()
+        source.looks = 0
+        for name in files:
+            with contextlib.suppress(PrefabError):
+                pipeline.get(name)
+    assert source.looks <= 3 * len(files)
+
+
+def test_chain_on_demand_is_as_long_as_the_files_are_many() -> None:
+    """What it is made from is followed without calls that nest, and not by looking at all files."""
+    files = {f"a{number}.line": f"a{number + 1}.line" for number in range(1200)}
+    source = Counting({**files, "a1200.line": "", "other.line": ""})
+    later = lambda: time.time_ns() + 10**10  # noqa: E731
+    with AssetPipeline(source, processors=[Lines()], jobs=0, clock_ns=later) as pipeline:
+        pipeline.bake()
+        source.write("a1200.line", "changed")
+        pipeline.invalidate()
+        pipeline.get("a0.line")
+        assert pipeline.is_fresh("a1199.line")
+        assert pipeline.get("a1199.line").first == b"changed"
+        assert not pipeline.is_fresh("other.line")
+
+
+class Lines:
+    """Bakes a file to what stands in the next one of a row of files."""
+
+    name = "lines"
+    version = 1
+    patterns = ("*.line",)
+    settings: Mapping[str, Any] = {}
+
+    def process(self, job: Job) -> Iterator[Output]:
+        yield Output("", "data", (job.read(job.data.decode()) if job.data else b"",))
 
 
 def seconds(action: Callable[[], Any]) -> float:

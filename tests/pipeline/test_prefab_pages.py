@@ -21,6 +21,7 @@ from arcade_prefabs.pipeline import (
     decode_prefab,
     encode_prefab,
 )
+from arcade_prefabs.pipeline.processors.prefab_pages import LARGEST_PREFAB
 from arcade_prefabs.prefab import Asset, Child, Placement, Prefab, Resolver, read_prefabs
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
@@ -302,3 +303,22 @@ def test_values_of_every_kind_are_baked_as_they_are_resolved() -> None:
         baked = pipe.get_prefab("a")
     assert baked == resolved
     assert baked.build(registry) == resolved.build(registry)
+
+
+def test_prefab_of_many_large_parts_is_refused() -> None:
+    """Each changed child is a part of its own: a small file would become gigabytes."""
+    words = ", ".join(f'"{number:08}"' for number in range(5_000))
+    children = "\n".join(
+        f'(prefab: "big", overrides: [Sprite(texture: "{number}.png")]),' for number in range(1000)
+    )
+    files = {
+        "prefabs/big.ron": f"Prefab(components: [Tags([{words}])])",
+        "prefabs/bomb.ron": f"Prefab(children: [{children}])",
+        "prefabs/fine.ron": f"Prefab(children: [{children[: children.index(chr(10))]}])",
+        "prefabs/heir.ron": 'Prefab(children: [(prefab: "bomb")])',
+    }
+    with AssetPipeline(MemorySource(files), jobs=0) as pipeline:
+        report = pipeline.bake()
+        assert set(report.broken) == {"prefabs/bomb.ron", "prefabs/heir.ron"}
+        assert f"over {LARGEST_PREFAB:,} bytes of data" in str(report.errors[0])
+        assert pipeline.get_prefab("fine").children

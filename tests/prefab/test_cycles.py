@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arcade_prefabs import PrefabCycleError, PrefabError
-from arcade_prefabs.prefab.resolve import DEEPEST, MOST_PARTS
+from arcade_prefabs.prefab.resolve import DEEPEST, MOST_ANCESTORS, MOST_PARTS
 
 EXTENDS = 'Prefab(extends: "{}")'
 CONTAINS = 'Prefab(children: [(prefab: "{}")])'
@@ -219,3 +219,33 @@ def test_ten_thousand_children_are_too_many(library: Any) -> None:
     files = library({"x": "Prefab()", "many": f"Prefab(children: [\n{children}])"})
     (error,) = soon(lambda: files.problems("many"), 5.0)
     assert (error.line, error.column) == (MOST_PARTS + 1, 10)
+
+
+def test_a_prefab_inherits_from_a_few_hundred_at_most(library: Any) -> None:
+    """Each heir names all of its ancestors: as many heirs of as many would be the square."""
+    parents = "\n".join(f'"a{i}",' for i in range(MOST_ANCESTORS + 50))
+    texts = {f"a{i}": "Prefab()" for i in range(MOST_ANCESTORS + 50)}
+    texts["few"] = f"Prefab(extends: [{parents.rsplit(chr(10), 50)[0]}])"
+    texts["many"] = f"Prefab(extends: [\n{parents}])"
+    texts["two"] = 'Prefab(extends: [\n"few",\n"a1",\n"other"])'
+    texts["other"] = "Prefab()"
+    files = library(texts)
+    assert len(files.resolve("few").built_from) == 1 + MOST_ANCESTORS
+    (error,) = files.problems("many")
+    assert (error.line, error.column) == (MOST_ANCESTORS + 2, 1)
+    assert f"more than {MOST_ANCESTORS} prefabs extended" in error.message
+    (error,) = files.problems("two")  # those of its parents count
+    assert (error.line, error.column) == (2, 1)
+
+
+def test_of_a_hundred_broken_parents_the_others_are_not_worked_out(library: Any) -> None:
+    """Their errors would not be shown."""
+    names = [f"a{i}" for i in range(1000)]
+    parents = ", ".join(f'"{name}"' for name in names)
+    children = ", ".join(f'(prefab: "{name}")' for name in names)
+    texts = dict.fromkeys(names, "Prefab(remove: [Tags])")
+    texts |= {"heir": f"Prefab(extends: [{parents}])", "owner": f"Prefab(children: [{children}])"}
+    for top in ("heir", "owner"):
+        files = library(texts)
+        assert len(files.problems(top)) == 100
+        assert len(files.read) <= 102

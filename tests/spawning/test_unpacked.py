@@ -293,6 +293,25 @@ def test_files_that_name_each_other_in_a_long_row_are_all_unpacked(cache: Path) 
     assert below(cache) == set(files)
 
 
+def test_names_are_looked_for_all_at_once() -> None:
+    """A search for each of the others in each file took the square of their number."""
+    paths = {f"{number % 7}/{number}.fnt" for number in range(2000)}
+    paths |= {"a", "bc", "def", "sub/no ending", "images/täg.png", "x/täg.png", "y/täg.pn"}
+
+    class Text(bytes):
+        def __contains__(self, name: object) -> bool:
+            raise AssertionError("one name is looked for")
+
+    names = unpacked.Names(paths)
+    text = Text(b' 77.fnt"no ending" 1999.fnt,1999.fnt b 3000.fnt ' + "täg.png".encode())
+    found = names.taken_from(text)
+    assert found == {
+        *("0/77.fnt", "4/1999.fnt", "sub/no ending", "images/täg.png", "x/täg.png", "y/täg.pn"),
+        *("0/7.fnt", "2/9.fnt", "1/99.fnt", "5/999.fnt", "0/0.fnt"),
+    }
+    assert not names.taken_from(text)  # a text that says a name often finds it once
+
+
 def test_threads_and_windows_may_ask_at_once(release: Path, files: dict[str, Any]) -> None:
     """Each gets a whole file, whoever wrote it."""
     got: list[bytes] = []

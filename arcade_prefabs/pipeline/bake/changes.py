@@ -15,7 +15,7 @@ from ..store.bake_store import BakeStore
 from ..store.rows import typed
 from ..store.schema import BAKED, BROKEN, INPUT, NAMED
 
-__all__ = ["Known", "below", "compared", "known", "look_at_inputs", "others", "variants"]
+__all__ = ["Known", "below", "compared", "known", "look_at", "look_at_inputs", "others", "variants"]
 
 _COLUMNS = "id, path, variant, state, size, stamp, content, recipe"
 
@@ -128,6 +128,16 @@ def look_at_inputs(
     )
     with store.reading() as db:
         rows = [typed(row, Known) for row in db.execute(query, (NAMED, INPUT))]
+    look_at(rows, store, source, stat)
+
+
+def look_at(
+    rows: Iterable[Known],
+    store: BakeStore,
+    source: Source,
+    stat: Callable[[str], SourceFile | None],
+) -> None:
+    """Find out how these files stand, which nobody bakes."""
     updates: list[tuple[int, int | None, int | None, bytes | None, int]] = []
     for row in rows:
         file: SourceFile | None = None

@@ -160,12 +160,11 @@ class Engine:
         # Numbers are those of one store; another one takes its place if it is damaged.
         noted = (self.store.generation, recipes)
         with self.store.reading() as db:
-            query = "SELECT id, path, content FROM assets WHERE state=?"
+            query = f"SELECT id, path, content FROM assets WHERE state={AMBIENT}"  # by its index
             changed = [
                 (content, number)
                 for number, name, before in [
-                    typed(row, tuple[int, str, bytes | None])
-                    for row in db.execute(query, (AMBIENT,))
+                    typed(row, tuple[int, str, bytes | None]) for row in db.execute(query)
                 ]
                 if (content := self._ambient(name)) != before
             ]

@@ -19,8 +19,8 @@ from ..model.page_codec import DICTIONARY_BYTES, Dictionary, make_dictionary
 from ..sources import SourceFile
 from ..store import writes as records
 from ..store.rows import errors_of, typed
-from ..store.schema import NAMED
-from .changes import Known, below, compared, known, look_at_inputs, others, variants
+from ..store.schema import INPUT, NAMED
+from .changes import Known, below, compared, known, look_at, look_at_inputs, others, variants
 from .executor import Cancelled, Engine, Work, trusted
 
 __all__ = ["Baker", "OnProgress"]
@@ -197,55 +197,102 @@ class Baker:
 
     # --------------------------------------------------------------------------------- one asset
 
-    def one(self, key: Key) -> None:
-        """Bring one asset up to date, and before it what it is made from."""
-        self.engine.begin(run=False)
-        try:
-            self._up_to_date(key, set())
-        except RecursionError:  # a chain of hundreds of files: look at all of them in waves
-            self.everything(BakeReport(), None, None)
+    def one(self, key: Key, is_fresh: Callable[[Key], bool] = lambda _: False) -> set[Key]:
+        """Bring one asset up to date, and before it what it is made from.
 
-    def _up_to_date(self, key: Key, seen: set[Key]) -> None:
-        seen.add(key)
+        Args:
+            key: The asset.
+            is_fresh: Tells what it is made from that need not be looked at again.
+
+        Returns:
+            All assets with a file that are up to date now. Whoever asks for many that are made
+            from each other passes these on, or each walk would go over all of them again.
+        """
+        self.engine.begin(run=False)
+        made_from = self._made_from(key, is_fresh)
+        todo: list[Work] = []
+        touched: list[tuple[SourceFile, Known]] = []
+        unbaked: list[Known] = []
+        for one, file, row in made_from:
+            processor = self.engine.choose(one.path) if file is not None else None
+            if file is None or processor is None:
+                if row is not None and row.processed:
+                    self.engine.forget([row], BakeReport())
+                elif row is not None and row.state in (NAMED, INPUT):
+                    unbaked.append(row)
+                continue
+            reason = (
+                "asked for"
+                if row is None
+                else row.reason(file, self.engine.recipes[processor.name])
+            )
+            if reason == "touched" and row is not None:
+                touched.append((file, row))
+            elif reason is not None:
+                todo.append(Work(one, file, processor, reason))
+        todo += self.engine.really_changed(touched, BakeReport())
+        look_at(unbaked, self.engine.store, self.engine.source, self.engine.stat)
+        baked = {work.key for work in todo}
+        for _ in self.engine.process(todo, 0, BakeReport(), None):
+            pass
+        for _ in range(_MOST_TRIES):  # once, unless files refer to each other in a circle
+            if not self._bake_stale(made_from, baked):
+                break
+        return {one for one, file, _ in made_from if file is not None}
+
+    def _made_from(
+        self, key: Key, is_fresh: Callable[[Key], bool]
+    ) -> list[tuple[Key, SourceFile | None, Known | None]]:
+        """An asset and what it is made from, by way of others, each behind what it is made from."""
+        found: list[tuple[Key, SourceFile | None, Known | None]] = []
+        seen = {key}
+        # Calls that nest would end at a chain of some hundred files.
+        ways = [self._targets(key)]
+        while ways:
+            one, targets = ways[-1]
+            target = next(targets, None)
+            if target is None:
+                found.append(one)
+                ways.pop()
+            elif target not in seen and not is_fresh(target):
+                seen.add(target)
+                ways.append(self._targets(target))
+        return found
+
+    def _targets(
+        self, key: Key
+    ) -> tuple[tuple[Key, SourceFile | None, Known | None], Iterator[Key]]:
+        """How an asset stands, and what it is made from directly."""
         file = self.engine.stat(key.path)
-        processor = self.engine.choose(key.path)
+        paths: list[str] = []
         with self.engine.store.reading() as db:
             row = known(db, key)
-            targets: Iterable[tuple[str, int]] = (
-                db.execute(
-                    "SELECT a.path, min(i.kind) FROM inputs i JOIN assets a ON a.id=i.target "
-                    "WHERE i.asset=? AND i.kind<2 GROUP BY a.path",
-                    (row.id,),
+            if row is not None and file is not None:
+                query = (
+                    "SELECT DISTINCT a.path FROM inputs i JOIN assets a ON a.id=i.target "
+                    "WHERE i.asset=? AND i.kind<2"
                 )
-                if row is not None
-                else []
-            )
-            targets = [typed(target, tuple[str, int]) for target in targets]
-        if file is None or processor is None:
-            if row is not None and row.processed:
-                self.engine.forget([row], BakeReport())
-            return
-        for path, _ in targets:
-            if Key(path) not in seen:
-                self._up_to_date(Key(path), seen)
-        if any(kind == 0 for _, kind in targets):  # among them may be files that nobody bakes
-            look_at_inputs(self.engine.store, self.engine.source, self.engine.stat)
-        reason = (
-            "asked for" if row is None else row.reason(file, self.engine.recipes[processor.name])
-        )
-        if (
-            reason == "touched"
-            and row is not None
-            and not self.engine.really_changed([(file, row)], BakeReport())
-        ):
-            reason = None
-        if reason is None:
+                paths = [typed(one, tuple[str])[0] for one in db.execute(query, (row.id,))]
+        return (key, file, row), map(Key, paths)
+
+    def _bake_stale(
+        self, assets: list[tuple[Key, SourceFile | None, Known | None]], baked: set[Key]
+    ) -> bool:
+        """Bake those of assets that are made from what is another one now, in their order."""
+        found = False
+        for key, file, _ in assets:
+            processor = self.engine.choose(key.path)
+            if file is None or processor is None or key in baked:
+                continue
             with self.engine.store.reading() as db:
                 reason = records.stale(db, key).get(key)
-        if reason is not None:
-            work = Work(key, file, processor, reason)
-            for _ in self.engine.process([work], 0, BakeReport(), None):
-                pass
+            if reason is not None:
+                found = True
+                baked.add(key)
+                work = Work(key, file, processor, reason)
+                for _ in self.engine.process([work], 0, BakeReport(), None):
+                    pass
+        return found
 
     # -------------------------------------------------------------------------------- dictionary
 

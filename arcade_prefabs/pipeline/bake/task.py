@@ -13,7 +13,7 @@ from ...errors import AssetError, LocatedError, MissingAssetError
 from ...prefab.asset_ids import is_label
 from ...prefab.suggestions import did_you_mean
 from ..model.bake_result import Key, Outcome, located
-from ..model.page_codec import Dictionary, Packed, pack
+from ..model.page_codec import Dictionary, ManyPacked, pack
 from ..model.processor import PAGE_BYTES, UNREADABLE, Job, Output, Processor, digest, variant_of
 from ..sources import Source
 
@@ -98,7 +98,7 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
     processor = context.processors[task.processor]
     path = task.key.path
     shown = context.source.shown(path)
-    outputs: list[Packed] = []
+    outputs: ManyPacked = ManyPacked()
     failed: list[str | None] = []
     errors: list[LocatedError] = []
     content: bytes | None = UNREADABLE
@@ -134,7 +134,7 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
     return Outcome(
         key=task.key,
         content=content,
-        outputs=tuple(outputs),
+        outputs=outputs,
         failed=tuple(dict.fromkeys(failed)),
         errors=tuple(errors),
         inputs=tuple(job.inputs.values()) if job else (),
@@ -153,10 +153,11 @@ def _settings(processor: Processor, own: Mapping[str, Any], shown: str) -> dict[
     return {**processor.settings, **own}
 
 
-def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) -> list[Packed]:
-    found: dict[str, Packed] = {}
+def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) -> ManyPacked:
+    found = ManyPacked()
+    labels: set[str] = set()
     for output in outputs:
-        if output.label in found:
+        if output.label in labels:
             raise job.error(f"two outputs have the label {output.label!r}")
         if not (isinstance(output.label, str) and (not output.label or is_label(output.label))):
             raise job.error(f"the label of an output is no plain name: {output.label!r}")
@@ -165,8 +166,9 @@ def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) 
         large = max(len(page) for page in output.pages)
         if large > PAGE_BYTES:
             raise job.error(f"a page has {large:,} bytes, over {PAGE_BYTES:,}")
-        found[output.label] = pack(output, dictionary)
-    return list(found.values())
+        labels.add(output.label)
+        found.append(pack(output, dictionary))
+    return found
 
 
 _contexts: OrderedDict[bytes, Context] = OrderedDict()

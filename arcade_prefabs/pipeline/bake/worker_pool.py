@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 from ...errors import BakeCancelledError, ProcessorError, shown_error
 from ..model.bake_result import Outcome
+from ..model.page_codec import ManyPacked
 from ..model.processor import digest
 from .task import Context, Task, process_batch, process_pickled
 
@@ -360,7 +361,7 @@ def _lost(context: Context, task: Task, reason: BaseException) -> Outcome:
         content = digest(context.source.read(task.key.path))
     except Exception:
         content = None
-    return Outcome(task.key, content, (), (None,), (error,), (), (), 0.0)
+    return Outcome(task.key, content, ManyPacked(), (None,), (error,), (), (), 0.0)
 
 
 class _WithoutStreams:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ... import errors
 from ...errors import ArcadePrefabsError, LocatedError, ProcessorError
-from .page_codec import Packed
+from .page_codec import ManyPacked
 from .processor import Input
 
 __all__ = ["Change", "Key", "Outcome", "error_from", "error_record", "shown_id"]
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
 
     key: Key
     content: bytes | None
-    outputs: tuple[Packed, ...]
+    outputs: ManyPacked
     failed: tuple[str | None, ...]
     errors: tuple[LocatedError, ...]
     inputs: tuple[Input, ...]

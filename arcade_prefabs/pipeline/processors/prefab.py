@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -38,9 +39,14 @@ __all__ = ["PrefabProcessor"]
 _KEPT_FILES: Final = 512
 _KEPT_BYTES: Final = 4 * 1024 * 1024
 
+# A larger output is made again for whoever asks: a batch of them would not fit into memory.
+_KEPT_OUTPUT: Final = 256 * 1024
+
 # Of a file that failed: how many files it is followed to, and how many of their errors it tells.
 _MOST_FOLLOWED: Final = 128
 _MOST_FOREIGN: Final = 8
+# How many of the references of another file are looked at for that.
+_MOST_NAMED: Final = 3 * _MOST_FOLLOWED
 
 _ALL: Final = "components:*"
 
@@ -157,7 +163,7 @@ class _Batch:
         self._interfaces: dict[str, bytes | None] = {}
         self._fingerprints: dict[str, bytes] = {}
         self._named: dict[str, set[str]] = {}
-        self._references: dict[str, _Named] = {}
+        self._references: dict[tuple[str, int | None], _Named] = {}
         self._own: list[PrefabFile] = []
         self.resolver = Resolver(self._load, registry=registry)
 
@@ -230,7 +236,8 @@ class _Batch:
                 if prefab.children:
                     identity = orjson.dumps(self.resolver.provenance(document.id))
                 known = Output(label, "prefab", encode_prefab(prefab), prefab.needs, identity)
-            self._outputs[document.id] = known
+            if sum(map(len, known.pages)) <= _KEPT_OUTPUT:
+                self._outputs[document.id] = known
         return known
 
     def _outline(self, document: PrefabDocument) -> bytes:
@@ -304,7 +311,11 @@ class _Batch:
                 ways.pop()
             elif file_of(other) not in followed:
                 followed[file_of(other)] = None
-                further = self._named_by(file_of(other)).broken if len(ways) < DEEPEST else ()
+                further = (
+                    self._named_by(file_of(other), _MOST_NAMED).broken
+                    if len(ways) < DEEPEST
+                    else ()
+                )
                 ways.append(iter(further))
         for reference in self._named_by(file.id).broken:
             other = file_of(reference)
@@ -315,15 +326,20 @@ class _Batch:
             if identifier != file.id:
                 job.depends("file", identifier, self._content.get(identifier))
         for identifier in followed:  # its own first
-            for reference in self._named_by(identifier).sound:
+            most = None if identifier == file.id else _MOST_NAMED
+            for reference in self._named_by(identifier, most).sound:
                 if identifier != file.id and len(job.inputs) > 2 * _MOST_FOLLOWED:
                     break
                 job.depends("output", reference, self._interface(reference))
         return {self._shown(identifier) for identifier in followed}
 
-    def _named_by(self, identifier: str) -> _Named:
-        """The prefabs of other files that the prefabs of a file are built from, directly."""
-        known = self._references.get(identifier)
+    def _named_by(self, identifier: str, most: int | None = None) -> _Named:
+        """The prefabs of other files that the prefabs of a file are built from, directly.
+
+        With ``most`` only the first ones: each is worked out to tell whether it is sound, in each
+        batch of heirs again.
+        """
+        known = self._references.get((identifier, None)) or self._references.get((identifier, most))
         if known is None:
             file = self._files.get(identifier)
             documents = file.prefabs.values() if isinstance(file, PrefabFile) else ()
@@ -333,9 +349,10 @@ class _Batch:
                 for reference in document.references()
                 if file_of(reference.id) != identifier
             )
-            broken = [one for one in named if self._interface(one) is None]
-            sound = [one for one in named if self._interface(one) is not None]
-            known = self._references[identifier] = _Named(broken, sound)
+            known = _Named([], [])
+            for one in itertools.islice(named, most):
+                (known.broken if self._interface(one) is None else known.sound).append(one)
+            self._references[identifier, most] = known
         return known
 
     def _reach(self, file: PrefabFile, most: int | None = None) -> list[str]:
@@ -354,6 +371,8 @@ class _Batch:
             for document in known.prefabs.values():
                 for reference in document.references():
                     other = file_of(reference.id)
+                    if most is not None and len(found) > most:
+                        break
                     if other not in seen:
                         seen.add(other)
                         found.append(other)
@@ -411,11 +430,15 @@ def _fingerprint(description: RegistryDescription, name: str) -> bytes:
 
 def _variants(prefab: Prefab) -> Iterator[tuple[str, dict[str, Any]]]:
     """Images that a prefab needs with settings of their own: sheets, and other hit boxes."""
-    seen: set[int] = set()
-    for part in prefab.walk():
-        if id(part) in seen:
-            continue
-        seen.add(id(part))
+    # Each part once: those that double each other would be visited thousands of times.
+    parts = {id(prefab): prefab}
+    left = [prefab]
+    while left:
+        for child in left.pop().children:
+            if id(child.prefab) not in parts:
+                parts[id(child.prefab)] = child.prefab
+                left.append(child.prefab)
+    for part in parts.values():
         components = part.components
         frames = components.get("Animation", {}).get("frames")
         if isinstance(frames, dict) and "image" in frames:

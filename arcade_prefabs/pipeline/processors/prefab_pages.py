@@ -25,11 +25,22 @@ from ...prefab.document import Placement
 from ...prefab.model import Asset, Child, Prefab
 from ..model.processor import PAGE_BYTES
 
-__all__ = ["PackedPart", "PackedPrefab", "PrefabAssembler", "decode_prefab", "encode_prefab"]
+__all__ = [
+    "LARGEST_PREFAB",
+    "PackedPart",
+    "PackedPrefab",
+    "PrefabAssembler",
+    "decode_prefab",
+    "encode_prefab",
+]
 
 # Room for the brackets, commas and the head around the records of a page.
 _ROOM: Final = PAGE_BYTES - 256
 _encode = msgspec.json.Encoder().encode
+
+LARGEST_PREFAB: Final = 8 * 1024 * 1024
+"""Bytes of all pages of a prefab. Ten thousand children that change a large prefab a bit would be
+ten thousand large ones; and a worker holds those of a whole batch."""
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -141,11 +152,12 @@ def encode_prefab(prefab: Prefab) -> tuple[bytes, ...]:
     What children need, and what they were built from, is written for the prefab as a whole.
 
     Raises:
-        AssetTooLargeError: A single component is larger than a page.
+        AssetTooLargeError: A single component is larger than a page, or all of them together are
+            larger than `LARGEST_PREFAB`.
 
     Any thread.
     """
-    writer = _Writer()
+    writer = _Writer(prefab.id)
     writer.part(prefab)
     for need in prefab.needs:
         writer.add(_NEEDS, _encode(need))
@@ -158,14 +170,23 @@ _PARTS, _ROWS, _NEEDS, _FILES = range(4)
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, identifier: str) -> None:
+        self._id = identifier
         self._numbers: dict[int, int] = {}
         self._lists: tuple[list[bytes], ...] = ([], [], [], [])
         self._full: list[tuple[list[bytes], ...]] = []
         self._size = 0
         self._rows = 0
+        self._total = 0
 
     def add(self, kind: int, record: bytes) -> None:
+        self._total += len(record) + 1
+        if self._total > LARGEST_PREFAB:
+            raise AssetTooLargeError(
+                f"it has over {LARGEST_PREFAB:,} bytes of data, with all parts inside it",
+                path=self._id,
+                hint="each changed part is written again: put large data into a file of its own",
+            )
         if self._size + len(record) + 1 > _ROOM:
             self._full.append(self._lists)
             self._lists = ([], [], [], [])

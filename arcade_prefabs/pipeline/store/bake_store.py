@@ -20,7 +20,7 @@ import msgspec
 from ...errors import StoreError
 from ..model.page_codec import Dictionary
 from .locations import identity, set_aside
-from .schema import FORMAT, SCHEMA, use_write_ahead_log
+from .schema import ADDED, FORMAT, SCHEMA, use_write_ahead_log
 
 __all__ = ["AnotherStoreError", "BakeStore", "DamagedStoreError"]
 
@@ -147,6 +147,8 @@ class BakeStore:
                 connection.execute("INSERT INTO facts VALUES ('format', ?)", (FORMAT,))
                 self.step("schema")
             self._check_format(connection)
+            for statement in ADDED:
+                connection.execute(statement)
             connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):

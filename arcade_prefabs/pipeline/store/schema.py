@@ -11,6 +11,7 @@ import time
 from typing import Final
 
 __all__ = [
+    "ADDED",
     "AMBIENT",
     "BAKED",
     "BROKEN",
@@ -120,6 +121,12 @@ CREATE TABLE wishes(
 ) WITHOUT ROWID;
 CREATE INDEX wishes_target ON wishes(target);
 """
+
+ADDED: Final = (
+    # Each request on demand asks for these, among as many assets as there are.
+    f"CREATE INDEX IF NOT EXISTS assets_ambient ON assets(id) WHERE state={AMBIENT}",
+)
+"""What stores of this format need not have, and get when they are opened for writing."""
 
 
 def use_write_ahead_log(connection: sqlite3.Connection, patience_s: float) -> None:

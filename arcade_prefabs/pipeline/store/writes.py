@@ -120,22 +120,26 @@ def write(
     before = {label: digest for label, digest, _ in rows}
     left = {label for label, _, method in rows if method == LEFT}
     whole = None in outcome.failed
-    labels = before.keys() if whole else {packed.label for packed in outcome.outputs}
-    if not whole:
-        labels |= before.keys() & set(outcome.failed)
+    labels: set[str] = set(before) if whole else before.keys() & set(outcome.failed)
+    made: list[Change] = []
+    needs: set[Asset] = set()
+    for packed in outcome.outputs:
+        needs.update(packed.needs)
+        if whole:
+            continue
+        labels.add(packed.label)
+        changed = before.get(packed.label) != packed.digest
+        if changed or packed.label in left:
+            step("output")
+            _write_output(db, asset, outcome.key, packed, packed.label in before)
+        if changed:
+            kind = "changed" if packed.label in before else "added"
+            made.append(Change(shown_id(outcome.key, packed.label), kind))
     changes: list[Change] = []
-    if not whole:
-        for label in before.keys() - labels:
-            _delete_output(db, asset, label)
-            changes.append(Change(shown_id(outcome.key, label), "removed"))
-        for packed in outcome.outputs:
-            changed = before.get(packed.label) != packed.digest
-            if changed or packed.label in left:
-                step("output")
-                _write_output(db, asset, outcome.key, packed, packed.label in before)
-            if changed:
-                kind = "changed" if packed.label in before else "added"
-                changes.append(Change(shown_id(outcome.key, packed.label), kind))
+    for label in before.keys() - labels:
+        _delete_output(db, asset, label)
+        changes.append(Change(shown_id(outcome.key, label), "removed"))
+    changes += made
     step("inputs")
     db.execute("DELETE FROM inputs WHERE asset=?", (asset,))
     inputs = {(asset, *_input_row(db, numbers, one)): one.digest for one in outcome.inputs}
@@ -146,7 +150,7 @@ def write(
         step("needs")
         db.execute("DELETE FROM needs WHERE asset=?", (asset,))
         db.execute("DELETE FROM wishes WHERE asset=?", (asset,))
-    write_needs(db, numbers, asset, {need for one in outcome.outputs for need in one.needs})
+    write_needs(db, numbers, asset, needs)
     wishes = [(asset, numbers.asset(wish)) for wish in outcome.wishes]
     db.executemany("INSERT OR IGNORE INTO wishes VALUES (?,?)", wishes)
     step("state")
