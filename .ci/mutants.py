@@ -5,7 +5,7 @@ A change ("mutant") that no test notices ("survives") shows behaviour that no te
 tens of thousands, so a sample is drawn by a seed: places first, then one of the changes possible
 there. cosmic-ray's operators make the changes. Each runs in a copy of the checkout, against those
 tests alone that run the changed line (which is recorded once with coverage's contexts), the
-quickest first, until one fails.
+quickest and the most specific of them, until one fails.
 
     .venv/bin/python .ci/mutants.py                        300 mutants of all rooms
     .venv/bin/python .ci/mutants.py --room streaming --file planning.py --sample 40
@@ -24,6 +24,7 @@ import ast
 import concurrent.futures
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import queue
@@ -37,6 +38,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
@@ -252,8 +254,12 @@ class Record:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "chosen_tests"]
         command += ["-p", "no:cacheprovider", "--cov", "--cov-context=test", "--cov-report="]
         command += ["--cov-fail-under=0", f"--basetemp={work / 'tmp-0'}", f"tests/{self._folder}"]
-        done = subprocess.run(command, cwd=copy, env=environment(work, copy, 0, **more))
-        if done.returncode not in (0, 1):  # a test that fails is left out
+        # What a worker that crashes had recorded is lost, and so is what others record after it.
+        command += ["--max-worker-restart=0", "--timeout=600"]
+        options: Any = {"cwd": copy, "env": environment(work, copy, 0, **more)}
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, **options)
+        print(done.stdout[-2000:], flush=True)
+        if done.returncode not in (0, 1) or "node down" in done.stdout:  # failed tests are left out
             sys.exit(f"the tests of {self._folder} do not run")
         found: dict[str, float] = json.loads(seconds.read_text("utf-8"))
         return found
@@ -280,23 +286,23 @@ def _digests(folder: str) -> dict[str, str]:
 def lines_of(text: str, line: int) -> set[int]:
     """The lines that have to run for a change in a line to be noticed.
 
-    Those of its statement; or, where that runs when the module is imported, those of the functions
-    that name what it defines.
+    Those of its statement, for an `except` those of what it does; or, where that runs when the
+    module is imported, those of the functions that name what it defines.
     """
     tree = ast.parse(text)
-    functions = [
-        one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    best: tuple[int, set[int], bool, ast.stmt] | None = None
+    functions = _functions(tree)
+    best: tuple[int, set[int], bool, ast.AST] | None = None
     for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or node.end_lineno is None:
+        if not isinstance(node, ast.stmt | ast.ExceptHandler) or node.end_lineno is None:
             continue
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
         if not first <= line <= node.end_lineno:
             continue
         body = getattr(node, "body", None)
         last = max(first, body[0].lineno - 1) if body else node.end_lineno
-        size = node.end_lineno - first
+        if isinstance(node, ast.ExceptHandler):  # its own line runs for every exception
+            first, last = node.body[0].lineno, node.end_lineno
+        size = node.end_lineno - node.lineno
         if best is None or size < best[0]:
             inside = any(
                 one is not node and one.lineno <= line <= (one.end_lineno or 0) for one in functions
@@ -321,16 +327,41 @@ def lines_of(text: str, line: int) -> set[int]:
     }
 
 
+def _functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [
+        one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def function_of(text: str, line: int) -> range:
+    """The lines of the innermost function around a line; the line alone if there is none."""
+    spans = [
+        range(one.lineno, (one.end_lineno or one.lineno) + 1) for one in _functions(ast.parse(text))
+    ]
+    return min((one for one in spans if line in one), key=len, default=range(line, line + 1))
+
+
 def choose(mutant: Mutant, text: str, records: dict[str, Record], most_s: float) -> list[str]:
-    """The tests for a mutant: those that run its line, or else its file; the quickest first."""
+    """The tests for a mutant: those that run its line, or else its file.
+
+    In turn the quickest one, and the one that runs what the fewest others run of the same
+    function: hundreds of tests run a constructor, and one of them is about its exceptions.
+    """
     used = [records[folder] for folder in ROOMS[mutant.room]]
     seconds = {name: s for one in used for name, s in one.seconds.items()}
     lines = lines_of(text, mutant.line)
     found = {name for one in used for name in one.tests(mutant.file, lines)}
     found = found or {name for one in used for name in one.tests(mutant.file, None)}
+    rarest = dict.fromkeys(found, len(found))
+    for line in function_of(text, mutant.line):
+        there = {name for one in used for name in one.tests(mutant.file, [line])} & found
+        for name in there:
+            rarest[name] = min(rarest[name], len(there))
     chosen = [file for one in used for file in one.changed]
+    by_time = sorted(found, key=lambda one: (seconds[one], one))
+    by_rarity = sorted(found, key=lambda one: (rarest[one], seconds[one], one))
     total = 0.0
-    for name in sorted(found, key=lambda one: (seconds[one], one)):
+    for name in dict.fromkeys(itertools.chain(*zip(by_rarity, by_time, strict=True))):
         total += seconds[name]
         if total > most_s and chosen:
             break
