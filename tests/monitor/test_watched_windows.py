@@ -210,7 +210,12 @@ def test_what_cannot_be_asserted_is_refused_before_the_play(window: arcade.Windo
     """Not minutes later."""
     game = Game()
     window.show_view(game)
-    for wrong in ({"on_time": 99.0}, {"longest_s": float("nan")}, {"longest_s": 0.0}):
+    for wrong in (
+        {"on_time": 1.01},
+        {"on_time": -0.01},
+        {"longest_s": float("nan")},
+        {"longest_s": 0.0},
+    ):
         with pytest.raises(ValueError, match=r"on_time|longest_s"):
             assert_fps(window, 60, **wrong)
     assert game.updates == 0

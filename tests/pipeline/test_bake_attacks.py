@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -1128,6 +1129,74 @@ def test_errors_of_get_help(opened: Opened) -> None:
         pipeline.explain("nothing.t")
     assert pipeline.dependents("nothing.t") == []
     assert pipeline.needs("nothing.t") == []
+
+
+def test_needs_of_a_file_are_what_its_outputs_name(opened: Opened) -> None:
+    """What it extends and what it spawns is built in, with all that they name."""
+    source = Tree(
+        prefabs(
+            base='Prefab(components: [Sprite(texture: "overridden.png")])',
+            lamp='Prefab(components: [Sprite(texture: "lamp.png")])',
+            crate='Prefab(extends: "base", components: [Sprite(texture: "crate.png")], '
+            'children: [(prefab: "lamp")])',
+        )
+    )
+    pipeline = opened(source)
+    pipeline.bake()
+    assert pipeline.needs("prefabs/crate.ron") == ["crate.png", "lamp.png"]
+
+
+@pytest.mark.parametrize("path", ["props/a.t", "props"])
+def test_bake_of_a_path_that_is_gone_removes_what_was_there(opened: Opened, path: str) -> None:
+    """A file, or a folder with all files below it; what merely begins with the same stays."""
+    files = {"props/a.t": "a", "props.t": "b", "props2/a.t": "c"}
+    source = Tree(files)
+    pipeline = opened(source, Upper())
+    pipeline.bake()
+    source.remove("props/a.t")
+    report = pipeline.bake([path])
+    assert report.changed_ids() == ["props/a.t"]
+    assert pipeline.ids() == ["props.t", "props2/a.t"]
+
+
+def test_seconds_of_bakes_begin_at_none(opened: Opened) -> None:
+    """And are those of all files of all bakes."""
+    source = Tree({"a.t": "a"})
+    pipeline = opened(source, Upper())
+    seconds = [pipeline.statistics().bake_seconds]
+    for text in ("", "b", "c"):
+        source.write("a.t", text)
+        pipeline.bake()
+        seconds.append(pipeline.statistics().bake_seconds)
+    assert seconds[0] == 0
+    assert seconds == sorted(set(seconds))
+    assert seconds[-1] < BOUND_S
+
+
+def test_ids_are_told_once_a_bake_of_everything_has_ended(opened: Opened) -> None:
+    """Whoever asks meanwhile waits, and bakes nothing again; or gives up when it is cancelled."""
+    working, go_on = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def work(job: Job) -> list[Output]:
+        done.append(job.path)
+        working.set()
+        assert go_on.wait(BOUND_S)
+        return [job.output("x", kind="made")]
+
+    source = Tree({"a.t": "a"})
+    pipeline = opened(source, Upper(work))
+    with ThreadPoolExecutor(2) as pool:
+        bake = pool.submit(pipeline.bake)
+        assert working.wait(BOUND_S)
+        asked = pool.submit(pipeline.ids_to_load, "made")
+        with pytest.raises(BakeCancelledError):
+            pipeline.ids_to_load("made", lambda: True)
+        assert not asked.done()
+        go_on.set()
+        assert asked.result(BOUND_S) == ["a.t"]
+        bake.result(BOUND_S)
+    assert done == ["a.t"]
 
 
 UNSAFE = [

@@ -285,6 +285,33 @@ def test_derived_data_is_baked_and_its_version_is_part_of_the_key(tmp_path: Any)
             assert frame.derived == {"corners": [version, 4, 3]}
 
 
+class Scaled(Corners):
+    """A derivation with a setting of its own."""
+
+    name = "scaled"
+    settings: Mapping[str, Any] = {"by": 2}
+
+    def __call__(self, image: Image.Image, settings: Any) -> Any:
+        return image.width * settings["by"]
+
+
+def test_settings_of_a_derivation_can_be_given_as_the_images_own(baked: Any) -> None:
+    """What the derivation says is the default."""
+    files = {"a.png": encoded(noise(4, 3))}
+    for given_, expected in ((None, 8), ({"by": 5}, 20)):
+        asset = baked("a.png", files, given_, processors=[ImageProcessor([Scaled()])])
+        assert read_image(asset).frames[0].derived == {"scaled": expected}
+
+
+def test_derivations_that_share_a_setting_are_refused() -> None:
+    """One value cannot be meant for both; nor can it be one of the image's own."""
+    for taken, others in (("by", [Scaled()]), ("border", [])):
+        another = Corners()
+        another.settings = {taken: 1}
+        with pytest.raises(ValueError, match=f"`corners` has a setting '{taken}'"):
+            ImageProcessor([*others, another])
+
+
 @given(data=st.binary(max_size=200), flip=st.integers(0, 10_000))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_raise_anything_but_asset_errors(data: bytes, flip: int) -> None:

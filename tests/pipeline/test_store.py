@@ -325,6 +325,20 @@ def test_limit_lets_go_of_what_was_used_longest_ago(assets: Path) -> None:
         assert pipeline.get_prefab("p1").components["Tags"]["names"] == ["1"]
 
 
+def test_limit_lets_go_of_no_more_than_it_has_to(tmp_path: Path) -> None:
+    """What was baked last stays where one of two is enough."""
+    source = MemorySource({"old.txt": random.Random(1).randbytes(2 * PAGE_BYTES)})
+    with AssetPipeline(source, jobs=0, store=tmp_path / "s", store_limit=600_000) as pipeline:
+        assert pipeline.bake().notes == []
+        source.write("new.txt", random.Random(2).randbytes(3 * PAGE_BYTES))
+        (note,) = pipeline.bake().notes
+        assert note.startswith("1 assets left the store")
+        pipeline.get("new.txt")
+        assert pipeline.statistics().on_demand == 0
+        pipeline.get("old.txt")
+        assert pipeline.statistics().on_demand == 1
+
+
 def test_release_file_holds_everything_and_is_never_written(assets: Path, tmp_path: Path) -> None:
     """All outputs byte by byte, smaller than the store; no sources, no workers, no journal."""
     right = bake(assets)

@@ -229,6 +229,14 @@ def test_mistake_is_told_with_its_place(name: str) -> None:
     assert error.startswith(f"{NAME}:1:")
 
 
+def test_what_is_no_world_is_told_what_to_do() -> None:
+    """A prefab is told its folder, anything else what a world looks like."""
+    for text in ("Prefab()", "Library(a: Prefab())"):
+        assert "prefabs stand below the folder `prefabs`" in errors_of(text)[0]
+    for text in ("Valley()", "[1]"):
+        assert "a world looks like `World(" in errors_of(text)[0]
+
+
 def test_all_mistakes_are_told_in_one_go() -> None:
     """An author sees them all, in the order of the file, those of included files too."""
     text = world(

@@ -482,6 +482,12 @@ def test_all_errors_of_a_file_are_found_in_its_order() -> None:
     assert caught.value.__notes__ == ["and 6 more in this file"]
 
 
+def test_errors_of_one_line_are_told_from_left_to_right() -> None:
+    """Unknown fields are found before the values of those that are known."""
+    errors = read("Prefab(components: 5, extends: 7, extendz: 1)").errors
+    assert [error.column for error in errors] == [20, 32, 35]
+
+
 def test_more_than_a_hundred_errors_are_cut_with_a_note() -> None:
     """The first hundred are shown, and the number of the others."""
     text = "Prefab(components: [\n" + ",\n".join(f"N{i}" for i in range(250)) + "])"
