@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from arcade_prefabs.pipeline import (
     SourceFile,
     check_tree,
 )
+from arcade_prefabs.pipeline.model.bake_result import Key
+from arcade_prefabs.pipeline.store import writes
 
 Files = Mapping[str, str]
 
@@ -243,3 +246,33 @@ def test_time_grows_with_the_files(kind: str, tmp_path: Path) -> None:
             ]
     for small, large in zip(taken[1000], taken[4000], strict=True):
         assert large <= 5 * max(small, 0.2)
+
+
+def test_an_edit_at_the_root_of_a_chain_looks_through_the_store_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each wave looks at what was made from the wave before, however much else there is."""
+    whole: list[bool] = []
+    stale = writes.stale
+
+    def counted(
+        db: sqlite3.Connection, key: Key | None = None, made_from: Iterable[Key] | None = None
+    ) -> dict[Key, str]:
+        whole.append(key is None and made_from is None)
+        return stale(db, key, made_from)
+
+    source = MemorySource(
+        {
+            "prefabs/p0.ron": "Prefab()",
+            **{f"prefabs/p{n}.ron": EXTENDS.format(f"p{n - 1}") for n in range(1, 40)},
+        }
+    )
+    with AssetPipeline(source, jobs=0, clock_ns=lambda: time.time_ns() + 10**10) as pipeline:
+        pipeline.bake()
+        monkeypatch.setattr(writes, "stale", counted)
+        source.write("prefabs/p0.ron", 'Prefab(components: [Tags(["a"])])')
+        report = pipeline.bake(["prefabs/p0.ron"])
+        assert pipeline.get_prefab("p39").components["Tags"] == {"names": ["a"]}
+    assert len(report.baked) == 40
+    assert len(whole) >= 40
+    assert sum(whole) <= 2

@@ -9,7 +9,7 @@ same ends the chain there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from ...errors import LocatedError, shown
@@ -161,18 +161,28 @@ class Baker:
                 done += 1
                 if on_progress is not None:
                     on_progress(Progress(done, total, outcome.key.path))
-            wave = list(self._next_wave())
-            # What was baked in this run already was made from what others are still to become.
+            # First what was made from this wave: in a chain of files each wave is one file, and a
+            # look through the whole store for each would take the square of the chain. Then
+            # whatever else is stale, such as what a bake left that was killed.
+            wave = self._next_wave([work.key for work in todo])
             todo = [work for work in wave if not tries[work.key]]
-            todo = todo or [work for work in wave if tries[work.key] < _MOST_TRIES]
+            if not todo:
+                # What was baked in this run already was made from what others are still to become.
+                wave = self._next_wave()
+                todo = [work for work in wave if not tries[work.key]]
+                todo = todo or [work for work in wave if tries[work.key] < _MOST_TRIES]
             if not todo:
                 break
         self._complete(report, swept=bool(done or gone))
 
-    def _next_wave(self) -> Iterator[Work]:
-        """What is stale now, and what was asked for and is not there yet."""
+    def _next_wave(self, made_from: Sequence[Key] | None = None) -> list[Work]:
+        """What is stale now, and what was asked for and is not there yet.
+
+        Args:
+            made_from: Look only for what was made from these; at everything if None.
+        """
         with self.engine.store.reading() as db:
-            found = records.stale(db)
+            found = records.stale(db, made_from=made_from)
             wished: Iterable[Key] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN wishes w ON w.target=a.id "
                 "WHERE a.state=?",
@@ -189,11 +199,13 @@ class Baker:
         reasons = dict.fromkeys(needed, "something needs it")
         reasons |= dict.fromkeys(wished, "something asked for these settings")
         reasons |= found
+        wave: list[Work] = []
         for key, reason in reasons.items():
             file = self.engine.stat(key.path)
             processor = self.engine.choose(key.path)
             if file is not None and processor is not None:
-                yield Work(key, file, processor, reason)
+                wave.append(Work(key, file, processor, reason))
+        return wave
 
     # --------------------------------------------------------------------------------- one asset
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...prefab import Asset
 from ..model.bake_result import Change, Key, Outcome, errors_text, shown_id
@@ -263,17 +263,24 @@ AND (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS NOT i.digest
 """
 
 
-def stale(db: sqlite3.Connection, key: Key | None = None) -> dict[Key, str]:
+def stale(
+    db: sqlite3.Connection, key: Key | None = None, made_from: Iterable[Key] | None = None
+) -> dict[Key, str]:
     """Assets that were made from something that is another one now, and from what.
 
     Args:
         db: Where to look.
         key: The one asset to look at; all if none is given.
+        made_from: Look only at what was made from these, which takes no longer in a large store.
     """
-    if key is None:
-        rows: Iterable[tuple[str, str, str, int]] = db.execute(_STALE)
+    rows: list[Any] = []
+    if key is not None:
+        rows += db.execute(_STALE + " AND a.path=? AND a.variant=?", key)
+    elif made_from is None:
+        rows += db.execute(_STALE)
     else:
-        rows = db.execute(_STALE + " AND a.path=? AND a.variant=?", key)
+        for one in made_from:
+            rows += db.execute(_STALE + " AND t.path=? AND t.variant=?", one)
     found = [typed(row, tuple[str, str, str, int]) for row in rows]
     verbs = ("changed", "was baked to something else", "changed")
     return {Key(path, variant): f"{name} {verbs[kind]}" for path, variant, name, kind in found}
