@@ -1,0 +1,64 @@
+"""docs/glossary.md names the code of each concept; the code moves, and the page has to follow."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "arcade_prefabs"
+PAGE = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+CONCEPTS, TO_BE_RENAMED = PAGE.split("\n## To be renamed\n")
+
+FILE = re.compile(r"`([\w/]+/[\w/]+\.py|errors\.py)`")
+NAME_IN_FILE = re.compile(r"`(\w+)` in `([\w/]+\.py)`")
+RENAMED = re.compile(r"^\| `(\w+)`(?: \*)? \| .+ \| `([\w/]+\.py)` \|$", re.MULTILINE)
+
+
+@cache
+def names_of(file: str) -> set[str]:
+    """Every class, function and variable that a module defines, at any depth."""
+    names = set()
+    for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                names.add(node.name)
+            case ast.Name(ctx=ast.Store()):
+                names.add(node.id)
+    return names
+
+
+def test_the_page_is_understood() -> None:
+    """The patterns of this module find what the other tests look at."""
+    assert len(NAME_IN_FILE.findall(CONCEPTS)) > 80
+    assert "streaming/cells/grid.py" in FILE.findall(CONCEPTS)
+
+
+def test_every_file_of_the_glossary_is_there() -> None:
+    """A module that moves takes the glossary along."""
+    assert [file for file in FILE.findall(PAGE) if not (PACKAGE / file).is_file()] == []
+
+
+def test_every_name_of_the_glossary_is_defined_in_its_file() -> None:
+    """A class that is renamed or moves takes the glossary along."""
+    gone = [f"{name} in {file}" for name, file in NAME_IN_FILE.findall(CONCEPTS)]
+    gone = [one for one in gone if one.split(" in ")[0] not in names_of(one.split(" in ")[1])]
+    assert gone == []
+
+
+@pytest.mark.parametrize(("name", "file"), RENAMED.findall(TO_BE_RENAMED))
+def test_what_is_to_be_renamed_has_its_old_name(name: str, file: str) -> None:
+    """A row of work that is done is removed."""
+    assert name in names_of(file), f"renamed: remove the row of {name} from docs/glossary.md"
+
+
+def test_a_word_has_one_row() -> None:
+    """No word is explained twice."""
+    tables = CONCEPTS.split("\n## Words with more than one meaning\n")[0]
+    words = re.findall(r"^\| ([a-z][^|]*) \|", tables, re.MULTILINE)
+    twice = {word for word in words if words.count(word) > 1} - {"word"}
+    assert twice == set()
