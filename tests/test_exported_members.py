@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import re
+import runpy
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -149,6 +150,22 @@ def test_every_exported_class_and_function_has_a_docstring(name: str) -> None:
 def test_every_public_name_of_a_room_is_exported(name: str) -> None:
     """What does not start with an underscore is offered on purpose."""
     assert unlisted_members(importlib.import_module(name)) == []
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_every_exported_name_is_in_dir(name: str) -> None:
+    """Completion in an editor and in a console finds what is imported when it is asked for, too."""
+    room = importlib.import_module(name)
+    assert set(room.__all__) <= set(dir(room))
+
+
+def test_the_table_of_public_names_is_up_to_date() -> None:
+    """docs/api.md is what docs/make_api.py writes, of all rooms but the command line."""
+    script = runpy.run_path(str(PACKAGE.parent / "docs" / "make_api.py"))
+    rooms = {name for name in ROOMS if name.count(".") < 2}
+    assert {*script["MODULES"]} == rooms - {"arcade_prefabs.cli"}
+    page = (PACKAGE.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    assert page == script["page"](), "run: python docs/make_api.py"
 
 
 # The checks themselves.

@@ -84,6 +84,7 @@ class Unit:
 
 
 UNIT: Final = Unit()
+"""The RON value ``()``."""
 
 
 class Ident:

@@ -74,6 +74,7 @@ class Partial(NamedTuple):
 Decoder: TypeAlias = Callable[
     [BakedAsset, ComponentRegistry], Loaded | Generator[Partial, None, Loaded]
 ]
+"""Turns pages into what a game uses, at once or between yields. Called on loader threads."""
 
 
 class LoadedImage:
