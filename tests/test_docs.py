@@ -32,6 +32,27 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 RON_BLOCKS = blocks("ron")
+LINKED = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+
+
+def anchors_of(page: Path) -> set[str]:
+    """What a link to a heading of a page says behind the `#`."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=[page.name for page in LINKED])
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    """Links to files lead to files of the project, links to headings to headings."""
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"\w+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            broken.append(link)
+    assert broken == []
 
 
 def test_the_pages_hold_examples() -> None:
