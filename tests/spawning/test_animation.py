@@ -132,6 +132,17 @@ def test_an_animation_can_wait_be_stopped_and_go_on(stage: Any) -> None:
     assert playing.frame == (stopped + 1) % 3
 
 
+def test_a_single_frame_is_not_played(stage: Any) -> None:
+    """There is nothing to go on to, so nothing waits for its time."""
+    animation = f"frames: {sheet(1)}, frame_duration: 0.2"
+    scene = stage({**FILES, "prefabs/a.ron": prefab(animation)})
+    playing = scene.spawn("a", (100, 100)).animation
+    playing.play()
+    assert len(playing) == 1
+    assert not playing.playing
+    assert len(scene.prefabs._factory.animator) == 0
+
+
 def test_what_was_played_once_can_be_played_again(stage: Any) -> None:
     """From its beginning."""
     animation = f"frames: {sheet(2)}, frame_duration: 0.2, mode: Once"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable
 from typing import Any
 
+import arcade
 import pytest
 
 from arcade_prefabs import SpawnError
@@ -113,6 +115,20 @@ def test_a_text_can_say_something_else(stage: Any, files: Any) -> None:
     entity.sprites  # noqa: B018 - what is not there does no harm
     entity.text = "back"
     assert lit(scene) is not None
+
+
+def test_a_text_has_the_same_margin_whatever_it_says(stage: Any, files: Any) -> None:
+    """Some pixels on each side, so that its letters do not touch their neighbours in the atlas."""
+    entity = stage(files).spawn("left", (200, 100))
+    margins = set()
+    for text in ("i", "ii", "iii", "iiii", "m", "mm", "Hall"):
+        entity.text = text
+        label = entity.sprites[0]
+        letters = arcade.Text(text, 0, 0, font_size=entity[Text].font_size)
+        wide, high = math.ceil(letters.content_width), math.ceil(letters.content_height)
+        margins |= {label.width - wide, label.height - high}
+    assert len(margins) == 1
+    assert margins.pop() >= 2
 
 
 def test_only_what_has_a_text_can_say_something(stage: Any, files: Any) -> None:

@@ -19,10 +19,17 @@ import pytest
 from PIL import Image
 
 import arcade_prefabs
-from arcade_prefabs import MissingAssetError, PluginError, PrefabPlugin, WrongThreadError
+from arcade_prefabs import (
+    MissingAssetError,
+    PluginError,
+    PrefabPlugin,
+    WrongThreadError,
+    spawning,
+)
 from arcade_prefabs.errors import StoreError, UnsafePathError
-from arcade_prefabs.pipeline import AssetPipeline, MemorySource
+from arcade_prefabs.pipeline import AssetPipeline, Cell, MemorySource, WorldEntity
 from arcade_prefabs.spawning import texture_processor
+from arcade_prefabs.streaming.saves.change_journal import InlineWriter
 from arcade_prefabs.testing import InlineExecutor
 
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
@@ -369,6 +376,42 @@ def test_the_report_tells_what_a_frame_was_spent_on(stage: Any, files: Any) -> N
         assert sum(one.steps for one in report.ran.values()) == report.steps
         kinds |= set(report.ran)
     assert {"commit", "activate", "spawn"} <= kinds
+
+
+def test_memory_tells_of_the_lists_of_worlds(stage: Any, files: Any) -> None:
+    """Those of cells that are there, next to those of the game's own entities."""
+
+    class Two:
+        cell_size = 100.0
+        layers = ("ground", "things")
+
+        def entities(self, cell: Cell) -> Any:
+            for layer in self.layers:
+                yield WorldEntity("", "red", cell.column * 100 + 50, 50, layer=layer)
+
+    scene = stage(files)
+    scene.spawn("red")
+    assert scene.prefabs.memory().sprite_lists == 1
+    world = scene.prefabs.open_world(Two(), load_distance=10.0, writer=InlineWriter())
+    world.update_player_position((50, 50))
+    scene.until(lambda: not world.busy and len(list(world.entities())) == 2)
+    assert scene.prefabs.memory().sprite_lists == 3
+    world.close()
+    assert scene.prefabs.memory().sprite_lists == 1
+
+
+def test_names_for_tools_are_there_without_arcade() -> None:
+    """Worker processes import what bakes hit boxes, on machines without a screen."""
+    code = "import sys, arcade_prefabs.spawning as spawning\nspawning.texture_processor\n"
+    code += "print(sorted({'arcade', 'pyglet'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+    with pytest.raises(
+        AttributeError, match=r"'arcade_prefabs\.spawning' has no attribute 'Atlas'"
+    ):
+        _ = spawning.Atlas
 
 
 def test_an_edited_file_changes_the_running_game(window: arcade.Window, assets: Path) -> None:

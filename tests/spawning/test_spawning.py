@@ -24,6 +24,7 @@ from arcade_prefabs import (
 )
 from arcade_prefabs.errors import DependencyError, UnsafePathError
 from arcade_prefabs.prefab import Collider, Sprite
+from arcade_prefabs.spawning.walls import Walls
 
 RED, GREEN, BLUE, WHITE, BLACK = (
     (255, 0, 0),
@@ -347,6 +348,42 @@ def test_solid_sprites_are_walls(stage: Any, files: Any, registry: Any) -> None:
     assert player.center_x > 170
 
 
+def test_arcade_asks_walls_as_it_asks_a_list(window: arcade.Window) -> None:
+    """Each way to collide finds the same; sprites are updated and drawn; empty lists do no harm."""
+    walls = Walls()
+    made = {name: walls.wall_list(name) for name in ("floor", "platform", "nobody")}
+
+    class Wall(arcade.SpriteSolidColor):
+        updates: int = 0
+
+        def update(self, delta_time: float = 1 / 60, *_: Any, **__: Any) -> None:
+            self.updates += 1
+
+        update_animation = update
+
+    floor, platform = Wall(20, 20, 50, 50), Wall(20, 20, 150, 50)
+    made["floor"].append(floor)
+    made["platform"].append(platform)
+    player = arcade.SpriteSolidColor(20, 20, 60, 50)
+    for method in (0, 1, 2, 3):
+        assert arcade.check_for_collision_with_list(player, walls, method) == [floor]
+    assert set(walls.get_nearby_sprites_gpu((100, 50), (200, 50))) == {floor, platform}
+    assert arcade.get_sprites_at_point((150, 50), walls) == [platform]
+    assert arcade.get_sprites_in_rect(arcade.LBWH(140, 40, 20, 20), walls) == [platform]
+    assert list(walls) == [floor, platform] == [walls[0], walls[1]]
+    assert walls.spatial_hash.count >= 2
+    walls.update()
+    walls.update_animation()
+    assert (floor.updates, platform.updates) == (2, 2)
+    window.clear(color=(255, 255, 255, 255))
+    walls.draw_hit_boxes()
+    shown = arcade.get_image(0, 0, 200, 100).convert("RGB").getcolors()
+    assert (0, 0, 0) in {color for _, color in shown}
+    walls.draw_hit_boxes(arcade.color.RED)
+    shown = arcade.get_image(0, 0, 200, 100).convert("RGB").getcolors()
+    assert (255, 0, 0) in {color for _, color in shown}
+
+
 @pytest.mark.parametrize(
     ("shape", "points"),
     [
@@ -666,6 +703,23 @@ def test_asking_for_the_parts_finishes_an_entity_that_can_be_finished(
     scene.until(lambda: entity._spawning.built)
     assert len(entity.sprites) == 300
     assert entity.alive
+
+
+def test_a_large_entity_goes_over_several_frames(stage: Any, files: Any, registry: Any) -> None:
+    """It is despawned at once, and its sprites go as there is time; a small one's go at once."""
+    scene = stage(files, registry=registry, budget_ms=0.5, step_s=0.0001)
+    sprites: arcade.SpriteList[Any] = arcade.SpriteList()
+    small, large = (scene.spawn(name, scene=sprites) for name in ("red", "crowd"))
+    small.despawn()
+    assert len(sprites) == 300
+    large.despawn()
+    assert not large.alive
+    left = [len(sprites)]
+    while sprites:
+        scene.frame()
+        left.append(len(sprites))
+    assert left[0] > left[1] > left[2] >= 0
+    assert left == sorted(set(left), reverse=True), "something goes in each frame"
 
 
 def test_despawning_early_leaves_nothing(stage: Any, files: Any, registry: Any) -> None:

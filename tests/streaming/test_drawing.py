@@ -119,6 +119,40 @@ def test_cameras_see_what_they_look_at(world_on: Make) -> None:
     assert drawn == 0
 
 
+def test_images_that_only_overrides_name_are_loaded_together(world_on: Make) -> None:
+    """A cell of thirty entities with textures of their own does not wait thirty times."""
+    own = {f"images/{n}.png": png((n, 0, 255)) for n in range(30)}
+    rows = [
+        f'(prefab: "red", at: ({5 + 3 * n}, 50), overrides: [Sprite(texture: "{name}")])'
+        for n, name in enumerate(own)
+    ]
+    one = world_on(f"World(cell_size: 100, entities: [{', '.join(rows)}])", {**FILES, **own})
+    one.put(50, 50)
+    one.until(lambda: one.state(0, 0) is RegionState.ACTIVE, most=20)
+    assert at(picture(one), 90, 50) == (29, 0, 255)
+
+
+def test_cells_are_drawn_from_the_back_to_the_front(world_on: Make) -> None:
+    """Within a layer: large things, then cells from the top down and from left to right."""
+    text = """World(cell_size: 100, entities: [
+        (prefab: "red", id: "lower", at: (50, 95), layer: "red"),
+        (prefab: "green", id: "upper", at: (50, 105), layer: "red"),
+        (prefab: "red", id: "left", at: (195, 50), layer: "red"),
+        (prefab: "green", id: "right", at: (205, 50), layer: "red"),
+        (prefab: "blue", id: "large", at: (50, 100), layer: "red", scale: 8, size: (256, 256)),
+        (prefab: "blue", id: "always", at: (50, 130), layer: "red", always: true),
+    ])"""
+    one = world_on(text, FILES)
+    one.put(100, 100)
+    one.settle()
+    assert one.world.regions[Cell(0, 0, 2)].residents
+    seen = picture(one)
+    assert at(seen, 50, 100) == (255, 0, 0), "the lower cell is drawn above the upper one"
+    assert at(seen, 50, 113) == (0, 255, 0), "small things are drawn above large ones"
+    assert at(seen, 50, 118) == (0, 0, 255), "what is always there is drawn above all"
+    assert at(seen, 200, 50) == (0, 255, 0), "the right cell is drawn above the left one"
+
+
 def test_nothing_is_seen_before_all_of_a_cell_is_there(world_on: Make) -> None:
     """A cell of many slices appears in one piece."""
 
@@ -210,6 +244,24 @@ def test_walls_follow_the_cells(world_on: Make) -> None:
     assert at(picture(one, camera=arcade.Camera2D(position=(1050, 50))), 200, 150) == (0, 255, 0)
     one.world.entity("far").despawn()
     assert len(one.world.walls) == 0
+
+
+def test_an_entity_outlasts_the_cell_that_it_has_left(world_on: Make) -> None:
+    """Its sprite and its wall go to its new cell, and stay when the old one is unloaded."""
+    text = """World(cell_size: 100, entities: [
+        (prefab: "red", id: "walker", at: (50, 50)), (prefab: "red", id: "other", at: (190, 90)),
+    ])"""
+    one = world_on(text, FILES, load_distance=60.0, residency_s=0.0)
+    one.put(50, 50)
+    one.settle()
+    walker = one.world.entity("walker")
+    walker.position = (150, 50)
+    one.until(lambda: "walker" in one.world.regions[Cell(1, 0)].residents)
+    one.put(220, 50)
+    one.until(lambda: one.state(0, 0) is RegionState.UNLOADED)
+    assert walker.alive
+    assert at(picture(one), 150, 50) == (255, 0, 0)
+    assert walker.sprite in one.world.walls
 
 
 def test_entities_near_are_found_nearest_first(world_on: Make) -> None:

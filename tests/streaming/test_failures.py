@@ -539,6 +539,24 @@ def test_a_save_in_slices_ends_with_the_world(
     one.on.frame(5)
 
 
+@pytest.mark.parametrize("leaving", [False, True])
+def test_cells_on_their_way_end_with_the_world(world_on: Make, caplog: Any, leaving: bool) -> None:
+    """Cells that are half built or half gone: no step of theirs follows, and nothing stays."""
+    one = world_on(Code(200), options={"step_s": 0.001}, load_distance=60.0, residency_s=0.0)
+    state = RegionState.ACTIVATING
+    one.put(50, 50)
+    if leaving:
+        one.settle()
+        state = RegionState.DEACTIVATING
+        one.put(5050, 50)
+    one.until(lambda: one.cells(state))
+    one.close()
+    one.on.frame(60)
+    assert len(one.prefabs.entities) == 0
+    assert not one.prefabs.busy
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("where", ["listener", "hook", "arrival"])
 def test_a_world_is_closed_from_within(
     world_on: Make, text_of: Make, where: str, caplog: Any

@@ -16,6 +16,7 @@ from arcade_prefabs import SaveError
 from arcade_prefabs.pipeline import Cell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
 from arcade_prefabs.streaming.saves.change_journal import InlineWriter, Ledger
+from arcade_prefabs.streaming.saves.entity_diff import Delta, PartDelta
 from arcade_prefabs.streaming.saves.save_file import SaveFile
 
 Make = Callable[..., Any]
@@ -463,6 +464,24 @@ def test_a_save_of_an_older_world_opens(world_on: Make, tmp_path: Path) -> None:
     file = SaveFile(path, "worlds/test.ron")
     assert file.row("old").delta.place[:2] == (35.0, 25.0)
     file.close()
+
+
+@pytest.mark.parametrize(
+    ("delta", "untouched"),
+    [
+        (Delta(), True),
+        (Delta(parts={"": PartDelta(lived=("Crop",)), "left": PartDelta()}), True),
+        (Delta(place=(1.0, 2.0, 0.0, 1.0, 1.0)), False),
+        (Delta(visible=False), False),
+        (Delta(row=WorldEntity("new", "crop", 1, 2)), False),
+        (Delta(parts={"left": PartDelta(fields={"Crop": {"height": 2.0}})}), False),
+        (Delta(parts={"left": PartDelta(place=(1.0, 2.0, 0.0, 1.0, 1.0))}), False),
+        (Delta(parts={"left": PartDelta(gone=True)}), False),
+    ],
+)
+def test_who_has_only_lived_is_untouched(delta: Delta, untouched: bool) -> None:
+    """Nothing is lost if a newer world does not tell of it any more."""
+    assert delta.untouched == untouched
 
 
 def test_saving_while_entities_come_and_go(farm: Make, tmp_path: Path) -> None:

@@ -1241,6 +1241,25 @@ def test_a_save_that_is_being_closed_is_waited_for(tmp_path: Path) -> None:
     found[0].close()
 
 
+def test_a_writer_tells_when_it_has_written() -> None:
+    """Before it is closed, if that is in time; afterwards, by a call, if it is late."""
+    done: list[str] = []
+    late, answer = threading.Event(), threading.Event()
+    assert ThreadWriter().close(0.0, late.set), "nothing was to be written"
+    quick = ThreadWriter()
+    quick.submit(lambda: done.append("quick"))
+    assert quick.close(10.0, late.set)
+    assert done == ["quick"]
+    assert not late.is_set()
+    slow = ThreadWriter()
+    slow.submit(lambda: (answer.wait(10), done.append("slow"))[1])
+    assert not slow.close(0.0, lambda: (done.append("late"), late.set())[1])
+    assert not late.is_set()
+    answer.set()
+    assert late.wait(10)
+    assert done == ["quick", "slow", "late"]
+
+
 def test_a_disk_that_answers_late_closes_the_save_late(world_on: Make, tmp_path: Path) -> None:
     """Closing waits so long and no longer; the save is free once it is written."""
     path = tmp_path / "slot.sqlite"

@@ -112,23 +112,21 @@ class Builder:
     def _load_own(self, region: Region, newcomers: list[Newcomer]) -> Task:
         """Load images that only overrides name."""
         wanted: list[Handle[Any]] = []
-        seen: set[int] = set()
         for number, one in enumerate(newcomers):
             if number % _ROWS == 0:
                 yield Step("rows", _ROWS)
-            if not one.row.overrides:
-                continue
             try:
                 overrides = self._population.overrides_of(one.row)
-                handle = self._handle(region, one.row)
-                plan = getattr(handle.value, "plan", None)
-                if overrides is None or id(overrides) in seen or not isinstance(plan, SpawnPlan):
+                if overrides is None:
                     continue
-                seen.add(id(overrides))
+                plan = getattr(self._handle(region, one.row).value, "plan", None)
+                if not isinstance(plan, SpawnPlan):
+                    continue
                 for ref in overrides.applied(plan, self._factory.registry).textures:
                     if self._factory.textures.get(ref) is None:
-                        wanted.append(self._factory.load_texture(ref, _nothing))
-                        region.prefabs[ref.key] = wanted[-1]
+                        handle = self._factory.load_texture(ref, _nothing)
+                        region.prefabs[ref.key] = handle
+                        wanted.append(handle)
             except Exception as error:  # told when it is its turn to be built
                 _log.debug("%s: %s", shown(one.row.id), shown_error(error))
         while not all(one.done for one in wanted):

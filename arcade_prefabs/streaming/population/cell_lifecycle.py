@@ -365,7 +365,7 @@ class RegionFlow:
             return
         if region.state is RegionState.FAILED:
             self.unload(region)
-        elif region.active or region.asked or region.saved is not None:  # begun with the old one
+        elif region.active or region.saved is not None:  # begun with the old one
             region.dirty = True
             self.dirty_at = self.parts.clock()
 
