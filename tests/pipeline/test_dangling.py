@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arcade_prefabs.pipeline import AssetPipeline, DirectorySource, MemorySource
+from arcade_prefabs.pipeline import AssetPipeline, DirectorySource, MemorySource, WorldBuilder
 
 
 def told(files: Mapping[str, str | bytes]) -> list[str]:
@@ -84,6 +84,33 @@ def test_a_prefab_tells_of_pictures_that_it_cannot_have(name: str, message: str)
     }
     (found,) = told(files)
     assert found.startswith(f"prefabs/a.ron:1:37: Sprite.texture: {message}")
+
+
+def test_what_is_inherited_is_told_where_it_is_written() -> None:
+    """Once: in the abstract prefab, whose own bake needs nothing, or in the included file."""
+    abstract = 'Prefab(abstract: true, components: [Sprite(texture: "no.png")])'
+    files = {"prefabs/z.ron": abstract} | {
+        f"prefabs/{name}.ron": 'Prefab(extends: "z")' for name in ("a", "b")
+    }
+    assert told(files) == ["prefabs/z.ron:1:53: Sprite.texture: there is no texture no.png"]
+    worlds = {
+        "worlds/w.ron": 'World(include: ["worlds/part.ron"])',
+        "worlds/part.ron": 'World(\n  entities: [(prefab: "nope", at: (0, 0))])',
+    }
+    (found,) = told(worlds)
+    assert found.startswith("worlds/part.ron:2:23: entities[0].prefab: there is no prefab")
+
+
+def test_what_a_built_world_lacks_is_told_without_a_place() -> None:
+    """It has no text; what it names and is there is not told."""
+    with AssetPipeline(MemorySource({"prefabs/crate.ron": "Prefab()"}), jobs=0) as pipeline:
+        with WorldBuilder(pipeline, "built") as world:
+            for name in ("crate", "nope"):
+                world.add(name, (0, 0))
+        pipeline.bake()
+        (error,) = pipeline.dangling()
+    assert (error.path, error.line, error.hint) == ("worlds/built.ron", None, "there are: `crate`")
+    assert error.message == "there is no prefab prefabs/nope.ron"
 
 
 def test_a_prefab_does_not_suggest_itself() -> None:

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+from array import array
 from collections.abc import Mapping
 from dataclasses import make_dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from arcade_prefabs.pipeline import (
 )
 from arcade_prefabs.pipeline.bake.task import Context, Task, process_batch
 from arcade_prefabs.pipeline.model.bake_result import Key
+from arcade_prefabs.pipeline.processors.world_cells import Cell, CellIndex
 from arcade_prefabs.prefab.asset_ids import is_label
 
 NAME = "worlds/valley.ron"
@@ -143,6 +145,42 @@ def test_full_cell_is_cut_into_pages_that_are_read_alone() -> None:
         assert len({one.id for page in read_cell(asset) for one in page}) == 20_000
 
 
+PLACES = st.integers(-6, 6) | st.sampled_from([1 - 2**30, 2**30 - 1])
+
+
+@given(
+    cells=st.sets(st.tuples(PLACES, PLACES, st.integers(0, 2))),
+    corners=st.tuples(*[st.integers(-7, 7)] * 4),
+    level=st.integers(0, 3),
+)
+def test_index_of_cells_answers_as_a_set_does(
+    cells: set[tuple[int, int, int]], corners: tuple[int, int, int, int], level: int
+) -> None:
+    """Also as bytes and back: what is in it, what is not, and what lies between two corners."""
+    for index in (CellIndex(cells), CellIndex.from_bytes(CellIndex(cells).to_bytes())):
+        assert set(index) == cells
+        assert len(index) == len(cells)
+        assert index.levels == tuple(sorted({one[2] for one in cells}))
+        left, bottom, right, top = corners
+        assert set(index.within(level, *corners)) == {
+            one
+            for one in cells
+            if left <= one[0] <= right and bottom <= one[1] <= top and one[2] == level
+        }
+        for column in range(-7, 8):
+            one = (column, bottom, level)
+            assert (Cell(*one) in index) == (one in cells)
+
+
+@pytest.mark.parametrize("numbers", [[0], [0, 2, 5], [0, -1], [0, 1, 5, 0, 1, 6], [0, 0, 3]])
+def test_damaged_index_of_cells_is_refused(numbers: list[int]) -> None:
+    """Counts that lie, levels that stand twice, and half a number."""
+    data = array("q", numbers).tobytes()
+    for damaged in (data, data[:-1]):
+        with pytest.raises(ValueError, match="damaged"):
+            CellIndex.from_bytes(damaged)
+
+
 def test_always_loaded_entities_are_in_no_cell() -> None:
     """They come with the world, wherever the player is, and the world needs their prefabs."""
     text = world('(prefab: "sky", at: (5000, 5000), always: true)', '(prefab: "a", at: (0, 0))')
@@ -165,6 +203,27 @@ def test_included_files_belong_to_the_world_and_rebake_it() -> None:
         source.write("worlds/north.ron", world())
         assert NAME in pipeline.bake().baked
         assert read_world(pipeline.get(NAME)).entities == 1
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        ('["ground"]', ["worlds/north.ron:1:52: entities[0].layer: the world has no layer `sky`"]),
+        ('["ground", "sky"]', []),
+        ("[]", []),  # a world that names none has all
+    ],
+)
+def test_layers_of_an_included_file_are_those_of_the_world(layers: str, told: list[str]) -> None:
+    """An entity on another one is a mistake in its own file."""
+    files = {
+        NAME: world(layers=layers, include='["worlds/north.ron"]'),
+        "worlds/north.ron": world('(prefab: "b", at: (0, 0), layer: "sky")'),
+    }
+    with AssetPipeline(MemorySource(files), jobs=0) as pipeline:
+        found = [str(error).partition("\n")[0] for error in pipeline.bake().errors]
+        assert found == told
+        if not told:
+            assert read_world(pipeline.get(NAME)).entities == 1
 
 
 def test_edit_in_one_cell_changes_that_cell_alone() -> None:
