@@ -84,6 +84,18 @@ def test_manners_that_only_watch_change_nothing(fake: tuple[FakeCollector, Virtu
     assert collector.callbacks == []
 
 
+def test_statistics_are_told_by_generation(fake: tuple[FakeCollector, VirtualClock]) -> None:
+    """How often, how long in all, and how long at most."""
+    collector, clock = fake
+    with GarbageManners(clock=clock, collector=collector) as manners:
+        for generation in (0, 0, 0, 1, 1, 2):
+            collector.collect(generation)
+    found = manners.statistics()
+    assert found.pauses == (3, 2, 1)
+    assert found.seconds == pytest.approx((0.0003, 0.004, 0.05))
+    assert found.longest == pytest.approx((0.0001, 0.002, 0.05))
+
+
 def test_idle_collects_what_is_due_and_fits(fake: tuple[FakeCollector, VirtualClock]) -> None:
     """The oldest generation that is due, if it fits; a younger one if it does not."""
     collector, clock = fake
@@ -165,6 +177,22 @@ def test_real_pauses_are_seen_from_any_thread() -> None:
         pauses = manners.report()
     assert [pause.generation for pause in pauses if pause.generation] == [1, 2]
     assert all(pause.seconds > 0 for pause in pauses)
+
+
+def test_idle_time_ends_before_the_next_frame_is_due(
+    fake: tuple[FakeCollector, VirtualClock],
+) -> None:
+    """By the margin that the gate keeps, too."""
+    collector, clock = fake
+    collector.counts = (800, 10, 0)
+    manners = GarbageManners(take_over=True, clock=clock, collector=collector)
+    with AsyncPrefabLoader(MemoryAssets(), garbage=manners, clock=clock) as loader:
+        clock.advance(0.001)
+        for left, expected in ((0.0005, [0]), (-0.0001, []), (0.01, [1])):
+            collector.collected.clear()
+            loader.begin_frame()
+            loader.end_frame(clock() + loader.gate.margin_s + left)
+            assert collector.collected == expected
 
 
 def test_loader_collects_in_idle_time_and_puts_everything_back() -> None:

@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 
+import arcade
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcade_prefabs import FrameMonitor, FrameRateError, Hitch, HitchCause
+from arcade_prefabs import FrameGraph, FrameMonitor, FrameRateError, Hitch, HitchCause
 from arcade_prefabs.monitor import Phase
 from arcade_prefabs.monitor.frame_ring import FrameRing
 from arcade_prefabs.monitor.processor_time import Computed, ProcessorTime
@@ -80,11 +81,17 @@ class Game:
 
 
 @pytest.fixture
-def game() -> Iterator[Game]:
-    one = Game()
-    gc.disable()  # a collection would take no time on this clock, but be a pause in the lists
-    yield one
+def no_collections() -> Iterator[None]:
+    """A collection would take no time on the clock of the test, but be a pause in the lists."""
+    gc.disable()
+    yield
     gc.enable()
+
+
+@pytest.fixture
+def game(no_collections: None) -> Iterator[Game]:
+    one = Game()
+    yield one
     one.monitor.close()
 
 
@@ -253,17 +260,54 @@ def test_no_moment_is_counted_twice_where_a_collection_lets_the_game_go_on(game:
     assert not game.monitor.hitches
 
 
+@pytest.mark.usefixtures("no_collections")
 def test_a_report_tells_of_the_frames_that_are_remembered_only() -> None:
-    """Five minutes later nobody asks for hitches whose frames are gone."""
+    """Five minutes later nobody asks for hitches and pauses whose frames are gone."""
     game = Game(capacity=20)
+
+    def pause() -> None:
+        callback = gc.callbacks[-1]
+        callback("start", {"generation": 1})
+        game.clock.advance(0.001)
+        callback("stop", {"generation": 1})
+
+    pause()
     game.frames(3)
     game.frame({Phase.DRAW: 0.04})
     game.frames(30)
-    assert len(game.monitor.hitches) == 1
+    assert len(game.monitor.hitches) == len(game.monitor.pauses) == 1
     report = game.monitor.report()
     assert not report.hitches
+    assert not report.pauses
     assert "no frame late" in report.text()
+    pause()
+    game.frame({Phase.DRAW: 0.04})
+    report = game.monitor.report()
+    assert report.hitches == list(game.monitor.hitches[1:])
+    assert report.pauses == list(game.monitor.pauses[1:])
     game.monitor.close()
+
+
+def test_the_graph_tells_how_many_were_late_and_of_the_last(
+    game: Game, window: arcade.Window
+) -> None:
+    """And how the frames went that it shows."""
+    graph = FrameGraph(game.monitor, window)
+    game.frames(20)
+    assert graph.lines()[-1] == "none late"
+    game.frame({Phase.UPDATE: 0.04})
+    game.frame({Phase.DRAW: 0.04})
+    assert graph.lines()[-1] == f"2 late, last {game.monitor.hitches[1]}"
+    assert game.monitor.hitches[1].cause is HitchCause.DRAW
+
+
+def test_another_rate_is_what_frames_are_late_by(game: Game) -> None:
+    """A frame of 20 ms is late at 120 a second, and not at 60."""
+    game.frames(20)
+    for fps, late in ((60, 0), (120, 1)):
+        game.monitor.expect(fps)
+        game.frame({Phase.DRAW: 0.004})
+        assert len(game.monitor.hitches) == late
 
 
 def test_a_monitor_is_closed_at_the_end_of_a_with() -> None:

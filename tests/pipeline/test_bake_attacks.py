@@ -554,6 +554,24 @@ def test_other_version_or_settings_bake_that_processors_files(
             assert pipeline.bake().baked == {}
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "3"])
+def test_settings_that_are_damaged_in_the_store_begin_it_anew(
+    opened: Opened, tmp_path: Path, text: str
+) -> None:
+    """What is asked for then is right, and the bake says what it did."""
+    source = Tree({"a.t": "a"})
+    with opened(source, Upper(), store=tmp_path / "s") as pipeline:
+        pipeline.get("a.t", {"mark": "!"})
+    with contextlib.closing(sqlite3.connect(tmp_path / "s")) as db:
+        assert db.execute("UPDATE assets SET variant=? WHERE variant<>''", (text,)).rowcount == 1
+        db.commit()
+    source.write("a.t", "b")
+    with opened(source, Upper(), store=tmp_path / "s") as pipeline:
+        (note,) = pipeline.bake().notes
+        assert "settings that are none for a.t" in note
+        assert pipeline.get("a.t", {"mark": "!"}).head() == "B!"
+
+
 @pytest.mark.parametrize("number", [0, 2, "1", None])
 def test_store_of_another_format_is_begun_anew(
     opened: Opened, tmp_path: Path, number: object

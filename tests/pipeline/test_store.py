@@ -339,6 +339,22 @@ def test_limit_lets_go_of_no_more_than_it_has_to(tmp_path: Path) -> None:
         assert pipeline.statistics().on_demand == 1
 
 
+def test_limit_lets_go_of_what_bakes_and_games_left_alone_longest(tmp_path: Path) -> None:
+    """What was handed out after a bake stays longer than what was baked with it."""
+    noise = random.Random(1)
+    source = MemorySource({f"{name}.txt": noise.randbytes(2 * PAGE_BYTES) for name in "abc"})
+    with AssetPipeline(source, jobs=0, store=tmp_path / "s", store_limit=1_000_000) as pipeline:
+        pipeline.bake()
+        pipeline.get("a.txt")
+        assert pipeline.bake().notes == []
+        source.write("d.txt", noise.randbytes(2 * PAGE_BYTES))
+        (note,) = pipeline.bake().notes
+        assert note.startswith("1 assets left the store")
+        for name, on_demand in (("d", 0), ("c", 0), ("a", 0), ("b", 1)):
+            pipeline.get(f"{name}.txt")
+            assert pipeline.statistics().on_demand == on_demand
+
+
 def test_release_file_holds_everything_and_is_never_written(assets: Path, tmp_path: Path) -> None:
     """All outputs byte by byte, smaller than the store; no sources, no workers, no journal."""
     right = bake(assets)

@@ -212,7 +212,7 @@ def _cut(pages: list[bytes], ends: list[int], start: int, end: int) -> bytes:
     return b"".join(
         page[max(0, start - at) : end - at]
         for page, at in zip(pages, ends, strict=False)
-        if at < end and at + len(page) > start
+        if at < end
     )
 
 
