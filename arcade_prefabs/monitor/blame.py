@@ -132,12 +132,12 @@ def blame(frame: Measured, usual: Usual) -> tuple[HitchCause, str, float]:
         return HitchCause.GARBAGE, f"generation {frame.generation}", late
     if phase is Phase.WAIT:
         now, before = frame.waiting, usual.waiting
-        idle = max(0.0, frame.spent[Phase.WAIT] - now.main)
+        idle = frame.spent[Phase.WAIT] - now.main
     else:
         now, before = frame.working, usual.working
         work = sum(frame.spent) - frame.spent[Phase.WAIT] - frame.spent[Phase.GARBAGE]
         used = sum(usual.spent) - usual.spent[Phase.WAIT] - usual.spent[Phase.GARBAGE]
-        idle = max(0.0, (work - now.main) - max(0.0, used - before[0]))
+        idle = (work - now.main) - max(0.0, used - before[0])
     stolen = now.stolen - before[2]
     if idle >= _SHARE * late:
         if stolen >= _SHARE * late:

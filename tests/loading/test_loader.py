@@ -1038,16 +1038,16 @@ def test_watcher_and_loader_replace_what_was_saved(
     bench: Make, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     """Files, watcher, pipeline, loader: a save reaches the handle, extending prefabs included."""
-    from arcade_prefabs.pipeline import AssetWatcher, watch
+    from arcade_prefabs.pipeline import AssetWatcher, watcher
 
     folder = tmp_path / "prefabs"
     folder.mkdir()
     (folder / "base.ron").write_text('Prefab(components: [Tags(["old"])])')
     (folder / "crate.ron").write_text('Prefab(extends: "base")')
     with AssetPipeline(tmp_path, jobs=0) as pipeline:
-        go_on = _make_trouble(trouble, pipeline, monkeypatch, watch)
+        go_on = _make_trouble(trouble, pipeline, monkeypatch, watcher)
         b = bench(pipeline)
-        with AssetWatcher(pipeline, b.loader.apply, debounce_s=0.01) as watcher:
+        with AssetWatcher(pipeline, b.loader.apply, debounce_s=0.01) as watching:
             crate = b.load("crate")
             assert b.loader.wait(crate, timeout_s=20)
             done = _until(b, lambda: crate.result().components["Tags"]["names"] == ["new"])
@@ -1062,12 +1062,12 @@ def test_watcher_and_loader_replace_what_was_saved(
             healed = _until(b, lambda: crate.stale_error is None and crate.version == 3)
             (folder / "crate.ron").write_text('Prefab(extends: "base", components: [Tags([])])')
             assert healed()
-            assert not failures_of(watcher)
+            assert not failures_of(watching)
         b.loader.shutdown()
 
 
 def _make_trouble(
-    kind: str, pipeline: AssetPipeline, monkeypatch: pytest.MonkeyPatch, watch: Any
+    kind: str, pipeline: AssetPipeline, monkeypatch: pytest.MonkeyPatch, watcher: Any
 ) -> threading.Event:
     """Let something be slow or fail, as on a machine with much to do; set: it may go on."""
     go_on = threading.Event()
@@ -1088,11 +1088,11 @@ def _make_trouble(
         kind_of = type("WatchfilesRustInternalError", (RuntimeError,), {})
         error = kind_of("Error creating recommended watcher: Too many open files (os error 24)")
         monkeypatch.setattr(events, "watch", Mock(side_effect=error))
-        monkeypatch.setattr(watch, "_POLL_S", 0.01)
+        monkeypatch.setattr(watcher, "_POLL_S", 0.01)
     elif kind == "a read fails":
         monkeypatch.setattr(pipeline, "get", failing)
     elif kind == "the first bake is late":  # and `start` has not waited for so long
-        monkeypatch.setattr(watch, "_READY_S", 0.0)
+        monkeypatch.setattr(watcher, "_READY_S", 0.0)
         monkeypatch.setattr(pipeline, "bake", late)
     return go_on
 
