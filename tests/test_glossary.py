@@ -1,4 +1,4 @@
-"""docs/glossary.md names the code of each concept; the code moves, and the page has to follow."""
+"""Pages name the code of what they explain; the code moves, and the pages have to follow."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "arcade_prefabs"
 PAGE = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 CONCEPTS, TO_BE_RENAMED = PAGE.split("\n## To be renamed\n")
 
 FILE = re.compile(r"`([\w/]+/[\w/]+\.py|errors\.py)`")
-NAME_IN_FILE = re.compile(r"`(\w+)` in `([\w/]+\.py)`")
+NAME_IN_FILE = re.compile(r"`(\w+)` in\s`([\w/]+\.py)`")
 RENAMED = re.compile(r"^\| `(\w+)`(?: \*)? \| .+ \| `([\w/]+\.py)` \|$", re.MULTILINE)
 
 
 @cache
 def names_of(file: str) -> set[str]:
     """Every class, function and variable that a module defines, at any depth."""
-    names = set()
-    for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
+    path = PACKAGE / file
+    names: set[str] = set()
+    if not path.is_file():
+        return names
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 names.add(node.name)
@@ -43,11 +47,31 @@ def test_every_file_of_the_glossary_is_there() -> None:
     assert [file for file in FILE.findall(PAGE) if not (PACKAGE / file).is_file()] == []
 
 
+def misplaced(text: str) -> list[str]:
+    """Each "`Name` in `file.py`" of a text where the file does not define the name."""
+    return [
+        f"{name} in {file}"
+        for name, file in NAME_IN_FILE.findall(text)
+        if name not in names_of(file)
+    ]
+
+
 def test_every_name_of_the_glossary_is_defined_in_its_file() -> None:
     """A class that is renamed or moves takes the glossary along."""
-    gone = [f"{name} in {file}" for name, file in NAME_IN_FILE.findall(CONCEPTS)]
-    gone = [one for one in gone if one.split(" in ")[0] not in names_of(one.split(" in ")[1])]
-    assert gone == []
+    assert misplaced(CONCEPTS) == []
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=[page.stem for page in DECISIONS])
+def test_a_decision_names_code_that_is_there(page: Path) -> None:
+    """Each record of a decision says where its code is today."""
+    text = page.read_text(encoding="utf-8")
+    where = text.partition("\n**Where.** ")[2]
+    assert misplaced(where) == []
+    files = FILE.findall(where)
+    assert files
+    assert [
+        file for file in files if not ((PACKAGE / file).is_file() or (ROOT / file).is_file())
+    ] == []
 
 
 @pytest.mark.parametrize(("name", "file"), RENAMED.findall(TO_BE_RENAMED))
