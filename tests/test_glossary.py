@@ -61,6 +61,27 @@ def test_every_name_of_the_glossary_is_defined_in_its_file() -> None:
     assert misplaced(CONCEPTS) == []
 
 
+def test_every_name_of_the_architecture_is_defined_in_its_file() -> None:
+    """The tables that lead from a step to its code are up to date."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert len(NAME_IN_FILE.findall(text)) > 15
+    assert misplaced(text) == []
+
+
+def test_the_map_has_every_room_and_folder() -> None:
+    """The table of rooms names all folders of the package, and none that is not there."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = text.split("## Rooms")[1].split("\n## ")[0]
+    for folder in PACKAGE.rglob("__init__.py"):
+        if folder.parent != PACKAGE:
+            assert f"`{folder.parent.name}`" in rooms, folder.parent.name
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$", rooms, re.MULTILINE)
+    assert len(rows) >= 4
+    for room, folders in rows:
+        for name in re.findall(r"`(\w+)`:", folders):
+            assert (PACKAGE / room / name).is_dir(), f"{room}/{name}"
+
+
 @pytest.mark.parametrize("page", DECISIONS, ids=[page.stem for page in DECISIONS])
 def test_a_decision_names_code_that_is_there(page: Path) -> None:
     """Each record of a decision says where its code is today."""
