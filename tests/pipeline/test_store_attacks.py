@@ -689,6 +689,18 @@ def test_store_that_another_process_began_anew_is_noticed(tmp_path: Path) -> Non
         assert one.get("data/a.json").head() == {"value": 2}
 
 
+def test_store_that_was_filled_from_other_files_is_compared_with_ours(tmp_path: Path) -> None:
+    """What was fresh in the old store says nothing of the new one: of another branch's checkout."""
+    with (
+        AssetPipeline(MemorySource({"data/a.json": "22"}), jobs=0, store=tmp_path / "s") as one,
+        AssetPipeline(MemorySource({"data/a.json": "1"}), jobs=0, store=tmp_path / "s") as other,
+    ):
+        one.bake()
+        other.store.rebuild()
+        other.bake()
+        assert one.get("data/a.json").head() == {"value": 22}
+
+
 def test_store_that_is_begun_anew_during_a_bake_gets_no_numbers_of_the_old_one(
     tmp_path: Path,
 ) -> None:
