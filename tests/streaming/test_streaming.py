@@ -43,6 +43,19 @@ def test_an_empty_world_and_a_player_far_from_it(world_on: Make, text_of: Make) 
     assert empty.world.health.value == "good"
 
 
+def test_statistics_tell_of_nothing_before_the_world_is_open(world_on: Make, text_of: Make) -> None:
+    """Every number of them is 0, and grows with what is loaded."""
+    one = world_on(text_of(range(-4, 4), range(-4, 4)))
+    before = one.world.statistics()
+    assert before.regions == {}
+    assert {value for name, value in before._asdict().items() if name != "regions"} == {0}
+    one.put(0, 0)
+    one.settle()
+    after = one.world.statistics()
+    assert min(after.entities, after.loads, after.bytes) > 0
+    assert after.regions[RegionState.ACTIVE] > 0
+
+
 def test_nothing_is_loaded_before_anybody_is_there(world_on: Make, text_of: Make) -> None:
     """Without a position there is nothing to be near to."""
     one = world_on(text_of(WIDE, WIDE))

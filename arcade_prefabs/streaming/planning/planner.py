@@ -182,8 +182,6 @@ class Planner:
 
     def _ratio(self, source: StreamingSource, missing: Iterable[Box]) -> float:
         motion, whole = source.motion, source.load_distance
-        if whole <= 0:
-            return 1.0
         x, y = motion.x, motion.y
         nearest = min((box_distance(x, y, reach) for reach in missing), default=whole)
         return min(1.0, nearest / whole)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..cells.grid import Box, box_distance
-from ..settings import StreamingSettings, check_distances, unload_distance_for
+from ..settings import StreamingSettings, unload_distance_for
 from .motion import Aim, Motion
 
 __all__ = ["Sources", "StreamingSource", "checked_position"]
@@ -170,8 +170,6 @@ class Sources:
             ValueError: The second is not larger than the first, or one is none.
         """
         StreamingSettings(load_distance=load, unload_distance=unload)
-        if load is not None and unload is not None:
-            check_distances(load, unload)
         self._load, self._unload = load, unload
         self.changed = True
 
