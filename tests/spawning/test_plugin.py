@@ -365,6 +365,18 @@ def test_it_is_busy_until_all_is_there(stage: Any, files: Any) -> None:
     assert entity.alive
 
 
+def test_it_is_busy_while_something_waits_to_be_loaded(stage: Any, files: Any) -> None:
+    """Also what nobody spawns, and before a worker has begun with it."""
+    scene = stage(files)
+    assert not scene.prefabs.busy
+    handle = scene.prefabs.load("images/red.png")
+    while not handle.done:
+        assert scene.prefabs.busy
+        scene.frame(units=1)
+    scene.frame(2)
+    assert not scene.prefabs.busy
+
+
 def test_the_report_tells_what_a_frame_was_spent_on(stage: Any, files: Any) -> None:
     """All of the frame, though it may take two rounds."""
     scene = stage(files, step_s=0.00001)

@@ -705,6 +705,23 @@ def test_asking_for_the_parts_finishes_an_entity_that_can_be_finished(
     assert entity.alive
 
 
+def test_a_huge_entity_is_shown_over_several_frames(stage: Any, files: Any, registry: Any) -> None:
+    """Once all of it is there: showing thousands of sprites takes more than a step."""
+    rows = ", ".join('(prefab: "red")' for _ in range(2500))
+    files["prefabs/huge.ron"] = f"Prefab(children: [{rows}])"
+    scene = stage(files, registry=registry, budget_ms=5.0, step_s=0.0001)
+    sprites: arcade.SpriteList[Any] = arcade.SpriteList()
+    entity = scene.prefabs.spawn("huge", scene=sprites)
+    scene.until(lambda: len(sprites) > 2000)
+    scene.prefabs.budget_ms = 0.001
+    shown = []
+    while not entity.alive:
+        scene.frame()
+        shown.append(sum(sprite.visible for sprite in sprites))
+    assert shown[-1] == 2500
+    assert any(0 < count < 2500 for count in shown)
+
+
 def test_a_large_entity_goes_over_several_frames(stage: Any, files: Any, registry: Any) -> None:
     """It is despawned at once, and its sprites go as there is time; a small one's go at once."""
     scene = stage(files, registry=registry, budget_ms=0.5, step_s=0.0001)

@@ -309,6 +309,29 @@ def test_memory_limit_takes_the_far_and_shrinks_the_circle(world_on: Make, caplo
     assert two.world.state_at((two.x, two.y)) is RegionState.ACTIVE
 
 
+def test_over_the_memory_limit_the_farthest_cells_go_before_their_time(world_on: Make) -> None:
+    """Cells that would stay for a while after the player has left make room for wanted ones."""
+    one = world_on(Code(30), load_distance=110.0)
+    one.put(50, 50)
+    one.settle()
+    limit = round(one.world.statistics().bytes * 1.5)
+    near, far = one.cells(), (950, 50)
+    one.close()
+    two = world_on(Code(30), on=one.on, load_distance=110.0, memory_limit=limit, residency_s=600.0)
+    two.put(50, 50)
+    two.settle()
+    assert two.cells() == near
+    two.put(*far)
+    two.settle()
+    there = two.cells()
+    assert {(column + 9, row) for column, row in near} <= there
+    stayed = {column for column, _ in there & near}
+    gone = {column for column, _ in near - there}
+    assert gone
+    assert min(stayed, default=9) >= max(gone)
+    assert two.world.statistics().bytes <= limit
+
+
 def test_teleport_into_a_broken_cell_times_out_and_cancels(world_on: Make) -> None:
     """S7: the caller gets the reason; the world goes on where the player is."""
     one = world_on(Code(2, lambda cell: cell.column == 50))

@@ -64,6 +64,10 @@ class Newcomer(NamedTuple):
     left_at: float | None
 
 
+def _never(_: object) -> bool:
+    return False
+
+
 class Population:
     """Who is in which region.
 
@@ -267,7 +271,7 @@ class Population:
         if row is not None:
             self.ledger.enter(row)
 
-    def retire(self, resident: Resident, dropped: Callable[[object], bool] | None = None) -> None:
+    def retire(self, resident: Resident, dropped: Callable[[object], bool] = _never) -> None:
         """Unload somebody: keep what was changed, then take it away.
 
         Args:
@@ -286,7 +290,7 @@ class Population:
             self.ledger.enter(row)
         self.forget(resident)
         if resident.spawning is not None:
-            resident.spawning.retire(dropped or _never)
+            resident.spawning.retire(dropped)
 
     def forget(self, resident: Resident) -> None:
         """Somebody is not in memory any more."""
@@ -353,10 +357,6 @@ class Population:
             entity = resident.entity
             if entity is not None:
                 yield entity
-
-
-def _never(_: object) -> bool:
-    return False
 
 
 def _latest(first: float | None, second: float) -> float:

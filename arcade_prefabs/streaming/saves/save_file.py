@@ -433,7 +433,7 @@ class SaveFile:
 
     def _look_for_older(self) -> None:
         found = self._open().execute("SELECT DISTINCT size, level FROM cells ORDER BY 1, 2")
-        self._older = tuple((size, level) for size, level in found if size != self._size)
+        self._older = tuple((size, level) for size, level in found if size not in (0, self._size))
 
     # ---------------------------------------------------------------------------------------- read
 
@@ -482,7 +482,7 @@ class SaveFile:
         self, db: sqlite3.Connection, cell: Cell
     ) -> Generator[tuple[tuple[float, float, float, float], float]]:
         """Cells of the world's former grids in the place of one."""
-        if not self._older or not self._size:
+        if not self._size:
             return
         left, bottom, right, top = Grid(self._size).box(cell)
         query = (
@@ -490,9 +490,7 @@ class SaveFile:
             "AND x BETWEEN ? AND ? AND y BETWEEN ? AND ?"
         )
         for size, level in self._older:
-            grid = Grid(size) if size else None
-            if grid is None:
-                continue
+            grid = Grid(size)
             first, last = grid.cell_at(left, bottom, level), grid.cell_at(right, top, level)
             span = (first.column, last.column, first.row, last.row)
             for x, y, when in db.execute(query, (size, level, *span)):
