@@ -554,6 +554,43 @@ def test_other_version_or_settings_bake_that_processors_files(
             assert pipeline.bake().baked == {}
 
 
+@pytest.mark.parametrize("most", [1, 1000])
+def test_heir_of_a_broken_prefab_heals_with_what_that_one_lacks(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Also where it reaches more files than are all noted: a sound file mends the broken one."""
+    monkeypatch.setattr("arcade_prefabs.pipeline.processors.prefab._MOST_FOLLOWED", most)
+    source = Tree(
+        prefabs(
+            lamp="Prefab()",
+            sound="Prefab()",
+            broken='Prefab(extends: "sound", children: [(name: "lamp", at: (1, 1))])',
+            heir='Prefab(extends: "broken")',
+        )
+    )
+    pipeline = opened(source)
+    assert not pipeline.bake().ok
+    with pytest.raises(ArcadePrefabsError, match="lamp"):
+        pipeline.get_prefab("heir")
+    source.write("prefabs/sound.ron", 'Prefab(children: [(name: "lamp", prefab: "lamp")])')
+    assert pipeline.bake().ok
+    assert len(pipeline.get_prefab("heir").children) == 1
+
+
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_heir_tells_one_error_of_a_broken_file_and_once(opened: Opened, name: str) -> None:
+    """Copied into each heir of each heir, all of them would fill the store."""
+    heir = f"prefabs/{name}.ron"
+    source = Tree(prefabs(middle="Prefab()", **{name: 'Prefab(extends: "middle")'}))
+    pipeline = opened(source)
+    assert pipeline.bake().ok
+    source.write("prefabs/middle.ron", f"Prefab({', '.join(f'wrong{n}: 1' for n in range(20))})")
+    source.write(heir, 'Prefab(extends: "middle" )')
+    assert len(pipeline.bake().errors) == 20
+    assert len(pipeline.get("prefabs/middle.ron").errors) == 20
+    assert len(pipeline.get(heir).errors) == 1
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "3"])
 def test_settings_that_are_damaged_in_the_store_begin_it_anew(
     opened: Opened, tmp_path: Path, text: str
