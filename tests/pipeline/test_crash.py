@@ -32,7 +32,8 @@ EDITS = {
 # A child ends itself at the step whose number it is given; exits with 0 if there are fewer steps.
 CODE = """
 import os, signal
-from arcade_prefabs.pipeline import AssetPipeline, release as r
+from arcade_prefabs.pipeline import AssetPipeline
+from arcade_prefabs.pipeline.store import release as r
 
 def child(root, left, release=None):
     def step(name):

@@ -143,15 +143,15 @@ class Other:
 COMPONENTS: Final = "there are: `Animation`, "
 # By the place that asks for the nearest name.
 USES: Final[dict[str, list[tuple[Errors, str]]]] = {
-    "loading.batch _listed": [(in_folder, "there are: `images`, `prefabs`")],
-    "pipeline.assets open_asset": [
+    "loading.requests.batch _listed": [(in_folder, "there are: `images`, `prefabs`")],
+    "pipeline.store.baked_assets open_asset": [
         (
             lambda _: missing(f"prefabs/lib.ron#{FAR}"),
             "there are: `#gate`, `#wall`",
         ),
         (lambda _: missing("prefabs/lib.ron"), "there are: `#gate`, `#wall`"),
     ],
-    "pipeline.dangling References._near": [
+    "pipeline.dangling_references References._near": [
         (
             lambda _: dangling(f'Prefab(components: [Sprite(texture: "{FAR}.png")])'),
             "there are: `images/red.png`",
@@ -169,7 +169,7 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
             "there are: `low`",
         )
     ],
-    "pipeline.shelf Shelf._hint": [
+    "pipeline.asset_reader Shelf._hint": [
         (lambda _: missing(f"prefabs/{FAR}.ron"), "there are: `lamp`, `lib`, `post`"),
         (lambda _: missing(f"{FAR}.zip"), "there are: `images/red.png`, `prefabs/"),
         (lambda _: missing(f"{FAR}.png"), "this is a picture"),
@@ -179,7 +179,7 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
         (lambda _: the(lambda: _handles().read(f":{FAR}:a.png")), "there are: `own`"),
         (lambda _: the(lambda: _handles(none=True).read(":a:b.png")), "there are none"),
     ],
-    "pipeline.work _settings": [
+    "pipeline.bake.task _settings": [
         (lambda _: missing("images/red.png", {FAR: 1}), "there are: `border`"),
     ],
     "pipeline.world_builder WorldBuilder.add": [
@@ -189,10 +189,10 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
         (lambda _: built(overrides={FAR: {}}), COMPONENTS),
         (lambda _: built(overrides={"Spell": {FAR: 1}}), "there are: `effect`, `kind`"),
     ],
-    "prefab.containers Record.given": [
+    "prefab.container_types Record.given": [
         (lambda _: read(f"Prefab(components: [Spell(effect: Fire, {FAR}: 1)])"), "`effect`, `k"),
     ],
-    "prefab.containers Union.lower": [
+    "prefab.container_types Union.lower": [
         (
             lambda _: read(f"Prefab(components: [Spell(effect: {FAR}(1))])"),
             "there are: `Fire`, `Frost`",
@@ -208,11 +208,11 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
             "there are none",
         ),
     ],
-    "prefab.inherit remove": [
+    "prefab.resolve remove": [
         (lambda _: baked("own", 'Prefab(extends: "lamp", remove: [Tags])'), "there are: `Sprite`"),
         (lambda _: baked("own", "Prefab(remove: [Tags])"), "there are none"),
     ],
-    "prefab.inherit change_child": [
+    "prefab.resolve change_child": [
         (
             lambda _: baked("own", f'Prefab(extends: "post", children: [(name: "{FAR}")])'),
             "there are: `lamp`",
@@ -222,7 +222,7 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
             "there are none",
         ),
     ],
-    "prefab.plans Choice.lower": [
+    "prefab.converters Choice.lower": [
         (
             lambda _: read(f'Prefab(components: [Spell(effect: Fire, kind: "{FAR}")])'),
             "there are: `fast`, `slow`",
@@ -248,35 +248,35 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
             "there are: `",
         ),
     ],
-    "prefab.suggest nearest_prefabs": [
+    "prefab.suggestions nearest_prefabs": [
         (lambda _: nearest_prefabs(FAR, ["prefabs/lamp.ron"]), "there are: `lamp`"),
         (lambda _: nearest_prefabs(f"{FAR}.png", ["prefabs/lamp.ron"]), "this is a picture"),
     ],
-    "spawning.entities Entities.name_of": [
+    "spawning.entities.entity_index Entities.name_of": [
         (
             lambda on: the(lambda: on.prefabs.entities.with_component(Other)),
             "write `@arcade_prefabs.component` above the class",
         ),
     ],
-    "spawning.entity Entity.child": [
+    "spawning.entities.entity Entity.child": [
         (lambda on: the(lambda: on.spawn("post").child(FAR)), "; there are: `lamp`"),
         (lambda on: the(lambda: on.spawn("lamp").child(FAR)), "; there are none"),
     ],
     "spawning.layers Layers.list_of": [(in_layers, "no layer 'default'; there are: `low`")],
-    "spawning.overrides Overrides.__init__": [
+    "spawning.blueprints.overrides Overrides.__init__": [
         (lambda on: the(lambda: on.prefabs.spawn("lamp", overrides={FAR: {}})), COMPONENTS),
         (
             lambda on: the(lambda: on.prefabs.spawn("lamp", overrides={"Spell": {FAR: 1}})),
             "there are: `effect`, `kind`",
         ),
     ],
-    "spawning.overrides Overrides.applied": [
+    "spawning.blueprints.overrides Overrides.applied": [
         (lambda on: spawned(on, {f"{FAR}/Tags": {}}), "to override; there are: `lamp`"),
     ],
-    "spawning.overrides _named": [
+    "spawning.blueprints.overrides _named": [
         (lambda on: the(lambda: on.prefabs.spawn("lamp", overrides=[Other()])), COMPONENTS),
     ],
-    "streaming.drawing WorldRenderer.check": [
+    "streaming.renderer WorldRenderer.check": [
         (
             lambda _: the(lambda: WorldRenderer(["low"]).check([FAR])),
             "no layer 'zzzzzz' so far; there are: `low`",

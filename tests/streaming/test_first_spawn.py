@@ -18,7 +18,7 @@ import pytest
 
 from arcade_prefabs.pipeline import Cell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
-from arcade_prefabs.streaming import manager
+from arcade_prefabs.streaming import streaming_manager
 from arcade_prefabs.streaming.saves.change_journal import SaveRequest
 
 Make = Callable[..., Any]
@@ -431,7 +431,7 @@ def test_a_first_time_by_a_reload_while_the_game_is_saved_is_in_that_save(
     world_on: Make, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Also if saving has looked at the entity before."""
-    monkeypatch.setattr(manager, "_CAPTURED", 1)
+    monkeypatch.setattr(streaming_manager, "_CAPTURED", 1)
     slot = tmp_path / "slot.sqlite"
     orks = Orks(world_on, save=slot)
     request = SaveRequest()
