@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import gc
+import io
+import random
 import tracemalloc
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from arcade_prefabs.errors import PrefabError, StoreError
 from arcade_prefabs.loading import AsyncPrefabLoader, LoaderSettings, footprint
-from arcade_prefabs.pipeline import AssetPipeline, BakedAsset, MemorySource, PackedPrefab
+from arcade_prefabs.pipeline import (
+    AssetPipeline,
+    BakedAsset,
+    MemorySource,
+    PackedPrefab,
+    read_image,
+)
 from arcade_prefabs.prefab import ComponentRegistry, Prefab
 from arcade_prefabs.testing import InlineExecutor, MemoryAssets, VirtualClock, baked
 
@@ -149,3 +158,27 @@ def test_component_that_refuses_its_fields_is_an_error_of_the_load() -> None:
         assert loader.wait(*handles, timeout_s=10)
         assert [isinstance(one.error, PrefabError) for one in handles] == [True, True, False, False]
         assert "not today" in str(handles[0].error)
+
+
+def test_pixels_of_each_frame_are_those_that_were_baked() -> None:
+    """Also where a frame begins in one page and ends in another; equal frames share theirs."""
+    size, count = (120, 90), 5
+    sheet = Image.frombytes("RGBA", (size[0] * count, size[1]), random.Random(1).randbytes(216_000))
+    sheet.paste(sheet.crop((0, 0, *size)), (size[0] * (count - 1), 0))
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    settings = {"frame_size": size}
+    with AssetPipeline(MemorySource({"a.png": file.getvalue()}), jobs=0) as pipeline:
+        asset = pipeline.get("a.png", settings)
+        head, data = read_image(asset), asset.data()
+        assert asset.pages > 2
+        executor, clock = InlineExecutor(), VirtualClock()
+        with AsyncPrefabLoader(pipeline, clock=clock, executor=executor) as loader:
+            handle = loader.load("a.png", settings=settings)
+            executor.run()
+            loader.drain()
+            loaded = handle.result()
+    assert [loaded.pixels(n) for n in range(count)] == [
+        data[one.at : one.at + one.size] for one in head.frames
+    ]
+    assert loaded.pixels(count - 1) is loaded.pixels(0)
