@@ -43,9 +43,12 @@ _HEADING_S: Final = 0.5
 class OverlaidWorld(Protocol):
     """What the overlay reads of a `StreamingManager`, and the one thing that its key changes."""
 
-    name: str
-    frozen: bool
-
+    @property
+    def name(self) -> str: ...
+    @property
+    def frozen(self) -> bool: ...
+    @frozen.setter
+    def frozen(self, frozen: bool) -> None: ...
     @property
     def health(self) -> Health: ...
     @property

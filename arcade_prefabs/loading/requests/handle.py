@@ -285,17 +285,14 @@ class Handle(Generic[T]):
     def _listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call something at once when it is done, cancelled included. Keeps the handle alive."""
         with self._loads.lock:
-            done = self.done
-            if not done:
+            if not self.done:
                 completion = self._completion
                 if completion is None:
                     completion = self._completion = Completion()
                 self.record.waiters[self.serial] = (completion, self)
-                forget = completion.listen(listener)
-        if done:
-            listener()
-            return _nothing
-        return partial(self._forget, forget)
+                return partial(self._forget, completion.listen(listener))
+        listener()
+        return _nothing
 
     def _forget(self, forget: Callable[[], None]) -> None:
         """Undo a `_listen`; if nobody else waits, the handle may go."""
