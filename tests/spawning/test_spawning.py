@@ -191,6 +191,22 @@ def test_moving_turning_and_scaling_the_root_moves_the_whole(
     assert (scene.color(200, 30), scene.color(200, 150)) == (GREEN, RED)
 
 
+def test_an_uneven_scale_reaches_all_children(stage: Any, files: Any, registry: Any) -> None:
+    """By its axes: those of the whole, of the part in between and of the child are multiplied."""
+    files["prefabs/uneven.ron"] = """Prefab(children: [
+        (name: "arm", prefab: "arm", at: (10, 10), scale: (3, 5)),
+    ])"""
+    scene = stage(files, registry=registry)
+    entity = scene.spawn("uneven", (100, 100))
+    arm = entity.child("arm")
+    entity.scale = (2, 0.5)
+    for one in (arm, arm.child("lamp")):
+        assert one.scale == (6, 2.5)
+        assert one.sprite.scale == (6, 2.5)
+    assert arm.position == (120, 105)
+    assert arm.child("lamp").position == (120, 305)
+
+
 def test_a_child_that_was_moved_stays_there_in_its_parent(
     stage: Any, files: Any, registry: Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from arcade_prefabs import RegionState
@@ -88,6 +89,24 @@ def test_what_the_game_changed_stays(world_on: Make) -> None:
     one.put(50, 50)
     one.settle()
     assert places(one) == {"a": (70, 70), "c": (33, 30)}
+
+
+def test_who_comes_back_with_an_edit_is_as_it_was_saved(world_on: Make, tmp_path: Path) -> None:
+    """What its save tells is read first, though its cell is there already."""
+    path = tmp_path / "slot.sqlite"
+    both = world(entity("a", 10, 10), entity("b", 20, 20))
+    one = world_on(both, save=path)
+    one.put(50, 50)
+    one.settle()
+    one.world.entity("b").position = (70, 70)
+    assert one.world.close().result() == 1
+    one.on.edit({"worlds/test.ron": world(entity("a", 10, 10))})
+    two = world_on(both, on=one.on, save=path)
+    two.put(50, 50)
+    two.settle()
+    assert places(two) == {"a": (10, 10)}
+    edit(two, both)
+    assert places(two) == {"a": (10, 10), "b": (70, 70)}
 
 
 def test_who_has_gone_to_another_cell_follows_its_file(world_on: Make) -> None:
