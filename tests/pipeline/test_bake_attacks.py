@@ -554,7 +554,7 @@ def test_other_version_or_settings_bake_that_processors_files(
             assert pipeline.bake().baked == {}
 
 
-@pytest.mark.parametrize("most", [1, 1000])
+@pytest.mark.parametrize("most", [3, 1000])
 def test_heir_of_a_broken_prefab_heals_with_what_that_one_lacks(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
@@ -563,7 +563,9 @@ def test_heir_of_a_broken_prefab_heals_with_what_that_one_lacks(
     source = Tree(
         prefabs(
             lamp="Prefab()",
-            sound="Prefab()",
+            root="Prefab()",
+            base='Prefab(extends: "root")',
+            sound='Prefab(extends: "base")',
             broken='Prefab(extends: "sound", children: [(name: "lamp", at: (1, 1))])',
             heir='Prefab(extends: "broken")',
         )
