@@ -207,6 +207,19 @@ def test_an_uneven_scale_reaches_all_children(stage: Any, files: Any, registry: 
     assert arm.child("lamp").position == (120, 305)
 
 
+def test_a_part_knows_its_authored_place(stage: Any, files: Any, registry: Any) -> None:
+    """As its prefab and the place of the spawn say, wherever it is by now."""
+    scene = stage(files, registry=registry)
+    entity = scene.spawn("tower", (100, 100))
+    entity.place((300, 20), 45, (2, 2))
+    arm = entity.child("arm")
+    assert entity.authored == ((100, 100), 0, (1, 1))
+    assert arm.authored == ((100, 150), 90, (0.5, 0.5))
+    position, angle, scale = arm.child("lamp").authored
+    assert position == pytest.approx((140, 150))
+    assert (angle, scale) == (90, (0.5, 0.5))
+
+
 def test_a_child_that_was_moved_stays_there_in_its_parent(
     stage: Any, files: Any, registry: Any
 ) -> None:
