@@ -124,7 +124,7 @@ def test_attributes_and_parameters_that_are_gone_are_told(monkeypatch: pytest.Mo
 
 def test_the_names_that_are_looked_for_are_those_that_are_used() -> None:
     """The table has every private name of Arcade's atlas that the source of ours mentions."""
-    owned = set(vars(ReclaimingAtlas)) | set(vars(ReclaimingAtlas.__mro__[1]))
+    owned = set(vars(ReclaimingAtlas))
     arcades = arcade_private._assigned(DefaultTextureAtlas) | set(vars(DefaultTextureAtlas))
     listed = {
         name
@@ -133,8 +133,7 @@ def test_the_names_that_are_looked_for_are_those_that_are_used() -> None:
     }
     mentioned = {
         name
-        for one in ReclaimingAtlas.__mro__[:2]
-        for method in vars(one).values()
+        for method in vars(ReclaimingAtlas).values()
         if hasattr(method, "__code__")
         for name in method.__code__.co_names
     }

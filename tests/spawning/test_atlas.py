@@ -788,7 +788,9 @@ def test_scattered_room_is_packed_before_the_atlas_grows(atlas: ReclaimingAtlas)
 @pytest.fixture
 def limited(window: arcade.Window, monkeypatch: pytest.MonkeyPatch) -> ReclaimingAtlas:
     """An atlas of a graphics card that can 512 pixels at most."""
-    monkeypatch.setattr("arcade_prefabs.spawning.atlas.atlas_rooms.largest_size", lambda _: 512)
+    monkeypatch.setattr(
+        "arcade_prefabs.spawning.atlas.reclaiming_atlas.largest_size", lambda _: 512
+    )
     return ReclaimingAtlas((256, 256), ctx=window.ctx)
 
 
