@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from threading import get_ident
 from typing import Any, Final, TypeVar
 
 import arcade
@@ -149,7 +150,7 @@ class PrefabPlugin:
             PluginError: The plugin was detached.
             WrongThreadError: This is not the main thread.
         """
-        if self._closed or not self._guard.here:
+        if self._closed or get_ident() != self._guard.thread:
             self._check("spawn")
         require_current(self.window, "PrefabPlugin.spawn")
         return self._factory.spawn(

@@ -77,8 +77,9 @@ class Layers:
         Raises:
             SpawnError: The scene is a mapping without that layer.
         """
+        # Scenes come first: to ask whether something is a list takes as long as to list a sprite.
         target = self.scene if scene is None else scene
-        if isinstance(target, SpriteList):
+        if type(target) is not Scene and isinstance(target, SpriteList):
             return target
         try:
             return target[layer]

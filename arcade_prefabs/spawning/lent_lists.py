@@ -21,20 +21,17 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from arcade import BasicSprite, Scene, SpriteList
 
 from ..errors import shown
 from ..window.arcade_private import await_draw, cleared_mark, lists_of, references_of, was_drawn
-from .entities.entity import EntityState
+from .entities.entity import EntityRecord, EntityState
 from .layers import SpawnScene
 from .walls import Walls
 
-if TYPE_CHECKING:
-    from .spawner.spawn_task import Spawning
-
-__all__ = ["LentLists"]
+__all__ = ["LentLists", "ListedSpawn"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -53,6 +50,43 @@ _NAMED: Final = 3
 _MOST: Final = 20
 
 
+class ListedSpawn(Protocol):
+    """What was spawned into a list of the game.
+
+    Attributes:
+        id: Its prefab.
+        scene: The list, or a scene of several.
+        state: Where it is on its way.
+        visible: Whether its sprites are to be shown.
+        built: Its parts.
+    """
+
+    @property
+    def id(self) -> str:
+        """See above."""
+        ...
+
+    @property
+    def scene(self) -> SpawnScene | None:
+        """See above."""
+        ...
+
+    @property
+    def state(self) -> EntityState:
+        """See above."""
+        ...
+
+    @property
+    def visible(self) -> bool:
+        """See above."""
+        ...
+
+    @property
+    def built(self) -> Sequence[EntityRecord]:
+        """See above."""
+        ...
+
+
 class _Lent:
     """A list, or a scene of them, that the game has handed over, and what lives in it."""
 
@@ -61,7 +95,7 @@ class _Lent:
     def __init__(self, scene: SpawnScene) -> None:
         self.scene: SpawnScene | None = scene
         # How often the list had been looked at when it was spawned.
-        self.spawnings: dict[Spawning, int] = {}
+        self.spawnings: dict[ListedSpawn, int] = {}
         self.looks = 0
         self.told = False
         self.suspects: list[int] = []  # by id, lists that seemed to be dropped at the last look
@@ -70,7 +104,7 @@ class _Lent:
         self.out_since: float | None = None
         self.out = 0
 
-    def alive(self) -> Iterator[Spawning]:
+    def alive(self) -> Iterator[ListedSpawn]:
         """Some of what is alive in it, the oldest first."""
         for one in islice(self.spawnings, _ENTITIES):
             if one.state is EntityState.ALIVE:
@@ -95,7 +129,7 @@ class LentLists:
         self._next: float | None = None
         self._told = 0
 
-    def add(self, spawning: Spawning) -> None:
+    def add(self, spawning: ListedSpawn) -> None:
         """Note what is spawned into a list or scene of the game."""
         scene = spawning.scene
         assert scene is not None
@@ -105,7 +139,7 @@ class LentLists:
             self._turn.append(lent)
         lent.spawnings[spawning] = lent.looks
 
-    def discard(self, spawning: Spawning) -> None:
+    def discard(self, spawning: ListedSpawn) -> None:
         """Note that it is over; a list in which nothing lives is not kept."""
         lent = self._lent.get(id(spawning.scene))
         if lent is None or lent.spawnings.pop(spawning, None) is None or lent.spawnings:
@@ -165,7 +199,7 @@ class LentLists:
                 kind,
             )
 
-    def _lost(self, spawning: Spawning, dropped: Sequence[SpriteList[Any]]) -> bool:
+    def _lost(self, spawning: ListedSpawn, dropped: Sequence[SpriteList[Any]]) -> bool:
         """Whether some sprite of it is in a dropped list, and in no other one that is drawn."""
         if not spawning.visible:
             return False
@@ -198,11 +232,11 @@ class LentLists:
                 )
         lent.marks = marks
 
-    def _left_over(self, lent: _Lent) -> list[Spawning]:
+    def _left_over(self, lent: _Lent) -> list[ListedSpawn]:
         """What stops things, but is in no list since that was cleared; nothing if in doubt."""
         walls = self._wall_ids()
-        lost: list[Spawning] = []
-        recent: list[Spawning] = []  # spawned shortly before the list was cleared, or after
+        lost: list[ListedSpawn] = []
+        recent: list[ListedSpawn] = []  # spawned shortly before the list was cleared, or after
         refilled = False
         for spawning in lent.alive():
             at = lent.spawnings[spawning]
@@ -269,7 +303,7 @@ def _dropped(lent: _Lent) -> list[SpriteList[Any]]:
     ]
 
 
-def _sprites_of(spawning: Spawning) -> list[BasicSprite]:
+def _sprites_of(spawning: ListedSpawn) -> list[BasicSprite]:
     parts = islice(spawning.built, _PARTS)
     return [sprite for entity in parts for sprite in entity.own_sprites()]
 
@@ -291,7 +325,7 @@ def _references_to(sprite: BasicSprite) -> int:
     return ours
 
 
-def _names(spawnings: Sequence[Spawning], count: int) -> str:
+def _names(spawnings: Sequence[ListedSpawn], count: int) -> str:
     """How many entities there are, and of which prefabs."""
     ids = list(dict.fromkeys(shown(one.id) for one in spawnings))
     more = f" and {len(ids) - _NAMED} more prefabs" if len(ids) > _NAMED else ""

@@ -12,14 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from arcade import BasicSprite, SpriteList, SpriteSequence
 from arcade.types import Point, Rect
 
-__all__ = ["DEFAULT_GROUP", "SpriteLists", "Walls", "new_wall_list"]
+__all__ = ["DEFAULT_GROUP", "SpriteLists", "WallLists", "Walls", "new_wall_list"]
 
 DEFAULT_GROUP: Final = "default"
+
+
+class WallLists(Protocol):
+    """Who has lists for solid sprites: `Walls`, or a region of a world. Main thread."""
+
+    def wall_list(self, group: str) -> SpriteList[Any]:
+        """The list for the solid sprites of a collision group."""
+        ...
 
 
 class SpriteLists(SpriteSequence[Any]):
@@ -176,7 +184,7 @@ class Walls(SpriteLists):
     def wall_list(self, group: str) -> SpriteList[Any]:
         """The list that solid sprites of a collision group are put into, where no region has one.
 
-        See `SpawnOwner`.
+        See `WallLists`.
         """
         found = self._own.get(group)
         if found is None:

@@ -16,7 +16,7 @@ from ..frames import Step
 from ..frames.main_thread_queue import Steps
 from ..pipeline import world_id
 from ..spawning.blueprints.overrides import OverrideMap
-from ..spawning.entities.entity import Entity
+from ..spawning.entities.entity import Entity, record_of
 from ..spawning.spawn_engine import SpawnEngine
 from ..spawning.walls import Walls
 from ..window.thread_guard import ThreadGuard
@@ -264,7 +264,7 @@ class StreamingManager:
 
     def id_of(self, entity: Entity) -> str | None:
         """The name of an entity in the world; None if it is not one of the world's."""
-        owner = entity.root._spawning.owner
+        owner = record_of(entity).spawning.owner
         return owner.id if isinstance(owner, Resident) else None
 
     def entities(self) -> Iterator[Entity]:

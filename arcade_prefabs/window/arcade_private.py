@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from types import CodeType
 from typing import Any, Final
 
 import arcade
 import pyglet
-from arcade import Scene, SpriteList
+from arcade import BasicSprite, Scene, SpriteList
+from arcade.hitbox import HitBox
 from pyglet.window import Window
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "cleared_mark",
     "draw_rate",
     "events_are_queued",
+    "give_hit_box",
     "lists_of",
     "missing",
     "names",
@@ -119,6 +121,7 @@ _OPTIONAL: Final = frozenset(
         "_dispatch_frame",
         "_draw_rate",
         "_enable_event_queue",
+        "_hit_box",
         "_name_mapping",
         "_sprite_buffer_free_slots",
         "_sprite_lists",
@@ -196,6 +199,17 @@ def stop_frames(window: arcade.Window) -> None:
     frames = getattr(window, "_dispatch_frame", None)
     if frames is not None:
         pyglet.clock.unschedule(frames)
+
+
+def give_hit_box(sprite: BasicSprite, points: Sequence[tuple[float, float]]) -> None:
+    """Give a sprite that cannot turn another hit box; where Arcade has none, it keeps its own.
+
+    Main thread.
+    """
+    # Its `hit_box` can only be read: arcade/sprite/base.py:750.
+    if hasattr(sprite, "_hit_box"):
+        sprite._hit_box = HitBox(points, position=sprite.position, scale=sprite.scale)
+        sprite.update_spatial_hash()
 
 
 def lists_of(scene: Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]) -> list[Any]:

@@ -29,7 +29,10 @@ def require_current(window: arcade.Window, what: str) -> None:
 
     Main thread.
     """
-    current = _current()
+    try:
+        current = arcade.get_window()
+    except RuntimeError:
+        current = None
     if current is not window:
         other = "no window" if current is None else f"the window {current.caption!r}"
         raise PluginError(

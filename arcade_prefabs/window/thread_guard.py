@@ -10,17 +10,23 @@ __all__ = ["ThreadGuard"]
 
 
 class ThreadGuard:
-    """Knows the thread it was made in, and refuses others. Any thread."""
+    """Knows the thread it was made in, and refuses others.
 
-    __slots__ = ("_thread",)
+    Attributes:
+        thread: Its number, as `threading.get_ident` gives it.
+
+    Any thread.
+    """
+
+    __slots__ = ("thread",)
 
     def __init__(self) -> None:
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
 
     @property
     def here(self) -> bool:
         """Whether this is that thread."""
-        return threading.get_ident() == self._thread
+        return threading.get_ident() == self.thread
 
     def check(self, what: str) -> None:
         """Refuse to go on in another thread.
@@ -28,7 +34,7 @@ class ThreadGuard:
         Raises:
             WrongThreadError: This is another one.
         """
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.thread:
             raise WrongThreadError(
                 f"{what} was called in the thread {threading.current_thread().name!r}: it may be "
                 "called in the window's thread only, for OpenGL fails silently in any other. Hand "

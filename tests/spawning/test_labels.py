@@ -161,10 +161,12 @@ def test_an_override_and_an_edit_change_the_text(stage: Any, files: Any) -> None
     scene = stage(files)
     own = scene.spawn("sign", (100, 100), overrides={"Text": {"text": "Mine"}})
     other = scene.spawn("sign", (200, 100))
+    small = other.own_sprites()[-1].height
     text = files["prefabs/sign.ron"].replace("Inn", "Mill").replace("24", "30")
     scene.edit({"prefabs/sign.ron": text})
     assert (own.text, other.text) == ("Mine", "Mill")
-    assert own._label.look.font_size == other._label.look.font_size == 30
+    assert own[Text].font_size == other[Text].font_size == 30
+    assert own.own_sprites()[-1].height == other.own_sprites()[-1].height > small
     assert len(scene.prefabs.scene["default"]) == 4
     scene.edit({"prefabs/sign.ron": files["prefabs/plain.ron"]})
     assert other.text == ""

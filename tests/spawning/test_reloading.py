@@ -279,7 +279,7 @@ def test_an_edit_while_it_is_being_built_is_applied_behind(
     files["prefabs/a.ron"] = prefab(children=children)
     scene = stage(files, registry=registry, budget_ms=0.001, step_s=0.0001)
     entity = scene.prefabs.spawn("a", (50, 100))
-    scene.until(lambda: entity._spawning.built)
+    scene.until(lambda: any(one.own_sprites() for one in entity.walk()))
     scene.edit({"prefabs/a.ron": prefab(", angle: 33")})
     scene.until(lambda: entity.alive and entity.sprite.angle == 33)
     assert entity.children == ()

@@ -28,6 +28,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from threading import get_ident
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 from weakref import WeakSet, ref
 
@@ -221,7 +222,12 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             AtlasFullError: There is no room for it, and the atlas cannot grow.
             WrongThreadError: This is not the main thread.
         """
-        self._guard.check("ReclaimingAtlas.add")
+        if get_ident() != self._guard.thread:
+            self._guard.check("ReclaimingAtlas.add")
+        # Arcade asks twice for each sprite that is appended to a list.
+        name = texture.atlas_name
+        if self._alive.get(id(texture)) == name:
+            return self._texture_uvs.get_slot_or_raise(name), self._texture_regions[name]
         found = self._find(texture)
         if found is not None:
             return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -21,7 +21,7 @@ from ...prefab import ComponentRegistry
 from ..blueprints.sprite_spec import TextureRef
 from .stored_image import StoredImage
 
-__all__ = ["LoadedTexture", "TextureAtlas", "TextureStore"]
+__all__ = ["LoadedTexture", "TextureAtlas", "TextureStore", "TextureWait"]
 
 # Pixels that are written in one step: 256 kB take about 0.1 ms.
 _AT_ONCE: Final = 65_536
@@ -213,6 +213,42 @@ class TextureStore:
             self._known[key] = left
         else:
             self._known.pop(key, None)
+
+
+class TextureWait:
+    """Calls something once, when all of some textures are there.
+
+    Args:
+        store: Where they are announced.
+        refs: Those that are not there yet.
+        then: What is called.
+
+    Main thread.
+    """
+
+    __slots__ = ("_left", "_refs", "_store", "_then")
+
+    def __init__(
+        self, store: TextureStore, refs: Sequence[TextureRef], then: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._refs = tuple(refs)
+        self._left = len(self._refs)
+        self._then = then
+        for ref in self._refs:
+            store.when_announced(ref, self._arrived)
+
+    def _arrived(self) -> None:
+        self._left -= 1
+        if not self._left and self._refs:  # what was stopped may still be called in this round
+            self._refs = ()
+            self._then()
+
+    def stop(self) -> None:
+        """Wait no more."""
+        refs, self._refs = self._refs, ()
+        for ref in refs:
+            self._store.forget(ref, self._arrived)
 
 
 def _lend(texture: Texture, picture: Callable[[], PIL.Image.Image] | None) -> None:

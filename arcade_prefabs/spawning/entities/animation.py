@@ -5,23 +5,32 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from arcade import Texture
+from arcade import BasicSprite, Texture
 
 from ...prefab.builtin import AnimationMode
+from ..atlas.textures import LoadedTexture
 from ..blueprints.sprite_spec import Look, TextureRef
-from .entity import Entity
 
-if TYPE_CHECKING:
-    from ..atlas.textures import LoadedTexture
-
-__all__ = ["Animator", "SpriteAnimation"]
+__all__ = ["Animated", "Animator", "SpriteAnimation"]
 
 # A game that stood still for a while goes on; it does not catch up frame by frame.
 _LONGEST_S: Final = 0.25
 # Frames shorter than that are not to be seen, and would cost as much as the others.
 _SHORTEST_S: Final = 0.001
+
+
+class Animated(Protocol):
+    """What has a sprite whose frames are played; an `EntityRecord` is one.
+
+    Attributes:
+        sprite: The sprite; None once it is gone.
+        animation: What plays its animation.
+    """
+
+    sprite: BasicSprite | None
+    animation: SpriteAnimation | None
 
 
 class SpriteAnimation:
@@ -37,10 +46,10 @@ class SpriteAnimation:
     __slots__ = (
         "_animator",
         "_durations",
-        "_entity",
         "_forward",
         "_mode",
         "_serial",
+        "_target",
         "_textures",
         "frame",
         "playing",
@@ -49,7 +58,7 @@ class SpriteAnimation:
     def __init__(
         self,
         animator: Animator,
-        entity: Entity,
+        target: Animated,
         textures: tuple[Texture, ...],
         durations: tuple[float, ...],
         mode: AnimationMode,
@@ -57,7 +66,7 @@ class SpriteAnimation:
         self.frame = 0
         self.playing = False
         self._animator = animator
-        self._entity = entity
+        self._target = target
         self._textures = textures
         self._durations = durations
         self._mode = mode
@@ -89,7 +98,7 @@ class SpriteAnimation:
         """
         texture = self._textures[frame]
         self.frame = frame % len(self._textures)
-        sprite = self._entity._sprite
+        sprite = self._target.sprite
         if sprite is not None:
             sprite.texture = texture
 
@@ -129,8 +138,8 @@ class Animator:
     def __len__(self) -> int:
         return len(self._due)
 
-    def begin(self, entity: Entity, look: Look, image: LoadedTexture) -> None:
-        """Give an entity its animation, and start that if it should by itself."""
+    def begin(self, target: Animated, look: Look, image: LoadedTexture) -> None:
+        """Give something its animation, and start that if it should by itself."""
         animation = look.animation
         textures: list[Texture] = []
         durations: list[float] = []
@@ -148,8 +157,8 @@ class Animator:
         if not textures:
             return
         mode = AnimationMode.Loop if animation is None else animation.mode
-        made = SpriteAnimation(self, entity, tuple(textures), tuple(durations), mode)
-        entity._animation = made
+        made = SpriteAnimation(self, target, tuple(textures), tuple(durations), mode)
+        target.animation = made
         made.show(0)
         if animation is None or animation.autoplay:
             made.play()
@@ -168,7 +177,7 @@ class Animator:
         due = self._due
         while due and due[0][0] <= self._now:
             at, _, serial, animation = heapq.heappop(due)
-            if serial != animation._serial or animation._entity._sprite is None:
+            if serial != animation._serial or animation._target.sprite is None:
                 continue
             count += 1
             if animation._step():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from arcade import BasicSprite
 
@@ -12,10 +12,7 @@ from ...errors import UnknownNameError
 from ...prefab import ComponentRegistry
 from ...prefab.asset_ids import prefab_id
 from ...prefab.suggestions import did_you_mean
-from .entity import Entity
-
-if TYPE_CHECKING:
-    from ..blueprints.blueprint import PartPlan
+from .entity import Entity, EntityRecord
 
 __all__ = ["Entities", "Hook", "Moment"]
 
@@ -23,6 +20,7 @@ Hook: TypeAlias = Callable[[Entity, Any], object]
 """Called with an entity and its component."""
 
 _F = TypeVar("_F", bound=Hook)
+_NONE: dict[Entity, Any] = {}  # nothing is ever put into it
 
 
 class Moment(enum.Enum):
@@ -50,12 +48,18 @@ class Entities:
     Iterating over it gives what was spawned, without children; `with_component` and `with_tag`
     give children, too. Entities may be spawned and despawned meanwhile.
 
+    Attributes:
+        registry: The components that there are.
+        hooked: Whether there are any hooks, or were.
+
     Main thread.
     """
 
     def __init__(self, registry: ComponentRegistry) -> None:
         self.registry = registry
-        self._roots: dict[str, dict[Entity, None]] = {}
+        self.hooked = False
+        # All three by entities, in the order in which they came to life.
+        self._roots: dict[str, dict[Entity, EntityRecord]] = {}
         self._by_component: dict[str, dict[Entity, None]] = {}
         self._by_tag: dict[str, dict[Entity, None]] = {}
         self._by_sprite: dict[BasicSprite, Entity] = {}
@@ -169,6 +173,7 @@ class Entities:
 
         def add(function: _F) -> _F:
             hooks.setdefault(name, []).append(function)
+            self.hooked = True
             return function
 
         return add
@@ -179,7 +184,7 @@ class Entities:
             for some in hooks.values():
                 some[:] = [one for one in some if one != function]
 
-    # ----------------------------------------------------------------------- called by the factory
+    # ------------------------------------------------------------------------ called by what spawns
 
     def name_of(self, component: type) -> str:
         """The name that a component class is registered with.
@@ -213,18 +218,11 @@ class Entities:
         assert found is not None
         return found.cls
 
-    def add_root(self, entity: Entity) -> None:
-        """Note something that was spawned."""
-        known = self._roots.get(entity.prefab_id)
-        if known is None:
-            known = self._roots[entity.prefab_id] = {}
-        known[entity] = None
-        self._count += 1
-
-    def drop_root(self, entity: Entity) -> None:
-        """Note that it is gone."""
-        if self._roots.get(entity.prefab_id, {}).pop(entity, self) is None:
-            self._count -= 1
+    def roots(self, identifier: str | None = None) -> list[EntityRecord]:
+        """The records of what was spawned, from one prefab, by its full id, or from all."""
+        if identifier is not None:
+            return list(self._roots.get(identifier, {}).values())
+        return [record for some in self._roots.values() for record in some.values()]
 
     def add_sprite(self, sprite: BasicSprite, entity: Entity) -> None:
         """Note whose sprite that is."""
@@ -234,30 +232,44 @@ class Entities:
         """Note that a sprite is gone."""
         self._by_sprite.pop(sprite, None)
 
-    def add(self, entity: Entity, plan: PartPlan, names: Iterable[str] | None = None) -> None:
-        """Note an entity's components and tags."""
-        for name in plan.names if names is None else names:
-            known = self._by_component.get(name)
-            if known is None:
-                known = self._by_component[name] = {}
-            known[entity] = None
-        for tag in plan.tags:
-            tagged = self._by_tag.get(tag)
-            if tagged is None:
-                tagged = self._by_tag[tag] = {}
-            tagged[entity] = None
+    def add(self, parts: Iterable[EntityRecord], root: EntityRecord | None = None) -> None:
+        """Note the components and tags of parts; with their root, that has come to life."""
+        if root is not None:
+            entity = root.entity
+            alive = self._roots.get(entity.prefab_id)
+            if alive is None:
+                alive = self._roots[entity.prefab_id] = {}
+            alive[entity] = root
+            self._count += 1
+        for part in parts:
+            plan, entity = part.plan, part.entity
+            if plan is None:  # a saved game had taken it away
+                continue
+            for name in plan.names:
+                known = self._by_component.get(name)
+                if known is None:
+                    known = self._by_component[name] = {}
+                known[entity] = None
+            for tag in plan.tags:
+                known = self._by_tag.get(tag)
+                if known is None:
+                    known = self._by_tag[tag] = {}
+                known[entity] = None
 
-    def drop(self, entity: Entity, plan: PartPlan, names: Iterable[str] | None = None) -> None:
-        """Note that an entity's components and tags are gone."""
-        for name in plan.names if names is None else names:
-            self._by_component.get(name, {}).pop(entity, None)
-        for tag in plan.tags:
-            self._by_tag.get(tag, {}).pop(entity, None)
-
-    @property
-    def hooked(self) -> bool:
-        """Whether there are any hooks."""
-        return bool(self._first or self._born or self._gone)
+    def drop(self, parts: Iterable[EntityRecord], root: EntityRecord | None = None) -> None:
+        """Note that the components and tags of parts are gone; with their root, that it is."""
+        if root is not None:
+            entity = root.entity
+            if self._roots.get(entity.prefab_id, _NONE).pop(entity, None) is not None:
+                self._count -= 1
+        for part in parts:
+            plan, entity = part.plan, part.entity
+            if plan is None:
+                continue
+            for name in plan.names:
+                self._by_component.get(name, _NONE).pop(entity, None)
+            for tag in plan.tags:
+                self._by_tag.get(tag, _NONE).pop(entity, None)
 
     def has_first(self, name: str) -> bool:
         """Whether there are functions for the first time that a component is there."""

@@ -9,22 +9,39 @@ Hooks are the game's own code. They spawn, despawn what is just being greeted, a
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Sequence, Set
+from typing import Protocol
 
-from .entity import Entity
+from .entity import Entity, EntityRecord
 from .entity_index import Entities, Moment
 
-if TYPE_CHECKING:
-    from ..spawner.spawn_task import Spawning
-
-__all__ = ["greet", "say_goodbye"]
+__all__ = ["HookedSpawn", "greet", "say_goodbye"]
 
 _log = logging.getLogger("arcade_prefabs")
 
 
+class HookedSpawn(Protocol):
+    """What is to be remembered of a whole while hooks of its parts are called.
+
+    Attributes:
+        going: Parts that say goodbye just now.
+        silent: Parts with components that were not greeted yet, or have said goodbye.
+        lived: Parts with components whose `on_first_spawn` was called, now or in an earlier life.
+    """
+
+    going: frozenset[EntityRecord]
+    silent: Set[tuple[EntityRecord, str]]
+    lived: Set[tuple[EntityRecord, str]]
+
+    def is_alive(self) -> bool:
+        """Whether it is there; hooks may change that."""
+        ...
+
+
 def greet(
-    spawning: Spawning, entities: Entities, come: Sequence[tuple[Entity, Sequence[str]]]
+    spawning: HookedSpawn,
+    entities: Entities,
+    come: Sequence[tuple[EntityRecord, Sequence[str]]],
 ) -> Generator[tuple[Entity, Exception], None, None]:
     """Call the hooks of components that parts have got, as long as they have them.
 
@@ -41,40 +58,41 @@ def greet(
     if not entities.hooked:
         return
     silent = spawning.silent = {(one, name) for one, names in come for name in names}
-    for entity, names in come:
+    for part, names in come:
         for name in names:
-            if _is_gone(spawning, entity):  # a hook despawned it
+            if _is_gone(spawning, part):  # a hook despawned it
                 break
-            silent.discard((entity, name))  # it may despawn itself in there
+            entity = part.entity
+            silent.discard((part, name))  # it may despawn itself in there
             begun = 0
             try:
-                if entities.has_first(name) and (entity, name) not in spawning.lived:
+                if entities.has_first(name) and (part, name) not in spawning.lived:
                     for hook, component in entities.hooks(entity, name, Moment.FIRST):
                         hook(entity, component)
                         begun += 1
-                    if _is_gone(spawning, entity):
+                    if _is_gone(spawning, part):
                         break
                     if not isinstance(spawning.lived, set):
                         spawning.lived = set(spawning.lived)
-                    spawning.lived.add((entity, name))
+                    spawning.lived.add((part, name))
                 for hook, component in entities.hooks(entity, name, Moment.SPAWN):
                     hook(entity, component)
                     begun += 1
             except Exception as error:
                 if not begun:
-                    silent.add((entity, name))
+                    silent.add((part, name))
                 yield entity, error
     spawning.silent = frozenset()
 
 
-def _is_gone(spawning: Spawning, entity: Entity) -> bool:
-    return entity._plan is None or not spawning.is_alive()
+def _is_gone(spawning: HookedSpawn, part: EntityRecord) -> bool:
+    return part.plan is None or not spawning.is_alive()
 
 
 def say_goodbye(
-    spawning: Spawning,
+    spawning: HookedSpawn,
     entities: Entities,
-    going: Sequence[Entity],
+    going: Sequence[EntityRecord],
     names: Sequence[str] | None = None,
 ) -> bool:
     """Call the hooks of parts that are about to go, as far as they were greeted.
@@ -100,18 +118,19 @@ def say_goodbye(
     if not isinstance(spawning.silent, set):
         spawning.silent = set()
     silent = spawning.silent
-    said: list[tuple[Entity, str]] = []
-    for entity in going:
-        plan = entity._plan
+    said: list[tuple[EntityRecord, str]] = []
+    for part in going:
+        plan = part.plan
         if plan is None:
             continue
         for name in plan.names if names is None else names:
-            if entity._plan is not plan or not spawning.is_alive():
+            if part.plan is not plan or not spawning.is_alive():
                 break  # a hook despawned it, with all goodbyes
-            if (entity, name) in silent:
+            if (part, name) in silent:
                 continue
-            silent.add((entity, name))
-            said.append((entity, name))
+            entity = part.entity
+            silent.add((part, name))
+            said.append((part, name))
             for hook, component in entities.hooks(entity, name, Moment.DESPAWN):
                 try:
                     hook(entity, component)

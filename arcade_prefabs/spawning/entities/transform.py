@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from arcade import BasicSprite
-
-if TYPE_CHECKING:
-    from .entity import Entity
 
 __all__ = ["Mounted", "Place", "checked_place", "put", "relative", "turned"]
 
@@ -86,14 +83,13 @@ def turned(
     return (x * cos + y * sin, y * cos - x * sin)
 
 
-def relative(
-    position: tuple[float, float], angle: float, scale: tuple[float, float], parent: Entity
-) -> Place:
+def relative(place: Place, parent: Place) -> Place:
     """Where something stands in its parent; the opposite of `turned` with an addition."""
-    (left, down), turn, (wide, high) = parent.position, parent.angle, parent.scale
-    x, y = turned((position[0] - left, position[1] - down), -turn, (1.0, 1.0))
+    (x, y), angle, (own_wide, own_high) = place
+    (left, down), turn, (wide, high) = parent
+    x, y = turned((x - left, y - down), -turn, (1.0, 1.0))
     wide, high = wide or 1.0, high or 1.0
-    return ((x / wide, y / high), angle - turn, (scale[0] / wide, scale[1] / high))
+    return ((x / wide, y / high), angle - turn, (own_wide / wide, own_high / high))
 
 
 def put(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from arcade import BasicSprite, SpriteList
 
 from ...frames import MainThreadQueue, Step
-from ..entities.entity import Entity
+from ..entities.entity import EntityRecord
 from ..entities.entity_index import Entities
 
 __all__ = ["Departures"]
@@ -32,73 +32,74 @@ class Departures:
     def __init__(self, entities: Entities, queue: MainThreadQueue) -> None:
         self._entities = entities
         self._queue = queue
-        self._leaving: list[list[Entity]] = []
+        self._leaving: list[list[EntityRecord]] = []
         self._closed = False
 
-    def remove_parts(self, parts: Sequence[Entity]) -> None:
+    def remove_parts(self, parts: Sequence[EntityRecord]) -> None:
         """Take parts out of an entity that stays, all of their children being among them.
 
         Hooks have been called.
         """
-        for entity in parts:
-            parent = entity.parent
-            if parent is not None and parent._children:
-                parent._children = [one for one in parent._children if one is not entity]
-            if entity._plan is not None:
-                self._entities.drop(entity, entity._plan)
-                entity._plan = None
+        self._entities.drop(parts)
+        for record in parts:
+            parent = record.parent
+            if parent is not None and parent.children:
+                parent.children = [one for one in parent.children if one is not record]
+            record.plan = None
         self.remove(parts)
 
-    def remove(self, entities: Sequence[Entity]) -> None:
-        """Take the sprites of entities out of all lists: many of them in steps."""
-        for entity in entities:
-            if entity._animation is not None:
-                entity._animation.stop()
-        if len(entities) <= _AT_ONCE or self._closed:
-            for entity in entities:
-                self.drop_sprite(entity)
+    def remove(self, parts: Sequence[EntityRecord]) -> None:
+        """Take the sprites of parts out of all lists: many of them in steps."""
+        if len(parts) <= _AT_ONCE or self._closed:
+            for record in parts:
+                self.drop_sprite(record)
         else:
-            self._leaving.append(list(entities))
+            for record in parts:
+                if record.animation is not None:
+                    record.animation.stop()
+            self._leaving.append(list(parts))
             removal = self._removal(self._leaving[-1])
             self._queue.post(removal, "retire", Step("remove", _SPRITES))
 
-    def _removal(self, entities: list[Entity]) -> Generator[Step, None, None]:
-        while entities:
-            for entity in entities[-_SPRITES:]:
-                self.drop_sprite(entity)
-            del entities[-_SPRITES:]
+    def _removal(self, parts: list[EntityRecord]) -> Generator[Step, None, None]:
+        while parts:
+            for record in parts[-_SPRITES:]:
+                self.drop_sprite(record)
+            del parts[-_SPRITES:]
             yield Step("remove", _SPRITES)
-        self._leaving = [one for one in self._leaving if one is not entities]
+        self._leaving = [one for one in self._leaving if one is not parts]
 
-    def forget(self, entities: Sequence[Entity], dropped: Callable[[object], bool]) -> None:
+    def forget(self, parts: Sequence[EntityRecord], dropped: Callable[[object], bool]) -> None:
         """Let go of sprites whose lists are dropped whole, and take them out of all others."""
-        for entity in entities:
-            for sprite in entity.own_sprites():
+        for record in parts:
+            for sprite in record.own_sprites():
                 self._entities.drop_sprite(sprite)
                 kept = [one for one in sprite.sprite_lists if not dropped(one)]
                 _remove(sprite, kept)
                 sprite.sprite_lists.clear()
-            if entity._animation is not None:
-                entity._animation.stop()
-                entity._animation = None
-            entity._sprite = entity._label = None
-            entity._frames = ()
+            if record.animation is not None:
+                record.animation.stop()
+                record.animation = None
+            record.sprite = record.label = None
+            record.frames = ()
 
-    def drop_sprite(self, entity: Entity) -> None:
-        """Take an entity's sprite, and that of its text, out of all of their lists."""
-        if entity._animation is not None:
-            entity._animation.stop()
-        sprite, entity._sprite = entity._sprite, None
+    def drop_sprite(self, record: EntityRecord) -> None:
+        """Take a part's sprite, and that of its text, out of all of their lists."""
+        if record.animation is not None:
+            record.animation.stop()
+            record.animation = None
+        sprite, record.sprite = record.sprite, None
         # Whoever keeps the entity keeps no room in the atlas with it.
-        entity._frames, entity._animation = (), None
+        record.frames = ()
         if sprite is not None:
             self._entities.drop_sprite(sprite)
             _remove(sprite, sprite.sprite_lists)
-        self.drop_label(entity)
+        if record.label is not None:
+            self.drop_label(record)
 
-    def drop_label(self, entity: Entity) -> None:
-        """Take the sprite of an entity's text out of all of its lists."""
-        label, entity._label = entity._label, None
+    def drop_label(self, record: EntityRecord) -> None:
+        """Take the sprite of a part's text out of all of its lists."""
+        label, record.label = record.label, None
         if label is not None:
             self._entities.drop_sprite(label.sprite)
             _remove(label.sprite, label.sprite.sprite_lists)
@@ -106,8 +107,8 @@ class Departures:
     def finish(self) -> None:
         """There are no frames any more: what was to go in steps goes now, and from now on."""
         self._closed = True
-        for entity in chain.from_iterable(self._leaving):
-            self.drop_sprite(entity)
+        for record in chain.from_iterable(self._leaving):
+            self.drop_sprite(record)
         self._leaving.clear()
 
 

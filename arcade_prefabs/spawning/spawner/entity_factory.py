@@ -1,4 +1,21 @@
-"""`EntityFactory`: prefabs become entities, in slices within the budget of frames."""
+"""`EntityFactory`: decides which spawn is built when, and keeps that within the budget of frames.
+
+**The problem.** A game spawns a hundred bullets in a frame, a castle of a thousand parts, and a
+prefab that is not loaded yet, and no frame may stutter for any of them. What is small and there
+should be alive when `spawn` returns: games are written like that.
+
+**The way taken.** Three ways through the factory. What is loaded and small is built in `spawn`
+itself, as long as all spawns of a frame took less than a millisecond. What is loaded and large, or
+comes too late in the frame, waits in one queue, whose job on the main thread takes some parts in
+each step. What is not loaded waits in a group with all others of its prefab: one call from the
+loader, or from the last texture, releases a thousand of them. How a spawn is built is its own
+business, see ``spawn_task``; the factory only says when.
+
+**The ways rejected.** *Everything through the queue*: a bullet would appear a frame late, and the
+game could not set its speed. *Everything at once*: a castle takes 20 ms. *A callback of the loader
+for each spawn*: a thousand of them for a thousand entities of one prefab. *A job for each spawn*:
+the queue's own cost would be more than building a sprite.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +26,29 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from arcade import Texture
-
-from ...errors import PluginError, shown, shown_error
+from ...errors import PluginError, SpawnError, shown, shown_error
 from ...frames import Step
 from ...frames.main_thread_queue import Steps
 from ...loading import AsyncPrefabLoader, Handle, LoadEvent, Priority
 from ...loading.asset_names import spawnable_id
 from ...loading.requests.priority import rank_of
 from ...window.thread_guard import ThreadGuard
-from ..atlas.textures import LoadedTexture, TextureStore
+from ..atlas.textures import TextureStore, TextureWait
 from ..blueprints.blueprint import SpawnPlan
-from ..blueprints.labels import LabelLook, Labels
+from ..blueprints.labels import Labels
 from ..blueprints.overrides import OverrideMap, Overrides
 from ..blueprints.sprite_spec import TextureRef
 from ..entities.animation import Animator
 from ..entities.entity import Entity
 from ..entities.entity_index import Entities
-from ..entities.owner import SpawnOwner
 from ..entities.transform import Place, checked_place
 from ..layers import Layers, SpawnScene, check_scene
 from ..lent_lists import LentLists
 from ..walls import Walls
 from .despawn import Departures
 from .hot_reload import Reloader
-from .spawn_group import SpawnGroup
-from .spawn_task import Spawning
-from .sprite_builder import Dressing
+from .spawn_task import Spawning, SpawnOwner, SpawnServices
+from .sprite_builder import SpriteBuilder
 
 __all__ = ["EntityFactory"]
 
@@ -43,12 +56,61 @@ _log = logging.getLogger("arcade_prefabs")
 
 # Parts that are built in one step: 0.1 to 0.2 ms.
 _PARTS: Final = 12
-# What has fewer parts is built at once when it is spawned, if everything is there...
-_SMALL: Final = 50
-# ...and as long as that took no more than this of the frame: a hundred small entities.
+# What is small is built at once when it is spawned, if everything is there, and as long as that
+# took no more than this of the frame: a hundred small entities.
 _AT_ONCE_S: Final = 0.001
 # A hook that spawns what has the same hook: each is built later than the one before from then on.
 _DEEPEST: Final = 4
+
+
+class _SpawnGroup:
+    """Spawns of one prefab that wait for it, or for its textures.
+
+    Attributes:
+        handle: The prefab's.
+        members: The spawns.
+    """
+
+    __slots__ = ("_release", "_textures", "_wait", "handle", "members")
+
+    def __init__(
+        self,
+        handle: Handle[Any],
+        textures: TextureStore,
+        release: Callable[[_SpawnGroup], None],
+    ) -> None:
+        self.handle = handle
+        self.members: dict[Spawning, None] = {}
+        self._textures = textures
+        self._release = release
+        self._wait: TextureWait | None = None
+
+    def loaded(self) -> None:
+        """The prefab is there: wait for the textures that are not."""
+        self.stop()
+        plan = getattr(self.handle.value, "plan", None)
+        missing = plan.textures if isinstance(plan, SpawnPlan) else ()
+        missing = tuple(ref for ref in missing if self._textures.get(ref) is None)
+        if missing:
+            self._wait = TextureWait(self._textures, missing, self._arrived)
+        else:
+            self._release(self)
+
+    def _arrived(self) -> None:
+        self._wait = None
+        self._release(self)
+
+    def fail(self, error: Exception | None) -> None:
+        """The prefab, or a texture of it, cannot be loaded."""
+        self.stop()
+        for spawning in list(self.members):
+            spawning.fail(SpawnError("it cannot be loaded") if error is None else error)
+
+    def stop(self) -> None:
+        """Wait for textures no more."""
+        wait, self._wait = self._wait, None
+        if wait is not None:
+            wait.stop()
 
 
 class EntityFactory:
@@ -59,19 +121,18 @@ class EntityFactory:
         textures: Their images.
         labels: Their texts.
         layers: Where sprites go.
+        entities: What is alive.
         clock: Seconds, as `time.perf_counter` gives them.
 
     Attributes:
         textures: See above.
         labels: See above.
-        layers: See above.
-        entities: What is alive.
+        entities: See above.
+        registry: The components that there are.
         walls: Its solid sprites.
         lent: The game's own lists that it was spawned into.
         animator: Its animations.
-        dressing: How it gets its sprites.
         departures: How what is alive goes.
-        guard: Refuses other threads.
         on_failure: Called with the id and the error of what could not be spawned.
         spent_s: Seconds that `spawn` took since somebody set it to 0, which each frame does.
 
@@ -90,27 +151,40 @@ class EntityFactory:
     ) -> None:
         self.textures = textures
         self.labels = labels
-        self.layers = layers
         self.entities = entities
         self.registry = entities.registry
         self.walls = Walls()
         self.lent = LentLists(self.walls, clock)
-        self.animator = Animator(self.texture_or_none)
-        self.dressing = Dressing(self)
+        self.animator = Animator(textures.get)
         self.departures = Departures(entities, loader.queue)
-        self.guard = ThreadGuard()
+        self._pending: dict[Spawning, None] = {}  # what is on its way, and in no group
+        self._services = SpawnServices(
+            textures=textures,
+            labels=labels,
+            layers=layers,
+            entities=entities,
+            walls=self.walls,
+            lent=self.lent,
+            animator=self.animator,
+            builder=SpriteBuilder(
+                textures, labels, layers, self.walls, entities, self.animator, self.departures
+            ),
+            departures=self.departures,
+            guard=ThreadGuard(),
+            queue=self,
+            pending=self._pending,
+        )
         self._loader = loader
         self._clock = clock
         self.on_failure: Callable[[str, Exception], None] = lambda _id, _error: None
         self.spent_s = 0.0
         # One handle for all entities of a prefab.
         self._handles: weakref.WeakValueDictionary[str, Handle[Any]] = weakref.WeakValueDictionary()
-        self._groups: dict[str, SpawnGroup] = {}  # prefabs that are waited for
+        self._groups: dict[str, _SpawnGroup] = {}  # prefabs that are waited for
         self._queue: deque[Spawning] = deque()
-        self._pending: dict[Spawning, None] = {}  # what is on its way, and in no group
         self._building = self._closed = False
         self._depth = 0
-        self._reloader = Reloader(self, loader.queue)
+        self._reloader = Reloader(self._services, loader.queue)
         loader.add_listener(self._heard)
 
     # -------------------------------------------------------------------------------------- spawn
@@ -136,21 +210,25 @@ class EntityFactory:
             rank_of(priority)
         group = self._groups.get(name)
         if group is not None and overrides is None and priority is Priority.NORMAL:
-            spawning = Spawning(self, group.handle, scene, None, progressive)
-            entity = spawning.entity = Entity(spawning, name, None, None, local)
+            handle = group.handle
+            spawning = Spawning(self._services, handle, name, local, scene, None, progressive)
+            entity = spawning.entity
             group.members[spawning] = None
             if scene is not None:
                 self.lent.add(spawning)
         else:
             own = None if overrides is None else Overrides(overrides, self.registry)
-            spawning = Spawning(self, self.handle_of(name, priority), scene, own, progressive)
-            entity = spawning.entity = Entity(spawning, name, None, None, local)
+            known = self._handles.get(name)
+            ready = known is not None and known.ready
+            handle = known if known is not None and ready else self.handle_of(name, priority)
+            spawning = Spawning(self._services, handle, name, local, scene, own, progressive)
+            entity = spawning.entity
             self._pending[spawning] = None
             if scene is not None:
                 self.lent.add(spawning)
             self._depth += 1  # hooks of what is spawned at once may spawn, too
             try:
-                self._begin(spawning, at_once=self._depth <= _DEEPEST)
+                self._begin(spawning, ready=ready, at_once=self._depth <= _DEEPEST)
             finally:
                 self._depth -= 1
         self.spent_s += self._clock() - started
@@ -169,129 +247,6 @@ class EntityFactory:
     def load_texture(self, ref: TextureRef, on_done: Callable[[Handle[Any]], None]) -> Handle[Any]:
         """Load an image that no prefab brings with it."""
         return self._loader.load(ref.path, settings=dict(ref.settings) or None, on_done=on_done)
-
-    def texture_or_none(self, ref: TextureRef) -> LoadedTexture | None:
-        """The texture of an image, if it is there."""
-        return self.textures.get(ref)
-
-    # -------------------------------------------------------------------------------------- steps
-
-    def _begin(self, spawning: Spawning, *, at_once: bool = False) -> None:
-        """Have it built, or wait for what is not there yet."""
-        handle = spawning.handle
-        if handle is None:
-            return
-        if handle.error is not None:
-            spawning.fail(handle.error)
-            return
-        if handle.value is not None:
-            try:
-                missing = spawning.prepare()
-            except Exception as error:
-                spawning.fail(error)
-                return
-            if not missing:
-                self._enqueue(spawning, at_once=at_once)
-                return
-            if spawning.overrides is not None:
-                spawning.wait_for(missing)
-                return
-        group = self._groups.get(handle.id)
-        if group is None:
-            group = self._groups[handle.id] = SpawnGroup(self, handle)
-            if handle.value is not None:
-                group.loaded()
-        group.members[spawning] = None
-        self._pending.pop(spawning, None)
-
-    def _heard(self, event: LoadEvent) -> None:
-        group = self._groups.get(event.id)
-        if event.kind == "loaded":
-            if group is not None:
-                group.loaded()
-        elif event.kind in ("reloaded", "dependency_reloaded"):
-            if group is not None:
-                group.loaded()  # it may need other textures now
-            handle = self._handles.get(event.id)
-            if handle is not None:
-                self._reloader.prefab_changed(handle)
-        elif event.kind == "failed":
-            if group is not None:
-                group.fail(event.error)
-            self._reloader.give_up(event.id)
-
-    def release(self, group: SpawnGroup) -> None:
-        """All that a group waited for is there: have its members built."""
-        if self._groups.get(group.handle.id) is group:
-            del self._groups[group.handle.id]
-        self._pending.update(group.members)
-        self._queue.extend(group.members)
-        self._go_on()
-
-    def leave(self, spawning: Spawning) -> None:
-        """Wait for nothing any more on behalf of a spawn."""
-        group = self._groups.get(spawning.id)
-        if group is not None:
-            group.members.pop(spawning, None)
-            if not group.members:
-                group.stop()
-                del self._groups[spawning.id]
-
-    def arrived(self, spawning: Spawning) -> None:
-        """Textures came that a single spawn was waiting for."""
-        self._begin(spawning)
-
-    def _enqueue(self, spawning: Spawning, *, at_once: bool) -> None:
-        """Build it: at once if that takes next to nothing, otherwise within the budget."""
-        plan = spawning.plan
-        small = plan is not None and len(plan.parts) <= _SMALL and not self._undrawn(plan)
-        if at_once and small and self.spent_s < _AT_ONCE_S and not self._queue:
-            self.finish_now(spawning)
-            return
-        self._queue.append(spawning)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if not self._building and self._queue:
-            self._building = True
-            self._loader.queue.post(self._build(), "spawn", Step("spawn", _PARTS))
-
-    def done(self, spawning: Spawning) -> None:
-        """A spawn is alive, or never will be."""
-        self._pending.pop(spawning, None)
-
-    @property
-    def waiting(self) -> int:
-        """How many entities wait for something, or are being built."""
-        return len(self._pending) + sum(len(one.members) for one in self._groups.values())
-
-    @property
-    def queued(self) -> bool:
-        """Whether anything can be built now."""
-        return bool(self._queue)
-
-    def _build(self) -> Generator[Step, None, None]:
-        try:
-            while self._queue:
-                left = _PARTS
-                while self._queue and left > 0:
-                    spawning = self._queue.popleft()
-                    if spawning.done or (spawning.plan is None and not self._prepared(spawning)):
-                        continue
-                    pictures = yield from self.draw_labels(spawning)
-                    before = spawning.parts_left
-                    left -= min(before, left) + 1  # one for what it costs beside its parts
-                    while not spawning.done and not self.advance(spawning, _PARTS):
-                        yield Step("spawn", _PARTS)
-                    if before > _PARTS:
-                        yield from spawning.show_built()
-                    self.complete(spawning)
-                    del pictures  # its sprites hold them now
-                yield Step("spawn", _PARTS)
-        finally:
-            self._building = False
-            if not self._closed:  # what is left if something failed
-                self._go_on()
 
     def begin_for(
         self,
@@ -313,89 +268,141 @@ class EntityFactory:
             authored: Where it stood before the game moved it; None if the game has not.
         """
         # Its lists are not drawn before everything is there, so nothing need be hidden.
-        spawning = Spawning(self, handle, scene, overrides, progressive=True)
+        spawning = Spawning(self._services, handle, handle.id, place, scene, overrides, True)
         spawning.owner = owner
-        spawning.entity = Entity(spawning, handle.id, None, None, place)
         if authored is not None:
-            spawning.entity._local = authored
+            spawning.root.local = authored
         return spawning
 
     def post(self, steps: Steps, first: Step) -> None:
         """Have something built in the budget of frames."""
         self._loader.queue.post(steps, "spawn", first)
 
-    def _undrawn(self, plan: SpawnPlan) -> list[LabelLook]:
-        return [look for look in plan.labels if self.labels.get(look) is None]
+    # ------------------------------------------------------------------------------------ waiting
 
-    def draw_labels(self, spawning: Spawning) -> Generator[Step, None, list[Texture]]:
-        """Draw the texts that it needs, each in a step of its own."""
-        drawn = []
-        plan = spawning.plan
-        for look in plan.labels if plan is not None else ():
-            if self.labels.get(look) is None:
-                yield Step("text", 1)
-            if spawning.done:
-                break
-            try:
-                drawn.append(self.labels.draw(look))
-            except Exception as error:
-                spawning.fail(error)
-        return drawn
-
-    def _prepared(self, spawning: Spawning) -> bool:
-        """Whether it can be built; if not, it waits again, or has failed."""
-        try:
-            handle = spawning.handle
-            if handle is not None and handle.value is not None and not spawning.prepare():
-                return True
-        except Exception as error:
-            spawning.fail(error)
-            return False
-        self._begin(spawning)
-        return False
-
-    def advance(self, spawning: Spawning, most: int) -> bool:
-        """Build some parts; whether there are no more of them. What goes wrong fails the spawn."""
-        try:
-            return spawning.build(most)
-        except Exception as error:
-            spawning.fail(error)
-            return False
-
-    def complete(self, spawning: Spawning) -> None:
-        """Bring to life what is built."""
-        if spawning.done:
-            return
-        try:
-            spawning.complete()
-        except Exception as error:
-            spawning.fail(error)
-            return
+    def _begin(self, spawning: Spawning, *, ready: bool = False, at_once: bool = False) -> None:
+        """Have it built, or wait for what is not there yet."""
         handle = spawning.handle
-        if handle is not None and handle.value is not spawning.prefab:
-            self._reloader.prefab_changed(handle)  # while it was being built
-
-    def finish_now(self, spawning: Spawning) -> None:
-        """Build all of it at once, if that is possible."""
-        if spawning.plan is None:
+        if handle is None:
+            return
+        if not ready and handle.error is not None:
+            spawning.fail(handle.error)
+            return
+        if ready or handle.value is not None:
             try:
-                handle = spawning.handle
-                if handle is None or handle.value is None or spawning.prepare():
-                    return
+                missing = spawning.prepare()
             except Exception as error:
                 spawning.fail(error)
                 return
-        if self.advance(spawning, spawning.parts_left):
-            for _ in spawning.show_built():
-                pass
-            self.complete(spawning)
+            if not missing:
+                if at_once and self.spent_s < _AT_ONCE_S and not self._queue and spawning.small:
+                    spawning.finish()
+                else:
+                    self._queue.append(spawning)
+                    self._go_on()
+                return
+            if spawning.overrides is not None:
+                spawning.wait_for(missing)
+                return
+        group = self._groups.get(handle.id)
+        if group is None:
+            group = self._groups[handle.id] = _SpawnGroup(handle, self.textures, self._release)
+            if handle.value is not None:
+                group.loaded()
+        group.members[spawning] = None
+        self._pending.pop(spawning, None)
+
+    def _heard(self, event: LoadEvent) -> None:
+        group = self._groups.get(event.id)
+        if event.kind == "loaded":
+            if group is not None:
+                group.loaded()
+        elif event.kind in ("reloaded", "dependency_reloaded"):
+            if group is not None:
+                group.loaded()  # it may need other textures now
+            handle = self._handles.get(event.id)
+            if handle is not None:
+                self._reloader.prefab_changed(handle)
+        elif event.kind == "failed":
+            if group is not None:
+                group.fail(event.error)
+            self._reloader.give_up(event.id)
+
+    def _release(self, group: _SpawnGroup) -> None:
+        """All that a group waited for is there: have its members built."""
+        if self._groups.get(group.handle.id) is group:
+            del self._groups[group.handle.id]
+        self._pending.update(group.members)
+        self._queue.extend(group.members)
+        self._go_on()
+
+    def left(self, spawning: Spawning) -> None:
+        """See `SpawnQueue`."""
+        group = self._groups.get(spawning.id)
+        if group is not None:
+            group.members.pop(spawning, None)
+            if not group.members:
+                group.stop()
+                del self._groups[spawning.id]
+
+    def arrived(self, spawning: Spawning) -> None:
+        """See `SpawnQueue`."""
+        self._begin(spawning)
+
+    def replaced(self, handle: Handle[Any]) -> None:
+        """See `SpawnQueue`."""
+        self._reloader.prefab_changed(handle)
+
+    # --------------------------------------------------------------------------------------- queue
+
+    def _go_on(self) -> None:
+        if not self._building and self._queue:
+            self._building = True
+            self._loader.queue.post(self._build(), "spawn", Step("spawn", _PARTS))
+
+    @property
+    def waiting(self) -> int:
+        """How many entities wait for something, or are being built."""
+        return len(self._pending) + sum(len(one.members) for one in self._groups.values())
+
+    @property
+    def queued(self) -> bool:
+        """Whether anything can be built now."""
+        return bool(self._queue)
+
+    def _build(self) -> Generator[Step, None, None]:
+        try:
+            while self._queue:
+                left = _PARTS
+                while self._queue and left > 0:
+                    spawning = self._queue.popleft()
+                    if spawning.done:
+                        continue
+                    if not spawning.prepared():
+                        if not spawning.done:
+                            self._begin(spawning)
+                        continue
+                    pictures = yield from spawning.draw_labels()
+                    before = spawning.parts_left
+                    left -= min(before, left) + 1  # one for what it costs beside its parts
+                    while not spawning.done and not spawning.advance(_PARTS):
+                        yield Step("spawn", _PARTS)
+                    if before > _PARTS:
+                        yield from spawning.show_built()
+                    spawning.complete()
+                    del pictures  # its sprites hold them now
+                yield Step("spawn", _PARTS)
+        finally:
+            self._building = False
+            if not self._closed:  # what is left if something failed
+                self._go_on()
 
     # ---------------------------------------------------------------------------------------- end
 
     def tell_failure(
         self, identifier: str, error: Exception, handle: Handle[Any] | None = None
     ) -> None:
-        """Let it be known that a spawn failed; of loads that failed, the loader tells."""
+        """See `SpawnQueue`; of loads that failed, the loader tells."""
         if not isinstance(error, PluginError) and (handle is None or error is not handle.error):
             _log.warning("%s cannot be spawned: %s", shown(identifier), shown_error(error))
             try:
@@ -406,11 +413,11 @@ class EntityFactory:
     def clear(self) -> None:
         """Despawn everything that belongs to nobody else, such as a world."""
         for spawning in self._unfinished():
-            if spawning.owner is None:
-                spawning.despawn(spawning.entity)
-        for entity in list(self.entities):
-            if entity._spawning.owner is None:
-                entity.despawn()
+            if spawning.owner is None and not spawning.done:
+                spawning.despawn(spawning.root)
+        for record in self.entities.roots():
+            if record.spawning.owner is None:
+                record.entity.despawn()
 
     def close(self) -> None:
         """Spawn nothing any more; what is alive stays."""

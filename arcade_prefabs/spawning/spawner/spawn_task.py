@@ -1,47 +1,162 @@
-"""One spawn: from the wish to the living entity, all or nothing."""
+"""`Spawning`: one spawn, from the wish to the living entity, all or nothing.
+
+**The problem.** A spawn waits for its prefab and its textures, is built in slices within the
+budget of frames, or at once if somebody asks for its sprite, shows itself when all of it is there,
+calls hooks that may despawn it, and ends in one of several ways at any of these moments. Whatever
+happens, either the whole is there or nothing of it is.
+
+**The way taken.** One object for each spawn owns its steps: `prepare`, `draw_labels`, `advance`,
+`show_built`, `complete`; `fail`, `despawn` and `retire` end it. Each leaves it in a state from
+which all others are safe. Who decides *when* a step is taken stands above: the factory's queue, or
+a region of a world. What a step needs comes from `SpawnServices`, a record that all spawns share;
+what the queue has to be told goes through the protocol `SpawnQueue`. When everything is there,
+`finish` takes all steps in one go. That is the usual spawn, so it has to be cheap: a step that does
+not apply is left out by a look at a field, not by a call.
+
+**The ways rejected.** *Steps in the factory, with the spawn as their data*: every step went back
+and forth between both, five times in a spawn of one sprite, and the reader with it. *A generator or
+coroutine for each spawn*: its frame costs more than building a sprite's entity, and `finish_now`
+cannot be told from the next slice. *A state machine with a class for each state*: the interesting
+cases, hooks that despawn and edits between slices, go across states.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence, Set
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+from arcade import SpriteList, Texture
 
 from ...errors import SpawnError, shown_error
 from ...frames import Step
 from ...loading import Handle
 from ...prefab import ComponentRegistry
 from ...prefab.suggestions import instead_of
-from ..atlas.textures import LoadedTexture
+from ...window.thread_guard import ThreadGuard
+from ..atlas.textures import LoadedTexture, TextureStore, TextureWait
 from ..blueprints.blueprint import PlacedPart, SpawnPlan
+from ..blueprints.labels import Labels
 from ..blueprints.overrides import Overrides
 from ..blueprints.sprite_spec import TextureRef
-from ..entities.entity import AuthoredPlace, Entity, EntityState
+from ..entities.animation import Animator
+from ..entities.entity import AuthoredPlace, Entity, EntityRecord, EntityState
+from ..entities.entity_index import Entities
 from ..entities.lifecycle_hooks import greet, say_goodbye
-from ..entities.owner import SpawnOwner
-from ..entities.transform import turned
-from ..layers import SpawnScene
+from ..entities.transform import Place, turned
+from ..layers import Layers, SpawnScene
+from ..lent_lists import LentLists
+from ..walls import Walls
+from .despawn import Departures
+from .sprite_builder import SpriteBuilder
 
-if TYPE_CHECKING:
-    from .entity_factory import EntityFactory
+__all__ = ["SpawnOwner", "SpawnQueue", "SpawnServices", "Spawning"]
 
-__all__ = ["Spawning"]
-
-_LIVE: Final = (EntityState.LOADING, EntityState.BUILDING)
 # Sprites that are shown in one step, about 0.6 ms: more than that appear within some frames.
 _SPRITES: Final = 1000
 # What a wall takes beside that: it is listed by where it is.
 _WALL: Final = 10
+# Parts that are built in one step, if nothing else is to be done for them: half a millisecond.
+_SMALL: Final = 50
 
 Dropped: TypeAlias = Callable[[object], bool]
 
-_NOBODY: Final[frozenset[Entity]] = frozenset()
-_NOTHING: Final[frozenset[tuple[Entity, str]]] = frozenset()
+_NOBODY: Final[frozenset[EntityRecord]] = frozenset()
+_NOTHING: Final[frozenset[tuple[EntityRecord, str]]] = frozenset()
+
+
+class SpawnOwner(Protocol):
+    """Whom an entity belongs to beside the game, such as a region of a world. Main thread."""
+
+    def wall_list(self, group: str) -> SpriteList[Any]:
+        """The list for its solid sprites of a collision group."""
+        ...
+
+    def gone(self, spawning: Spawning) -> None:
+        """It was despawned, or failed; not called by `Spawning.retire`."""
+        ...
+
+    def lived(self, spawning: Spawning) -> None:
+        """A reload has given it components, and their `on_first_spawn` was called."""
+        ...
+
+
+class SpawnQueue(Protocol):
+    """Who is told what becomes of spawns. Main thread."""
+
+    def arrived(self, spawning: Spawning) -> None:
+        """The textures came that it was waiting for by itself."""
+        ...
+
+    def left(self, spawning: Spawning) -> None:
+        """It is over before it was alive: nothing need be built for it any more."""
+        ...
+
+    def replaced(self, handle: Handle[Any]) -> None:
+        """The prefab of what has just come to life changed while that was being built."""
+        ...
+
+    def tell_failure(
+        self, identifier: str, error: Exception, handle: Handle[Any] | None = None
+    ) -> None:
+        """Let it be known that a spawn failed."""
+        ...
+
+    def load_texture(self, ref: TextureRef, on_done: Callable[[Handle[Any]], None]) -> Handle[Any]:
+        """Load an image that no prefab brings with it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnServices:
+    """What spawns need to be built; the same for all of them.
+
+    Attributes:
+        textures: Images.
+        labels: Texts.
+        layers: Where sprites are drawn.
+        entities: What is alive.
+        walls: Its solid sprites.
+        lent: The game's own lists that it was spawned into.
+        animator: Its animations.
+        builder: How it gets its sprites.
+        departures: How what is alive goes.
+        guard: Refuses other threads.
+        queue: Who is told what becomes of spawns.
+        pending: Those that are on their way, and wait for nothing together with others; each takes
+            itself out when it is alive, or never will be.
+    """
+
+    textures: TextureStore
+    labels: Labels
+    layers: Layers
+    entities: Entities
+    walls: Walls
+    lent: LentLists
+    animator: Animator
+    builder: SpriteBuilder
+    departures: Departures
+    guard: ThreadGuard
+    queue: SpawnQueue
+    pending: dict[Spawning, None]
 
 
 class Spawning:
-    """What is known of an entity that was spawned, beside the entity itself.
+    """One spawn, and all that is known of the whole that comes from it.
+
+    Args:
+        services: What it needs.
+        handle: Its prefab's.
+        identifier: Its prefab's id.
+        place: Where it stands.
+        scene: Where its sprites go.
+        overrides: What is its own.
+        progressive: Whether its parts are shown as they come.
 
     Attributes:
-        entity: The entity.
+        id: Its prefab's id.
+        entity: The entity; not there any more once it is over.
+        root: Its record; the same.
         handle: Its prefab's; None once it is over.
         scene: Where its sprites go.
         overrides: What is its own.
@@ -49,7 +164,7 @@ class Spawning:
         state: Where it is on its way.
         error: Why it failed.
         plan: What it was, or is being, built from.
-        built: Its entities, in the order of the plan's parts.
+        built: Its parts, in the order of the plan's parts.
         visible: Whether its sprites are to be shown.
         prefab: What its plan was made from.
         going: Parts that say goodbye just now.
@@ -62,40 +177,42 @@ class Spawning:
     __slots__ = (
         "_busy",
         "_extra",
-        "_factory",
+        "_hidden",
         "_images",
         "_listeners",
-        "_missing",
         "_progressive",
+        "_services",
         "_toggled",
-        "_waits",
+        "_wait",
         "built",
         "entity",
         "error",
         "going",
         "handle",
+        "id",
         "lived",
         "overrides",
         "owner",
         "plan",
         "prefab",
+        "root",
         "scene",
         "silent",
         "state",
         "visible",
     )
 
-    entity: Entity
-
     def __init__(
         self,
-        factory: EntityFactory,
+        services: SpawnServices,
         handle: Handle[Any],
+        identifier: str,
+        place: Place,
         scene: SpawnScene | None,
         overrides: Overrides | None,
         progressive: bool,
     ) -> None:
-        self._factory = factory
+        self._services = services
         self.handle: Handle[Any] | None = handle
         self.scene = scene
         self.overrides = overrides
@@ -104,37 +221,41 @@ class Spawning:
         self.error: Exception | None = None
         self.plan: SpawnPlan | None = None
         self.prefab: Any = None
-        self._busy = self._toggled = False
-        self._images: tuple[LoadedTexture | None, ...] = ()
-        self.built: list[Entity] | tuple[()] = ()
+        # Whether it is being built just now; is hidden so far; was shown or hidden meanwhile.
+        self._busy = self._hidden = self._toggled = False
         self.visible = True
         self._progressive = progressive
         # Tuples where lists would be expected: empty ones are all the same one, and the garbage
         # collector, whose pauses come from what it has to look at, does not see them.
+        self.built: Sequence[EntityRecord] = ()
+        self._images: Sequence[LoadedTexture] = ()
         self._listeners: tuple[Callable[[], None], ...] = ()
-        self.going: frozenset[Entity] = _NOBODY
-        self.silent: Set[tuple[Entity, str]] = _NOTHING
-        self.lived: Set[tuple[Entity, str]] = _NOTHING
-        self._missing = 0
-        self._waits: tuple[tuple[TextureRef, Callable[[], None]], ...] = ()
         self._extra: tuple[Handle[Any], ...] = ()
-
-    @property
-    def id(self) -> str:
-        """Its prefab."""
-        return self.entity.prefab_id
+        self._wait: TextureWait | None = None
+        self.going: frozenset[EntityRecord] = _NOBODY
+        self.silent: Set[tuple[EntityRecord, str]] = _NOTHING
+        self.lived: Set[tuple[EntityRecord, str]] = _NOTHING
+        self.id = identifier
+        self.root = root = EntityRecord(self, identifier, None, None, place)
+        self.entity: Entity = root.entity
 
     @property
     def registry(self) -> ComponentRegistry:
         """The components that it may have."""
-        return self._factory.registry
+        return self._services.entities.registry
 
     # ------------------------------------------------------------------------------------ waiting
 
     @property
     def done(self) -> bool:
         """Whether it is alive, or never will be."""
-        return self.state not in _LIVE
+        state = self.state
+        return state is not EntityState.LOADING and state is not EntityState.BUILDING
+
+    @property
+    def over(self) -> bool:
+        """Whether it failed, or was despawned."""
+        return self.state in (EntityState.FAILED, EntityState.DESPAWNED)
 
     def is_alive(self) -> bool:
         """Whether it is there; hooks may change that."""
@@ -166,11 +287,11 @@ class Spawning:
         self._listeners = tuple(one for one in self._listeners if one is not listener)
 
     def _tell(self) -> None:
-        self._factory.done(self)
-        if self._listeners:
-            listeners, self._listeners = self._listeners, ()
-            for listener in listeners:
-                listener()
+        """It is done."""
+        self._services.pending.pop(self, None)
+        listeners, self._listeners = self._listeners, ()
+        for listener in listeners:
+            listener()
 
     # -------------------------------------------------------------------------------------- begin
 
@@ -184,30 +305,46 @@ class Spawning:
             ArcadePrefabsError: It cannot be spawned with these overrides.
         """
         handle = self.handle
-        self.prefab = None if handle is None else handle.value
-        plan = getattr(self.prefab, "plan", None)
+        self.prefab = prefab = None if handle is None else handle.value
+        plan = getattr(prefab, "plan", None)
         if not isinstance(plan, SpawnPlan):
             kind = "nothing" if handle is None else handle.kind
             instead = instead_of(self.id)
             more = "" if instead is None else f"; {instead}"
             raise SpawnError(f"{self.id} is {kind}, not a prefab{more}")
-        plan = self.effective(plan)
-        get = self._factory.textures.get
-        images = [get(ref) for ref in plan.textures]
-        if None in images:
-            return [ref for ref, image in zip(plan.textures, images, strict=True) if image is None]
-        # An edit may let go of them before its turn comes.
-        self.plan, self._images = plan, tuple(images)
-        return []
+        if self.overrides is not None:
+            plan = self.effective(plan)
+        get = self._services.textures.get
+        images: list[LoadedTexture] = []
+        missing: list[TextureRef] = []
+        for ref in plan.textures:
+            image = get(ref)
+            if image is None:
+                missing.append(ref)
+            else:
+                images.append(image)
+        if not missing:
+            # An edit may let go of them before its turn comes.
+            self.plan, self._images = plan, images
+        return missing
+
+    def prepared(self) -> bool:
+        """Whether its plan is there, or could be made now. What goes wrong fails the spawn."""
+        if self.plan is not None:
+            return True
+        handle = self.handle
+        try:
+            return handle is not None and handle.value is not None and not self.prepare()
+        except Exception as error:
+            self.fail(error)
+            return False
 
     def wait_for(self, missing: Sequence[TextureRef]) -> None:
         """Wait for textures that the overrides ask for, and that the prefab may not bring."""
-        factory = self._factory
-        self._missing = len(missing)
-        for ref in missing:
-            self._waits += ((ref, self._arrived),)
-            factory.textures.when_announced(ref, self._arrived)
-        self._extra = tuple(factory.load_texture(ref, self._texture_done) for ref in missing)
+        services = self._services
+        self._wait = TextureWait(services.textures, missing, self._arrived)
+        load = services.queue.load_texture
+        self._extra = tuple(load(ref, self._texture_done) for ref in missing)
 
     def hold(self, handles: Sequence[Handle[Any]]) -> None:
         """Keep textures in memory that the prefab does not."""
@@ -218,131 +355,194 @@ class Spawning:
             self.fail(handle.error)
 
     def _arrived(self) -> None:
-        self._missing -= 1
-        if not self._missing and not self.done:
-            self._waits = ()
-            self._factory.arrived(self)
-
-    def _stop_waiting(self) -> None:
-        for ref, call in self._waits:
-            self._factory.textures.forget(ref, call)
-        self._waits = ()
-        self._factory.leave(self)
+        self._wait = None
+        if not self.done:
+            self._services.queue.arrived(self)
 
     # -------------------------------------------------------------------------------------- build
+
+    @property
+    def small(self) -> bool:
+        """Whether all of it can be built in one step: it has few parts, and no text to draw."""
+        plan = self.plan
+        if plan is None or len(plan.parts) > _SMALL:
+            return False
+        return not plan.labels or None not in map(self._services.labels.get, plan.labels)
+
+    def draw_labels(self) -> Generator[Step, None, list[Texture]]:
+        """Draw the texts that it needs, each in a step of its own."""
+        drawn: list[Texture] = []
+        labels = self._services.labels
+        for look in self.plan.labels if self.plan is not None else ():
+            if labels.get(look) is None:
+                yield Step("text", 1)
+            if self.done:
+                break
+            try:
+                drawn.append(labels.draw(look))
+            except Exception as error:
+                self.fail(error)
+        return drawn
 
     @property
     def parts_left(self) -> int:
         """How many parts are not built yet."""
         return 0 if self.plan is None else len(self.plan.parts) - len(self.built)
 
-    def build(self, most: int) -> bool:
-        """Build some of its parts; True if there are no more of them."""
+    def advance(self, most: int) -> bool:
+        """Build some parts; whether there are no more of them. What goes wrong fails the spawn."""
         plan = self.plan
         assert plan is not None
         self.state = EntityState.BUILDING
         parts = plan.parts
-        built = self.built if isinstance(self.built, list) else []
-        self.built = built
+        built = self.built
+        if not isinstance(built, list):
+            self.built = built = []
         # What nobody sees half done is shown from the start.
         shown = self._progressive or (not built and most >= len(parts))
+        self._hidden = not shown
         self._busy = True  # a sprite class that asks for its entity's parts finds none yet
         try:
             for part in parts[len(built) : len(built) + most]:
                 if part.parent < 0:
-                    built.append(self.entity)
-                    self._factory.dressing.dress(self.entity, part.plan, shown=shown)
+                    built.append(self.root)
+                    self._services.builder.dress(self.root, part.plan, shown=shown)
                 else:
-                    self.add_part(part, built[part.parent], built, shown=shown)
+                    self._add_part(part, built[part.parent], built, shown=shown)
+                if self.state is not EntityState.BUILDING:
+                    break
+        except Exception as error:
+            self.fail(error)
         finally:
             self._busy = False
+        if self.state is not EntityState.BUILDING:
+            # It failed; or the class of a sprite, which is the game's own, has despawned it.
+            self._services.departures.remove(built)
+            return False
         return len(built) == len(parts)
 
-    def add_part(
-        self, part: PlacedPart, parent: Entity, built: list[Entity], *, shown: bool
+    def _add_part(
+        self, part: PlacedPart, parent: EntityRecord, built: list[EntityRecord], *, shown: bool
     ) -> None:
         """Build a part as a child of another one, and note it among what is built."""
-        entity = self.new_part(part, parent)
-        if parent._children is None:
-            parent._children = []
-        parent._children.append(entity)
-        built.append(entity)
-        self._factory.dressing.dress(entity, part.plan, shown=shown)
+        record = self.new_part(part, parent)
+        if parent.children is None:
+            parent.children = []
+        parent.children.append(record)
+        built.append(record)
+        self._services.builder.dress(record, part.plan, shown=shown)
 
-    def new_part(self, part: PlacedPart, parent: Entity) -> Entity:
-        """The entity of a part, in its place, without anything that is to be seen."""
-        entity = Entity(self, part.plan.id, part.name, parent, (part.at, part.rotation, part.scale))
-        entity.place_in_parent()
-        return entity
+    def new_part(self, part: PlacedPart, parent: EntityRecord) -> EntityRecord:
+        """The record of a part, in its place, without anything that is to be seen."""
+        place = (part.at, part.rotation, part.scale)
+        record = EntityRecord(self, part.plan.id, part.name, parent, place)
+        record.place_in_parent()
+        return record
 
     def finish_now(self) -> None:
         """Build what is missing at once, for somebody who asks for it, if that is possible."""
-        if self.state in _LIVE and not self._busy:
-            self._factory.guard.check("Entity")
-            self._factory.finish_now(self)
+        if self._busy or self.done:
+            return
+        self._services.guard.check("Entity")
+        if self.prepared():
+            self.finish()
+            self._catch_up()
+
+    def finish(self) -> None:
+        """Take all steps that are left, its plan being there."""
+        plan = self.plan
+        assert plan is not None
+        if self.advance(len(plan.parts)):
+            if self._hidden:
+                for _ in self.show_built():
+                    pass
+            self._complete()
 
     def show_built(self) -> Generator[Step, None, None]:
         """Show what was hidden until everything was there, in steps."""
         done = 0
-        for entity in tuple(self.built):
-            for sprite in entity.own_sprites():
+        for record in tuple(self.built):
+            for sprite in record.own_sprites():
                 sprite.visible = self.visible
                 done += 1
-            done += _WALL * self._factory.dressing.make_solid(entity)
+            done += _WALL * self._services.builder.make_solid(record)
             if done >= _SPRITES:
                 yield Step("show", _SPRITES)
                 done = 0
 
     def complete(self) -> None:
-        """It is all there: enter it, and call the hooks.
+        """It is all there: bring it to life. What goes wrong fails the spawn."""
+        if not self.done:
+            self._complete()
+            self._catch_up()
 
-        Raises:
-            Exception: A hook raised it.
-        """
-        entities = self._factory.entities
+    def _complete(self) -> None:
+        services = self._services
+        entities = services.entities
         self.state = EntityState.ALIVE
         self._images = ()  # its sprites hold what they show
         if self._toggled:
             self._apply_visibility()
-        entities.add_root(self.entity)
-        for entity in self.built:
-            if entity._plan is not None:  # a part may be gone that a saved game had taken away
-                entities.add(entity, entity._plan)
-        if entities.hooked:
-            come = [(one, () if one._plan is None else one._plan.names) for one in self.built]
-            for _, error in greet(self, entities, come):
-                raise error
-        if self.is_alive():
-            self._tell()
+        entities.add(self.built, self.root)
+        try:
+            if entities.hooked:
+                self._greet()
+            if self.state is EntityState.ALIVE:
+                services.pending.pop(self, None)
+                if self._listeners:
+                    self._tell()
+        except Exception as error:
+            self.fail(error)
+
+    def _greet(self) -> None:
+        come = [(one, () if one.plan is None else one.plan.names) for one in self.built]
+        for _, error in greet(self, self._services.entities, come):
+            raise error
+
+    def _catch_up(self) -> None:
+        """Follow an edit that came between two steps."""
+        handle = self.handle
+        if (
+            handle is not None
+            and self.state is EntityState.ALIVE
+            and handle.value is not self.prefab
+        ):
+            self._services.queue.replaced(handle)
 
     # ---------------------------------------------------------------------------------------- end
 
     def fail(self, error: Exception) -> None:
         """It cannot be spawned: take away what there is of it, and tell why."""
-        if self.state in (EntityState.FAILED, EntityState.DESPAWNED):
+        if self.over:
             return
         if self.is_alive():  # what its hooks began, others end
-            say_goodbye(self, self._factory.entities, self.built)
+            say_goodbye(self, self._services.entities, self.built)
         handle = self.handle
         self._end(EntityState.FAILED, error)
         self._leave_owner()
-        self._factory.tell_failure(self.id, error, handle)
+        self._services.queue.tell_failure(self.id, error, handle)
         self._tell()
 
-    def despawn(self, entity: Entity) -> None:
+    def despawn(self, record: EntityRecord) -> None:
         """Take the whole away, or a part of what is alive."""
-        self._factory.guard.check("Entity.despawn")
-        if entity in self.going or self.state in (EntityState.FAILED, EntityState.DESPAWNED):
+        services, state = self._services, self.state
+        services.guard.check("Entity.despawn")
+        alive = state is EntityState.ALIVE
+        if record in self.going or (not alive and self.done):
             return
-        part = entity is not self.entity and self.state is EntityState.ALIVE
-        going = list(entity.walk()) if part else self.built
-        if self.state is EntityState.ALIVE and not say_goodbye(self, self._factory.entities, going):
+        part = alive and record is not self.root
+        going = list(record.walk()) if part else self.built
+        entities = services.entities
+        if alive and entities.hooked and not say_goodbye(self, entities, going):
             return
         if part:
-            self._factory.departures.remove_parts(going)
-        else:
-            self._end(EntityState.DESPAWNED, None)
+            services.departures.remove_parts(going)
+            return
+        self._end(EntityState.DESPAWNED, None)
+        if self.owner is not None:
             self._leave_owner()
+        services.pending.pop(self, None)
+        if self._listeners:
             self._tell()
 
     def retire(self, dropped: Dropped) -> None:
@@ -351,9 +551,9 @@ class Spawning:
         Args:
             dropped: Whether a list of sprites is dropped whole, so that nothing need be taken out.
         """
-        if self.state in (EntityState.FAILED, EntityState.DESPAWNED):
+        if self.over:
             return
-        if self.is_alive() and not say_goodbye(self, self._factory.entities, self.built):
+        if self.is_alive() and not say_goodbye(self, self._services.entities, self.built):
             return
         self.owner = None
         self._end(EntityState.DESPAWNED, None, dropped)
@@ -367,25 +567,34 @@ class Spawning:
     def _end(
         self, state: EntityState, error: Exception | None, dropped: Dropped | None = None
     ) -> None:
+        services, root = self._services, self.root
         was_alive = self.state is EntityState.ALIVE
         self.state, self.error = state, error
         self.silent = self.lived = _NOTHING
-        self._stop_waiting()
         self._extra = self._images = ()
-        factory = self._factory
-        factory.lent.discard(self)
+        if self.scene is not None:
+            services.lent.discard(self)
         if was_alive:
-            factory.entities.drop_root(self.entity)
-            for entity in self.built:
-                if entity._plan is not None:
-                    factory.entities.drop(entity, entity._plan)
+            services.entities.drop(self.built, root)
+        else:
+            if self._wait is not None:
+                self._wait.stop()
+                self._wait = None
+            services.queue.left(self)
         # The game may keep the entity; that must keep nothing in memory.
         self.handle = self.prefab = self.plan = None
-        built, self.built = self.built, ()
+        built, self.built = self.built or (root,), ()
         if dropped is not None:
-            factory.departures.forget(built or [self.entity], dropped)
+            services.departures.forget(built, dropped)
+        elif len(built) == 1:
+            services.departures.drop_sprite(root)
         else:
-            factory.departures.remove(built or [self.entity])
+            services.departures.remove(built)
+        # Without circles, it is gone with the last reference of the game: nothing waits for the
+        # garbage collector, and the next spawn gets the same memory.
+        if root.children is None:
+            del root.entity
+        del self.root, self.entity
 
     def show(self, visible: bool) -> None:
         """Show or hide all sprites, as soon as they are to be seen at all."""
@@ -398,24 +607,24 @@ class Spawning:
                 self._apply_visibility()
 
     def _apply_visibility(self) -> None:
-        for entity in self.built:
-            for sprite in entity.own_sprites():
+        for record in self.built:
+            for sprite in record.own_sprites():
                 sprite.visible = self.visible
 
     # -------------------------------------------------------------------------- asked by entities
 
-    def authored(self, entity: Entity) -> AuthoredPlace:
+    def authored(self, record: EntityRecord) -> AuthoredPlace:
         """The place of a part as its prefab and the whole's authored place say.
 
         Raises:
             SpawnError: It is not built yet, or gone.
         """
         plan = self.plan
-        if plan is None or entity not in self.built:
+        if plan is None or record not in self.built:
             self.check()
-            raise SpawnError(f"{entity!r} is not built yet: await it, or ask `alive` before")
+            raise SpawnError(f"{record.entity!r} is not built yet: await it, or ask `alive` before")
         chain: list[PlacedPart] = []
-        part = plan.parts[self.built.index(entity)]
+        part = plan.parts[self.built.index(record)]
         while part.parent >= 0:
             chain.append(part)
             part = plan.parts[part.parent]
@@ -426,17 +635,18 @@ class Spawning:
             wide, high = wide * part.scale[0], high * part.scale[1]
         return AuthoredPlace((x, y), angle, (wide, high))
 
-    def say(self, entity: Entity, text: str) -> None:
-        """Have an entity's text say something else."""
-        self._factory.dressing.say(entity, text)
+    def say(self, record: EntityRecord, text: str) -> None:
+        """Have a part's text say something else."""
+        self._services.guard.check("Entity.text")
+        self._services.builder.say(record, text)
 
     def name_of(self, component: type) -> str:
         """The name that a component class is registered with."""
-        return self._factory.entities.name_of(component)
+        return self._services.entities.name_of(component)
 
     def class_of(self, name: str) -> type:
         """The class of a component's name."""
-        return self._factory.entities.class_of(name)
+        return self._services.entities.class_of(name)
 
     def effective(self, plan: SpawnPlan) -> SpawnPlan:
         """A plan with what is this entity's own."""

@@ -1,116 +1,144 @@
-"""`Dressing`: gives entities their sprites and texts, and puts those where they are drawn."""
+"""`SpriteBuilder`: gives the parts of entities their sprites and texts, and has them drawn."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Any, Final
+
+import arcade
+from arcade import BasicSprite, Texture
+from arcade.hitbox import RotatableHitBox
 
 from ...errors import SpawnError
+from ...prefab import ComponentRegistry
 from ...prefab.builtin import Text
-from ..atlas.textures import LoadedTexture
+from ...window.arcade_private import give_hit_box
+from ..atlas.textures import LoadedTexture, TextureStore
 from ..blueprints.blueprint import PartPlan
-from ..blueprints.labels import LabelLook, label_of
+from ..blueprints.labels import LabelLook, Labels, label_of
 from ..blueprints.sprite_spec import Look, TextureRef
-from ..entities.entity import Entity
-from ..layers import check_wall
-from ..walls import DEFAULT_GROUP
-from .sprites import make_sprite, offer_frames
+from ..entities.animation import Animator
+from ..entities.entity import EntityRecord
+from ..entities.entity_index import Entities
+from ..entities.transform import turned
+from ..layers import Layers, check_wall
+from ..walls import DEFAULT_GROUP, Walls
+from .despawn import Departures
 
-if TYPE_CHECKING:
-    from .entity_factory import EntityFactory
-
-__all__ = ["Dressing"]
+__all__ = ["SpriteBuilder", "make_sprite", "offer_frames", "set_hit_box"]
 
 _LARGE: Final = 4096
+_OPAQUE_WHITE: Final = (255, 255, 255, 255)
+_UPRIGHT: Final = (False, False)
 
 
-class Dressing:
+class SpriteBuilder:
     """Makes the sprites of entities; `Departures` takes them away again.
+
+    Args:
+        textures: What sprites show.
+        labels: Texts that they show.
+        layers: Where they are drawn.
+        walls: Where solid ones are listed that no region has.
+        entities: Knows whose they are.
+        animator: Plays their animations.
+        departures: Takes away the text that another one replaces.
 
     Main thread.
     """
 
-    def __init__(self, factory: EntityFactory) -> None:
-        self._factory = factory
+    def __init__(
+        self,
+        textures: TextureStore,
+        labels: Labels,
+        layers: Layers,
+        walls: Walls,
+        entities: Entities,
+        animator: Animator,
+        departures: Departures,
+    ) -> None:
+        self._textures = textures
+        self._labels = labels
+        self._layers = layers
+        self._walls = walls
+        self._entities = entities
+        self._registry = entities.registry
+        self._animator = animator
+        self._departures = departures
 
-    def dress(self, entity: Entity, plan: PartPlan, *, shown: bool = True) -> None:
-        """Give an entity its components and sprites.
+    def dress(self, record: EntityRecord, plan: PartPlan, *, shown: bool = True) -> None:
+        """Give a part its components and sprites.
 
         Args:
-            entity: The entity.
+            record: The part.
             plan: What it is.
             shown: Whether its sprites are to be seen, and are walls, as soon as they are there.
         """
-        entity._plan = plan
-        if plan.look is not None:
-            self.add_sprite(entity, plan.look, shown=shown)
+        record.plan = plan
+        look = plan.look
+        if look is not None:
+            image = self._textures.get(look.texture)
+            if image is None:
+                raise _missing(look.texture)
+            # Most are neither, and a thousand may come in one frame.
+            frames = image.textures if look.flip == _UPRIGHT else image.flipped(look.flip)
+            sprite = make_sprite(look, frames[0], self._registry, record, shown=shown)
+            record.sprite, record.frames = sprite, frames
+            if len(frames) > 1:
+                offer_frames(sprite, frames)
+            self._entities.add_sprite(sprite, record.entity)
+            self._layers.list_of(record.spawning.scene, look.layer).append(sprite)
+            if look.solid:
+                self._add_wall(record, look, sprite, shown=shown)
+            if look.animation is not None or image.durations is not None:
+                self._animator.begin(record, look, image)
         if plan.label is not None:
-            self.add_label(entity, plan.label, shown=shown)
+            self.add_label(record, plan.label, shown=shown)
 
-    def add_sprite(self, entity: Entity, look: Look, *, shown: bool = True) -> None:
-        """Make an entity's sprite, and put it into its lists."""
-        visible = shown and entity._spawning.visible
-        factory = self._factory
-        image = self.texture(look.texture)
-        frames = image.flipped(look.flip)
-        place = (entity._x, entity._y, entity._angle, entity._scale)
-        sprite = make_sprite(look, frames[0], factory.registry, place, visible=visible)
-        entity._sprite, entity._frames = sprite, frames
-        if len(frames) > 1:
-            offer_frames(sprite, frames)
-        factory.entities.add_sprite(sprite, entity)
-        factory.layers.list_of(entity._spawning.scene, look.layer).append(sprite)
-        if look.solid:
-            # A picture's own hit box is no larger than the picture.
-            small = abs(sprite.width) < _LARGE and abs(sprite.height) < _LARGE
-            if look.points is not None or not small:
-                check_wall(sprite)
-            if shown:
-                self.make_solid(entity)
-        if look.animation is not None or image.durations is not None:
-            factory.animator.begin(entity, look, image)
+    def _add_wall(
+        self, record: EntityRecord, look: Look, sprite: BasicSprite, *, shown: bool
+    ) -> None:
+        # A picture's own hit box is no larger than the picture.
+        small = abs(sprite.width) < _LARGE and abs(sprite.height) < _LARGE
+        if look.points is not None or not small:
+            check_wall(sprite)
+        if shown:
+            self.make_solid(record)
 
-    def make_solid(self, entity: Entity) -> bool:
-        """Have things stop at an entity's sprite, if it is to be solid and is not yet."""
-        look, sprite = entity._look, entity._sprite
+    def make_solid(self, record: EntityRecord) -> bool:
+        """Have things stop at a part's sprite, if it is to be solid and is not yet."""
+        look, sprite = record.look, record.sprite
         if look is None or sprite is None or not look.solid:
             return False
-        walls = entity._spawning.owner or self._factory.walls
+        walls = record.spawning.owner or self._walls
         group = walls.wall_list(look.group or DEFAULT_GROUP)
         if sprite in group:
             return False
         group.append(sprite)
         return True
 
-    def add_label(self, entity: Entity, look: LabelLook, *, shown: bool = True) -> None:
-        """Make the sprite of an entity's text, in front of the entity's own."""
-        factory = self._factory
-        visible = shown and entity._spawning.visible
+    def add_label(self, record: EntityRecord, look: LabelLook, *, shown: bool = True) -> None:
+        """Make the sprite of a part's text, in front of the part's own."""
+        spawning, entity = record.spawning, record.entity
         x, y = entity.position
         place = (x, y, entity.angle, entity.scale)
-        entity._label = factory.labels.make(look, place, visible=visible)
-        factory.entities.add_sprite(entity._label.sprite, entity)
-        factory.layers.list_of(entity._spawning.scene, look.layer).append(entity._label.sprite)
+        label = self._labels.make(look, place, visible=shown and spawning.visible)
+        record.label = label
+        self._entities.add_sprite(label.sprite, entity)
+        self._layers.list_of(spawning.scene, look.layer).append(label.sprite)
 
-    def say(self, entity: Entity, text: str) -> None:
-        """Have an entity's text say something else.
-
-        Raises:
-            SpawnError: It has no `Text`, or is not there.
-        """
-        self._factory.guard.check("Entity.text")
-        plan = entity._plan
-        if plan is None or "Text" not in plan.names or not entity._spawning.done:
-            raise SpawnError(f"{entity!r} has no `Text` that could say something")
-        component = entity[Text]
+    def say(self, record: EntityRecord, text: str) -> None:
+        """Have a part's text say something else; it has a `Text`, and is alive."""
+        component, own = record.entity[Text], record.look
         look = label_of(
             {"Text": dataclasses.replace(component, text=text)},
-            "default" if plan.look is None else plan.look.layer,
+            "default" if own is None else own.layer,
         )
         component.text = text
-        self._factory.departures.drop_label(entity)
+        self._departures.drop_label(record)
         if look is not None:
-            self.add_label(entity, look)
+            self.add_label(record, look)
 
     def texture(self, ref: TextureRef) -> LoadedTexture:
         """A texture that is there.
@@ -118,7 +146,100 @@ class Dressing:
         Raises:
             SpawnError: It left the cache meanwhile.
         """
-        found = self._factory.textures.get(ref)
+        found = self._textures.get(ref)
         if found is None:
-            raise SpawnError(f"the texture {ref.path} is not in memory any more")
+            raise _missing(ref)
         return found
+
+
+def _missing(ref: TextureRef) -> SpawnError:
+    return SpawnError(f"the texture {ref.path} is not in memory any more")
+
+
+def make_sprite(
+    look: Look, texture: Texture, registry: ComponentRegistry, record: EntityRecord, *, shown: bool
+) -> BasicSprite:
+    """A new sprite.
+
+    Args:
+        look: What it is.
+        texture: What it shows.
+        registry: Where its class is registered.
+        record: The part whose it will be, in its place.
+        shown: Whether it is to be seen, unless the whole is hidden.
+
+    Raises:
+        SpawnError: Its class cannot be made, or is no sprite.
+
+    Main thread.
+    """
+    x, y, (wide, high) = record.x, record.y, record.scale
+    if look.offset != (0.0, 0.0):
+        dx, dy = turned(look.offset, record.angle, record.scale)
+        x, y = x + dx, y + dy
+    scale = (look.scale[0] * wide, look.scale[1] * high)
+    angle = record.angle + look.angle
+    visible = shown and record.spawning.visible
+    sprite: BasicSprite
+    if look.sprite_class == "Sprite":
+        sprite = arcade.Sprite(texture, scale, x, y, angle)
+        if not visible:
+            sprite.visible = False
+    else:
+        cls = registry.get_sprite_class(look.sprite_class)
+        if cls is None:
+            sprite = BasicSprite(texture, scale, x, y, visible)
+        else:
+            sprite = _own(cls, look.sprite_class, texture)
+            sprite.scale = scale
+            sprite.position = (x, y)
+            sprite.visible = visible
+            if hasattr(cls, "angle"):
+                sprite.angle = angle  # type: ignore[attr-defined]
+    if look.color != _OPAQUE_WHITE:
+        sprite.color = look.color
+    if look.points is not None:
+        set_hit_box(sprite, look.points)
+    return sprite
+
+
+def _own(cls: Any, name: str, texture: Texture) -> BasicSprite:
+    try:
+        sprite = cls(texture)
+    except TypeError as error:
+        raise SpawnError(
+            f"the sprite class `{name}` cannot be made with a texture alone: {error}. Give its "
+            "other arguments defaults, and set them in an on_spawn hook"
+        ) from error
+    if not isinstance(sprite, BasicSprite):
+        raise SpawnError(f"the sprite class `{name}` is no arcade.BasicSprite")
+    if sprite.texture is not texture:
+        sprite.texture = texture
+    return sprite
+
+
+def offer_frames(
+    sprite: BasicSprite, frames: tuple[Texture, ...], old: tuple[Texture, ...] = ()
+) -> None:
+    """Have `arcade.Sprite.set_texture` choose among the frames of a prefab's image.
+
+    Args:
+        sprite: The sprite.
+        frames: The frames.
+        old: Those that they take the place of; textures that the game appended stay.
+
+    Main thread.
+    """
+    if isinstance(sprite, arcade.Sprite):
+        known = {id(one) for one in (*frames, *old)}
+        sprite.textures = [*frames, *(one for one in sprite.textures if id(one) not in known)]
+
+
+def set_hit_box(sprite: BasicSprite, points: Sequence[tuple[float, float]]) -> None:
+    """Give a sprite another hit box. Main thread."""
+    if isinstance(sprite, arcade.Sprite):
+        sprite.hit_box = RotatableHitBox(
+            points, position=sprite.position, angle=sprite.angle, scale=sprite.scale
+        )
+    else:
+        give_hit_box(sprite, points)

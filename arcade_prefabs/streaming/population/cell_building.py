@@ -178,13 +178,13 @@ class Builder:
         if spawning.prepare():
             return False
         resident.spawning = spawning
-        if factory.advance(spawning, 1):
-            factory.complete(spawning)
+        if spawning.advance(1):
+            spawning.complete()
             self._measure(spawning, region)
             if spawning.lived:
                 self._population.lived(resident)
         if left_at is not None and spawning.is_alive():
-            self._population.woken(spawning.entity, max(0.0, self._ledger.time - left_at))
+            self._population.woken(spawning.root, max(0.0, self._ledger.time - left_at))
         return True
 
     def build_now(self, resident: Resident) -> Steps:
@@ -230,15 +230,15 @@ class Builder:
             else:
                 spawning.fail(error)
             return 0
-        pictures = yield from factory.draw_labels(spawning)
+        pictures = yield from spawning.draw_labels()
         parts = spawning.parts_left
-        while not spawning.done and not factory.advance(spawning, _PARTS):
+        while not spawning.done and not spawning.advance(_PARTS):
             yield Step("spawn", _PARTS)
         if not spawning.done:
             if delta is not None:
                 population.keeper.apply(delta, spawning, factory.departures)
             before = len(spawning.lived)
-            factory.complete(spawning)
+            spawning.complete()
             if len(spawning.lived) != before:
                 population.lived(resident)
             self._measure(spawning, region)
@@ -249,13 +249,13 @@ class Builder:
                 if entity.alive:
                     entity.text = text
         if left_at is not None and spawning.is_alive():
-            population.woken(spawning.entity, max(0.0, self._ledger.time - left_at))
+            population.woken(spawning.root, max(0.0, self._ledger.time - left_at))
         return max(0, parts - 1) % _PARTS  # the first is what the entity itself counts
 
     def _measure(self, spawning: Spawning, region: Region) -> None:
         """Tell, once for each prefab, of what would go while it can still be seen."""
-        prefab = spawning.entity.prefab_id
-        if prefab in self._measured:
+        prefab = spawning.id
+        if prefab in self._measured or not spawning.is_alive():
             return
         self._measured.add(prefab)
         sprite = spawning.entity.sprite

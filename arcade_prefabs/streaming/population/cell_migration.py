@@ -37,7 +37,7 @@ class Wanderers:
         """Look at some of them."""
         for resident in islice(self._left, self._each):
             spawning, region = resident.spawning, resident.region
-            if spawning is not None and region.state is RegionState.ACTIVE:
+            if spawning is not None and not spawning.over and region.state is RegionState.ACTIVE:
                 x, y = spawning.entity.position
                 left, bottom, right, top = region.box
                 if not (left <= x < right and bottom <= y < top):

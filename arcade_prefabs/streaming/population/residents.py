@@ -14,7 +14,7 @@ from arcade import BasicSprite, SpriteList, Texture
 from ...errors import shown, shown_error
 from ...pipeline import WorldEntity
 from ...spawning.blueprints.overrides import Overrides
-from ...spawning.entities.entity import Entity, EntityState
+from ...spawning.entities.entity import Entity, EntityRecord, EntityState
 from ...spawning.spawner.entity_factory import EntityFactory
 from ...spawning.spawner.spawn_task import Spawning
 from ..cells.grid import Cell, Grid
@@ -83,7 +83,7 @@ class Population:
         residents: By their names in the world.
         failures: What cannot be there, by its name.
         keeper: Finds what was changed, and puts it back.
-        woken: Called with an entity and the seconds that it slept.
+        woken: Called with the record of an entity, and the seconds that it slept.
 
     Main thread.
     """
@@ -102,7 +102,7 @@ class Population:
         self.residents: dict[str, Resident] = {}
         self.failures: dict[str, Failure] = {}
         self.keeper = DeltaKeeper(factory.entities)
-        self.woken: Callable[[Entity, float], None] = lambda _entity, _seconds: None
+        self.woken: Callable[[EntityRecord, float], None] = lambda _record, _seconds: None
         self.ledger = ledger
         self._factory = factory
         self._grid = grid
@@ -210,15 +210,15 @@ class Population:
         if spawning is None:
             return
         spawning.scene = target.lists
-        for one in spawning.entity.walk():
-            look, label = one._look, one._label
-            if one._sprite is not None and look is not None:
-                _carry(one._sprite, look.layer, source, target)
+        for one in spawning.root.walk():
+            look, label, sprite = one.look, one.label, one.sprite
+            if sprite is not None and look is not None:
+                _carry(sprite, look.layer, source, target)
                 group = look.group or "default"
                 wall = source.lists.walls.get(group)
-                if wall is not None and one._sprite in wall:
-                    wall.remove(one._sprite)
-                    target.lists.group(group).append(one._sprite)
+                if wall is not None and sprite in wall:
+                    wall.remove(sprite)
+                    target.lists.group(group).append(sprite)
             if label is not None:
                 _carry(label.sprite, label.look.layer, source, target)
 
@@ -226,7 +226,7 @@ class Population:
         """The cell that somebody stands in just now."""
         cell = resident.region.cell
         spawning = resident.spawning
-        if cell == ALWAYS or spawning is None:
+        if cell == ALWAYS or spawning is None or spawning.over:
             return cell
         x, y = spawning.entity.position
         try:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from ...spawning.entities.entity import Entity
+from ...spawning.entities.entity import Entity, EntityRecord
 from ...spawning.entities.entity_index import Entities
 
 __all__ = ["WakeHook", "WakeHooks"]
@@ -41,12 +41,13 @@ class WakeHooks:
         for hooks in self._hooks.values():
             hooks[:] = [one for one in hooks if one != function]
 
-    def woken(self, entity: Entity, seconds: float) -> None:
+    def woken(self, record: EntityRecord, seconds: float) -> None:
         """An entity is there again, after that many seconds."""
         if not self._hooks:
             return
-        for one in list(entity.walk()):
-            for name in () if one._plan is None else one._plan.names:
+        for part in list(record.walk()):
+            one = part.entity
+            for name in () if part.plan is None else part.plan.names:
                 for hook in tuple(self._hooks.get(name, ())):
                     if not one.alive:
                         return

@@ -13,7 +13,7 @@ from ...errors import ArcadePrefabsError, shown
 from ...pipeline import WorldEntity
 from ...spawning.blueprints.blueprint import PartPlan, PlacedPart
 from ...spawning.blueprints.overrides import paths_of
-from ...spawning.entities.entity import Entity
+from ...spawning.entities.entity import Entity, EntityRecord
 from ...spawning.entities.entity_index import Entities
 from ...spawning.spawner.despawn import Departures
 from ...spawning.spawner.spawn_task import Spawning
@@ -125,12 +125,12 @@ class DeltaKeeper:
             self.tell(row.id, "its place is no number: it will be back where it was at first")
         parts: dict[str, PartDelta] = {}
         paths: list[str] | None = None
-        lived: dict[Entity, list[str]] = {}
+        lived: dict[EntityRecord, list[str]] = {}
         for one, name in sorted(spawning.lived, key=_name) if spawning.lived else ():
             lived.setdefault(one, []).append(name)
         for number, (part, one) in enumerate(zip(plan.parts, spawning.built, strict=True)):
-            found = self._part(part, one, root=one is entity)
-            if lived and one in lived and one._plan is not None:
+            found = self._part(part, one, root=one is spawning.root)
+            if lived and one in lived and one.plan is not None:
                 found = found or PartDelta()
                 names = tuple(name for name in lived[one] if name not in found.fields)
                 found = PartDelta(found.fields, found.place, lived=names)
@@ -141,11 +141,11 @@ class DeltaKeeper:
             return None
         return Delta(place, spawning.visible, parts)
 
-    def _part(self, part: PlacedPart, entity: Entity, *, root: bool) -> PartDelta | None:
-        plan = entity._plan
+    def _part(self, part: PlacedPart, record: EntityRecord, *, root: bool) -> PartDelta | None:
+        plan = record.plan
         if plan is None:
             return PartDelta(gone=True)
-        built = entity._components
+        built = record.components
         fields: dict[str, dict[str, Any]] = {}
         if built:
             for name, component in built.items():
@@ -154,7 +154,7 @@ class DeltaKeeper:
                     fields[name] = changed
         place: PlaceRow | None = None
         if not root:
-            at, turn, scale = entity._local
+            at, turn, scale = record.local
             if (at, turn, scale) != (part.at, part.rotation, part.scale):
                 place = (at[0], at[1], turn, scale[0], scale[1])
                 if not all(map(math.isfinite, place)):
@@ -220,25 +220,25 @@ class DeltaKeeper:
                 if part.fields or part.place is not None or part.gone:
                     self.tell(f"{plan.id} {path}", "the prefab has no such part any more")
                 continue
-            entity = spawning.built[number]
-            if entity._plan is None:
+            record = spawning.built[number]
+            if record.plan is None:
                 continue
             if part.gone:
-                departures.remove_parts(list(entity.walk()))
+                departures.remove_parts(list(record.walk()))
                 continue
             if part.place is not None:
                 x, y, turn, wide, high = part.place
-                entity._local = ((x, y), turn, (wide, high))
-                entity.place_in_parent()
+                record.local = ((x, y), turn, (wide, high))
+                record.place_in_parent()
             for name, fields in part.fields.items():
-                self._put_fields(entity, entity._plan, name, fields)
+                self._put_fields(record, record.plan, name, fields)
             # What the game has changed was there before, also for a save that does not say so.
             names = [*part.lived, *filter(self._entities.has_first, part.fields)]
             if names:
-                spawning.lived |= {(entity, name) for name in names}
+                spawning.lived |= {(record, name) for name in names}
 
     def _put_fields(
-        self, entity: Entity, plan: PartPlan, name: str, fields: Mapping[str, Any]
+        self, record: EntityRecord, plan: PartPlan, name: str, fields: Mapping[str, Any]
     ) -> None:
         where = f"{plan.id} {name}"
         if name not in plan.names:
@@ -254,9 +254,9 @@ class DeltaKeeper:
         except ArcadePrefabsError as error:
             self.tell(where, f"what was saved does not fit any more: {error}")
             return
-        if entity._components is None:
-            entity._components = {}
-        entity._components[name] = made
+        if record.components is None:
+            record.components = {}
+        record.components[name] = made
 
     def texts(self, delta: Delta, spawning: Spawning) -> list[tuple[Entity, str]]:
         """Parts whose text says something else than in their prefab: drawing them takes time."""
@@ -264,11 +264,11 @@ class DeltaKeeper:
         found: list[tuple[Entity, str]] = []
         if plan is None or not any("Text" in part.fields for part in delta.parts.values()):
             return found
-        for path, entity in zip(paths_of(plan), spawning.built, strict=True):
+        for path, record in zip(paths_of(plan), spawning.built, strict=True):
             part = delta.parts.get(path)
             text = None if part is None else part.fields.get("Text", {}).get("text")
-            if isinstance(text, str) and entity._plan is not None and entity._label is not None:
-                found.append((entity, text))
+            if isinstance(text, str) and record.plan is not None and record.label is not None:
+                found.append((record.entity, text))
         return found
 
     def tell(self, what: str, why: str) -> None:
@@ -279,5 +279,5 @@ class DeltaKeeper:
                 _log.warning("%s: %s", shown(what), shown(why, None))
 
 
-def _name(lived: tuple[Entity, str]) -> str:
+def _name(lived: tuple[EntityRecord, str]) -> str:
     return lived[1]
