@@ -24,6 +24,8 @@ from arcade_prefabs.spawning import texture_processor
 
 FRAME_S = 1 / 60
 SIZE = (1280, 720)
+BATCH = 10
+LONGEST_S = 60.0
 
 
 def write_props(root: Path, count: int, first: int = 0) -> list[str]:
@@ -189,6 +191,50 @@ def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
     }
 
 
+def one_by_one(root: Path, count: int) -> dict[str, float]:
+    """Spawns and despawns of a sprite prefab that is loaded, in turns with plain sprites."""
+    window = arcade.Window(*SIZE, "benchmark")
+    (name,) = write_props(root, 1)
+    with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:
+        first = plugin.spawn(name)
+        deadline = time.perf_counter() + LONGEST_S
+        while not first.alive:
+            if first.error is not None or time.perf_counter() > deadline:
+                raise RuntimeError(f"the prefab is not there: {first.error}")
+            plugin.update(FRAME_S)
+            time.sleep(0.001)
+        texture = first.sprite.texture
+        sprites = arcade.SpriteList()
+        sprites.append(arcade.Sprite(texture))
+        sprites.initialize()
+        plugin.draw()
+        place = (100.0, 200.0)
+        ours: list[float] = []
+        plain: list[float] = []
+        while len(ours) < count:
+            plugin.update(FRAME_S)  # spawns of one frame have their limit
+            started = time.thread_time()
+            for _ in range(BATCH):
+                sprite = arcade.Sprite(texture, 1.0, *place)
+                sprites.append(sprite)
+                sprite.kill()
+            between = time.thread_time()
+            at_once = True
+            for _ in range(BATCH):
+                entity = plugin.spawn(name, place)
+                at_once = at_once and entity.alive
+                entity.despawn()
+            ended = time.thread_time()
+            if at_once:  # otherwise the machine was busy, and the rest came into the queue
+                plain.append((between - started) / BATCH)
+                ours.append((ended - between) / BATCH)
+    return {
+        "entity_us": median(ours) * 1e6,
+        "stock_entity_us": median(plain) * 1e6,
+        "ratio": median(one / other for one, other in zip(ours, plain, strict=True)),
+    }
+
+
 def resident_mb() -> float:
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS:"):
@@ -198,6 +244,5 @@ def resident_mb() -> float:
 
 if __name__ == "__main__":
     name, folder, *numbers = sys.argv[1:]
-    print(
-        json.dumps({"bring_in": bring_in, "rounds": rounds}[name](Path(folder), *map(int, numbers)))
-    )
+    ways = {"bring_in": bring_in, "one_by_one": one_by_one, "rounds": rounds}
+    print(json.dumps(ways[name](Path(folder), *map(int, numbers))))

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from .harness import Options, Row, Target, benchmark
 
-__all__ = ["spawning_rounds", "spawning_speed"]
+__all__ = ["spawning_cost", "spawning_rounds", "spawning_speed"]
 
 ENTITIES: Final = 1_000
 TEXTURES: Final = 100
 ROUNDS: Final = 20
+TURNS: Final = 1_000
 SHORT: Final = Target("at most", 3.0)
 CHEAP: Final = Target("at least", 1 / 0.6, of="ratio")
 NO_MORE: Final = Target("at most", 0.0)
@@ -59,6 +60,22 @@ def spawning_speed(options: Options) -> Iterator[Row]:
         ratio=found["stock_entity_us"] / found["entity_us"],
         target=CHEAP,
         note=f"{found['entity_us'] / found['stock_entity_us']:.0%} of it, textures included",
+    )
+
+
+@benchmark("spawning_cost")
+def spawning_cost(options: Options) -> Iterator[Row]:
+    """A loaded sprite prefab that comes and goes, beside a plain sprite that does."""
+    found = _measure("one_by_one", max(20, round(TURNS * options.scale)))
+    yield Row(
+        "spawn and despawn of a sprite prefab",
+        found["entity_us"],
+        "µs",
+        baseline=found["stock_entity_us"],
+        baseline_name="Sprite, append, kill",
+        ratio=found["stock_entity_us"] / found["entity_us"],
+        note=f"{found['ratio']:.2f} times as much, the median of {TURNS:,} turns; the same atlas "
+        "and list",
     )
 
 

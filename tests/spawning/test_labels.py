@@ -247,3 +247,13 @@ def test_labels_survive_a_rebuild_and_a_resize_of_the_atlas(stage: Any, files: A
     assert scene.picture().tobytes() == before
     scene.prefabs.atlas.resize((2048, 1024))
     assert scene.picture().tobytes() == before
+
+
+def test_the_text_of_what_is_gone_cannot_be_set(stage: Any, files: Any) -> None:
+    """It is refused, and no sprite of it appears once more."""
+    scene = stage(files)
+    sign = scene.spawn("sign", (100, 100))
+    sign.despawn()
+    with pytest.raises(SpawnError, match="has no `Text` that could say something"):
+        sign.text = "Boo"
+    assert len(scene.prefabs.scene["default"]) == 0

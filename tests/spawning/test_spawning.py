@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
+import sys
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +17,7 @@ import arcade
 import pytest
 from PIL import Image
 
+import arcade_prefabs
 from arcade_prefabs import (
     ComponentRegistry,
     EntityState,
@@ -146,6 +150,90 @@ def test_a_loaded_small_prefab_is_there_at_once(stage: Any, files: Any, registry
     entity = scene.prefabs.spawn("red", (30, 40))
     assert entity.alive
     assert entity.sprite.position == (30, 40)
+
+
+def test_a_spawn_of_what_is_loaded_takes_few_calls(stage: Any, files: Any, registry: Any) -> None:
+    """Each call costs: a spawn of one sprite makes 25 at most, beside those of Arcade."""
+    scene = stage(files, registry=registry)
+    scene.spawn("red")
+    scene.prefabs.spawn("red").despawn()
+    package = Path(arcade_prefabs.__file__).parent
+    calls: list[str] = []
+
+    def note(frame: Any, event: str, _: object) -> None:
+        file = Path(frame.f_code.co_filename)
+        # Arcade asks the atlas, and the clock of a game is no function of ours.
+        others = file.stem == "reclaiming_atlas" or file.parent.name == "testing"
+        if event == "call" and file.is_relative_to(package) and not others:
+            calls.append(frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    try:
+        entity = scene.prefabs.spawn("red", (30, 40))
+    finally:
+        sys.setprofile(None)
+    assert entity.alive
+    assert "SpriteBuilder.dress" in calls
+    assert len(calls) <= 25, calls
+    calls.clear()
+    sys.setprofile(note)
+    try:
+        entity.despawn()
+    finally:
+        sys.setprofile(None)
+    assert len(calls) <= 10, calls
+
+
+def test_what_is_despawned_is_gone_without_the_garbage_collector(
+    stage: Any, files: Any, registry: Any
+) -> None:
+    """An entity of one part is in no circle once it is over; as long as it is held, it answers."""
+    scene = stage(files, registry=registry)
+    scene.spawn("red")
+    gc.disable()
+    try:
+        entity = scene.prefabs.spawn("red", (30, 40))
+        assert entity.alive
+        entity.despawn()
+        assert (entity.root, list(entity.walk()), entity.children) == (entity, [entity], ())
+        assert (entity.sprite, entity.sprites, entity.position) == (None, [], (30, 40))
+        assert (entity.state, entity.error) == (EntityState.DESPAWNED, None)
+        assert entity[Health].max == 20
+        entity.despawn()
+        gone = weakref.ref(entity)
+        del entity
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_sprite_class_that_despawns_everything_leaves_nothing(stage: Any, files: Any) -> None:
+    """The class is the game's own code, and may call what it likes while its entity is built."""
+    registry = ComponentRegistry()
+    registry.component(Health)
+    clear: list[Callable[[], None]] = []
+
+    @registry.sprite_class
+    class Jealous(arcade.Sprite):
+        def __init__(self, texture: arcade.Texture) -> None:
+            super().__init__(texture)
+            for one in clear:
+                one()
+
+    part = 'Sprite(texture: "images/red.png", sprite_class: "Jealous")'
+    files["prefabs/jealous.ron"] = f"Prefab(components: [{part}])"
+    children = ", ".join(['(prefab: "jealous")'] * 3)
+    files["prefabs/pair.ron"] = f"Prefab(components: [{part}], children: [{children}])"
+    scene = stage(files, registry=registry)
+    scene.spawn("jealous"), scene.spawn("pair")
+    scene.prefabs.clear()
+    clear.append(scene.prefabs.clear)
+    for name in ("jealous", "pair"):
+        entity = scene.prefabs.spawn(name)
+        scene.frame(3)
+        assert entity.state is EntityState.DESPAWNED
+        assert [len(one) for one in scene.prefabs.scene._sprite_lists] == [0]
+        assert scene.prefabs.entities.sprite_count == 0
 
 
 def test_a_prefab_without_a_sprite_is_an_entity_all_the_same(

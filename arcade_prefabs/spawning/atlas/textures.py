@@ -1,4 +1,21 @@
-"""Textures: decoded in the background, shown as their average color until they are uploaded."""
+"""Textures: decoded in the background, shown as their average color until they are uploaded.
+
+**The problem.** An image of a prefab is read and decompressed in a loader thread, but OpenGL works
+in the main thread only, and an image of 1,024 pixels takes longer to upload than a frame has room
+for. Sprites want an `arcade.Texture` before that.
+
+**The way taken.** The loader thread makes the `Texture` from what the bake knows: hash, size and
+hit box; its image has no pixels in memory (`StoredImage`). On the main thread, `TextureStore`
+brings the pixels into the atlas in steps of at most 256 kB. What is small is written in one step.
+For what is large, room is reserved and filled with the average color, the texture is announced,
+and its rows follow, frame by frame: an entity appears at once, and is sharp some frames later.
+Whoever needs several textures waits with a `TextureWait`, and is called once.
+
+**The ways rejected.** *Waiting until all pixels are there*: entities of large pictures would come
+late, and all at once. *A Pillow image per texture*: a second copy of everything in the atlas. *A
+second OpenGL context in a worker*: drivers differ in what they share, and some fail silently.
+*Textures from Arcade's cache*: `arcade.load_texture` computes hash and hit box, 0.2 to 46 ms each.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,21 @@
-"""Plans: a prefab as a flat list of parts, made in a loader thread, ready to become sprites."""
+"""Plans: a prefab as a flat list of parts, made in a loader thread, ready to become sprites.
+
+**The problem.** A prefab is a tree of prefabs with components as data. What sprites, texts and tags
+that means takes validation, arithmetic and look-ups: about 20 µs a part. A spawn has some
+microseconds, on the main thread.
+
+**The way taken.** The decoder of prefabs, in a loader thread, works everything out once and keeps
+it with the prefab: `SpawnPlan`, a flat tuple of parts, parents first, each with its place and its
+`PartPlan`; and the textures and texts of the whole, each once. Plans are immutable and shared: all
+parts that are the same JSON, in whichever prefab, have the same `PartPlan`, and a spawn copies
+nothing. What an entity has of its own makes another plan of the same form (``overrides``), so that
+what builds, reloads and saves knows plans only.
+
+**The ways rejected.** *Planning at the first spawn*: 500 parts are 10 ms in one frame. *Components
+as objects in the plan*: most are never asked for, and each entity needs its own. *A tree of plans*:
+building in slices, hot reload and saves all need a number for each part. *Baking plans*: they
+depend on classes that the game has registered, which a bake does not have.
+"""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ loader, or from the last texture, releases a thousand of them. How a spawn is bu
 business, see ``spawn_task``; the factory only says when.
 
 **The ways rejected.** *Everything through the queue*: a bullet would appear a frame late, and the
-game could not set its speed. *Everything at once*: a castle takes 20 ms. *A callback of the loader
-for each spawn*: a thousand of them for a thousand entities of one prefab. *A job for each spawn*:
-the queue's own cost would be more than building a sprite.
+game could not set its speed. *Everything at once*: a thousand parts take 10 ms and more. *A
+callback of the loader for each spawn*: a thousand of them for a thousand entities of one prefab. *A
+job for each spawn*: the queue's own cost would be more than building a sprite.
 """
 
 from __future__ import annotations
