@@ -10,11 +10,14 @@ import ast
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from arcade_prefabs.window import arcade_private
 
 PACKAGE = Path(__file__).resolve().parents[1] / "arcade_prefabs"
 
@@ -43,6 +46,12 @@ STARTS_IT = "__main__"
 WITHOUT_ENGINE = ("errors", "ron", "prefab", "pipeline", "frames", "loading")
 ENGINE = ("arcade", "pyglet")
 
+# Folders that may use private names of Arcade and pyglet, of which they keep a list.
+TOUCHES_ARCADE = ("window", "spawning.atlas")
+# Names that begin with an underscore and are no secrets: methods of named tuples, those of RON's
+# `Struct`, which no field of a file may hide, and `os._exit`.
+NO_SECRETS = {"_asdict", "_exit", "_fields", "_get", "_items", "_make", "_name", "_replace"}
+
 
 @dataclass(frozen=True, slots=True)
 class Module:
@@ -64,7 +73,6 @@ class Import:
 
     target: str
     line: int
-    runs_on_import: bool  # neither inside a function nor for type checkers only
 
 
 def room_of(name: str, root: str) -> str:
@@ -85,35 +93,13 @@ def read_package(folder: Path) -> dict[str, Module]:
     return modules
 
 
-def is_type_checking(test: ast.expr) -> bool:
-    """Whether an `if` asks for `TYPE_CHECKING` or `typing.TYPE_CHECKING`."""
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
-    return name == "TYPE_CHECKING"
-
-
-def import_statements(
-    node: ast.AST, *, runs: bool = True
-) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    """Every import statement below a node, and whether it runs when the module is imported."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        yield node, runs
-    elif isinstance(node, ast.If) and is_type_checking(node.test):
-        for child in node.body:
-            yield from import_statements(child, runs=False)
-        for child in node.orelse:
-            yield from import_statements(child, runs=runs)
-    else:
-        inside = runs and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for inner in ast.iter_child_nodes(node):
-            yield from import_statements(inner, runs=inside)
-
-
 def imports_of(module: Module, modules: Mapping[str, Module]) -> Iterator[Import]:
     """What a module imports, with `from package import name` led on to the module it names."""
-    for node, runs in import_statements(module.tree):
+    for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, runs)
+                yield Import(alias.name, node.lineno)
+        if not isinstance(node, ast.ImportFrom):
             continue
         base = node.module or ""
         if node.level:
@@ -123,7 +109,7 @@ def imports_of(module: Module, modules: Mapping[str, Module]) -> Iterator[Import
             base = ".".join([*parents, base] if base else parents)
         for alias in node.names:
             full = f"{base}.{alias.name}"
-            yield Import(full if full in modules else base, node.lineno, runs)
+            yield Import(full if full in modules else base, node.lineno)
 
 
 def may_import(room: str, target: str) -> bool:
@@ -173,12 +159,13 @@ def check_engine(folder: Path) -> list[str]:
 
 
 def check_cycles(folder: Path) -> list[str]:
-    """Every circle of modules that import each other while being imported."""
+    """Every circle of modules that import each other, in functions and for type checkers, too.
+
+    Such modules cannot be understood one after the other, whether the interpreter minds or not.
+    """
     modules = read_package(folder)
     edges = {
-        name: sorted(
-            {i.target for i in imports_of(module, modules) if i.runs_on_import} & modules.keys()
-        )
+        name: sorted({item.target for item in imports_of(module, modules)} & modules.keys())
         for name, module in modules.items()
     }
     found = []
@@ -195,6 +182,68 @@ def check_cycles(folder: Path) -> list[str]:
     for name in edges:
         visit(name, [])
     return found
+
+
+def own_names(tree: ast.Module) -> set[str]:
+    """The names that a module gives to its functions, classes, variables, fields and slots."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"):
+                names.add(node.attr)
+        elif isinstance(node, ast.Assign) and "__slots__" in map(ast.unparse, node.targets):
+            names.update(ast.literal_eval(node.value))
+    return names
+
+
+def is_private(name: str) -> bool:
+    """Whether a name is for its own module alone."""
+    return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+
+def check_private(folder: Path, of_arcade: Collection[str] = ()) -> list[str]:
+    """Every use of another module's private name.
+
+    Args:
+        folder: The package.
+        of_arcade: Arcade's private names, which the folders of `TOUCHES_ARCADE` may use.
+    """
+    found = []
+    for module in read_package(folder).values():
+        allowed = own_names(module.tree) | NO_SECRETS
+        inner = module.name.removeprefix(f"{folder.name}.")
+        if any(inner.startswith(f"{one}.") for one in TOUCHES_ARCADE):
+            allowed |= set(of_arcade)
+        for node in ast.walk(module.tree):
+            names: list[str] = []
+            if isinstance(node, ast.Attribute):
+                names = [node.attr]
+            elif isinstance(node, ast.ImportFrom) and (
+                node.level or (node.module or "").split(".")[0] == folder.name
+            ):
+                names = [alias.name for alias in node.names]
+                allowed_here = {"_pyinstaller"}
+                names = [name for name in names if name not in allowed_here]
+            found += [
+                f"{module.name}:{node.lineno}: {name} belongs to another module"
+                for name in names
+                if is_private(name) and name not in allowed
+            ]
+    return found
+
+
+def check_folders(folder: Path, most: int = 12) -> list[str]:
+    """Every folder of more modules than one can keep in mind; `__init__` does not count."""
+    counts = Counter(path.parent for path in folder.rglob("*.py") if path.name != "__init__.py")
+    return [
+        f"{path.relative_to(folder.parent).as_posix()}: {count} modules, {most} at most"
+        for path, count in sorted(counts.items())
+        if count > most
+    ]
 
 
 def modules_after(statement: str) -> set[str]:
@@ -236,7 +285,7 @@ def test_the_rooms_that_workers_use_import_neither_arcade_nor_pyglet() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Every module can be imported first."""
+    """Each module can be understood, and imported, before those that use it."""
     assert check_cycles(PACKAGE) == []
 
 
@@ -248,6 +297,16 @@ def test_importing_an_engine_free_room_loads_no_engine(statement: str) -> None:
     loaded = modules_after(statement)
     assert "arcade_prefabs" in loaded
     assert loaded.isdisjoint(ENGINE)
+
+
+def test_no_module_uses_the_private_names_of_another() -> None:
+    """What begins with an underscore belongs to its module; Arcade's stand in one list."""
+    assert check_private(PACKAGE, arcade_private.names()) == []
+
+
+def test_no_folder_has_more_than_twelve_modules() -> None:
+    """A folder can be kept in mind."""
+    assert check_folders(PACKAGE) == []
 
 
 # The checks themselves.
@@ -284,7 +343,7 @@ def test_a_package_that_keeps_the_rules_passes_every_check(tmp_path: Path) -> No
                 from .. import errors
                 from . import lexer
                 if TYPE_CHECKING:
-                    from house.ron import tree
+                    from house.ron import lexer
                 """,
             "ron/lexer.py": "import json\nfrom house.errors import Oops\n",
             "ron/tree.py": "def f():\n    from .parser import parse\nfrom . import parser\n",
@@ -392,17 +451,69 @@ def test_a_module_that_imports_itself_is_a_circle(tmp_path: Path) -> None:
     ]
 
 
-def test_the_else_of_a_type_checking_block_counts_for_circles(tmp_path: Path) -> None:
-    """Only the half that type checkers read is left out: the other half does run."""
-    guarded = """
-        from typing import TYPE_CHECKING
-        if TYPE_CHECKING:
-            pass
-        else:
-            from . import b
-        """
-    files = {"ron/a.py": guarded, "ron/b.py": "from . import a"}
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from . import b",
+        "def f():\n    from . import b",
+        "def f():\n    import house.ron.b",
+    ],
+)
+def test_an_import_for_type_checkers_or_in_a_function_closes_a_circle(
+    tmp_path: Path, text: str
+) -> None:
+    """A circle is one wherever its imports stand."""
+    files = {"ron/a.py": text, "ron/b.py": "from . import a"}
     assert check_cycles(build(tmp_path, files)) == ["house.ron.a -> house.ron.b -> house.ron.a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("def f(x):\n    return x._y", 2),
+        ("def f(x):\n    x._y = 1", 2),
+        ("from .b import _y", 1),
+        ("from house.ron.b import _y", 1),
+    ],
+)
+def test_a_private_name_of_another_module_is_found(tmp_path: Path, text: str, line: int) -> None:
+    """Reading, writing and importing it are all seen."""
+    house = build(tmp_path, {"ron/a.py": text, "ron/b.py": "_y = 1"})
+    assert check_private(house) == [f"house.ron.a:{line}: _y belongs to another module"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class C:\n    def __init__(self, other):\n        self._y = other._y",
+        "class C:\n    __slots__ = ('_y',)\ndef f(c):\n    return c._y",
+        "def _y():\n    pass",
+        "def f(x):\n    return x._replace(a=1).__class__",
+        "from os import path\nfrom collections import _tuplegetter",
+    ],
+)
+def test_private_names_of_the_same_module_are_its_own(tmp_path: Path, text: str) -> None:
+    """Functions may use the fields of classes beside them; other packages are not ours to judge."""
+    assert check_private(build(tmp_path, {"ron/a.py": text})) == []
+
+
+def test_private_names_of_arcade_are_for_few_folders(tmp_path: Path) -> None:
+    """Those that are listed, in the folders that are there for it."""
+    text = "def f(atlas):\n    return atlas._fbo, atlas._other"
+    house = build(tmp_path, {"window/a.py": text, "spawning/a.py": text})
+    assert check_private(house, {"_fbo"}) == [
+        "house.spawning.a:2: _fbo belongs to another module",
+        "house.spawning.a:2: _other belongs to another module",
+        "house.window.a:2: _other belongs to another module",
+    ]
+
+
+def test_a_folder_of_too_many_modules_is_found(tmp_path: Path) -> None:
+    """Modules of folders inside it do not count, nor does `__init__`."""
+    files = {f"ron/m{number}.py": "" for number in range(4)} | {"ron/in/a.py": ""}
+    house = build(tmp_path, files)
+    assert check_folders(house, 4) == []
+    assert check_folders(house, 3) == ["house/ron: 4 modules, 3 at most"]
 
 
 def test_a_module_that_a_statement_loads_is_seen() -> None:
