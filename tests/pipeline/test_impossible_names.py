@@ -140,8 +140,11 @@ def test_a_store_or_release_of_an_impossible_name_cannot_be_made(name: str, asse
         pipeline.bake()
         with pytest.raises(StoreError, match="cannot be written"):
             pipeline.write_release(assets.parent / name)
-    with pytest.raises(ArcadePrefabsError):
-        AssetPipeline(assets, jobs=0, handles={"own": [assets / name]}).get(":own:a.png")
+    with (
+        pytest.raises(ArcadePrefabsError),
+        AssetPipeline(assets, jobs=0, handles={"own": [assets / name]}) as pipeline,
+    ):
+        pipeline.get(":own:a.png")
 
 
 @pytest.mark.parametrize("name", [LONG, WIDE], ids=["long", "wide"])
