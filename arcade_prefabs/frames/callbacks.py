@@ -75,6 +75,5 @@ class Callbacks:
         return wanted.clear
 
     def close(self) -> None:
-        """Call nothing any more. Main thread."""
+        """Make `call`, and the calls that wait in the queue, do nothing any more. Main thread."""
         self.closed = True
-        self._timers.clear()

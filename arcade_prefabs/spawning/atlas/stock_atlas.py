@@ -8,6 +8,7 @@ from arcade.texture import ImageData
 from arcade.texture_atlas import TextureAtlasBase
 
 from .pixels import BORDER
+from .stored_image import SizedImage
 
 __all__ = ["StockAtlas"]
 
@@ -28,7 +29,7 @@ class StockAtlas:
 
     def stored(self, hash: str, size: tuple[int, int]) -> ImageData:  # noqa: A002
         """The image of a texture whose pixels come later. Any thread."""
-        return _LaterImage(hash, size)
+        return SizedImage(hash, size)
 
     def reserve(self, _texture: Texture, _color: tuple[int, int, int, int]) -> bool:
         """It cannot show what is not there yet."""
@@ -46,39 +47,3 @@ class StockAtlas:
     def upload_rows(self, _hash: str, _pixels: bytes, _first: int, _count: int) -> bool:
         """Nothing was reserved."""
         return False
-
-
-class _LaterImage(ImageData):
-    """An image whose size is known before its pixels are there."""
-
-    __slots__ = ("_size",)
-
-    def __init__(self, hash: str, size: tuple[int, int]) -> None:  # noqa: A002
-        self.hash = hash
-        self._size = size
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return self._size[0]
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return self._size[1]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self._size
-
-    # Another class than Arcade's own, which compares classes, too.
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ImageData) and self.hash == other.hash
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.hash)

@@ -11,7 +11,7 @@ from arcade.texture import ImageData
 
 from ...errors import SpawnError
 
-__all__ = ["StoredImage"]
+__all__ = ["SizedImage", "StoredImage"]
 
 
 class PixelStore(Protocol):
@@ -26,7 +26,50 @@ class PixelStore(Protocol):
         ...
 
 
-class StoredImage(ImageData):
+class SizedImage(ImageData):
+    """An image whose hash and size are known, and whose pixels are not in memory.
+
+    Args:
+        hash: Of the pixels, and of the size.
+        size: Width and height in pixels.
+
+    Any thread.
+    """
+
+    __slots__ = ("_size",)
+
+    def __init__(self, hash: str, size: tuple[int, int]) -> None:  # noqa: A002 - Arcade's word
+        self.hash = hash
+        self._size = size
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self._size[0]
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self._size[1]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._size
+
+    # Arcade's comparison wants both to be of the same class.
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImageData) and self.hash == other.hash
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+
+class StoredImage(SizedImage):
     """What Arcade needs to know of an image, without its pixels.
 
     Pixels that came from the bake store go to the graphics card as they are; a Pillow image would
@@ -46,7 +89,7 @@ class StoredImage(ImageData):
     Any thread, except for `image`.
     """
 
-    __slots__ = ("_atlas", "_pillow", "_size", "_stored_as", "lent")
+    __slots__ = ("_atlas", "_pillow", "_stored_as", "lent")
 
     def __init__(
         self,
@@ -55,9 +98,8 @@ class StoredImage(ImageData):
         height: int,
         atlas: PixelStore,
     ) -> None:
-        self.hash = hash
+        super().__init__(hash, (width, height))
         self._stored_as = hash
-        self._size = width, height
         self._atlas = ref(atlas)
         self._pillow: PIL.Image.Image | None = None
         self.lent: Callable[[], PIL.Image.Image] | None = None
@@ -93,29 +135,3 @@ class StoredImage(ImageData):
     @image.setter
     def image(self, image: PIL.Image.Image) -> None:
         self._pillow = image
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return self._size[0]
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return self._size[1]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self._size
-
-    # Arcade's comparison wants both to be of the same class.
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ImageData) and self.hash == other.hash
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.hash)
