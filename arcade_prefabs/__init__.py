@@ -14,13 +14,13 @@ processes do without.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
     ArcadePrefabsError,
-    ArrivalError,
-    ArrivalTimeoutError,
     AssetChangedError,
     AssetError,
     AssetTooLargeError,
@@ -38,6 +38,8 @@ from .errors import (
     PluginError,
     PrefabCycleError,
     PrefabError,
+    PreloadError,
+    PreloadTimeoutError,
     ProcessorError,
     QueueFullError,
     RegistryError,
@@ -55,44 +57,42 @@ from .prefab import ComponentRegistry, Prefab, Variant, component, default_regis
 
 if TYPE_CHECKING:
     from .loading import Priority
-    from .monitor import Frame, FrameMonitor, FrameReport, Hitch, HitchCause
+    from .monitor import FrameMonitor, FrameRecord, FrameReport, Hitch, HitchCause
     from .monitor.frame_graph import FrameGraph
-    from .pipeline import Cell, WorldEntity
+    from .pipeline import GridCell, WorldEntity
     from .plugin import MemoryReport, PrefabPlugin, attach, watch_frames
-    from .spawning.entities.entity import AuthoredPlace, Entity, EntityState
+    from .spawning.entities.entity import AuthoredTransform, Entity, EntityState
     from .streaming.cells.cell_providers import CellSource
-    from .streaming.cells.live_cell import RegionEvent, RegionState
-    from .streaming.planning.health import Health
-    from .streaming.planning.preload_request import Arrival
+    from .streaming.cells.live_cell import CellEvent, CellState
+    from .streaming.planning.health import StreamingHealth
+    from .streaming.planning.preload_request import PreloadRequest
     from .streaming.planning.streaming_sources import StreamingSource
-    from .streaming.settings import Policy, StreamingSettings
+    from .streaming.settings import StreamingPolicy, StreamingSettings
     from .streaming.streaming_manager import StreamingManager
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArcadePrefabsError",
-    "Arrival",
-    "ArrivalError",
-    "ArrivalTimeoutError",
     "AssetChangedError",
     "AssetError",
     "AssetTooLargeError",
     "AtlasFullError",
-    "AuthoredPlace",
+    "AuthoredTransform",
     "BakeCancelledError",
-    "Cell",
+    "CellEvent",
     "CellSource",
+    "CellState",
     "ComponentRegistry",
     "DependencyError",
     "Entity",
     "EntityState",
-    "Frame",
     "FrameGraph",
     "FrameMonitor",
     "FrameRateError",
+    "FrameRecord",
     "FrameReport",
-    "Health",
+    "GridCell",
     "Hitch",
     "HitchCause",
     "LoadCancelledError",
@@ -104,23 +104,25 @@ __all__ = [
     "MissingAssetError",
     "MissingPrefabError",
     "PluginError",
-    "Policy",
     "Prefab",
     "PrefabCycleError",
     "PrefabError",
     "PrefabPlugin",
+    "PreloadError",
+    "PreloadRequest",
+    "PreloadTimeoutError",
     "Priority",
     "ProcessorError",
     "QueueFullError",
-    "RegionEvent",
-    "RegionState",
     "RegistryError",
     "RonError",
     "SaveError",
     "SpawnError",
     "StoreError",
     "StreamingError",
+    "StreamingHealth",
     "StreamingManager",
+    "StreamingPolicy",
     "StreamingSettings",
     "StreamingSource",
     "UnknownNameError",
@@ -136,26 +138,26 @@ __all__ = [
 ]
 
 _LATER = {
-    "Arrival": "streaming.planning.preload_request",
-    "AuthoredPlace": "spawning.entities.entity",
-    "Cell": "pipeline",
+    "AuthoredTransform": "spawning.entities.entity",
+    "CellEvent": "streaming.cells.live_cell",
     "CellSource": "streaming.cells.cell_providers",
+    "CellState": "streaming.cells.live_cell",
     "Entity": "spawning.entities.entity",
     "EntityState": "spawning.entities.entity",
-    "Frame": "monitor",
     "FrameGraph": "monitor.frame_graph",
     "FrameMonitor": "monitor",
+    "FrameRecord": "monitor",
     "FrameReport": "monitor",
-    "Health": "streaming.planning.health",
+    "GridCell": "pipeline",
     "Hitch": "monitor",
     "HitchCause": "monitor",
     "MemoryReport": "plugin",
-    "Policy": "streaming.settings",
     "PrefabPlugin": "plugin",
+    "PreloadRequest": "streaming.planning.preload_request",
     "Priority": "loading",
-    "RegionEvent": "streaming.cells.live_cell",
-    "RegionState": "streaming.cells.live_cell",
+    "StreamingHealth": "streaming.planning.health",
     "StreamingManager": "streaming.streaming_manager",
+    "StreamingPolicy": "streaming.settings",
     "StreamingSettings": "streaming.settings",
     "StreamingSource": "streaming.planning.streaming_sources",
     "WorldEntity": "pipeline",
@@ -164,7 +166,30 @@ _LATER = {
 }
 
 
+# Names that were too general, or not the field's; kept until 1.0.
+_RENAMED = {
+    "Arrival": "PreloadRequest",
+    "ArrivalError": "PreloadError",
+    "ArrivalTimeoutError": "PreloadTimeoutError",
+    "AuthoredPlace": "AuthoredTransform",
+    "Cell": "GridCell",
+    "Frame": "FrameRecord",
+    "Health": "StreamingHealth",
+    "Policy": "StreamingPolicy",
+    "RegionEvent": "CellEvent",
+    "RegionState": "CellState",
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        warnings.warn(
+            f"arcade_prefabs.{name} is named {new} now; the old name goes with version 1.0",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(sys.modules[__name__], new)
     module = _LATER.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

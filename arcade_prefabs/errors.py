@@ -31,8 +31,8 @@
     ├── SpawnError                   an entity could not be spawned, or is gone
     ├── StreamingError               a world that cannot be opened, or was closed
     │   ├── SaveError                a saved game cannot be read or written
-    │   └── ArrivalError             an area that is waited for will not be there
-    │       └── ArrivalTimeoutError  it took too long               (also a TimeoutError)
+    │   └── PreloadError             an area that is waited for will not be there
+    │       └── PreloadTimeoutError  it took too long               (also a TimeoutError)
     ├── WrongThreadError             called in another thread than the window's
     └── RegistryError                a component class that cannot be registered (also a ValueError)
 
@@ -49,8 +49,6 @@ from typing import Any, ClassVar, Final
 
 __all__ = [
     "ArcadePrefabsError",
-    "ArrivalError",
-    "ArrivalTimeoutError",
     "AssetChangedError",
     "AssetError",
     "AssetTooLargeError",
@@ -68,6 +66,8 @@ __all__ = [
     "PluginError",
     "PrefabCycleError",
     "PrefabError",
+    "PreloadError",
+    "PreloadTimeoutError",
     "ProcessorError",
     "QueueFullError",
     "RegistryError",
@@ -421,7 +421,7 @@ class SaveError(StreamingError):
     _has_lines = False
 
 
-class ArrivalError(StreamingError):
+class PreloadError(StreamingError):
     """An area that somebody waits for will not be there.
 
     Attributes:
@@ -436,7 +436,7 @@ class ArrivalError(StreamingError):
         return type(self), (str(self), self.failures)
 
 
-class ArrivalTimeoutError(ArrivalError, TimeoutError):
+class PreloadTimeoutError(PreloadError, TimeoutError):
     """The area took longer than its time-out."""
 
 

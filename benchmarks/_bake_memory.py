@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from arcade_prefabs.pipeline import AssetPipeline, Progress
+from arcade_prefabs.pipeline import AssetPipeline, BakeProgress
 
 
 def _peak_mb(process: str) -> float:
@@ -18,7 +18,7 @@ def _peak_mb(process: str) -> float:
 def main() -> None:
     workers: dict[str, float] = {}
 
-    def on_progress(progress: Progress) -> None:
+    def on_progress(progress: BakeProgress) -> None:
         if progress.done % 1000 and progress.done != progress.total:
             return
         for task in Path("/proc/self/task").iterdir():

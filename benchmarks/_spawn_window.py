@@ -18,7 +18,7 @@ import arcade
 from PIL import Image
 
 import arcade_prefabs
-from arcade_prefabs.frames import GarbageManners
+from arcade_prefabs.frames import GarbageScheduler
 from arcade_prefabs.pipeline import AssetPipeline
 from arcade_prefabs.spawning import texture_processor
 
@@ -126,7 +126,7 @@ def _ours(window: arcade.Window, root: Path, places: list[Any]) -> dict[str, flo
         if not pipeline.bake().ok:
             raise RuntimeError("the assets cannot be baked")
     with arcade_prefabs.attach(
-        window, root, hot_reload=False, garbage=GarbageManners(take_over=True)
+        window, root, hot_reload=False, garbage=GarbageScheduler(take_over=True)
     ) as plugin:
         frames = Frames(window, plugin, plugin.draw)
         spawned: list[Any] = []

@@ -21,8 +21,8 @@ os.environ["ARCADE_HEADLESS"] = "True"
 
 import arcade
 
-from arcade_prefabs import RegionState
-from arcade_prefabs.frames import GarbageManners
+from arcade_prefabs import CellState
+from arcade_prefabs.frames import GarbageScheduler
 from arcade_prefabs.loading import AsyncPrefabLoader
 from arcade_prefabs.pipeline import AssetPipeline
 from arcade_prefabs.spawning import texture_processor
@@ -131,7 +131,7 @@ def flight(root: Path, way: str, cells: int, speed: int, seconds: int) -> dict[s
         before = resident_mb()
         one = Naive(root, cells)
     else:
-        garbage = GarbageManners(take_over=True) if way == "quiet" else None
+        garbage = GarbageScheduler(take_over=True) if way == "quiet" else None
         one = Ours(window, root, f"grid_{cells}_{EACH}", garbage=garbage)
         before = one.before_mb
     edge = cells * CELL
@@ -188,14 +188,14 @@ def dropped(root: Path, cells: int, radius: int) -> dict[str, float]:
         f"grid_{cells}_{EACH}",
         load_distance=radius * CELL,
         residency_s=0.0,
-        garbage=GarbageManners(take_over=True),
+        garbage=GarbageScheduler(take_over=True),
     )
     middle = cells * CELL / 2
     run = Flight(window, one, middle, middle)
     run.settle()
     run.frames(30)
     rest = sorted(run.ours_ms[-20:])[10]
-    active = one.world.statistics().regions[RegionState.ACTIVE]
+    active = one.world.statistics().regions[CellState.ACTIVE]
     entities = one.world.statistics().entities
     coming = sum(max(0.0, ms - rest) for ms in run.ours_ms)
     run.forget()
@@ -220,7 +220,7 @@ def dropped(root: Path, cells: int, radius: int) -> dict[str, float]:
 def monster(root: Path, cells: int) -> dict[str, float]:
     """S9: jump to where one cell has 20,000 entities; how its neighbours fare."""
     window = arcade.Window(*SIZE, "benchmark")
-    garbage = GarbageManners(take_over=True)
+    garbage = GarbageScheduler(take_over=True)
     one = Ours(window, root, f"grid_{cells}_{EACH}", garbage=garbage, load_distance=CELL)
     run = Flight(window, one, -100 * CELL, 0)
     run.settle()
@@ -233,7 +233,7 @@ def monster(root: Path, cells: int) -> dict[str, float]:
     times: dict[Any, float] = {}
 
     def note(event: Any) -> None:
-        if event.after is RegionState.ACTIVE:
+        if event.after is CellState.ACTIVE:
             times[event.cell] = time.perf_counter() - began
 
     one.world.add_listener(note)
@@ -258,7 +258,7 @@ def monster(root: Path, cells: int) -> dict[str, float]:
 def teleports(root: Path, cells: int, count: int) -> dict[str, float]:
     """S6: far points, one after the other, each for the first time and once more."""
     window = arcade.Window(*SIZE, "benchmark")
-    one = Ours(window, root, f"grid_{cells}_{EACH}", garbage=GarbageManners(take_over=True))
+    one = Ours(window, root, f"grid_{cells}_{EACH}", garbage=GarbageScheduler(take_over=True))
     run = Flight(window, one, 0.5 * CELL, 0.5 * CELL)
     run.settle()
     chance = random.Random(1)
@@ -338,7 +338,7 @@ def _longest_gap(loader: AsyncPrefabLoader) -> float:
 def sizes(root: Path, cells: int, each: int, seconds: int) -> dict[str, float]:
     """S18 and the size of worlds: open, stand still, fly in a circle in the middle."""
     window = arcade.Window(*SIZE, "benchmark")
-    one = Ours(window, root, f"grid_{cells}_{each}", garbage=GarbageManners(take_over=True))
+    one = Ours(window, root, f"grid_{cells}_{each}", garbage=GarbageScheduler(take_over=True))
     middle = cells * CELL / 2
     radius = min(2.5, cells / 4) * CELL
     run = Flight(window, one, middle + radius, middle)

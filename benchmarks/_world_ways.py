@@ -12,7 +12,7 @@ from typing import Any, Final
 import arcade
 
 import arcade_prefabs
-from arcade_prefabs import RegionState
+from arcade_prefabs import CellState
 from arcade_prefabs.pipeline import AssetPipeline, WorldBuilder
 from arcade_prefabs.spawning import texture_processor
 
@@ -81,15 +81,15 @@ class Ours:
         self.began, self.open_s = began, 0.0
         self.asked: dict[Any, float] = {}
         self.latencies: list[float] = []
-        self.since: dict[RegionState, int] = {}
+        self.since: dict[CellState, int] = {}
         self.world.add_listener(self._note)
 
     def _note(self, event: Any) -> None:
         now = time.perf_counter()
         self.since[event.after] = self.since.get(event.after, 0) + 1
-        if event.after is RegionState.QUEUED:
+        if event.after is CellState.QUEUED:
             self.asked[event.cell] = now
-        elif event.after is RegionState.ACTIVE and event.cell in self.asked:
+        elif event.after is CellState.ACTIVE and event.cell in self.asked:
             self.latencies.append(now - self.asked.pop(event.cell))
 
     def begin(self) -> None:
@@ -109,7 +109,7 @@ class Ours:
 
     def there(self, x: float, y: float) -> bool:
         world = self.world
-        return world.is_open and world.state_at((x, y)) is RegionState.ACTIVE
+        return world.is_open and world.state_at((x, y)) is CellState.ACTIVE
 
     @property
     def settled(self) -> bool:

@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from arcade_prefabs.frames import GarbageManners
-from arcade_prefabs.loading import AsyncPrefabLoader, Loaded, LoaderSettings, Priority
+from arcade_prefabs.frames import GarbageScheduler
+from arcade_prefabs.loading import AsyncPrefabLoader, DecodedAsset, LoaderSettings, Priority
 from arcade_prefabs.loading.workers.decoders import PrefabDecoder
 from arcade_prefabs.pipeline import AssetPipeline
 from arcade_prefabs.prefab import Resolver, prefab_id, read_prefabs
@@ -42,11 +42,11 @@ class _Alone(PrefabDecoder):
 
     def __call__(self, asset: Any, registry: Any) -> Any:
         made = super().__call__(asset, registry)
-        return made._replace(needs=()) if isinstance(made, Loaded) else made
+        return made._replace(needs=()) if isinstance(made, DecodedAsset) else made
 
 
 def loader(
-    pipeline: AssetPipeline, manners: GarbageManners | None = None, **settings: Any
+    pipeline: AssetPipeline, manners: GarbageScheduler | None = None, **settings: Any
 ) -> AsyncPrefabLoader:
     """A loader for the benchmarks' prefabs."""
     chosen = LoaderSettings(decoders={"prefab": _Alone()}, **settings)
@@ -138,8 +138,8 @@ def _flood(pipeline: AssetPipeline, root: Path, ids: list[str], rounds: int) -> 
     plain: list[Frames] = []
     parsed: list[float] = []
     for _ in range(rounds):
-        polite.append(_load_all(pipeline, ids, GarbageManners(take_over=True)))
-        ours.append(_load_all(pipeline, ids, GarbageManners()))
+        polite.append(_load_all(pipeline, ids, GarbageScheduler(take_over=True)))
+        ours.append(_load_all(pipeline, ids, GarbageScheduler()))
         idle.append(_frames(ours[-1].frames))
         stop = threading.Event()
         counted = [0]
@@ -188,7 +188,7 @@ def _flood(pipeline: AssetPipeline, root: Path, ids: list[str], rounds: int) -> 
     )
 
 
-def _load_all(pipeline: AssetPipeline, ids: list[str], manners: GarbageManners) -> Frames:
+def _load_all(pipeline: AssetPipeline, ids: list[str], manners: GarbageScheduler) -> Frames:
     gc.collect()
     with loader(pipeline, manners) as own:
         batch = own.load_many(ids)

@@ -11,9 +11,9 @@ import arcade
 
 import arcade_prefabs
 from arcade_prefabs import FrameReport
-from arcade_prefabs.frames import GarbageManners
+from arcade_prefabs.frames import GarbageScheduler
 from arcade_prefabs.pipeline import AssetWatcher
-from arcade_prefabs.pipeline.watcher import Reload
+from arcade_prefabs.pipeline.watcher import ReloadReport
 
 from .autopilot import Autopilot
 from .building import world_name
@@ -75,7 +75,7 @@ class Island(arcade.View):
         # The collector is asked to work in idle time: its pauses are the longest of all.
         self.prefabs = arcade_prefabs.attach(
             self.window, assets, layers=LAYERS, hot_reload=False,
-            garbage=GarbageManners(take_over=True),
+            garbage=GarbageScheduler(take_over=True),
         )  # fmt: skip
         self.prefabs.frame_graph.bind()
         self.world: arcade_prefabs.StreamingManager | None = None
@@ -158,7 +158,7 @@ class Island(arcade.View):
         """All prefabs that can be placed."""
         return {_short(one) for one in self.prefabs.pipeline.ids("prefab")}
 
-    def _saved(self, reload: Reload) -> None:
+    def _saved(self, reload: ReloadReport) -> None:
         """Files were saved. Called by the watcher's thread."""
         self.prefabs.loader.apply(reload)
         names = self._names()
@@ -167,7 +167,9 @@ class Island(arcade.View):
         changed = sorted({_short(one) for one in reload.ids} & names - set(new))
         self.prefabs.call(lambda: self._noted(reload, new, gone, changed))
 
-    def _noted(self, reload: Reload, new: list[str], gone: list[str], changed: list[str]) -> None:
+    def _noted(
+        self, reload: ReloadReport, new: list[str], gone: list[str], changed: list[str]
+    ) -> None:
         for name in gone:
             if name in self._palette and len(self._palette) > 1:
                 self._palette.remove(name)
@@ -195,7 +197,7 @@ class Island(arcade.View):
         else:
             self._drive(delta_time)
         self.world.update_player_position(self._place())
-        self.gaps += self.world.state_at(self._place()) is not arcade_prefabs.RegionState.ACTIVE
+        self.gaps += self.world.state_at(self._place()) is not arcade_prefabs.CellState.ACTIVE
         self.moving = self.creatures.update(delta_time, self._place(), self._seen())
         self._collect()
         alive = len(self.prefabs.entities)

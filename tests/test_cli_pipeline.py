@@ -27,7 +27,7 @@ from arcade_prefabs.cli import main, output
 from arcade_prefabs.cli.output import amount, duration
 from arcade_prefabs.cli.watch import _Failures
 from arcade_prefabs.errors import StoreError
-from arcade_prefabs.pipeline import AssetPipeline, Progress
+from arcade_prefabs.pipeline import AssetPipeline, BakeProgress
 
 STORE = Path("assets/.arcade_prefabs/bake.sqlite")
 # A shell that starts tests in the background makes its children deaf to Ctrl-C.
@@ -617,7 +617,7 @@ def test_progress_without_a_bar_is_a_line_now_and_then(monkeypatch: pytest.Monke
         assert on_progress is not None
         for done in range(1, 51):
             now[0] += 0.1
-            on_progress(Progress(done, 5000, "x"))
+            on_progress(BakeProgress(done, 5000, "x"))
     assert err.getvalue() == "baking 20 of 5,000\nbaking 40 of 5,000\n"
 
 

@@ -118,8 +118,8 @@ def test_every_error_has_a_text_that_can_be_printed() -> None:
 
 # Their messages hold those of other errors, or a whole report.
 WITH_LINES = {
-    "ArrivalError",
-    "ArrivalTimeoutError",
+    "PreloadError",
+    "PreloadTimeoutError",
     "DependencyError",
     "FrameRateError",
     "SpawnError",

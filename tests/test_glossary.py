@@ -13,11 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "arcade_prefabs"
 PAGE = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-CONCEPTS, TO_BE_RENAMED = PAGE.split("\n## To be renamed\n")
 
 FILE = re.compile(r"`([\w/]+/[\w/]+\.py|errors\.py)`")
 NAME_IN_FILE = re.compile(r"`(\w+)` in\s`([\w/]+\.py)`")
-RENAMED = re.compile(r"^\| `(\w+)`(?: \*)? \| .+ \| `([\w/]+\.py)` \|$", re.MULTILINE)
 
 
 @cache
@@ -38,8 +36,8 @@ def names_of(file: str) -> set[str]:
 
 def test_the_page_is_understood() -> None:
     """The patterns of this module find what the other tests look at."""
-    assert len(NAME_IN_FILE.findall(CONCEPTS)) > 80
-    assert "streaming/cells/grid.py" in FILE.findall(CONCEPTS)
+    assert len(NAME_IN_FILE.findall(PAGE)) > 80
+    assert "streaming/cells/grid.py" in FILE.findall(PAGE)
 
 
 def test_every_file_of_the_glossary_is_there() -> None:
@@ -58,7 +56,7 @@ def misplaced(text: str) -> list[str]:
 
 def test_every_name_of_the_glossary_is_defined_in_its_file() -> None:
     """A class that is renamed or moves takes the glossary along."""
-    assert misplaced(CONCEPTS) == []
+    assert misplaced(PAGE) == []
 
 
 def test_every_name_of_the_architecture_is_defined_in_its_file() -> None:
@@ -95,15 +93,9 @@ def test_a_decision_names_code_that_is_there(page: Path) -> None:
     ] == []
 
 
-@pytest.mark.parametrize(("name", "file"), RENAMED.findall(TO_BE_RENAMED))
-def test_what_is_to_be_renamed_has_its_old_name(name: str, file: str) -> None:
-    """A row of work that is done is removed."""
-    assert name in names_of(file), f"renamed: remove the row of {name} from docs/glossary.md"
-
-
 def test_a_word_has_one_row() -> None:
     """No word is explained twice."""
-    tables = CONCEPTS.split("\n## Words with more than one meaning\n")[0]
+    tables = PAGE.split("\n## Words with more than one meaning\n")[0]
     words = re.findall(r"^\| ([a-z][^|]*) \|", tables, re.MULTILINE)
     twice = {word for word in words if words.count(word) > 1} - {"word"}
     assert twice == set()

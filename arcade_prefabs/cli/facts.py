@@ -12,8 +12,15 @@ from typing import Any, Final
 import orjson
 
 from ..errors import AssetError, LocatedError, MissingAssetError, UnsafePathError
-from ..pipeline import AssetPipeline, BakedAsset, Explanation, InputNow, decode_prefab, variant_of
-from ..pipeline.model.bake_result import Key, shown_id
+from ..pipeline import (
+    AssetPipeline,
+    BakedAsset,
+    Explanation,
+    InputStatus,
+    decode_prefab,
+    settings_key,
+)
+from ..pipeline.model.bake_result import BakeKey, shown_id
 from ..prefab import Child, prefab_id
 from ..prefab.asset_ids import PREFAB_FOLDER, SUFFIX
 from ..prefab.suggestions import did_you_mean
@@ -46,7 +53,7 @@ class _Subject:
 
     @property
     def full_id(self) -> str:
-        return shown_id(Key(self.id, variant_of(self.settings)), self.label)
+        return shown_id(BakeKey(self.id, settings_key(self.settings)), self.label)
 
 
 def gather(pipeline: AssetPipeline, identifier: str) -> dict[str, Any]:
@@ -244,7 +251,7 @@ class _Inputs:
         self._seen.add(known.path)
         return [self._node(one, depth) for one in known.inputs]
 
-    def _node(self, one: InputNow, depth: int) -> dict[str, Any]:
+    def _node(self, one: InputStatus, depth: int) -> dict[str, Any]:
         file = one.name.partition("#")[0]
         ambient = one.kind == "ambient"
         above = not ambient and file in self._seen

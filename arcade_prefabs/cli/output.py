@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..errors import columns, shown
-from ..pipeline import Progress
-from ..pipeline.bake.planner import OnProgress
+from ..pipeline import BakeProgress
+from ..pipeline.bake.baker import OnProgress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,7 +133,7 @@ def progress(what: str) -> Generator[OnProgress | None]:
     with bars.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=None, current="")
 
-        def advance(now: Progress) -> None:
+        def advance(now: BakeProgress) -> None:
             current = cells.set_cell_size(shown(now.current, None), _CURRENT).rstrip()
             bar.update(task, completed=now.done, total=now.total, current=current)
 
@@ -147,7 +147,7 @@ class _Lines:
         self._what = what
         self._next = time.monotonic() + _LINE_S
 
-    def __call__(self, now: Progress) -> None:
+    def __call__(self, now: BakeProgress) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_S
             print(f"{self._what} {now.done:,} of {now.total:,}", file=sys.stderr, flush=True)

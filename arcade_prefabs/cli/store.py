@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from ..pipeline import Statistics
+from ..pipeline import StoreStatistics
 from ..pipeline.store.locations import STORE_NAME, is_possible, is_release, store_folder
 from .output import Printer, amount, print_json
 from .shared import OK, CannotRun, add_assets, add_store_options, check_store, count, opened
@@ -71,7 +71,7 @@ def _stats(options: argparse.Namespace) -> int:
     return OK
 
 
-def _rows(found: Statistics, ratio: float | None, *, release: bool) -> list[tuple[str, str]]:
+def _rows(found: StoreStatistics, ratio: float | None, *, release: bool) -> list[tuple[str, str]]:
     rows = [("files baked", f"{found.assets:,}")]
     if found.broken:
         rows.append(("of them broken", f"{found.broken:,}"))

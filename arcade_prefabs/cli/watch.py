@@ -17,7 +17,7 @@ from .shared import OK, CannotRun, add_assets, error_json, hint_at_components, o
 
 if TYPE_CHECKING:
     from ..errors import LocatedError
-    from ..pipeline import AssetPipeline, AssetWatcher, Reload
+    from ..pipeline import AssetPipeline, AssetWatcher, ReloadReport
 
 __all__ = ["add_watch"]
 
@@ -40,7 +40,7 @@ def add_watch(commands: Any) -> None:
 def _watch(options: argparse.Namespace) -> int:
     from ..pipeline import AssetWatcher
 
-    reloads: queue.SimpleQueue[Reload] = queue.SimpleQueue()
+    reloads: queue.SimpleQueue[ReloadReport] = queue.SimpleQueue()
     with Interrupt() as interrupt, opened(options, jobs=options.jobs) as pipeline:
         watcher = AssetWatcher(pipeline, reloads.put)
         try:
@@ -100,7 +100,7 @@ def _print_watching(options: argparse.Namespace) -> None:
 
 
 def _print_reload(
-    reload: Reload, dangling: list[LocatedError], options: argparse.Namespace
+    reload: ReloadReport, dangling: list[LocatedError], options: argparse.Namespace
 ) -> None:
     if options.json:
         event = {

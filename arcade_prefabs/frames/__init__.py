@@ -9,22 +9,22 @@ Loader threads run Python code only while the `IdleGate` is open, between two fr
 from .coroutines import Script, next_frame, sleep
 from .frame_budget import FrameBudget
 from .frame_report import DrainReport
-from .garbage_collection import GarbageManners, Pause
+from .garbage_collection import CollectorPause, GarbageScheduler
 from .idle_gate import GilHold, IdleGate
 from .main_thread_queue import NEXT_FRAME, Job, MainThreadQueue, Step
 from .step_cost import CostModel
 
 __all__ = [
     "NEXT_FRAME",
+    "CollectorPause",
     "CostModel",
     "DrainReport",
     "FrameBudget",
-    "GarbageManners",
+    "GarbageScheduler",
     "GilHold",
     "IdleGate",
     "Job",
     "MainThreadQueue",
-    "Pause",
     "Script",
     "Step",
     "next_frame",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["DrainReport", "JobFailure", "Ran"]
+__all__ = ["DrainReport", "JobFailure", "StepTotals"]
 
 
-class Ran(NamedTuple):
+class StepTotals(NamedTuple):
     """What steps of one kind took in one frame: how many, seconds of all, of the longest."""
 
     steps: int
@@ -39,7 +39,7 @@ class DrainReport(NamedTuple):
     budget_s: float
     spent_s: float
     steps: int
-    ran: dict[str, Ran]
+    ran: dict[str, StepTotals]
     waiting: dict[str, int]
     deferred: tuple[str, ...]
     failures: tuple[JobFailure, ...]
@@ -53,8 +53,8 @@ class DrainReport(NamedTuple):
         """The report of both, where another round was made in the same frame."""
         ran = dict(self.ran)
         for kind, more in later.ran.items():
-            so_far = ran.get(kind, Ran(0, 0.0, 0.0))
-            ran[kind] = Ran(
+            so_far = ran.get(kind, StepTotals(0, 0.0, 0.0))
+            ran[kind] = StepTotals(
                 so_far.steps + more.steps,
                 so_far.seconds + more.seconds,
                 max(so_far.longest, more.longest),

@@ -1,4 +1,4 @@
-"""`GarbageManners`: the garbage collector's pauses, seen, and moved to where nobody feels them.
+"""`GarbageScheduler`: the garbage collector's pauses, seen, and moved to where nobody feels them.
 
 CPython stops everything to look for circles of objects: 14 ms with Arcade alone imported, 65 ms
 with 200,000 objects, whenever enough of them were made. That is a frame or more, at any moment.
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["Collector", "GarbageManners", "GarbageStatistics", "Pause"]
+__all__ = ["Collector", "CollectorPause", "GarbageScheduler", "GarbageStatistics"]
 
 GENERATIONS: Final = 3
 # What a collection is expected to take before there was one, and the weight of the newest.
@@ -58,7 +58,7 @@ class Collector(Protocol):
         ...
 
 
-class Pause(NamedTuple):
+class CollectorPause(NamedTuple):
     """One collection, during which no Python code ran.
 
     Attributes:
@@ -66,7 +66,7 @@ class Pause(NamedTuple):
         seconds: How long it took.
         collected: Objects that it freed.
         uncollectable: Objects that it could not free.
-        idle: Whether `GarbageManners.idle` started it; otherwise the interpreter did, or somebody
+        idle: Whether `GarbageScheduler.idle` started it; otherwise the interpreter did, or somebody
             who called ``gc.collect``.
     """
 
@@ -91,11 +91,11 @@ class GarbageStatistics(NamedTuple):
     longest: tuple[float, float, float]
 
 
-class GarbageManners:
+class GarbageScheduler:
     """Watches the garbage collector, and, if it is asked to, decides when it works.
 
     Example:
-        >>> with GarbageManners() as manners:
+        >>> with GarbageScheduler() as manners:
         ...     _ = gc.collect()
         >>> manners.report()[-1].generation
         2
@@ -124,13 +124,13 @@ class GarbageManners:
         self._frozen = False
         self._thresholds = (700, 10, 10)
         self._started = threading.local()
-        self._pauses: deque[Pause] = deque(maxlen=1000)
+        self._pauses: deque[CollectorPause] = deque(maxlen=1000)
         self._expected = list(_FIRST_S)
         self._count = [0] * GENERATIONS
         self._seconds = [0.0] * GENERATIONS
         self._longest = [0.0] * GENERATIONS
 
-    def attach(self) -> GarbageManners:
+    def attach(self) -> GarbageScheduler:
         """Begin to watch; may be called twice.
 
         Raises:
@@ -163,7 +163,7 @@ class GarbageManners:
             self._frozen = False
             self._gc.unfreeze()
 
-    def __enter__(self) -> GarbageManners:
+    def __enter__(self) -> GarbageScheduler:
         return self.attach()
 
     def __exit__(self, *_: object) -> None:
@@ -180,7 +180,7 @@ class GarbageManners:
             return
         seconds = self._clock() - getattr(self._started, "at", self._clock())
         generation = info.get("generation", 0)
-        pause = Pause(
+        pause = CollectorPause(
             generation, seconds, info.get("collected", 0), info.get("uncollectable", 0), self._idle
         )
         self._pauses.append(pause)
@@ -231,9 +231,9 @@ class GarbageManners:
         self._frozen = self._frozen or before == 0
         return self._gc.get_freeze_count() - before
 
-    def report(self) -> list[Pause]:
+    def report(self) -> list[CollectorPause]:
         """The pauses since the last call, the oldest first; at most the last 1000."""
-        pauses: list[Pause] = []
+        pauses: list[CollectorPause] = []
         while self._pauses:
             pauses.append(self._pauses.popleft())
         return pauses

@@ -11,16 +11,16 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..errors import QueueFullError
-from .frame_report import DrainReport, JobFailure, Ran
+from .frame_report import DrainReport, JobFailure, StepTotals
 from .step_cost import CostModel
 
 __all__ = [
     "NEXT_FRAME",
     "Job",
+    "JobBody",
     "MainThreadQueue",
     "Step",
     "Steps",
-    "Work",
 ]
 
 _log = logging.getLogger("arcade_prefabs")
@@ -60,7 +60,7 @@ NEXT_FRAME: Final = _NextFrame()
 """What a job yields that has nothing more to do in this frame."""
 
 Steps: TypeAlias = Generator[Step | _NextFrame | None, None, None]
-Work: TypeAlias = Callable[[], Any] | Steps
+JobBody: TypeAlias = Callable[[], Any] | Steps
 
 
 class Job:
@@ -75,13 +75,13 @@ class Job:
     __slots__ = ("_among", "_on_error", "_steps", "_work", "done", "error", "lane", "step")
 
     def __init__(
-        self, work: Work, lane: str, step: Step, on_error: Callable[[Exception], None] | None
+        self, work: JobBody, lane: str, step: Step, on_error: Callable[[Exception], None] | None
     ) -> None:
         self.lane = lane
         self.done = False
         self.error: Exception | None = None
         self.step = step
-        self._work: Work | None = work
+        self._work: JobBody | None = work
         self._steps: Steps | None = None
         self._on_error = on_error
         self._among: set[Job] | None = None  # the jobs that are counted, as long as it is one
@@ -214,7 +214,7 @@ class MainThreadQueue:
 
     def submit(
         self,
-        work: Work,
+        work: JobBody,
         *,
         lane: str = "game",
         kind: str = "game",
@@ -253,7 +253,7 @@ class MainThreadQueue:
 
     def post(
         self,
-        work: Work,
+        work: JobBody,
         lane: str,
         step: Step,
         on_error: Callable[[Exception], None] | None = None,
@@ -293,7 +293,7 @@ class MainThreadQueue:
 
     def _drain(self, budget_s: float) -> DrainReport:
         clock = self._clock
-        ran: dict[str, Ran] = {}
+        ran: dict[str, StepTotals] = {}
         failures: list[JobFailure] = []
         deferred: dict[str, None] = {}
         later, self._later = self._later, []
@@ -329,7 +329,7 @@ class MainThreadQueue:
             lane.spent += cost / lane.weight
             self.costs.learn(kind, size, cost)
             before, seconds, longest = ran.get(kind, (0, 0.0, 0.0))
-            ran[kind] = Ran(before + 1, seconds + cost, max(longest, cost))
+            ran[kind] = StepTotals(before + 1, seconds + cost, max(longest, cost))
             if not lane.jobs or lane.jobs[0] is not job:
                 continue  # the step cleared the queue
             if job.done:

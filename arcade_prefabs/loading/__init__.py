@@ -12,37 +12,45 @@ from .requests.batch import Batch
 from .requests.cache import CacheStatistics, PrefabCache
 from .requests.events import LoadEvent
 from .requests.handle import Handle
-from .requests.priority import Priority, PrioritySystem, Waiting
+from .requests.priority import PendingLoad, Priority, ScoreSystem
 from .settings import LoaderSettings, LoaderStatistics
-from .workers.decoders import Decoder, Loaded, LoadedCell, LoadedImage, Need, Partial, footprint
+from .workers.decoders import (
+    AssetDependency,
+    DecodedAsset,
+    DecodeProgress,
+    Decoder,
+    LoadedCell,
+    LoadedImage,
+    footprint,
+)
 from .workers.executor import Executor, ThreadExecutor, default_threads
 from .workers.main_thread_commit import Activator
 from .workers.worker import AssetReader
 
 __all__ = [
     "Activator",
+    "AssetDependency",
     "AssetReader",
     "AsyncPrefabLoader",
     "Batch",
     "CacheStatistics",
+    "DecodeProgress",
+    "DecodedAsset",
     "Decoder",
     "Executor",
     "Handle",
     "LoadEvent",
     "LoadState",
-    "Loaded",
     "LoadedCell",
     "LoadedImage",
     "LoaderSettings",
     "LoaderStatistics",
-    "Need",
-    "Partial",
+    "PendingLoad",
     "PrefabCache",
     "Priority",
-    "PrioritySystem",
+    "ScoreSystem",
     "ThreadExecutor",
     "TreeState",
-    "Waiting",
     "asset_id",
     "default_threads",
     "footprint",

@@ -15,11 +15,11 @@ from ..frames.callbacks import Callbacks
 from ..frames.coroutines import Script
 from ..frames.frame_budget import FrameBudget
 from ..frames.frame_report import DrainReport
-from ..frames.garbage_collection import GarbageManners
+from ..frames.garbage_collection import GarbageScheduler
 from ..frames.idle_gate import IdleGate
 from ..frames.main_thread_queue import MainThreadQueue, Step, Steps
 from ..frames.timers import Timers
-from ..pipeline import Reload
+from ..pipeline import ReloadReport
 from ..prefab import ComponentRegistry, default_registry
 from .asset_names import asset_id
 from .requests.asset_record import LoadState, TreeState
@@ -29,10 +29,10 @@ from .requests.events import Listener, LoadEvents
 from .requests.handle import Handle
 from .requests.load_registry import LoadRegistry, key_of
 from .requests.priority import Position, Priority, rank_of
-from .requests.scheduler import Scheduler
+from .requests.scheduler import LoadScheduler
 from .requests.scoring import Scoring
 from .settings import LoaderSettings, LoaderStatistics
-from .workers.bake_thread import Bakes, BakeThread
+from .workers.bake_thread import BakeThread, OnDemandBaker
 from .workers.executor import Executor, ThreadExecutor
 from .workers.hot_reload import restart_ids, restart_paths, tell_broken
 from .workers.main_thread_commit import MainThreadCommit
@@ -91,13 +91,13 @@ class AsyncPrefabLoader:
         gate: IdleGate | None = None,
         queue: MainThreadQueue | None = None,
         budget: FrameBudget | None = None,
-        garbage: GarbageManners | None = None,
+        garbage: GarbageScheduler | None = None,
     ) -> None:
         self.settings = settings = LoaderSettings() if settings is None else settings
         self.gate = IdleGate(clock=clock) if gate is None else gate
         self.queue = MainThreadQueue(clock=clock) if queue is None else queue
         self.budget = FrameBudget() if budget is None else budget
-        self.garbage = GarbageManners() if garbage is None else garbage
+        self.garbage = GarbageScheduler() if garbage is None else garbage
         self._assets = assets
         self._clock = clock
         self._executor = ThreadExecutor(settings.threads) if executor is None else executor
@@ -107,13 +107,15 @@ class AsyncPrefabLoader:
         self._callbacks = Callbacks(self.queue, self._timers, clock)
         self._events = LoadEvents(self._callbacks, clock)
         self._loads = loads = LoadRegistry(
-            Scheduler(settings.max_in_flight, settings.max_in_flight_bytes),
+            LoadScheduler(settings.max_in_flight, settings.max_in_flight_bytes),
             PrefabCache(settings.cache_entries, settings.cache_bytes),
             self._callbacks,
             self._events,
         )
         self._scoring = Scoring(settings.priority_system, loads)
-        self._baking = BakeThread(loads, assets, wake) if isinstance(assets, Bakes) else None
+        self._baking = (
+            BakeThread(loads, assets, wake) if isinstance(assets, OnDemandBaker) else None
+        )
         retries = Retries(loads, assets, settings.retries, settings.retry_delay_s, wake)
         self._commit = MainThreadCommit(loads, self.queue, settings.activators, wake, retries)
         self._worker = LoadWorker(
@@ -151,7 +153,7 @@ class AsyncPrefabLoader:
             priority: How urgent it is.
             on_done: Called with the handle, on the main thread, when it is done, however that
                 went, unless it is cancelled.
-            position: Where it is wanted, in pixels, for `PrioritySystem.DISTANCE`.
+            position: Where it is wanted, in pixels, for `ScoreSystem.DISTANCE`.
             timeout_s: Seconds after which this handle fails with a `LoadTimeoutError`.
             settings: Settings of the processor for this asset, such as ``frame_size``.
 
@@ -335,7 +337,7 @@ class AsyncPrefabLoader:
         steps = restart_ids(self._loads, names, self._executor.wake)
         self.queue.post(steps, "reload", Step("reload"))
 
-    def apply(self, reload: Reload) -> None:
+    def apply(self, reload: ReloadReport) -> None:
         """Do what an `AssetWatcher` told: give it this method.
 
         Errors in files are logged, the first 20 of them, and told to listeners as ``broken``, each

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from .frame_ring import PHASES, JobSeconds, Phase
 from .processor_time import Computed
 
-__all__ = ["STREAMING", "Hitch", "HitchCause", "Measured", "Usual", "blame"]
+__all__ = ["STREAMING", "FrameBaseline", "FrameSample", "Hitch", "HitchCause", "blame"]
 
 # Weight of the newest frame in what is usual.
 _EASE: Final = 0.1
@@ -54,7 +54,7 @@ class Hitch(NamedTuple):
     """A frame that came late, and why.
 
     Attributes:
-        number: Which frame, as `Frame.number` counts.
+        number: Which frame, as `FrameRecord.number` counts.
         at: When it ended, in seconds of the monitor's clock.
         interval: How long it lasted, in seconds.
         cause: What is to blame.
@@ -74,7 +74,7 @@ class Hitch(NamedTuple):
         return f"{self.interval * 1e3:.1f} ms: {self.cause.value}{about}"
 
 
-class Measured(NamedTuple):
+class FrameSample(NamedTuple):
     """A frame, as `blame` wants it.
 
     Attributes:
@@ -92,7 +92,7 @@ class Measured(NamedTuple):
     working: Computed
 
 
-class Usual:
+class FrameBaseline:
     """What frames of this game usually take, those that came late left aside."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Usual:
         self.working = [0.0, 0.0, 0.0]
         self._any = False
 
-    def learn(self, frame: Measured) -> None:
+    def learn(self, frame: FrameSample) -> None:
         """Take a frame in time into account."""
         ease = _EASE if self._any else 1.0
         self._any = True
@@ -114,7 +114,7 @@ class Usual:
             usual[2] += (now.stolen - usual[2]) * ease
 
 
-def blame(frame: Measured, usual: Usual) -> tuple[HitchCause, str, float]:
+def blame(frame: FrameSample, usual: FrameBaseline) -> tuple[HitchCause, str, float]:
     """What made a frame late: the cause, more about it, and the seconds that it cost.
 
     It is the part of the frame that took so much longer than usual. Where that is the game's or

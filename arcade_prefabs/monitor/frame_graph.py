@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import arcade
 from arcade.types import Color
 
-from .frame_ring import Frame, Phase
+from .frame_ring import FrameRecord, Phase
 from .summary import summarize
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class FrameGraph:
         text.draw()
 
 
-def _bars(frames: list[Frame], left: float, bottom: float) -> Any:
+def _bars(frames: list[FrameRecord], left: float, bottom: float) -> Any:
     """Lines of one color at a time, for each frame from what stands below it upwards."""
     floor = [float(bottom)] * len(frames)
     for phase, color in _COLORS.items():

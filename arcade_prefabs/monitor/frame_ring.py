@@ -1,4 +1,4 @@
-"""`Frame` and `FrameRing`: what was measured of each of the last frames."""
+"""`FrameRecord` and `FrameRing`: what was measured of each of the last frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["NO_JOBS", "PHASES", "Frame", "FrameRing", "GarbagePause", "JobSeconds", "Phase"]
+__all__ = ["NO_JOBS", "PHASES", "FrameRecord", "FrameRing", "GarbagePause", "JobSeconds", "Phase"]
 
 JobSeconds: TypeAlias = Mapping[str, float]
 
@@ -37,7 +37,7 @@ PHASES: Final = len(Phase)
 NO_JOBS: Final[JobSeconds] = {}
 
 
-class Frame(NamedTuple):
+class FrameRecord(NamedTuple):
     """What was measured of one frame, from its beginning to that of the next one; in seconds.
 
     Attributes:
@@ -112,7 +112,7 @@ class FrameRing:
         self.count = 0
         self._jobs = [NO_JOBS] * self.capacity
 
-    def last(self, count: int | None = None) -> list[Frame]:
+    def last(self, count: int | None = None) -> list[FrameRecord]:
         """The last frames, the oldest first: so many, or all that are remembered."""
         held = len(self)
         wanted = held if count is None else min(max(count, 0), held)
@@ -124,6 +124,6 @@ class FrameRing:
             jobs = self._jobs[place]
             at = self._at[place]
             frames.append(
-                Frame(number, at, interval, wait, update, plugin, draw, flip, garbage, jobs)
+                FrameRecord(number, at, interval, wait, update, plugin, draw, flip, garbage, jobs)
             )
         return frames

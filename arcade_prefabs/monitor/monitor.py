@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import FrameRateError
-from .blame import Hitch, HitchCause, Measured, Usual, blame
-from .frame_ring import NO_JOBS, PHASES, Frame, FrameRing, GarbagePause, JobSeconds, Phase
+from .blame import FrameBaseline, FrameSample, Hitch, HitchCause, blame
+from .frame_ring import NO_JOBS, PHASES, FrameRecord, FrameRing, GarbagePause, JobSeconds, Phase
 from .processor_time import Computed, ProcessorTime
 from .report import FrameReport
 from .summary import FrameSummary, summarize
@@ -103,7 +103,7 @@ class FrameMonitor:
             processor_time = self._own.look
         self._look = processor_time
         self._ring = FrameRing(capacity)
-        self._usual = Usual()
+        self._usual = FrameBaseline()
         self._hitches: deque[Hitch] = deque(maxlen=capacity)
         self._pauses: deque[GarbagePause] = deque(maxlen=_REMEMBERED)
         self._listeners: list[Callable[[Hitch], object]] = []
@@ -196,7 +196,7 @@ class FrameMonitor:
         spent = ended.spent
         interval = sum(spent)
         self._ring.add(now, spent, ended.jobs)
-        frame = Measured(spent, ended.jobs, ended.oldest, waiting, ended.working)
+        frame = FrameSample(spent, ended.jobs, ended.oldest, waiting, ended.working)
         if interval <= self.hitch_s:
             self._usual.learn(frame)
             return
@@ -236,7 +236,7 @@ class FrameMonitor:
         spent[self._phase] += seconds
 
     def _garbage(self, phase: str, info: dict[str, int]) -> None:
-        # Runs inside the collector, in any thread, but never twice at a time: see GarbageManners.
+        # Runs inside the collector, in any thread, but never twice at a time: see GarbageScheduler.
         if phase == "start":
             self._collecting_since = self._clock()
             return
@@ -264,7 +264,7 @@ class FrameMonitor:
         """
         self._listeners.remove(listener)
 
-    def frames(self, count: int | None = None) -> list[Frame]:
+    def frames(self, count: int | None = None) -> list[FrameRecord]:
         """The last frames, the oldest first: so many, or all that are remembered."""
         return self._ring.last(count)
 
@@ -284,7 +284,7 @@ class FrameMonitor:
         self._ring.clear()
         self._hitches.clear()
         self._pauses.clear()
-        self._usual = Usual()
+        self._usual = FrameBaseline()
         self._begin_anew()
 
     def expect(self, fps: float) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .blame import Hitch
-from .frame_ring import Frame, GarbagePause, Phase
+from .frame_ring import FrameRecord, GarbagePause, Phase
 from .summary import FrameSummary, PhaseSummary
 
 __all__ = ["FrameReport"]
@@ -38,7 +38,7 @@ class FrameReport:
     def __init__(
         self,
         summary: FrameSummary,
-        frames: Sequence[Frame],
+        frames: Sequence[FrameRecord],
         hitches: Sequence[Hitch],
         pauses: Sequence[GarbagePause] = (),
         facts: Mapping[str, float] | None = None,

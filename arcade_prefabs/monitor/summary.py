@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from .blame import Hitch, HitchCause
-from .frame_ring import Frame, Phase
+from .frame_ring import FrameRecord, Phase
 
 __all__ = ["FASTER", "FrameSummary", "PhaseSummary", "percentile", "summarize"]
 
@@ -127,7 +127,7 @@ def _summary(values: list[float]) -> PhaseSummary:
     )
 
 
-def summarize(frames: Sequence[Frame], hitches: Sequence[Hitch], fps: float) -> FrameSummary:
+def summarize(frames: Sequence[FrameRecord], hitches: Sequence[Hitch], fps: float) -> FrameSummary:
     """What frames were like, measured by a rate."""
     intervals = [one.interval for one in frames]
     seconds = math.fsum(intervals)

@@ -1,18 +1,27 @@
 """The asset pipeline: a folder that people edit becomes data that loads in microseconds.
 
-`AssetPipeline` bakes the files of a `Source` with a `Processor` for each kind, keeps what came out
-in a bake store, and bakes again exactly what has to be when something changes.
+`AssetPipeline` bakes the files of an `AssetSource` with a `Processor` for each kind, keeps the
+outputs in a bake store, and bakes again only what a change makes stale.
 """
 
 from .asset_pipeline import AssetPipeline
 from .checker import CheckReport, check_tree, check_trees
-from .model.bake_report import BakeReport, Progress, Statistics
-from .model.bake_result import Change
-from .model.processor import PAGE_BYTES, Input, Job, Output, Processor, Wish, variant_of
+from .model.bake_report import BakeProgress, BakeReport, StoreStatistics
+from .model.bake_result import OutputChange
+from .model.processor import (
+    PAGE_BYTES,
+    BakeRequest,
+    Input,
+    Output,
+    ProcessContext,
+    Processor,
+    settings_key,
+)
 from .processors import (
-    Cell,
+    ALWAYS_LOADED,
     CellIndex,
     Derivation,
+    GridCell,
     ImageFrame,
     ImageHead,
     ImageProcessor,
@@ -22,7 +31,6 @@ from .processors import (
     WorldEntity,
     WorldHead,
     WorldProcessor,
-    cell_label,
     read_cell,
     read_data,
     read_image,
@@ -40,68 +48,68 @@ from .processors.prefab_pages import (
 from .sources import (
     LARGEST_FILE,
     MOST_FILES,
+    AssetSource,
     DirectorySource,
     HandleSource,
     MemorySource,
     OverlaySource,
     PackageSource,
-    Source,
     SourceFile,
     ZipSource,
     arcade_handles,
 )
 from .store.baked_assets import BakedAsset
-from .store.queries import Explanation, InputNow, OutputNow
-from .watcher import AssetWatcher, Reload
+from .store.queries import Explanation, InputStatus, OutputStatus
+from .watcher import AssetWatcher, ReloadReport
 from .world_builder import WorldBuilder
 
 __all__ = [
+    "ALWAYS_LOADED",
     "LARGEST_FILE",
     "MOST_FILES",
     "PAGE_BYTES",
     "AssetPipeline",
+    "AssetSource",
     "AssetWatcher",
+    "BakeProgress",
     "BakeReport",
+    "BakeRequest",
     "BakedAsset",
-    "Cell",
     "CellIndex",
-    "Change",
     "CheckReport",
     "Derivation",
     "DirectorySource",
     "Explanation",
+    "GridCell",
     "HandleSource",
     "ImageFrame",
     "ImageHead",
     "ImageProcessor",
     "Input",
-    "InputNow",
-    "Job",
+    "InputStatus",
     "JsonProcessor",
     "MemorySource",
     "Output",
-    "OutputNow",
+    "OutputChange",
+    "OutputStatus",
     "OverlaySource",
     "PackageSource",
     "PackedPart",
     "PackedPrefab",
     "PrefabAssembler",
     "PrefabProcessor",
+    "ProcessContext",
     "Processor",
-    "Progress",
     "RawProcessor",
-    "Reload",
-    "Source",
+    "ReloadReport",
     "SourceFile",
-    "Statistics",
-    "Wish",
+    "StoreStatistics",
     "WorldBuilder",
     "WorldEntity",
     "WorldHead",
     "WorldProcessor",
     "ZipSource",
     "arcade_handles",
-    "cell_label",
     "check_tree",
     "check_trees",
     "decode_prefab",
@@ -111,6 +119,6 @@ __all__ = [
     "read_image",
     "read_json",
     "read_world",
-    "variant_of",
+    "settings_key",
     "world_id",
 ]

@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 
 from ..errors import LocatedError, MissingPrefabError, StoreError
 from ..prefab import ComponentRegistry, Prefab
-from .asset_reader import Shelf
-from .bake.executor import Cancelled, Engine
-from .bake.planner import Baker, OnProgress
+from .asset_reader import BakedAssetReader
+from .bake.baker import Baker, OnProgress
+from .bake.executor import BakeExecutor, Cancelled
 from .bake.worker_pool import InlineWorkers, ProcessWorkers, Workers
-from .dangling_references import References, named
-from .model.bake_report import BakeReport, Statistics
-from .model.bake_result import Key
-from .model.processor import Processor, variant_of
+from .dangling_references import ReferenceChecker, named
+from .model.bake_report import BakeReport, StoreStatistics
+from .model.bake_result import BakeKey
+from .model.processor import Processor, settings_key
 from .processors import builtin_processors, world_id
-from .sources import Source, checked_path
+from .sources import AssetSource, checked_path
 from .store.bake_store import BakeStore, DamagedStoreError
 from .store.baked_assets import BakedAsset, find, needs_of
 from .store.locations import (
@@ -68,7 +68,7 @@ class AssetPipeline:
         (True, {'Tags': {'names': ['grey']}})
 
     Args:
-        assets: The assets folder, a zip archive, a release file, or any `Source`.
+        assets: The assets folder, a zip archive, a release file, or any `AssetSource`.
         processors: Processors of the game's own; they win over the built-in ones.
         registry: The components that prefabs may name; the ``default_registry`` if none is given.
         handles: Folders of Arcade resource handles, such as ``{"game": ["assets"]}``; those that
@@ -91,7 +91,7 @@ class AssetPipeline:
 
     def __init__(
         self,
-        assets: str | os.PathLike[str] | Source = "assets",
+        assets: str | os.PathLike[str] | AssetSource = "assets",
         *,
         processors: Iterable[Processor] = (),
         registry: ComponentRegistry | None = None,
@@ -113,14 +113,14 @@ class AssetPipeline:
         self._note = ""
         self._workers: Workers | None = workers
         self._baker: Baker | None = None
-        self.source: Source | None = None
-        if not isinstance(assets, Source) and is_release(Path(assets)):
+        self.source: AssetSource | None = None
+        if not isinstance(assets, AssetSource) and is_release(Path(assets)):
             self.store = BakeStore(Path(assets), read_only=True)
-            self._shelf = Shelf(self.store, None)
+            self._shelf = BakedAssetReader(self.store, None)
             return
-        folder = None if isinstance(assets, Source) else Path(assets)
+        folder = None if isinstance(assets, AssetSource) else Path(assets)
         self.source = (
-            assets if isinstance(assets, Source) else open_source(Path(assets), handles or {})
+            assets if isinstance(assets, AssetSource) else open_source(Path(assets), handles or {})
         )
         if store is None:
             place = store_folder(folder)
@@ -137,13 +137,13 @@ class AssetPipeline:
             own = list(processors)
             names = {one.name for one in own}
             chosen = [*(one for one in builtin_processors(registry) if one.name not in names), *own]
-            engine = Engine(self.store, self.source, chosen, self._workers, clock_ns)
+            engine = BakeExecutor(self.store, self.source, chosen, self._workers, clock_ns)
         except BaseException:
             # What the caller gave is the caller's to close; nobody else can close the store.
             self._close_store()
             raise
         self._baker = Baker(engine)
-        self._shelf = Shelf(self.store, self._baker, note_use=store_limit is not None)
+        self._shelf = BakedAssetReader(self.store, self._baker, note_use=store_limit is not None)
         if self._note:
             self._shelf.notes.append(self._note)
 
@@ -250,9 +250,9 @@ class AssetPipeline:
             for error in without:
                 error.hint = references.hint_for(error)
 
-    def _references(self) -> References:
+    def _references(self) -> ReferenceChecker:
         engine = self._baking().engine
-        return References(self.store, engine.source, engine.choose, self._registry)
+        return ReferenceChecker(self.store, engine.source, engine.choose, self._registry)
 
     def _baking(self) -> Baker:
         if self._closed:
@@ -312,7 +312,7 @@ class AssetPipeline:
 
     def needs(self, identifier: str) -> list[str]:
         """The assets that have to be there at run time for a file's outputs. Any thread."""
-        key = Key(checked_path(identifier.partition("#")[0]))
+        key = BakeKey(checked_path(identifier.partition("#")[0]))
 
         def needed() -> list[str]:
             found = find(self.store, key, "")
@@ -387,7 +387,7 @@ class AssetPipeline:
         Any thread.
         """
         path = checked_path(identifier.partition("#")[0])
-        key = Key(path, variant_of(settings or {}))
+        key = BakeKey(path, settings_key(settings or {}))
         return self._shelf.asked(partial(explain, self.store, key))
 
     def takes(self, path: str) -> bool:
@@ -412,7 +412,7 @@ class AssetPipeline:
         """
         return self._shelf.asked(lambda: self._references().dangling())
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> StoreStatistics:
         """What the store holds, and what was done since the pipeline was opened. Any thread."""
         restarts = getattr(self._workers, "restarts", 0)
         baked = self._baker.engine.files_baked if self._baker else 0
@@ -437,7 +437,7 @@ class AssetPipeline:
         Any thread.
         """
         self._baking()
-        return self._shelf.asked(partial(remove_built, self.store, Key(world_id(world))))
+        return self._shelf.asked(partial(remove_built, self.store, BakeKey(world_id(world))))
 
     def clean(self) -> int:
         """Give the room of what was deleted back to the disk; gives the bytes.

@@ -17,9 +17,9 @@ from ..errors import (
 from ..prefab import Prefab, prefab_id
 from ..prefab.asset_ids import PREFAB_FOLDER
 from ..prefab.suggestions import did_you_mean, instead_of, nearest_prefabs
-from .bake.planner import Baker
-from .model.bake_result import Key, shown_id
-from .model.processor import variant_of
+from .bake.baker import Baker
+from .model.bake_result import BakeKey, shown_id
+from .model.processor import settings_key
 from .processors.prefab_pages import decode_prefab
 from .sources import checked_path
 from .store.bake_store import AnotherStoreError, BakeStore, DamagedStoreError
@@ -27,7 +27,7 @@ from .store.baked_assets import BakedAsset, find, open_asset
 from .store.maintenance import damaged_output, expect
 from .store.queries import ids_of
 
-__all__ = ["Shelf"]
+__all__ = ["BakedAssetReader"]
 
 _PREFABS: Final = PREFAB_FOLDER + "/"
 _WORLDS: Final = "worlds/"
@@ -39,7 +39,7 @@ _MOST_READS: Final = 5
 _MOST_REPAIRS: Final = 3
 
 
-class Shelf:
+class BakedAssetReader:
     """What an `AssetPipeline` reads from.
 
     Args:
@@ -60,7 +60,7 @@ class Shelf:
 
     def __init__(self, store: BakeStore, baker: Baker | None, *, note_use: bool = False) -> None:
         self.notes: list[str] = []
-        self.used: set[Key] = set()
+        self.used: set[BakeKey] = set()
         self.on_demand = 0
         self.asked_for = False
         self._store = store
@@ -69,7 +69,7 @@ class Shelf:
         self._lock = threading.Lock()
         self.all_fresh = False
         self.forgotten = 0
-        self._fresh: set[Key] = set()  # what was compared with its file by itself
+        self._fresh: set[BakeKey] = set()  # what was compared with its file by itself
         self._generation = store.generation
         self._checked = -1  # the generation that was looked through
 
@@ -120,7 +120,7 @@ class Shelf:
         """See `AssetPipeline.get`."""
         self.asked_for = True  # before it is read: a bake that ends later may replace it
         path, _, label = identifier.partition("#")
-        key = Key(checked_path(path), variant_of(settings or {}))
+        key = BakeKey(checked_path(path), settings_key(settings or {}))
         return self._healing(partial(self._read, key, label), key)
 
     def get_prefab(self, identifier: str) -> Prefab:
@@ -129,7 +129,7 @@ class Shelf:
             full = prefab_id(identifier)
         except ValueError as error:
             raise UnsafePathError(str(error), path=identifier[:200]) from None
-        key = Key(full.partition("#")[0])
+        key = BakeKey(full.partition("#")[0])
         for attempt in range(_MOST_READS):
             asset = self.get(full, None)
             if asset.kind == "abstract":
@@ -143,7 +143,7 @@ class Shelf:
                     raise
         raise AssertionError("the loop ends with a return or a raise")
 
-    def _read(self, key: Key, label: str) -> BakedAsset:
+    def _read(self, key: BakeKey, label: str) -> BakedAsset:
         baker = self._baker
         looked = baker is None or self._is_fresh(key)
         if not looked:
@@ -167,7 +167,7 @@ class Shelf:
             self.used.add(key)
         return open_asset(self._store, key, label, found, partial(self._repair, key))
 
-    def _hint(self, key: Key) -> str | None:
+    def _hint(self, key: BakeKey) -> str | None:
         """What somebody may have meant who asked for something that is not there."""
         folder = next((one for one in (_PREFABS, _WORLDS) if key.path.startswith(one)), "")
         paths = dict.fromkeys(one.partition("#")[0] for one in ids_of(self._store, None))
@@ -188,14 +188,14 @@ class Shelf:
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None) -> bool:
         """See `AssetPipeline.is_fresh`."""
         path = checked_path(identifier.partition("#")[0])
-        return self._baker is None or self._is_fresh(Key(path, variant_of(settings or {})))
+        return self._baker is None or self._is_fresh(BakeKey(path, settings_key(settings or {})))
 
-    def _is_fresh(self, key: Key) -> bool:
+    def _is_fresh(self, key: BakeKey) -> bool:
         # A scan shows neither variants nor what stands behind handles.
         scanned = not key.variant and not key.path.startswith(":")
         return key in self._fresh or (self.all_fresh and scanned)
 
-    def _bake(self, key: Key) -> None:
+    def _bake(self, key: BakeKey) -> None:
         """Make sure that what the store has under a key is what the files say."""
         assert self._baker is not None
         before, forgotten = self._baker.engine.files_baked, self.forgotten
@@ -206,7 +206,7 @@ class Shelf:
                 self._fresh |= looked_at
                 self._fresh.add(key)
 
-    def _refuse_unknown_kind(self, key: Key) -> None:
+    def _refuse_unknown_kind(self, key: BakeKey) -> None:
         """Raise if the file is there, but nobody knows how to bake it."""
         if self._baker is not None:
             engine = self._baker.engine
@@ -215,7 +215,7 @@ class Shelf:
                 message = "no processor takes files of this kind"
                 raise AssetError(message, path=shown, hint=instead_of(key.path))
 
-    def _healing(self, read: Callable[[], _T], key: Key) -> _T:
+    def _healing(self, read: Callable[[], _T], key: BakeKey) -> _T:
         """Read something; if the store turns out to be damaged, bake it again and try once more."""
         for _ in range(_MOST_REPAIRS):
             try:
@@ -228,7 +228,7 @@ class Shelf:
                 self._repair(key, error)
         return read()
 
-    def _repair(self, key: Key, error: StoreError) -> None:
+    def _repair(self, key: BakeKey, error: StoreError) -> None:
         """Throw away what is damaged, so that it is baked again by whoever asks next."""
         if self._store.closed:
             return

@@ -22,9 +22,9 @@ from ..ron import Ident, Struct, TupleStruct, loads
 from .asset_pipeline import AssetPipeline
 from .model.processor import Processor
 from .sources import (
+    AssetSource,
     DirectorySource,
     HandleSource,
-    Source,
     SourceFile,
     arcade_handles,
     checked_path,
@@ -122,8 +122,8 @@ class _Tree:
         # Errors name files from where the user stands, if the user did so, too.
         self.given = self.root if start.is_absolute() else Path(os.path.relpath(self.root))
 
-    def source(self, handles: Handles) -> Source:
-        base: Source = DirectorySource(self.given)
+    def source(self, handles: Handles) -> AssetSource:
+        base: AssetSource = DirectorySource(self.given)
         if self.is_bare:
             base = _Bare(base)
         return HandleSource(base, handles)
@@ -148,7 +148,7 @@ def _one_spelling(path: str) -> str:
 class _Bare:
     """A folder that is not a game's assets, but the prefabs themselves: `a.ron` is a prefab."""
 
-    def __init__(self, base: Source) -> None:
+    def __init__(self, base: AssetSource) -> None:
         self._base = base
 
     @property
@@ -257,7 +257,7 @@ class _Checker:
     def _bake(
         self,
         pipeline: AssetPipeline,
-        source: Source,
+        source: AssetSource,
         report: CheckReport,
         seen: dict[str, LocatedError],
     ) -> None:
@@ -306,7 +306,7 @@ def _is_below(path: str | None, start: str) -> bool:
 
 
 def _judge(
-    path: str, source: Source, registry: ComponentRegistry | None
+    path: str, source: AssetSource, registry: ComponentRegistry | None
 ) -> tuple[int, Iterable[LocatedError]]:
     """How many prefabs a RON file holds, and what is wrong with it, without what it refers to."""
     name = source.shown(path)
@@ -322,7 +322,7 @@ def _judge(
 
 def _note(
     path: str,
-    source: Source,
+    source: AssetSource,
     registry: ComponentRegistry | None,
     report: CheckReport,
     seen: dict[str, LocatedError],

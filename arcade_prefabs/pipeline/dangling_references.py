@@ -22,14 +22,14 @@ from ..errors import (
 from ..prefab import ComponentRegistry, default_registry, read_prefabs
 from ..prefab.asset_ids import PREFAB_FOLDER, SUFFIX, split_id
 from ..prefab.suggestions import did_you_mean, nearest_prefabs
-from .model.processor import Chooser
+from .model.processor import ProcessorMatcher
 from .processors.world_document import read_world_file
-from .sources import Source
+from .sources import AssetSource
 from .store.bake_store import BakeStore
 from .store.rows import typed
 from .store.schema import BAKED, BROKEN, NAMED
 
-__all__ = ["References", "named"]
+__all__ = ["ReferenceChecker", "named"]
 
 # Further users of one missing thing help nobody: the first ones show what is to be done.
 _MOST_ERRORS: Final = 1000
@@ -74,7 +74,7 @@ class _Wrong(NamedTuple):
     hint: str | None
 
 
-class References:
+class ReferenceChecker:
     """Judges what the files of a store name.
 
     Args:
@@ -89,8 +89,8 @@ class References:
     def __init__(
         self,
         store: BakeStore,
-        source: Source,
-        choose: Chooser,
+        source: AssetSource,
+        choose: ProcessorMatcher,
         registry: ComponentRegistry | None = None,
     ) -> None:
         self._store = store

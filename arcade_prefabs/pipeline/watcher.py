@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 from ..errors import AssetError, BakeCancelledError, LocatedError, MissingAssetError, StoreError
 from .asset_pipeline import AssetPipeline
 from .model.bake_report import BakeReport
-from .sources import Source, checked_path
+from .sources import AssetSource, checked_path
 from .store.locations import STORE_FOLDER, identity
 
-__all__ = ["AssetWatcher", "Reload"]
+__all__ = ["AssetWatcher", "ReloadReport"]
 
 # Seconds between two looks at all files where file events cannot be had; they are looked at so many
 # at a time, half a millisecond, with so many seconds in between.
@@ -48,7 +48,7 @@ def _always() -> bool:
     return True
 
 
-class Reload(NamedTuple):
+class ReloadReport(NamedTuple):
     """What came of changes on disk.
 
     Attributes:
@@ -113,7 +113,7 @@ class AssetWatcher:
 
     Args:
         pipeline: Whose files to watch.
-        on_reload: Called with each `Reload`, in the watcher's thread: hand it on to the main
+        on_reload: Called with each `ReloadReport`, in the watcher's thread: hand it on to the main
             thread before touching the game. Changes that change no output are not told. The first
             one, perhaps before `start` returns, has the errors that there are by then.
         debounce_s: Seconds without a further event after which a save is taken for finished.
@@ -128,7 +128,7 @@ class AssetWatcher:
     def __init__(
         self,
         pipeline: AssetPipeline,
-        on_reload: Callable[[Reload], None],
+        on_reload: Callable[[ReloadReport], None],
         *,
         debounce_s: float = 0.05,
         events: bool = True,
@@ -198,13 +198,13 @@ class AssetWatcher:
 
     # ------------------------------------------------------------------------------- in the thread
 
-    def _run(self, source: Source) -> None:
+    def _run(self, source: AssetSource) -> None:
         try:
             self._watch(source)
         finally:
             self._ready.set()  # nobody waits for a watch that ended
 
-    def _watch(self, source: Source) -> None:
+    def _watch(self, source: AssetSource) -> None:
         folders = source.folders()
         # What changed since the last bake is news. If there was none, all is as it was found, but
         # for what was handed out meanwhile: the first bake of a large folder takes minutes, and
@@ -257,7 +257,7 @@ class AssetWatcher:
                             found.note_link(Path(entry.path))
         return found
 
-    def _run_on_events(self, source: Source, folders: list[tuple[Path, str]]) -> None:
+    def _run_on_events(self, source: AssetSource, folders: list[tuple[Path, str]]) -> None:
         import watchfiles  # noqa: F401  # before anything waits for it in vain
 
         while not self._stop.is_set():
@@ -268,7 +268,7 @@ class AssetWatcher:
 
     def _watch_once(
         self,
-        source: Source,
+        source: AssetSource,
         folders: list[tuple[Path, str]],
         roots: dict[Path, tuple[int, int] | None],
     ) -> None:
@@ -342,7 +342,7 @@ class AssetWatcher:
             errors, healed = self._note_errors(report)
             ids = report.changed_ids() if tells_ids() else []
             if ids or errors or healed:
-                self._on_reload(Reload(tuple(ids), errors, healed, report))
+                self._on_reload(ReloadReport(tuple(ids), errors, healed, report))
 
     @contextlib.contextmanager
     def _noting_failures(self) -> Generator[None]:
@@ -389,7 +389,7 @@ def _unfinished(path: Path) -> bool:
 
 
 def _asset_paths(
-    source: Source, folders: list[tuple[Path, str]], paths: set[Path]
+    source: AssetSource, folders: list[tuple[Path, str]], paths: set[Path]
 ) -> list[str] | None:
     """The asset paths of files; None if everything has to be looked at."""
     if len(paths) > _MOST_FILES:

@@ -13,23 +13,21 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import AssetError, AssetTooLargeError, PrefabError, StoreError, UnknownNameError
-from ..prefab import Asset, ComponentRegistry, default_registry, prefab_id
+from ..prefab import ComponentRegistry, Dependency, default_registry, prefab_id
 from ..prefab.suggestions import did_you_mean
 from .asset_pipeline import AssetPipeline
-from .model.bake_result import Key, shown_id
+from .model.bake_result import BakeKey, shown_id
 from .model.page_codec import pack, seal
 from .model.processor import DIGEST_BYTES, PAGE_BYTES, Output
 from .processors.world import (
-    ALWAYS,
     LARGEST_OVERRIDES,
     WorldEntity,
     cell_for,
-    cell_label,
     cell_pages,
     derived_id,
     twin_of,
 )
-from .processors.world_cells import Cell, CellIndex
+from .processors.world_cells import ALWAYS_LOADED, CellIndex, GridCell
 from .processors.world_document import FARTHEST, check_id, checked_layers, world_id
 from .store import writes as records
 from .store.schema import BUILT
@@ -41,8 +39,6 @@ _BATCH: Final = 500
 # As many as a cell of a world from code may have.
 _MOST_IN_CELL: Final = 1_000_000
 _KNOWN: Final = 4096
-# Sorts in front of the levels of cells.
-_ALWAYS: Final = -1
 
 _SPOOL: Final = """
 PRAGMA journal_mode=OFF;
@@ -110,8 +106,8 @@ class WorldBuilder:
         self._layers = names
         self._registry = default_registry if registry is None else registry
         self._prefabs: dict[str, str] = {}
-        self._checked: dict[bytes, frozenset[Asset]] = {}
-        self._needs: dict[Asset, None] = {}
+        self._checked: dict[bytes, frozenset[Dependency]] = {}
+        self._needs: dict[Dependency, None] = {}
         self._waiting: list[tuple[Any, ...]] = []
         self._count = self._always_count = 0
         self._spool: sqlite3.Connection | None = None
@@ -178,7 +174,7 @@ class WorldBuilder:
         full = self._prefabs.get(prefab)
         if full is None:
             full = self._prefab(prefab)
-        needs: frozenset[Asset] = frozenset()
+        needs: frozenset[Dependency] = frozenset()
         changed: dict[str, Any] = {}
         if overrides:
             changed = {one: dict(fields) for one, fields in overrides.items()}
@@ -190,7 +186,7 @@ class WorldBuilder:
         longer = 0.0 if size is None else _longer_side(size)
         cell = cell_for(x, y, self._cell_size, longer)
         if always:
-            cell = Cell(0, 0, _ALWAYS)
+            cell = ALWAYS_LOADED  # its level sorts in front of the others
             self._always_count += 1
         for need in needs:
             self._needs[need] = None
@@ -209,10 +205,10 @@ class WorldBuilder:
         except ValueError as error:
             raise PrefabError(str(error), path=self.id) from None
         self._prefabs[text] = full
-        self._needs[Asset("prefab", full)] = None
+        self._needs[Dependency("prefab", full)] = None
         return full
 
-    def _needs_of(self, overrides: dict[str, dict[str, Any]]) -> frozenset[Asset]:
+    def _needs_of(self, overrides: dict[str, dict[str, Any]]) -> frozenset[Dependency]:
         """What overrides name, once they are checked."""
         try:
             text = _encode(overrides)
@@ -224,7 +220,7 @@ class WorldBuilder:
         if len(text) > LARGEST_OVERRIDES:
             message = f"overrides of {len(text):,} bytes, over {LARGEST_OVERRIDES:,}"
             raise AssetTooLargeError(message, path=self.id)
-        needs: set[Asset] = set()
+        needs: set[Dependency] = set()
         for name, fields in overrides.items():
             known = self._registry.get(name)
             if known is None:
@@ -237,7 +233,7 @@ class WorldBuilder:
                     raise UnknownNameError(message, path=self.id, hint=hint)
             if known.plan.required <= fields.keys():  # otherwise the prefab has the rest
                 self._registry.build(name, fields)
-            needs |= {Asset(kind, one) for kind, one in known.plan.names(fields) if one}
+            needs |= {Dependency(kind, one) for kind, one in known.plan.names(fields) if one}
         needs = {one for one in needs if one.kind != "sprite_class"}
         if len(self._checked) >= _KNOWN:
             self._checked.clear()
@@ -301,18 +297,19 @@ class WorldBuilder:
         if found is not None:
             raise AssetError(f"{found[1]} entities have the name `{found[0]}`", path=self.id)
 
-    def _pack_cells(self, content: Any) -> Iterator[Cell]:
+    def _pack_cells(self, content: Any) -> Iterator[GridCell]:
         rows = self._open().execute(
             "SELECT level, column, row, id, twin, data FROM rows "
             "ORDER BY level, column, row, number"
         )
         for place, group in groupby(rows, key=lambda row: row[:3]):
             level, column, row = place
-            label = ALWAYS if level == _ALWAYS else cell_label(column, row, level)
+            cell = GridCell(column, row, level)
+            label = cell.label
             pages = tuple(cell_pages(self._entities(label, level, group)))
             self._pack(Output(label, "cell", pages), content)
-            if level != _ALWAYS:
-                yield Cell(column, row, level)
+            if cell != ALWAYS_LOADED:
+                yield cell
 
     def _entities(self, label: str, level: int, group: Iterator[Any]) -> Iterator[bytes]:
         """The entities of a cell as they are written, those without a name with one."""
@@ -331,7 +328,7 @@ class WorldBuilder:
     def _pack(self, output: Output, content: Any) -> None:
         packed = pack(output, None)
         content.update(packed.digest)
-        identifier = shown_id(Key(self.id), output.label)
+        identifier = shown_id(BakeKey(self.id), output.label)
         count = len(packed.pages)
         spool = self._open()
         for number, page in enumerate(packed.pages):
@@ -345,9 +342,9 @@ class WorldBuilder:
 
     def _write(self, content: bytes) -> None:
         """Everything in one transaction: others see the old world, or the new one."""
-        spool, key, step = self._open(), Key(self.id), self._store.step
+        spool, key, step = self._open(), BakeKey(self.id), self._store.step
         with self._store.writing() as db:
-            numbers = records.Numbers(db)
+            numbers = records.RowIds(db)
             asset = numbers.asset(key)
             records.forget(db, asset, key)
             step("outputs")

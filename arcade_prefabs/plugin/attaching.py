@@ -12,14 +12,14 @@ import arcade
 import pyglet
 
 from ..errors import PluginError, WrongThreadError
-from ..frames import GarbageManners
+from ..frames import GarbageScheduler
 from ..loading import Executor, LoaderSettings
 from ..monitor import FrameMonitor
-from ..pipeline import AssetPipeline, AssetWatcher, Processor, Source
+from ..pipeline import AssetPipeline, AssetSource, AssetWatcher, Processor
 from ..prefab import ComponentRegistry, default_registry
 from ..spawning.hit_boxes import texture_processor
-from ..spawning.spawn_engine import SpawnEngine
-from ..spawning.unpacked import release_folder
+from ..spawning.release_folder import release_folder
+from ..spawning.spawn_runtime import SpawnRuntime
 from ..window.current_window import require_current
 from ..window.resource_folders import ConfinedFolder, assets_folder, resource_folder
 from .prefab_plugin import ATTRIBUTE, PrefabPlugin
@@ -29,7 +29,7 @@ __all__ = ["attach"]
 
 def attach(
     window: arcade.Window,
-    assets: str | os.PathLike[str] | Source | AssetPipeline = "assets",
+    assets: str | os.PathLike[str] | AssetSource | AssetPipeline = "assets",
     *,
     layers: Iterable[str] = (),
     registry: ComponentRegistry | None = None,
@@ -39,7 +39,7 @@ def attach(
     atlas_size: tuple[int, int] = (4096, 4096),
     budget_ms: float = 2.0,
     settings: LoaderSettings | None = None,
-    garbage: GarbageManners | None = None,
+    garbage: GarbageScheduler | None = None,
     executor: Executor | None = None,
     clock: Callable[[], float] = time.perf_counter,
     monitor: FrameMonitor | None = None,
@@ -64,7 +64,7 @@ def attach(
 
     Args:
         window: The window.
-        assets: The assets folder; a release file, a zip archive, a `Source`, or an
+        assets: The assets folder; a release file, a zip archive, a `AssetSource`, or an
             `AssetPipeline` of the game's own, which is not closed then.
         layers: Names of the layers of the plugin's own scene, from the bottom to the top; others
             that prefabs name come above them.
@@ -78,7 +78,7 @@ def attach(
             when more than that is drawn at a time, which takes a slow frame.
         budget_ms: Milliseconds that the plugin takes of a frame at most.
         settings: Limits and habits of the loader.
-        garbage: Manners of the garbage collector, see `GarbageManners`.
+        garbage: Manners of the garbage collector, see `GarbageScheduler`.
         executor: Who does the background work; for tests.
         clock: Seconds, as `time.perf_counter` gives them; for tests.
         monitor: What measures the frames; one for the window's rate if none is given.
@@ -115,7 +115,7 @@ def attach(
                 assets, processors=[*images, *processors], registry=registry, handles=own
             )
             undo.callback(pipeline.close)
-        engine = SpawnEngine(
+        engine = SpawnRuntime(
             window,
             pipeline,
             undo,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from ..spawning.atlas.installation import current_atlas
-from ..spawning.spawn_engine import SpawnEngine
+from ..spawning.spawn_runtime import SpawnRuntime
 from ..streaming.planning.memory_budget import PART
 from ..streaming.streaming_manager import StreamingManager
 
@@ -56,7 +56,7 @@ class MemoryReport(NamedTuple):
 
 
 def report_memory(
-    engine: SpawnEngine, context: Any, worlds: Iterable[StreamingManager], scene_lists: int
+    engine: SpawnRuntime, context: Any, worlds: Iterable[StreamingManager], scene_lists: int
 ) -> MemoryReport:
     """Measure what a plugin keeps in memory now.
 

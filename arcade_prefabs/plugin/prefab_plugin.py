@@ -23,7 +23,7 @@ from ..monitor.frame_graph import FrameGraph
 from ..spawning.blueprints.overrides import OverrideMap
 from ..spawning.entities.entity import Entity, awaited
 from ..spawning.layers import SpawnScene
-from ..spawning.spawn_engine import SpawnEngine
+from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
 from ..streaming.cells.cell_providers import CellSource
 from ..streaming.streaming_manager import StreamingManager
@@ -67,7 +67,7 @@ class PrefabPlugin:
     def __init__(
         self,
         window: arcade.Window,
-        engine: SpawnEngine,
+        engine: SpawnRuntime,
         undo: ExitStack,
         clock: Callable[[], float],
         monitor: FrameMonitor | None = None,

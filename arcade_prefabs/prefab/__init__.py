@@ -23,35 +23,34 @@ from .builtin import (
 )
 from .document import (
     ChildDocument,
-    Part,
-    Placement,
+    ComponentDocument,
     PrefabDocument,
     PrefabFile,
     Reference,
+    Transform,
 )
 from .field_types import PrefabRef, SoundPath, SpriteClassName, TexturePath, Variant
-from .model import Asset, Child, Prefab
+from .model import Child, Dependency, Prefab
 from .reader import read_prefabs
 from .registry import ComponentRegistry, RegistryDescription, component, default_registry
-from .resolve import FileLoader, Outline, Resolver
+from .resolve import AbstractPrefab, FileLoader, Resolver
 
 __all__ = [
+    "AbstractPrefab",
     "Anchor",
     "Animation",
     "AnimationMode",
-    "Asset",
     "Box",
     "Child",
     "ChildDocument",
     "Circle",
     "Collider",
+    "ComponentDocument",
     "ComponentRegistry",
+    "Dependency",
     "FileLoader",
     "FromTexture",
     "HitBoxAlgorithm",
-    "Outline",
-    "Part",
-    "Placement",
     "Polygon",
     "Prefab",
     "PrefabDocument",
@@ -68,6 +67,7 @@ __all__ = [
     "Tags",
     "Text",
     "TexturePath",
+    "Transform",
     "Variant",
     "asset_path",
     "component",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..errors import UnknownNameError, shown
 from ..ron import Char, Ident, Map, Some, Struct, TupleStruct, Unit, Value
-from .converters import At, Checked, Named, Plan, Report, Scalar, kind_of, mismatch
+from .converters import At, Checked, Converter, Named, Report, Scalar, kind_of, mismatch
 from .suggestions import did_you_mean
 
 __all__ = ["Anything", "Dict", "Items", "Optional", "Record", "Tuple", "Union"]
@@ -23,12 +23,12 @@ def _values(count: int) -> str:
     return "1 value" if count == 1 else f"{count:,} values"
 
 
-class Items(Plan):
+class Items(Converter):
     """A list, tuple or set of any length, all items of one type."""
 
     wanted = "a list"
 
-    def __init__(self, item: Plan, least: int | None, most: int | None) -> None:
+    def __init__(self, item: Converter, least: int | None, most: int | None) -> None:
         self.item = item
         self.least = least or 0
         self.most = math.inf if most is None else most
@@ -60,10 +60,10 @@ class Items(Plan):
             yield from self.item.names(item)
 
 
-class Tuple(Plan):
+class Tuple(Converter):
     """A tuple of a fixed length, such as ``(x, y)``."""
 
-    def __init__(self, items: list[Plan]) -> None:
+    def __init__(self, items: list[Converter]) -> None:
         self.items = items
         self.wanted = f"({', '.join(item.wanted.removeprefix('a ') for item in items)})"
 
@@ -87,12 +87,12 @@ class Tuple(Plan):
             yield from plan.names(item)
 
 
-class Dict(Plan):
+class Dict(Converter):
     """A map, its keys text or numbers."""
 
     wanted = "a map"
 
-    def __init__(self, key: Plan, value: Plan) -> None:
+    def __init__(self, key: Converter, value: Converter) -> None:
         self.key = key
         self.value = value
 
@@ -114,7 +114,12 @@ _TEXT_KEY: Final = Scalar(str, {})
 
 
 def _entries(
-    entries: Map, at: At, report: Report, key_plan: Plan, value_plan: Plan, checked: Checked
+    entries: Map,
+    at: At,
+    report: Report,
+    key_plan: Converter,
+    value_plan: Converter,
+    checked: Checked,
 ) -> dict[str, Any]:
     lowered: dict[str, Any] = {}
     for i, (key, item) in enumerate(entries.items()):
@@ -136,7 +141,7 @@ def _entries(
     return lowered
 
 
-class Record(Plan):
+class Record(Converter):
     """A dataclass or msgspec Struct: by field names, or in the order of its fields."""
 
     def __init__(self, name: str, tag_field: str | None, tag: str | None) -> None:
@@ -146,12 +151,12 @@ class Record(Plan):
         self.tag = tag
         self.wanted = f"{name}(...)"
         # Filled by compile_type, for a type may contain itself.
-        self.fields: dict[str, Plan] = {}
+        self.fields: dict[str, Converter] = {}
         self.required: frozenset[str] = frozenset()
         # Whether anything inside is of type Any, whose data msgspec hands over uncopied.
         self.has_any = False
         # The fields that can name something; found when first asked for, as fields come later.
-        self._naming: dict[str, Plan] | None = None
+        self._naming: dict[str, Converter] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_naming": None}
@@ -211,7 +216,7 @@ class Record(Plan):
                 yield from plan.names(value)
 
 
-def _can_name(plan: Plan, inside: list[Plan]) -> bool:
+def _can_name(plan: Converter, inside: list[Converter]) -> bool:
     """Whether data of a plan can name a file, prefab or class."""
     if any(plan is outer for outer in inside):
         return False  # a type inside itself names what its other fields name
@@ -232,10 +237,10 @@ def _can_name(plan: Plan, inside: list[Plan]) -> bool:
     return False
 
 
-class Union(Plan):
+class Union(Converter):
     """One of several types, told apart by the kind of the value."""
 
-    def __init__(self, plans: list[Plan]) -> None:
+    def __init__(self, plans: list[Converter]) -> None:
         self.plans = plans
         self.wanted = " or ".join(plan.wanted for plan in plans)
         records = [plan for plan in plans if isinstance(plan, Record)]
@@ -262,7 +267,7 @@ class Union(Plan):
 
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
         if isinstance(lowered, dict) and self.by_tag:
-            plans: list[Plan] = [
+            plans: list[Converter] = [
                 plan for tag, plan in self.by_tag.items() if lowered.get(plan.tag_field) == tag
             ]
         elif isinstance(lowered, str):
@@ -284,7 +289,7 @@ class Optional(Union):
         return super().lower(value, at, report, checked)
 
 
-class Anything(Plan):
+class Anything(Converter):
     """A field of type Any: RON lowered without a guide. Names become text, ranges do not fit."""
 
     def accepts(self, value: Value) -> bool:

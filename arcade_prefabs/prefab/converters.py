@@ -1,6 +1,6 @@
 """From RON values to the fields of a component: what each type accepts, and what is wrong.
 
-There is a `Plan` for each type: here those of single values, in `containers` those of values
+There is a `Converter` for each type: here those of single values, in `containers` those of values
 that hold others. Its `lower` turns a RON value into plain data (dicts, lists,
 strings, numbers) that JSON can hold and msgspec turns into the typed component; on the way it
 reports everything that does not fit, each with its place.
@@ -25,9 +25,9 @@ __all__ = [
     "At",
     "Checked",
     "Choice",
+    "Converter",
     "Named",
     "Nothing",
-    "Plan",
     "Report",
     "Scalar",
     "kind_of",
@@ -46,7 +46,7 @@ Checked: TypeAlias = "Callable[[str, str, At], str]"
 PrefabError."""
 
 
-class Plan(ABC):
+class Converter(ABC):
     """What one type accepts. Subclasses say how a value is lowered."""
 
     wanted = "a value"
@@ -110,7 +110,7 @@ def number_text(value: float) -> str:
     return "NaN" if math.isnan(value) else str(value)
 
 
-def mismatch(plan: Plan, value: Value, at: At, report: Report) -> None:
+def mismatch(plan: Converter, value: Value, at: At, report: Report) -> None:
     """Report a value of the wrong kind."""
     hint = _foreign_word(value) or plan.advice(value)
     report(at, f"expected {plan.wanted}, found {kind_of(value)}", hint=hint)
@@ -172,7 +172,7 @@ def _span(
     return only_most.format(f"{high:,g}") if low is None else both.format(f"{low:g}", f"{high:g}")
 
 
-class Scalar(Plan):
+class Scalar(Converter):
     """bool, int, float, str or bytes, with the limits that ``msgspec.Meta`` gave it."""
 
     def __init__(self, base: type, limits: dict[str, Any]) -> None:
@@ -232,7 +232,7 @@ _NAMED: Final = {
 }
 
 
-class Named(Plan):
+class Named(Converter):
     """A string that names something: a texture, a sound, a prefab, a sprite class."""
 
     def __init__(self, kind: str) -> None:
@@ -259,7 +259,7 @@ class Named(Plan):
         yield self.kind, lowered
 
 
-class Nothing(Plan):
+class Nothing(Converter):
     """The None of ``T | None``."""
 
     wanted = "None"
@@ -271,7 +271,7 @@ class Nothing(Plan):
         return None if value is None else mismatch(self, value, at, report)
 
 
-class Choice(Plan):
+class Choice(Converter):
     """An enum or Literal: a bare name, or the same text in quotes (or a number)."""
 
     def __init__(self, choices: dict[Any, Any], shown: list[str]) -> None:

@@ -11,14 +11,21 @@ import msgspec
 from ..errors import PrefabError, UnknownNameError
 from ..ron import Document
 from .converters import At
-from .error_collector import Problems
+from .error_collector import ErrorCollector
 from .suggestions import did_you_mean
 
-__all__ = ["ChildDocument", "Part", "Placement", "PrefabDocument", "PrefabFile", "Reference"]
+__all__ = [
+    "ChildDocument",
+    "ComponentDocument",
+    "PrefabDocument",
+    "PrefabFile",
+    "Reference",
+    "Transform",
+]
 
 
 # Cannot be part of a circle, so the garbage collector need not look at the many that there are.
-class Placement(msgspec.Struct, frozen=True, gc=False):
+class Transform(msgspec.Struct, frozen=True, gc=False):
     """Where a child stands in its parent.
 
     Attributes:
@@ -41,7 +48,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ComponentDocument:
     """A component, or the removal of one, as one document writes it.
 
     Attributes:
@@ -70,7 +77,7 @@ class ChildDocument:
     name: str | None
     prefab: Reference | None
     placement: dict[str, Any]
-    overrides: Mapping[str, Part]
+    overrides: Mapping[str, ComponentDocument]
     removed: Mapping[str, At]
     at: At
 
@@ -98,7 +105,7 @@ class PrefabDocument:
     id: str
     file: PrefabFile = field(repr=False)
     extends: tuple[Reference, ...]
-    components: Mapping[str, Part]
+    components: Mapping[str, ComponentDocument]
     removed: Mapping[str, At]
     children: tuple[ChildDocument, ...]
     abstract: bool
@@ -133,7 +140,7 @@ class PrefabFile:
         self.id = identifier
         self.path = path
         self.prefabs: Mapping[str | None, PrefabDocument] = {}
-        self.problems = Problems(document, path)
+        self.problems = ErrorCollector(document, path)
         self.links: tuple[Reference, ...] = ()
         self.errors: tuple[PrefabError, ...] = ()
         self._hints_left = _MOST_HINTS
@@ -171,7 +178,7 @@ class PrefabFile:
         return ", ".join(f"`#{label}`" for label in known[:_SHOWN_LABELS]) + more
 
     def error(self, at: At, message: str, **more: Any) -> PrefabError:
-        """An error about a place in this file; see `Problems.error`."""
+        """An error about a place in this file; see `ErrorCollector.error`."""
         return self.problems.error(at, message, **more)
 
     def raise_errors(self) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from ..errors import LocatedError, PrefabError, RonError
-from ..ron import Document, Step
+from ..ron import Document, PathSegment
 from .converters import At
 
-__all__ = ["Errors", "Hint", "Problems", "Several"]
+__all__ = ["ErrorCollector", "Errors", "Hint", "MultipleErrors"]
 
 Hint: TypeAlias = "str | Callable[[], str] | None"
 """A hint, or what makes it: looking for similar names takes time, and not every error is kept."""
@@ -18,7 +18,7 @@ Hint: TypeAlias = "str | Callable[[], str] | None"
 _MOST = 100
 
 
-class Problems:
+class ErrorCollector:
     """The errors of one file. One thread at a time."""
 
     __slots__ = ("_document", "_dropped", "_errors", "_path")
@@ -54,7 +54,7 @@ class Problems:
         key: bool = False,
     ) -> PrefabError:
         """The error, not noted: for whoever raises it at once."""
-        steps: list[Step] = []
+        steps: list[PathSegment] = []
         label = ""
         labelled = False
         # A name's own error is labelled by what it stands in: `Health: unknown field `maxx``.
@@ -87,7 +87,7 @@ class Problems:
         return tuple(errors)
 
 
-class Several(Exception):
+class MultipleErrors(Exception):
     """Errors that were found side by side."""
 
     def __init__(self, errors: list[LocatedError]) -> None:
@@ -106,7 +106,7 @@ class Errors:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         match error:
-            case Several():
+            case MultipleErrors():
                 self._errors += error.errors
             case PrefabError() | RonError():
                 self._errors.append(error)
@@ -121,9 +121,9 @@ class Errors:
         """Whether further ones would be dropped."""
         return len(self._errors) >= _MOST
 
-    def several(self) -> Several:
+    def several(self) -> MultipleErrors:
         """All of them, those that were met by several ways once."""
-        return Several(list(dict.fromkeys(self._errors)))
+        return MultipleErrors(list(dict.fromkeys(self._errors)))
 
     def raise_all(self) -> None:
         """Raise all that were found, or return."""

@@ -16,7 +16,7 @@ import msgspec.inspect as inspect
 from . import container_types as containers
 from . import converters as plans
 from .container_types import Record
-from .converters import Plan
+from .converters import Converter
 
 __all__ = [
     "ASSET_KIND",
@@ -130,7 +130,7 @@ class _Compiler:
         self._records: dict[type, Record] = {}
         self.has_any = False
 
-    def plan(self, described: inspect.Type, where: str) -> Plan:
+    def plan(self, described: inspect.Type, where: str) -> Converter:
         match described:
             case inspect.Metadata():
                 kind = (described.extra or {}).get(ASSET_KIND)
@@ -186,7 +186,7 @@ class _Compiler:
             base, {name: limit for name, limit in limits.items() if limit is not None}
         )
 
-    def _key(self, described: inspect.Type, where: str) -> Plan:
+    def _key(self, described: inspect.Type, where: str) -> Converter:
         """The plan of a map's keys, which are text in JSON and numbers at most behind it."""
         if isinstance(described, inspect.AnyType):
             return containers.Union([plans.Scalar(base, {}) for base in (str, int, float)])
@@ -197,7 +197,7 @@ class _Compiler:
             return plan
         raise UnsupportedType(f"{where}: keys can be text, numbers or enums only")
 
-    def _union(self, described: inspect.UnionType, where: str) -> Plan:
+    def _union(self, described: inspect.UnionType, where: str) -> Converter:
         optional = any(isinstance(item, inspect.NoneType) for item in described.types)
         choices = [self.plan(item, where) for item in described.types]
         return containers.Optional(choices) if optional else containers.Union(choices)

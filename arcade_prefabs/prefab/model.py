@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .document import Placement
+from .document import Transform
 from .registry import ComponentRegistry, default_registry
 
-__all__ = ["Asset", "Child", "Prefab"]
+__all__ = ["Child", "Dependency", "Prefab"]
 
 
-class Asset(NamedTuple):
+class Dependency(NamedTuple):
     """Something that a prefab needs at run time: its kind (``texture``, ``sound``...) and name."""
 
     kind: str
@@ -30,7 +30,7 @@ class Child(msgspec.Struct, frozen=True, gc=False):
     """
 
     name: str | None
-    placement: Placement
+    placement: Transform
     prefab: Prefab
 
 
@@ -51,7 +51,7 @@ class Prefab(msgspec.Struct, frozen=True, gc=False):
     id: str
     components: dict[str, dict[str, Any]]
     children: tuple[Child, ...] = ()
-    needs: tuple[Asset, ...] = ()
+    needs: tuple[Dependency, ...] = ()
     built_from: tuple[str, ...] = ()
 
     def build(self, registry: ComponentRegistry | None = None) -> list[Any]:

@@ -23,7 +23,14 @@ from ..ron import Document, Ident, Map, Struct, TupleStruct, Unit, Value, parse
 from ..ron.document import position_of, source_line
 from .asset_ids import asset_path, is_label, prefab_id, split_id
 from .converters import At, kind_of
-from .document import ChildDocument, Part, Placement, PrefabDocument, PrefabFile, Reference
+from .document import (
+    ChildDocument,
+    ComponentDocument,
+    PrefabDocument,
+    PrefabFile,
+    Reference,
+    Transform,
+)
 from .error_collector import Hint
 from .field_types import compile_type
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
@@ -57,7 +64,7 @@ _BEHIND: Final = re.compile(
     r"(?:[\s,]|//[^\n]*|/\*.*?\*/)*+(?P<name>Prefab|Library|World)\b", re.DOTALL
 )
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
-_PLACEMENT: Final = compile_type(Placement)
+_PLACEMENT: Final = compile_type(Transform)
 # Whose fields are written into prefabs, children and entities by mistake.
 _OFTEN: Final = ("Sprite", "Text", "Sound", "Animation", "Collider")
 _CHILD_FIELDS: Final = ("name", "prefab", *_PLACEMENT.fields, "overrides", "remove")
@@ -302,9 +309,9 @@ class DocumentReader:
             self._report(at, str(error))
             return None
 
-    def components(self, value: Value, at: At) -> Mapping[str, Part]:
+    def components(self, value: Value, at: At) -> Mapping[str, ComponentDocument]:
         """Components with the fields that are written, by name."""
-        parts: dict[str, Part] = {}
+        parts: dict[str, ComponentDocument] = {}
         for i, item in enumerate(self.listed(value, at, "components")):
             place: At = (at, i, f"[{i}]")
             name = item._name if isinstance(item, Struct) else getattr(item, "name", None)
@@ -322,10 +329,12 @@ class DocumentReader:
             else:
                 named: At = (at, i, name)
                 fields = component.plan.given(item, named, self._report, self.checked)
-                parts[name] = Part(fields, named)
+                parts[name] = ComponentDocument(fields, named)
         return MappingProxyType(parts)
 
-    def removed(self, value: Value, components: Mapping[str, Part], at: At) -> Mapping[str, At]:
+    def removed(
+        self, value: Value, components: Mapping[str, ComponentDocument], at: At
+    ) -> Mapping[str, At]:
         """Names of components to take away, and where they stand."""
         removed: dict[str, At] = {}
         for i, item in enumerate(self.listed(value, at, "component names")):

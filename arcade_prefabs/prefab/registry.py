@@ -18,7 +18,7 @@ import msgspec
 from ..errors import PrefabError, RegistryError, UnknownNameError, shown
 from .builtin import BUILTIN_COMPONENTS
 from .container_types import Record
-from .converters import Plan
+from .converters import Converter
 from .field_types import UnsupportedType, compile_type, shape_of
 from .suggestions import did_you_mean
 
@@ -371,7 +371,7 @@ component = default_registry.component
 
 def _canonical(value: object, seen: dict[int, int]) -> str:
     """The one text of a plan; a plan inside itself is named by its number."""
-    if isinstance(value, Plan):
+    if isinstance(value, Converter):
         if id(value) in seen:
             return f"#{seen[id(value)]}"
         seen[id(value)] = len(seen)

@@ -25,9 +25,9 @@ from ..errors import (
 )
 from .asset_ids import file_of, prefab_id, split_id
 from .converters import At
-from .document import ChildDocument, Placement, PrefabDocument, PrefabFile, Reference
-from .error_collector import Errors, Several
-from .model import Asset, Child, Prefab
+from .document import ChildDocument, PrefabDocument, PrefabFile, Reference, Transform
+from .error_collector import Errors, MultipleErrors
+from .model import Child, Dependency, Prefab
 from .registry import ComponentRegistry, default_registry
 from .suggestions import did_you_mean, nearest_prefabs
 
@@ -35,8 +35,8 @@ __all__ = [
     "DEEPEST",
     "MOST_ANCESTORS",
     "MOST_PARTS",
+    "AbstractPrefab",
     "FileLoader",
-    "Outline",
     "Resolver",
     "shown_way",
 ]
@@ -60,7 +60,7 @@ _MOST_HINTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Blueprint:
+class _MergedPrefab:
     """A prefab with all that it inherits, its children not worked out yet."""
 
     document: PrefabDocument
@@ -70,7 +70,7 @@ class _Blueprint:
     depth: int  # prefabs in the longest chain of ancestors, itself included
 
 
-class Outline(NamedTuple):
+class AbstractPrefab(NamedTuple):
     """What heirs take from an abstract prefab.
 
     Attributes:
@@ -95,10 +95,10 @@ class _Failures:
     """Prefabs that could not be worked out, by id: during one call, or for good."""
 
     def __init__(self) -> None:
-        self._now: dict[str, Several] = {}
-        self._lasting: dict[str, Several] = {}
+        self._now: dict[str, MultipleErrors] = {}
+        self._lasting: dict[str, MultipleErrors] = {}
 
-    def note(self, identifier: str, several: Several) -> None:
+    def note(self, identifier: str, several: MultipleErrors) -> None:
         self._now[identifier] = several
 
     def raise_known(self, identifier: str) -> None:
@@ -137,7 +137,7 @@ class Resolver:
         self._registry = default_registry if registry is None else registry
         self._known_ids = known_ids
         self._documents: dict[str, PrefabDocument] = {}
-        self._blueprints: dict[str, _Blueprint] = {}
+        self._blueprints: dict[str, _MergedPrefab] = {}
         self._resolved: dict[str, _Finished] = {}
         # What could not be worked out. Without it, prefabs that double each other would be tried
         # again from every user, 2^n times.
@@ -164,7 +164,7 @@ class Resolver:
             if document.abstract:
                 raise _abstract(document, document, document.at)
             return self._prefab(document, ()).prefab
-        except Several as several:
+        except MultipleErrors as several:
             first = several.errors[0]
             if len(several.errors) > 1 and not getattr(first, "__notes__", None):
                 first.add_note(f"and {len(several.errors) - 1} more")
@@ -179,13 +179,13 @@ class Resolver:
                 self._check_children(self._blueprint(document, ()))
             else:
                 self._prefab(document, ())
-        except Several as several:
+        except MultipleErrors as several:
             return several.errors
         except (PrefabError, RonError) as error:
             return [error]
         return []
 
-    def outline(self, identifier: str) -> Outline:
+    def outline(self, identifier: str) -> AbstractPrefab:
         """What heirs and owners take from an abstract prefab, its parents' share in it.
 
         Raises:
@@ -198,7 +198,7 @@ class Resolver:
         try:
             blueprint = self._blueprint(self._document(full), ())
             self._check_children(blueprint)
-        except Several as several:
+        except MultipleErrors as several:
             raise several.errors[0] from None
         components = {name: merged.fields for name, merged in blueprint.components.items()}
         children = [
@@ -206,7 +206,7 @@ class Resolver:
             for child in blueprint.children.values()
         ]
         parts = tuple(child.prefab.id for child in blueprint.children.values())
-        return Outline([components, children, sorted(blueprint.lineage)], parts)
+        return AbstractPrefab([components, children, sorted(blueprint.lineage)], parts)
 
     def provenance(self, identifier: str) -> list[Any]:
         """What heirs of a prefab can tell, and its components and children do not show.
@@ -219,7 +219,7 @@ class Resolver:
         """
         try:
             blueprint = self._blueprint(self._document(prefab_id(identifier)), ())
-        except Several as several:
+        except MultipleErrors as several:
             raise several.errors[0] from None
         children = [[child.name, child.owner.id] for child in blueprint.children.values()]
         return [children, sorted(blueprint.lineage)]
@@ -281,18 +281,18 @@ class Resolver:
 
     # ------------------------------------------------------------------------------- inheritance
 
-    def _blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Blueprint:
+    def _blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
         known = self._blueprints.get(document.id)
         if known is None:
             self._failed_blueprints.raise_known(document.id)
             try:
                 known = self._blueprints[document.id] = self._new_blueprint(document, chain)
-            except Several as several:
+            except MultipleErrors as several:
                 self._failed_blueprints.note(document.id, several)
                 raise
         return known
 
-    def _new_blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Blueprint:
+    def _new_blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
         chain = (*chain, document.id)
         components: dict[str, Merged] = {}
         children: Children = {}
@@ -326,7 +326,7 @@ class Resolver:
             with errors:
                 change_child(children, child, document)
         errors.raise_all()
-        return _Blueprint(document, components, children, frozenset(lineage), depth)
+        return _MergedPrefab(document, components, children, frozenset(lineage), depth)
 
     # ---------------------------------------------------------------------------------- children
 
@@ -346,11 +346,11 @@ class Resolver:
         raise failed
 
     def _assemble(
-        self, blueprint: _Blueprint, components: Mapping[str, Merged], chain: tuple[str, ...]
+        self, blueprint: _MergedPrefab, components: Mapping[str, Merged], chain: tuple[str, ...]
     ) -> _Finished:
         chain = (*chain, blueprint.document.id)
         errors = Errors()
-        needs: set[Asset] = set()
+        needs: set[Dependency] = set()
         for name, merged in components.items():
             with errors:
                 needs.update(self._checked(name, merged, blueprint.document))
@@ -370,7 +370,7 @@ class Resolver:
                 depth = max(depth, 1 + len(way) + levels)
                 if depth > DEEPEST:
                     raise _too_deep(child.owner, child.prefab, chain[-1])
-                placement = msgspec.convert(child.placement, Placement)
+                placement = msgspec.convert(child.placement, Transform)
                 children.append(Child(child.name, placement, prefab))
                 files.update(prefab.built_from)
                 needs.update(prefab.needs)
@@ -402,7 +402,7 @@ class Resolver:
                 merge(components, name, Merged(part.fields, user, part.at))
         return self._assemble(blueprint, components, chain)
 
-    def _check_children(self, blueprint: _Blueprint) -> None:
+    def _check_children(self, blueprint: _MergedPrefab) -> None:
         """Raise what is wrong with the children of an abstract prefab, as their files have them."""
         errors = Errors()
         for child in blueprint.children.values():
@@ -424,7 +424,7 @@ class Resolver:
     def _ancestors(self, document: PrefabDocument) -> frozenset[str]:
         return self._blueprints[document.id].lineage
 
-    def _checked(self, name: str, merged: Merged, user: PrefabDocument) -> Iterator[Asset]:
+    def _checked(self, name: str, merged: Merged, user: PrefabDocument) -> Iterator[Dependency]:
         """What a finished component needs; building one shows that the class takes it."""
         component = self._registry.get(name)
         assert component is not None  # reading the file looked it up
@@ -437,7 +437,7 @@ class Resolver:
             raise merged.document.file.error(merged.at, message) from error
         for kind, needed in component.plan.names(merged.fields):
             if kind != "sprite_class":
-                yield Asset(kind, needed)
+                yield Dependency(kind, needed)
 
 
 def _changes(child: MergedChild) -> list[Any]:

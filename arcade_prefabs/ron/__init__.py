@@ -10,7 +10,7 @@ value stands in the text. Every text that is not RON raises `RonError`, with fil
 """
 
 from ..errors import RonError
-from .document import Document, Position, Step, load, loads, parse
+from .document import Document, PathSegment, TextPosition, load, loads, parse
 from .tagged import to_tagged
 from .values import UNIT, Char, Ident, Map, Range, Some, Struct, TupleStruct, Unit, Value
 from .writer import dump, dumps
@@ -21,12 +21,12 @@ __all__ = [
     "Document",
     "Ident",
     "Map",
-    "Position",
+    "PathSegment",
     "Range",
     "RonError",
     "Some",
-    "Step",
     "Struct",
+    "TextPosition",
     "TupleStruct",
     "Unit",
     "Value",

@@ -12,9 +12,9 @@ from . import positional_reader as careful
 from .literals import BadText
 from .values import Value
 
-__all__ = ["Document", "Position", "Step", "load", "loads", "parse"]
+__all__ = ["Document", "PathSegment", "TextPosition", "load", "loads", "parse"]
 
-Step: TypeAlias = "str | int"
+PathSegment: TypeAlias = "str | int"
 """One step into a value: a field's name, or the index of an item, entry or field."""
 
 _BOM: Final = "\ufeff"
@@ -22,7 +22,7 @@ _UTF16_STARTS: Final = (b"\xff\xfe", b"\xfe\xff")
 _BINARY_STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"\x1f\x8b")
 
 
-class Position(NamedTuple):
+class TextPosition(NamedTuple):
     """A place in a text: line and column counted from 1 (in characters), offset from 0."""
 
     line: int
@@ -41,7 +41,7 @@ class Document:
         >>> document.value.size
         12
         >>> document.position("size")
-        Position(line=2, column=11, offset=17)
+        TextPosition(line=2, column=11, offset=17)
         >>> document.position("size", key=True).column
         5
 
@@ -56,7 +56,7 @@ class Document:
         self.path = path
         self._root: careful.Node | None = None
 
-    def position(self, *steps: Step, key: bool = False) -> Position:
+    def position(self, *steps: PathSegment, key: bool = False) -> TextPosition:
         """Where the value at ``steps`` begins, or with ``key`` its field name or map key.
 
         Steps that lead nowhere stop at the last part that exists: a position is for an error
@@ -67,16 +67,16 @@ class Document:
             node = node.key
         return position_of(self.text, node.start)
 
-    def line_of(self, position: Position) -> str:
+    def line_of(self, position: TextPosition) -> str:
         """The whole line that a position stands in, without its end."""
         return source_line(self.text, position.offset)
 
-    def text_of(self, *steps: Step) -> str:
+    def text_of(self, *steps: PathSegment) -> str:
         """The characters of the value at ``steps``, as they stand in the file."""
         node = self._node(steps)
         return self.text[node.start : node.end]
 
-    def _node(self, steps: tuple[Step, ...]) -> careful.Node:
+    def _node(self, steps: tuple[PathSegment, ...]) -> careful.Node:
         if self._root is None:
             _, self._root = careful.read(self.text)
         node = self._root
@@ -93,10 +93,10 @@ class Document:
         return node
 
 
-def position_of(text: str, offset: int) -> Position:
+def position_of(text: str, offset: int) -> TextPosition:
     """Line and column of an offset; lines end with a line feed, as in the reference reader."""
     line_start = text.rfind("\n", 0, offset) + 1
-    return Position(text.count("\n", 0, offset) + 1, offset - line_start + 1, offset)
+    return TextPosition(text.count("\n", 0, offset) + 1, offset - line_start + 1, offset)
 
 
 def source_line(text: str, offset: int) -> str:

@@ -10,15 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .atlas.allocator import Place, ShelfAllocator
+    from .atlas.allocator import AtlasRect, ShelfAllocator
     from .atlas.installation import current_atlas, install_atlas, restore_atlas
     from .atlas.reclaiming_atlas import AtlasStatistics, ReclaimingAtlas
     from .atlas.stored_image import StoredImage
     from .hit_boxes import texture_processor
 
 __all__ = [
+    "AtlasRect",
     "AtlasStatistics",
-    "Place",
     "ReclaimingAtlas",
     "ShelfAllocator",
     "StoredImage",
@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AtlasRect": "atlas.allocator",
     "AtlasStatistics": "atlas.reclaiming_atlas",
-    "Place": "atlas.allocator",
     "ReclaimingAtlas": "atlas.reclaiming_atlas",
     "ShelfAllocator": "atlas.allocator",
     "StoredImage": "atlas.stored_image",

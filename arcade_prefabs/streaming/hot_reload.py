@@ -1,4 +1,4 @@
-"""`Refresher`: what is there follows the files, while the game runs."""
+"""`WorldReloader`: what is there follows the files, while the game runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, Final, TypeVar
 from ..frames import NEXT_FRAME, MainThreadQueue, Step
 from ..frames.main_thread_queue import Steps
 from ..loading import LoadEvent
-from .cells.cell_providers import BakedContents
-from .cells.live_cell import ALWAYS, Region, RegionState
-from .population.cell_lifecycle import RegionFlow
+from ..pipeline import ALWAYS_LOADED
+from .cells.cell_providers import BakedCells
+from .cells.live_cell import CellState, LiveCell
+from .population.cell_lifecycle import CellLifecycle
 from .renderer import WorldRenderer
-from .saves.change_journal import CellRead
+from .saves.change_journal import SavedCellLoad
 
-__all__ = ["Refresher"]
+__all__ = ["WorldReloader"]
 
 _T = TypeVar("_T")
 
@@ -22,7 +23,7 @@ _T = TypeVar("_T")
 _TOGETHER_S: Final = 0.1
 
 
-class Refresher:
+class WorldReloader:
     """Brings regions up to date whose files were saved.
 
     Args:
@@ -33,7 +34,9 @@ class Refresher:
     Main thread.
     """
 
-    def __init__(self, flow: RegionFlow, renderer: WorldRenderer, queue: MainThreadQueue) -> None:
+    def __init__(
+        self, flow: CellLifecycle, renderer: WorldRenderer, queue: MainThreadQueue
+    ) -> None:
         self._flow = flow
         self._renderer = renderer
         self._queue = queue
@@ -77,9 +80,9 @@ class Refresher:
         finally:
             self._running = False
 
-    def _refresh_regions(self, dirty: list[Region]) -> Steps:
+    def _refresh_regions(self, dirty: list[LiveCell]) -> Steps:
         ledger, builder = self._flow.parts.ledger, self._flow.parts.builder
-        reads: list[CellRead] = []
+        reads: list[SavedCellLoad] = []
         for region in dirty:
             if region.load is not None:
                 _ = region.load.done  # takes the newest over
@@ -112,7 +115,7 @@ class Refresher:
                 return found
             yield NEXT_FRAME if step is None else step
 
-    def head_changed(self, contents: BakedContents) -> bool:
+    def head_changed(self, contents: BakedCells) -> bool:
         """The world itself was baked anew; False if its grid is another one now."""
         flow = self._flow
         parts = flow.parts
@@ -123,7 +126,7 @@ class Refresher:
         parts.sources.changed = True
         for region in list(parts.regions.values()):
             cell = region.cell
-            gone = cell != ALWAYS and cell in before and cell not in contents.cells
+            gone = cell != ALWAYS_LOADED and cell in before and cell not in contents.cells
             if gone and not region.active:
                 flow.unload(region)
             elif gone and region.load is not None:
@@ -132,10 +135,10 @@ class Refresher:
                 region.load.error = None
                 region.dirty = True
                 flow.dirty_at = parts.clock()
-            elif region.state is RegionState.FAILED or (
-                cell != ALWAYS and cell in contents.cells and cell not in before
+            elif region.state is CellState.FAILED or (
+                cell != ALWAYS_LOADED and cell in contents.cells and cell not in before
             ):
                 flow.unload(region)  # it is read once more
-        if contents.has_always and ALWAYS not in parts.regions:
-            flow.require(ALWAYS)
+        if contents.has_always and ALWAYS_LOADED not in parts.regions:
+            flow.require(ALWAYS_LOADED)
         return True

@@ -1,4 +1,4 @@
-"""`Opening`: what a world is made of, once its content and its save are known."""
+"""`WorldOpener`: what a world is made of, once its content and its save are known."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ from typing import Any, Final
 
 from ..errors import SaveError, StreamingError, shown
 from ..loading import AsyncPrefabLoader, Handle
-from ..pipeline import WorldHead
-from ..spawning.spawn_engine import SpawnEngine
+from ..pipeline import ALWAYS_LOADED, WorldHead
+from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
-from .cells.cell_jobs import RegionTasks
-from .cells.cell_providers import BakedContents, CellSource, CodeContents, Contents
+from .cells.cell_jobs import CellJobs
+from .cells.cell_providers import BakedCells, CellProvider, CellSource, GeneratedCells
 from .cells.grid import Grid
 from .cells.known_cells import KnownCells, cell_of
-from .cells.live_cell import ALWAYS
-from .hot_reload import Refresher
+from .hot_reload import WorldReloader
 from .planning.health import HealthWatch
-from .planning.memory_budget import MemoryAccount
+from .planning.memory_budget import MemoryBudget
 from .planning.planner import Planner
 from .planning.streaming_sources import Sources
 from .population.additions import Additions
-from .population.cell_building import Builder
-from .population.cell_lifecycle import RegionFlow, WorldParts
-from .population.cell_migration import Wanderers
+from .population.cell_building import CellBuilder
+from .population.cell_lifecycle import CellLifecycle, WorldParts
+from .population.cell_migration import CellMigration
 from .population.residents import Population
 from .population.tracing import Tracer
 from .renderer import WorldRenderer
-from .saves.change_journal import Ledger, ThreadWriter, Writer
-from .saves.save_file import SavedRow, SaveFile
+from .saves.change_journal import ChangeJournal, ThreadWriter, Writer
+from .saves.save_file import SavedEntity, SaveFile
 from .settings import StreamingSettings
 
-__all__ = ["OpenWorld", "Opening"]
+__all__ = ["OpenWorld", "WorldOpener"]
 
 _log = logging.getLogger("arcade_prefabs")
 # Cells between two pauses: some 3 microseconds each.
@@ -48,15 +47,15 @@ class OpenWorld:
     """A world that is open; see the modules of these names."""
 
     parts: WorldParts
-    flow: RegionFlow
+    flow: CellLifecycle
     renderer: WorldRenderer
-    wanderers: Wanderers
-    refresher: Refresher
+    wanderers: CellMigration
+    refresher: WorldReloader
     additions: Additions
     health: HealthWatch
 
 
-class Opening:
+class WorldOpener:
     """Opens a world in the background: its content, and its save.
 
     Args:
@@ -93,13 +92,13 @@ class Opening:
         self._file_error: Exception | None = None
         self._file_done = self._stopped = False
         self._fit_asked = self._fitting = self._fit_done = False
-        self._unplaced: list[SavedRow] = []
+        self._unplaced: list[SavedEntity] = []
         self._tracer: Tracer | None = None
-        self.contents: Contents | None = None
+        self.contents: CellProvider | None = None
         if isinstance(world, str):
             self.head = loader.load(world)
         else:
-            self.contents = CodeContents(loader, world)
+            self.contents = GeneratedCells(loader, world)
         loader.in_background(self._open_file)
 
     @property
@@ -124,7 +123,9 @@ class Opening:
         if self._stopped and self._file is not None:
             self._file.close(discard=False)
 
-    def _fit_file(self, file: SaveFile, contents: Contents, traced: Sequence[SavedRow]) -> None:
+    def _fit_file(
+        self, file: SaveFile, contents: CellProvider, traced: Sequence[SavedEntity]
+    ) -> None:
         """Have what was saved found in the cells of the world; a loader thread.
 
         Args:
@@ -170,7 +171,7 @@ class Opening:
 
     def look(
         self,
-        engine: SpawnEngine,
+        engine: SpawnRuntime,
         settings: StreamingSettings,
         sources: Sources,
         walls: Walls,
@@ -186,7 +187,7 @@ class Opening:
             if self.error is None and not isinstance(head.value, WorldHead):
                 self.error = StreamingError(f"{head.id} was baked to {head.kind}, not to a world")
             if self.error is None:
-                self.contents = BakedContents(self._loader, head)
+                self.contents = BakedCells(self._loader, head)
         self.error = self.error or self._file_error
         if self.error is not None:
             self.stop()
@@ -210,13 +211,13 @@ class Opening:
             self.stop()
             return None
 
-    def _fit(self, file: SaveFile, contents: Contents, traced: Sequence[SavedRow]) -> None:
+    def _fit(self, file: SaveFile, contents: CellProvider, traced: Sequence[SavedEntity]) -> None:
         self._fit_asked, self._fit_done = True, False
         self._loader.in_background(partial(self._fit_file, file, contents, traced))
 
     def _build(
         self,
-        engine: SpawnEngine,
+        engine: SpawnRuntime,
         settings: StreamingSettings,
         sources: Sources,
         walls: Walls,
@@ -229,7 +230,9 @@ class Opening:
         assert cells is not None
         grid = Grid(contents.cell_size)
         sources.cell_size = grid.cell_size
-        ledger = Ledger(file, background=self._loader.in_background, writer=writer, clock=clock)
+        ledger = ChangeJournal(
+            file, background=self._loader.in_background, writer=writer, clock=clock
+        )
         regions: dict[Any, Any] = {}
         population = Population(
             engine.factory,
@@ -237,7 +240,7 @@ class Opening:
             ledger,
             regions,
             placeholders=settings.placeholders,
-            unique=isinstance(contents, BakedContents),
+            unique=isinstance(contents, BakedCells),
         )
 
         def budget_s() -> float | None:
@@ -251,12 +254,12 @@ class Opening:
             cells=cells,
             sources=sources,
             planner=Planner(grid, cells, settings, sources, clock),
-            account=MemoryAccount(settings.memory_limit),
+            account=MemoryBudget(settings.memory_limit),
             ledger=ledger,
             population=population,
-            builder=Builder(engine.factory, population, ledger),
-            building=RegionTasks(queue, "spawn", budget_s, clock),
-            leaving=RegionTasks(queue, "retire", budget_s, clock),
+            builder=CellBuilder(engine.factory, population, ledger),
+            building=CellJobs(queue, "spawn", budget_s, clock),
+            leaving=CellJobs(queue, "retire", budget_s, clock),
             walls=walls,
             clock=clock,
             regions=regions,
@@ -266,9 +269,9 @@ class Opening:
         for name, why in (self._tracer.lost if self._tracer else {}).items():
             population.keeper.tell(name, why)
         renderer = WorldRenderer(contents.layers)
-        flow = RegionFlow(parts, renderer.known)
+        flow = CellLifecycle(parts, renderer.known)
         if contents.has_always:
-            flow.require(ALWAYS)
+            flow.require(ALWAYS_LOADED)
         if file.recovered:
             _log.info(
                 "%s: %d changes of a game that was not closed",
@@ -280,8 +283,8 @@ class Opening:
             parts,
             flow,
             renderer,
-            Wanderers(flow),
-            Refresher(flow, renderer, queue),
+            CellMigration(flow),
+            WorldReloader(flow, renderer, queue),
             Additions(engine.factory, flow),
             HealthWatch(settings),
         )

@@ -8,27 +8,28 @@ from typing import Any, Final, Protocol
 import arcade
 from arcade.types import Color
 
-from .cells.grid import Cell
-from .cells.live_cell import ALWAYS, Region, RegionState
-from .planning.health import Health
+from ..pipeline import ALWAYS_LOADED
+from .cells.grid import GridCell
+from .cells.live_cell import CellState, LiveCell
+from .planning.health import StreamingHealth
 from .planning.streaming_sources import StreamingSource
 from .renderer import CameraView
 
 __all__ = ["StreamingOverlay"]
 
 COLORS: Final = {
-    RegionState.QUEUED: Color(150, 150, 150, 60),
-    RegionState.LOADING: Color(255, 200, 0, 80),
-    RegionState.READY: Color(120, 170, 255, 80),
-    RegionState.ACTIVATING: Color(0, 140, 255, 90),
-    RegionState.ACTIVE: Color(0, 220, 90, 40),
-    RegionState.DEACTIVATING: Color(255, 120, 0, 60),
-    RegionState.FAILED: Color(255, 0, 60, 110),
+    CellState.QUEUED: Color(150, 150, 150, 60),
+    CellState.LOADING: Color(255, 200, 0, 80),
+    CellState.READY: Color(120, 170, 255, 80),
+    CellState.ACTIVATING: Color(0, 140, 255, 90),
+    CellState.ACTIVE: Color(0, 220, 90, 40),
+    CellState.DEACTIVATING: Color(255, 120, 0, 60),
+    CellState.FAILED: Color(255, 0, 60, 110),
 }
 _HEALTH: Final = {
-    Health.GOOD: Color(120, 255, 140, 255),
-    Health.SLOW: Color(255, 210, 80, 255),
-    Health.CRITICAL: Color(255, 90, 90, 255),
+    StreamingHealth.GOOD: Color(120, 255, 140, 255),
+    StreamingHealth.SLOW: Color(255, 210, 80, 255),
+    StreamingHealth.CRITICAL: Color(255, 90, 90, 255),
 }
 _WHITE: Final = Color(255, 255, 255, 200)
 _FAINT: Final = Color(255, 255, 255, 110)
@@ -50,11 +51,11 @@ class OverlaidWorld(Protocol):
     @frozen.setter
     def frozen(self, frozen: bool) -> None: ...
     @property
-    def health(self) -> Health: ...
+    def health(self) -> StreamingHealth: ...
     @property
     def sources(self) -> Sequence[StreamingSource]: ...
     @property
-    def regions(self) -> Mapping[Cell, Region]: ...
+    def regions(self) -> Mapping[GridCell, LiveCell]: ...
     @property
     def failures(self) -> Mapping[str, Any]: ...
     def statistics(self) -> Any: ...
@@ -138,7 +139,7 @@ class StreamingOverlay:
     def _draw_cells(self, thick: float) -> None:
         for region in self._world.regions.values():
             color = COLORS.get(region.state)
-            if region.cell == ALWAYS or color is None:
+            if region.cell == ALWAYS_LOADED or color is None:
                 continue
             left, bottom, right, top = region.box
             arcade.draw_lrbt_rectangle_filled(left, right, bottom, top, color)

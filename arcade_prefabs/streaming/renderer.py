@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..errors import shown
+from ..pipeline import ALWAYS_LOADED
 from ..prefab.suggestions import did_you_mean
-from .cells.grid import Box, Cell
-from .cells.live_cell import ALWAYS, Region, RegionState
+from .cells.grid import Box, GridCell
+from .cells.live_cell import CellState, LiveCell
 
 __all__ = ["CameraView", "WorldRenderer"]
 
@@ -18,7 +19,7 @@ _log = logging.getLogger("arcade_prefabs")
 # Pixels. No world is larger, see `checked_position`: a wider view is a zoom near 0.
 _WIDEST: Final = 2e9
 
-_DRAWN = (RegionState.ACTIVE, RegionState.FAILED)
+_DRAWN = (CellState.ACTIVE, CellState.FAILED)
 
 
 class CameraView:
@@ -126,7 +127,7 @@ class WorldRenderer:
 
     def draw(
         self,
-        regions: Mapping[Cell, Region],
+        regions: Mapping[GridCell, LiveCell],
         box: Box,
         slack: float,
         only: Iterable[str],
@@ -159,7 +160,7 @@ class WorldRenderer:
         return drawn
 
 
-def _touch(region: Region, box: Box, slack: float) -> bool:
+def _touch(region: LiveCell, box: Box, slack: float) -> bool:
     left, bottom, right, top = region.box
     if region.cell.level > 0:
         slack *= 1 << region.cell.level
@@ -171,7 +172,7 @@ def _touch(region: Region, box: Box, slack: float) -> bool:
     )
 
 
-def _order(region: Region) -> tuple[bool, int, int, int]:
+def _order(region: LiveCell) -> tuple[bool, int, int, int]:
     cell = region.cell
     # What is larger is likely to be ground; what is always there stands above.
-    return (cell == ALWAYS, -cell.level, -cell.row, cell.column)
+    return (cell == ALWAYS_LOADED, -cell.level, -cell.row, cell.column)

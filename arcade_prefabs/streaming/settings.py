@@ -7,14 +7,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Policy", "StreamingSettings", "check_distances", "unload_distance_for"]
+__all__ = ["StreamingPolicy", "StreamingSettings", "check_distances", "unload_distance_for"]
 
 MIB: Final = 1024 * 1024
 # What unload distances are at least, of the load distance.
 _FARTHER: Final = 1.25
 
 
-class Policy(enum.Enum):
+class StreamingPolicy(enum.Enum):
     """What a world asks of the game while it cannot keep up; see `StreamingManager.pace`.
 
     Attributes:
@@ -65,8 +65,8 @@ class StreamingSettings:
     max_lead_s: float = 2.0
     slow: float = 0.5
     critical: float = 0.25
-    on_slow: Policy = Policy.REPORT
-    on_critical: Policy = Policy.REPORT
+    on_slow: StreamingPolicy = StreamingPolicy.REPORT
+    on_critical: StreamingPolicy = StreamingPolicy.REPORT
     placeholders: bool = True
 
     def __post_init__(self) -> None:
@@ -80,8 +80,8 @@ class StreamingSettings:
         for name in ("residency_s", "max_lead_s"):
             _not_negative(name, getattr(self, name))
         for name in ("on_slow", "on_critical"):
-            if not isinstance(getattr(self, name), Policy):
-                raise TypeError(f"{name} is a Policy, not {getattr(self, name)!r}")
+            if not isinstance(getattr(self, name), StreamingPolicy):
+                raise TypeError(f"{name} is a StreamingPolicy, not {getattr(self, name)!r}")
         if not 0 < self.critical < self.slow <= 1:
             raise ValueError(
                 f"0 < critical < slow <= 1 must hold, not {self.critical}, {self.slow}"

@@ -17,23 +17,23 @@ from ..frames.main_thread_queue import Steps
 from ..pipeline import world_id
 from ..spawning.blueprints.overrides import OverrideMap
 from ..spawning.entities.entity import Entity, record_of
-from ..spawning.spawn_engine import SpawnEngine
+from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
 from ..window.thread_guard import ThreadGuard
 from .cells.cell_providers import CellSource
-from .cells.grid import Cell, box_distance
-from .cells.live_cell import Region, RegionEvent, RegionState, Resident
-from .opening import Opening, OpenWorld
+from .cells.grid import GridCell, box_distance
+from .cells.live_cell import CellEvent, CellState, LiveCell, Resident
+from .opening import OpenWorld, WorldOpener
 from .overlay import StreamingOverlay
-from .planning.health import Health
-from .planning.preload_request import Arrival, box_of
+from .planning.health import StreamingHealth
+from .planning.preload_request import PreloadRequest, box_of
 from .planning.streaming_sources import Sources, StreamingSource, checked_position
 from .population.residents import Failure
 from .population.wake_hooks import WakeHook
 from .renderer import CameraView
 from .saves.change_journal import SaveRequest, Writer
 from .settings import StreamingSettings
-from .world_runtime import Opened, WorldLoop
+from .world_runtime import Opened, WorldRuntime
 
 __all__ = ["StreamingManager", "StreamingStatistics"]
 
@@ -58,7 +58,7 @@ class StreamingStatistics(NamedTuple):
         left_out: Wanted cells for which there is no memory.
     """
 
-    regions: Mapping[RegionState, int]
+    regions: Mapping[CellState, int]
     entities: int
     loads: int
     unloads: int
@@ -95,9 +95,9 @@ class StreamingManager:
 
     def __init__(
         self,
-        engine: SpawnEngine,
+        engine: SpawnRuntime,
         window: Any,
-        opening: Opening,
+        opening: WorldOpener,
         name: str,
         sources: Sources,
         settings: StreamingSettings,
@@ -106,7 +106,7 @@ class StreamingManager:
     ) -> None:
         self.name = name
         self._camera_view = CameraView(window, name)
-        self._loop = WorldLoop(name, engine, opening, sources, settings, clock, writer)
+        self._loop = WorldRuntime(name, engine, opening, sources, settings, clock, writer)
         self._sources = sources
         self._guard = ThreadGuard()
         self._see()
@@ -118,7 +118,7 @@ class StreamingManager:
     @classmethod
     def open(
         cls,
-        engine: SpawnEngine,
+        engine: SpawnRuntime,
         window: Any,
         world: str | CellSource,
         *,
@@ -134,7 +134,7 @@ class StreamingManager:
         what = world_id(world) if isinstance(world, str) else world
         if name is None:
             name = what if isinstance(what, str) else type(what).__name__
-        opening = Opening(engine.loader, what, name, save, recover=recover)
+        opening = WorldOpener(engine.loader, what, name, save, recover=recover)
         sources = Sources(chosen, _DEFAULT_CELL_SIZE, clock)
         return cls(engine, window, opening, name, sources, chosen, clock, writer)
 
@@ -242,18 +242,18 @@ class StreamingManager:
     # -------------------------------------------------------------------------------------- asking
 
     @property
-    def regions(self) -> Mapping[Cell, Region]:
+    def regions(self) -> Mapping[GridCell, LiveCell]:
         """All cells that are not unloaded."""
         return MappingProxyType({} if self._open is None else self._open.parts.regions)
 
-    def state_at(self, position: Sequence[float]) -> RegionState:
-        """The state of the cell at a place; `RegionState.ACTIVE` if there is nothing in it."""
+    def state_at(self, position: Sequence[float]) -> CellState:
+        """The state of the cell at a place; `CellState.ACTIVE` if there is nothing in it."""
         parts = self._opened_world("state_at").parts
         cell = parts.grid.cell_at(*checked_position(position))
         region = parts.regions.get(cell)
         if region is not None:
             return region.state
-        return RegionState.UNLOADED if cell in parts.cells else RegionState.ACTIVE
+        return CellState.UNLOADED if cell in parts.cells else CellState.ACTIVE
 
     def entity(self, name: str) -> Entity | None:
         """An entity by its name in the world; None if it is not in memory, or not alive."""
@@ -316,9 +316,9 @@ class StreamingManager:
         )
 
     @property
-    def health(self) -> Health:
+    def health(self) -> StreamingHealth:
         """How far around its players it is there."""
-        return Health.GOOD if self._open is None else self._open.health.state
+        return StreamingHealth.GOOD if self._open is None else self._open.health.state
 
     @property
     def readiness(self) -> float:
@@ -348,7 +348,7 @@ class StreamingManager:
             return StreamingStatistics({}, 0, 0, 0, 0, 0.0, 0, 0)
         parts, flow = self._open.parts, self._open.flow
         return StreamingStatistics(
-            {state: flow.counts[state] for state in RegionState},
+            {state: flow.counts[state] for state in CellState},
             len(parts.population.residents),
             flow.loads,
             flow.unloads,
@@ -448,15 +448,15 @@ class StreamingManager:
         *,
         timeout_s: float | None = 30.0,
         lease_s: float = 10.0,
-        on_done: Callable[[Arrival], object] | None = None,
-    ) -> Arrival:
+        on_done: Callable[[PreloadRequest], object] | None = None,
+    ) -> PreloadRequest:
         """Have an area there before anybody comes; ``await`` what it gives.
 
         Args:
             area: (left, bottom, right, top) in pixels, or an `arcade.Rect`.
             timeout_s: Seconds after which that fails; None for never.
             lease_s: Seconds that the area stays at least once it is there.
-            on_done: Called with the `Arrival` once it is there, or never will be.
+            on_done: Called with the `PreloadRequest` once it is there, or never will be.
 
         Raises:
             ValueError, TypeError: That is no area, or no time.
@@ -471,8 +471,8 @@ class StreamingManager:
         source: StreamingSource | None = None,
         timeout_s: float | None = 30.0,
         lease_s: float = 2.0,
-        on_done: Callable[[Arrival], object] | None = None,
-    ) -> Arrival:
+        on_done: Callable[[PreloadRequest], object] | None = None,
+    ) -> PreloadRequest:
         """Have the 3 × 3 cells around a far place there, then put a source there.
 
         Put the player's own sprite there once it is done; the world goes on around the old place
@@ -486,7 +486,7 @@ class StreamingManager:
             source: Who; the player if none is given.
             timeout_s: Seconds after which that fails; None for never.
             lease_s: Seconds that the cells stay at least.
-            on_done: Called with the `Arrival` once it is done, however that went.
+            on_done: Called with the `PreloadRequest` once it is done, however that went.
 
         Raises:
             ValueError, TypeError: That is no place, or no time.
@@ -649,12 +649,12 @@ class StreamingManager:
         """Do what a frame begins with, whose length is in seconds; called by the plugin."""
         self._loop.tick(delta_time)
 
-    def add_listener(self, listener: Callable[[RegionEvent], object]) -> None:
-        """Call something with every `RegionEvent`, on the main thread, once in a frame."""
+    def add_listener(self, listener: Callable[[CellEvent], object]) -> None:
+        """Call something with every `CellEvent`, on the main thread, once in a frame."""
         self._loop.listeners.append(listener)
 
-    def add_health_listener(self, listener: Callable[[Health], object]) -> None:
-        """Call something with the `Health` whenever it is another one."""
+    def add_health_listener(self, listener: Callable[[StreamingHealth], object]) -> None:
+        """Call something with the `StreamingHealth` whenever it is another one."""
         self._loop.health_listeners.append(listener)
 
     def remove_listener(self, listener: Callable[..., object]) -> None:
@@ -668,7 +668,7 @@ def _nothing() -> None:
     pass
 
 
-def _alive(region: Region) -> Iterator[Entity]:
+def _alive(region: LiveCell) -> Iterator[Entity]:
     for resident in list(region.residents.values()):
         entity = resident.entity
         if entity is not None:

@@ -1,4 +1,4 @@
-"""`WorldLoop`: the work of a streaming world in each frame."""
+"""`WorldRuntime`: the work of a streaming world in each frame."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import SaveError, StreamingError, shown, shown_error
 from ..frames.awaitables import Completion
-from ..spawning.spawn_engine import SpawnEngine
+from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
-from .cells.cell_providers import BakedContents
-from .cells.live_cell import RegionEvent
-from .opening import Opening, OpenWorld
-from .planning.health import Health
-from .planning.preload_request import Journeys
+from .cells.cell_providers import BakedCells
+from .cells.live_cell import CellEvent
+from .opening import OpenWorld, WorldOpener
+from .planning.health import StreamingHealth
+from .planning.preload_request import PreloadRequests
 from .planning.streaming_sources import Sources
 from .population.wake_hooks import WakeHooks
 from .saves.change_journal import SaveRequest, Writer
 from .settings import StreamingSettings
 
-__all__ = ["Opened", "WorldLoop"]
+__all__ = ["Opened", "WorldRuntime"]
 
 _World = TypeVar("_World")
 _log = logging.getLogger("arcade_prefabs")
 
 
-class WorldLoop:
+class WorldRuntime:
     """Opens a world, then plans, begins loads and tells of what happened, frame by frame.
 
     Args:
@@ -55,8 +55,8 @@ class WorldLoop:
     def __init__(
         self,
         name: str,
-        engine: SpawnEngine,
-        opening: Opening,
+        engine: SpawnRuntime,
+        opening: WorldOpener,
         sources: Sources,
         settings: StreamingSettings,
         clock: Callable[[], float],
@@ -66,10 +66,10 @@ class WorldLoop:
         self.open: OpenWorld | None = None
         self.closed = self.frozen = False
         self.walls = Walls()
-        self.journeys = Journeys(settings, clock)
+        self.journeys = PreloadRequests(settings, clock)
         self.wake = WakeHooks(engine.entities)
-        self.listeners: list[Callable[[RegionEvent], object]] = []
-        self.health_listeners: list[Callable[[Health], object]] = []
+        self.listeners: list[Callable[[CellEvent], object]] = []
+        self.health_listeners: list[Callable[[StreamingHealth], object]] = []
         self.settlement = Completion()
         self._busy = self._told_shrunk = False
         self._engine = engine
@@ -116,7 +116,7 @@ class WorldLoop:
         if self.open is not None:
             self.open.parts.population.woken = self.wake.woken
             self._engine.loader.add_listener(self.open.refresher.heard)
-            if isinstance(self.open.parts.contents, BakedContents):
+            if isinstance(self.open.parts.contents, BakedCells):
                 self.open.parts.contents.watch(self._head_changed)
         elif self.error is not None:
             why = shown_error(self.error)
@@ -130,7 +130,7 @@ class WorldLoop:
         if world is None or self.closed:
             return
         contents = world.parts.contents
-        if isinstance(contents, BakedContents) and not world.refresher.head_changed(contents):
+        if isinstance(contents, BakedCells) and not world.refresher.head_changed(contents):
             _log.warning("%s has cells of another size now: open it again", shown(self.name))
 
     def _work(self, world: OpenWorld, delta_time: float, now: float) -> None:
@@ -226,7 +226,7 @@ class WorldLoop:
 class Opened(Generic[_World]):
     """Waits until a world is open, and gives it. Main thread."""
 
-    def __init__(self, loop: WorldLoop, world: _World) -> None:
+    def __init__(self, loop: WorldRuntime, world: _World) -> None:
         self._loop = loop
         self._world = world
 

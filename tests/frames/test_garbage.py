@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arcade_prefabs.frames import GarbageManners
+from arcade_prefabs.frames import GarbageScheduler
 from arcade_prefabs.loading import AsyncPrefabLoader
 from arcade_prefabs.testing import MemoryAssets, VirtualClock
 
@@ -73,7 +73,7 @@ def untouched() -> Iterator[None]:
 def test_manners_that_only_watch_change_nothing(fake: tuple[FakeCollector, VirtualClock]) -> None:
     """Off by default: pauses are seen, nothing is collected, no threshold moves."""
     collector, clock = fake
-    with GarbageManners(clock=clock, collector=collector) as manners:
+    with GarbageScheduler(clock=clock, collector=collector) as manners:
         collector.counts = (9999, 99, 99)
         assert manners.idle(1.0) == 0
         assert collector.thresholds == (700, 10, 10)
@@ -87,7 +87,7 @@ def test_manners_that_only_watch_change_nothing(fake: tuple[FakeCollector, Virtu
 def test_statistics_are_told_by_generation(fake: tuple[FakeCollector, VirtualClock]) -> None:
     """How often, how long in all, and how long at most."""
     collector, clock = fake
-    with GarbageManners(clock=clock, collector=collector) as manners:
+    with GarbageScheduler(clock=clock, collector=collector) as manners:
         for generation in (0, 0, 0, 1, 1, 2):
             collector.collect(generation)
     found = manners.statistics()
@@ -99,7 +99,7 @@ def test_statistics_are_told_by_generation(fake: tuple[FakeCollector, VirtualClo
 def test_idle_collects_what_is_due_and_fits(fake: tuple[FakeCollector, VirtualClock]) -> None:
     """The oldest generation that is due, if it fits; a younger one if it does not."""
     collector, clock = fake
-    with GarbageManners(take_over=True, clock=clock, collector=collector) as manners:
+    with GarbageScheduler(take_over=True, clock=clock, collector=collector) as manners:
         for counts, left, expected in (
             ((100, 0, 0), 0.01, []),
             ((800, 0, 0), 0.01, [0]),
@@ -120,7 +120,7 @@ def test_idle_collects_what_is_due_and_fits(fake: tuple[FakeCollector, VirtualCl
 def test_old_objects_are_not_left_for_ever(fake: tuple[FakeCollector, VirtualClock]) -> None:
     """A full collection that never fits is done all the same when it is long overdue."""
     collector, clock = fake
-    with GarbageManners(take_over=True, clock=clock, collector=collector) as manners:
+    with GarbageScheduler(take_over=True, clock=clock, collector=collector) as manners:
         collector.counts = (800, 10, 150)
         manners.idle(0.005)
         assert collector.collected == [1]
@@ -133,7 +133,7 @@ def test_detach_restores_thresholds_and_thaws(fake: tuple[FakeCollector, Virtual
     """Twice is as good as once; what others froze stays frozen."""
     collector, clock = fake
     collector.thresholds = (500, 5, 7)
-    manners = GarbageManners(take_over=True, clock=clock, collector=collector)
+    manners = GarbageScheduler(take_over=True, clock=clock, collector=collector)
     assert manners.attach() is manners.attach()
     assert collector.thresholds[0] > 10_000
     assert manners.freeze() == 10
@@ -150,10 +150,10 @@ def test_second_take_over_is_refused(fake: tuple[FakeCollector, VirtualClock]) -
     """Two would restore each other's thresholds."""
     collector, clock = fake
     with (
-        GarbageManners(take_over=True, clock=clock, collector=collector),
+        GarbageScheduler(take_over=True, clock=clock, collector=collector),
         pytest.raises(RuntimeError, match="have taken over"),
     ):
-        GarbageManners(take_over=True, clock=clock, collector=collector).attach()
+        GarbageScheduler(take_over=True, clock=clock, collector=collector).attach()
     assert collector.thresholds == (700, 10, 10)
 
 
@@ -161,7 +161,7 @@ def test_switched_off_collector_stays_off(fake: tuple[FakeCollector, VirtualCloc
     """A game that set the first threshold to 0 wants no collections."""
     collector, clock = fake
     collector.thresholds = (0, 10, 10)
-    with GarbageManners(take_over=True, clock=clock, collector=collector) as manners:
+    with GarbageScheduler(take_over=True, clock=clock, collector=collector) as manners:
         collector.counts = (9999, 99, 99)
         assert manners.idle(1.0) == 0
     assert collector.collected == []
@@ -169,7 +169,7 @@ def test_switched_off_collector_stays_off(fake: tuple[FakeCollector, VirtualCloc
 
 def test_real_pauses_are_seen_from_any_thread() -> None:
     """Whoever makes the object that is too many pays; the report names the generation."""
-    with GarbageManners() as manners:
+    with GarbageScheduler() as manners:
         gc.collect(1)
         thread = threading.Thread(target=gc.collect)
         thread.start()
@@ -185,7 +185,7 @@ def test_idle_time_ends_before_the_next_frame_is_due(
     """By the margin that the gate keeps, too."""
     collector, clock = fake
     collector.counts = (800, 10, 0)
-    manners = GarbageManners(take_over=True, clock=clock, collector=collector)
+    manners = GarbageScheduler(take_over=True, clock=clock, collector=collector)
     with AsyncPrefabLoader(MemoryAssets(), garbage=manners, clock=clock) as loader:
         clock.advance(0.001)
         for left, expected in ((0.0005, [0]), (-0.0001, []), (0.01, [1])):
@@ -198,7 +198,7 @@ def test_idle_time_ends_before_the_next_frame_is_due(
 def test_loader_collects_in_idle_time_and_puts_everything_back() -> None:
     """With manners that take over, between the end of a frame and the next."""
     before = gc.get_threshold()
-    manners = GarbageManners(take_over=True)
+    manners = GarbageScheduler(take_over=True)
     with AsyncPrefabLoader(MemoryAssets(), garbage=manners) as loader:
         assert gc.get_threshold() != before
         gc.collect()

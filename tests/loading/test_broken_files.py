@@ -9,7 +9,7 @@ import pytest
 
 from arcade_prefabs.errors import RonError
 from arcade_prefabs.loading import AsyncPrefabLoader, LoadEvent
-from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Reload
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource, ReloadReport
 from arcade_prefabs.testing import EventLog, InlineExecutor, VirtualClock
 
 BROKEN = "Prefab("
@@ -28,7 +28,7 @@ class Game:
         self.log = EventLog(self.loader)
         self.known: set[str] = set()
 
-    def save(self, files: Mapping[str, str | bytes]) -> Reload:
+    def save(self, files: Mapping[str, str | bytes]) -> ReloadReport:
         """Change files, bake, and have that told."""
         for path, text in files.items():
             self.source.write(path, text)
@@ -36,7 +36,7 @@ class Game:
         now = {str(error): error for error in report.errors}
         new = tuple(error for text, error in now.items() if text not in self.known)
         self.known = set(now)
-        reload = Reload(tuple(report.changed_ids()), new, tuple(files), report)
+        reload = ReloadReport(tuple(report.changed_ids()), new, tuple(files), report)
         self.loader.apply(reload)
         self.play()
         return reload
@@ -182,7 +182,7 @@ def test_thousands_of_broken_files_neither_fill_the_log_nor_a_frame(
     report = game.pipeline.bake()
     assert report.truncated
     assert len(report.errors) == sum(map(len, report.broken.values())) == 1_000
-    game.loader.apply(Reload((), tuple(report.errors), (), report))
+    game.loader.apply(ReloadReport((), tuple(report.errors), (), report))
     lines = logged(caplog)
     assert len(lines) == 21
     assert lines[-1] == "at least 980 more"
@@ -225,5 +225,5 @@ def test_a_loader_that_was_shut_down_tells_nothing(
     """The watcher's last word may come later."""
     report = game.pipeline.bake()
     game.loader.shutdown()
-    game.loader.apply(Reload((), tuple(report.errors), (), report))
+    game.loader.apply(ReloadReport((), tuple(report.errors), (), report))
     assert logged(caplog) == []

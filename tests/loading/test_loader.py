@@ -35,15 +35,15 @@ from arcade_prefabs.loading import (
     LoaderSettings,
     LoadEvent,
     LoadState,
+    PendingLoad,
     Priority,
-    PrioritySystem,
+    ScoreSystem,
     TreeState,
-    Waiting,
 )
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Processor
 from arcade_prefabs.prefab import Child, Prefab
-from arcade_prefabs.prefab.document import Placement
-from arcade_prefabs.prefab.model import Asset
+from arcade_prefabs.prefab.document import Transform
+from arcade_prefabs.prefab.model import Dependency
 from arcade_prefabs.testing import (
     EventLog,
     FlakyAssets,
@@ -57,7 +57,7 @@ from arcade_prefabs.testing import (
 
 def prefab(name: str, *needs: str) -> Prefab:
     """A prefab that needs others."""
-    wanted = tuple(Asset("prefab", f"prefabs/{one}.ron") for one in needs)
+    wanted = tuple(Dependency("prefab", f"prefabs/{one}.ron") for one in needs)
     return Prefab(f"prefabs/{name}.ron", {"Tags": {"names": [name]}}, (), wanted)
 
 
@@ -368,7 +368,7 @@ def pages(count: int = 4000, name: str = "big") -> Prefab:
     parts = tuple(
         Child(
             f"part{number}",
-            Placement((number, 0), 0.0, 1.0),
+            Transform((number, 0), 0.0, 1.0),
             Prefab(f"prefabs/part{number}.ron", {"Tags": {"names": ["x" * 60]}}),
         )
         for number in range(count)
@@ -563,7 +563,7 @@ def test_nearest_comes_first_and_follows_the_player(bench: Make) -> None:
     """With DISTANCE, what waits is scored anew when the focus moves."""
     b = bench(
         {f"prefabs/p{x}.ron": prefab(f"p{x}") for x in range(6)},
-        priority_system=PrioritySystem.DISTANCE,
+        priority_system=ScoreSystem.DISTANCE,
     )
     b.loader.set_focus((0.0, 0.0))
     handles = [b.load(f"p{x}", position=(x * 100.0, 0.0)) for x in (3, 0, 5, 1, 4, 2)]
@@ -578,7 +578,7 @@ def test_nearest_comes_first_and_follows_the_player(bench: Make) -> None:
 def test_priority_system_of_the_games_own_decides(bench: Make) -> None:
     """It sees what waits, and the lowest score comes first; if it raises, age decides."""
 
-    def last_letter(waiting: Waiting) -> float:
+    def last_letter(waiting: PendingLoad) -> float:
         if waiting.id == "prefabs/x.ron":
             raise ValueError("no idea")
         return float(ord(waiting.id[-5]))

@@ -1,4 +1,4 @@
-"""`Scheduler`: whose turn it is, and how many may be under way."""
+"""`LoadScheduler`: whose turn it is, and how many may be under way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from arcade_prefabs.loading.requests.asset_record import AssetRecord, LoadAttempt
 from arcade_prefabs.loading.requests.priority import Priority
-from arcade_prefabs.loading.requests.scheduler import Scheduler
+from arcade_prefabs.loading.requests.scheduler import LoadScheduler
 
 USUAL = 4096
 _ages = itertools.count()
@@ -31,12 +31,12 @@ def attempt(
     return LoadAttempt(record)
 
 
-def scheduler(most: int = 100, most_bytes: int = 1 << 40) -> Scheduler:
+def scheduler(most: int = 100, most_bytes: int = 1 << 40) -> LoadScheduler:
     """One whose limits are far away, unless a test says otherwise."""
-    return Scheduler(most, most_bytes)
+    return LoadScheduler(most, most_bytes)
 
 
-def names(queue: Scheduler) -> list[str]:
+def names(queue: LoadScheduler) -> list[str]:
     """Everything that can be taken now, in that order."""
     found: list[str] = []
     while (taken := queue.take()) is not None:
@@ -375,7 +375,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.most, self.most_bytes = 3, 100
-        self.real = Scheduler(self.most, self.most_bytes)
+        self.real = LoadScheduler(self.most, self.most_bytes)
         self.queued: dict[LoadAttempt, tuple[Any, ...]] = {}
         self.flying: dict[LoadAttempt, int] = {}  # with bytes
         self.loads: list[LoadAttempt] = []

@@ -25,7 +25,7 @@ from arcade_prefabs.loading import (
 from arcade_prefabs.loading.requests.asset_record import AssetRecord
 from arcade_prefabs.loading.requests.dependency_graph import held
 from arcade_prefabs.prefab import Prefab
-from arcade_prefabs.prefab.model import Asset
+from arcade_prefabs.prefab.model import Dependency
 from arcade_prefabs.testing import InlineExecutor, MemoryAssets, VirtualClock
 
 NAMES = "abcdefgh"
@@ -33,7 +33,7 @@ NAMES = "abcdefgh"
 
 def prefab(name: str, needs: str, mark: int) -> Prefab:
     """A prefab that needs others, and differs from what it was before."""
-    wanted = tuple(Asset("prefab", f"prefabs/{one}.ron") for one in needs)
+    wanted = tuple(Dependency("prefab", f"prefabs/{one}.ron") for one in needs)
     return Prefab(f"prefabs/{name}.ron", {"Tags": {"names": [str(mark)]}}, (), wanted)
 
 
@@ -258,7 +258,7 @@ def stress(seconds: float, threads: int = 8) -> None:
             f"prefabs/{name}.ron",
             {},
             (),
-            tuple(Asset("prefab", f"prefabs/{one}.ron") for one in chance.sample(names, 3)),
+            tuple(Dependency("prefab", f"prefabs/{one}.ron") for one in chance.sample(names, 3)),
         )
         for name in names
     }

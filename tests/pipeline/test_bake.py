@@ -23,12 +23,12 @@ from arcade_prefabs import (
 )
 from arcade_prefabs.pipeline import (
     AssetPipeline,
+    BakeProgress,
     DirectorySource,
-    Job,
     MemorySource,
     Output,
     OverlaySource,
-    Progress,
+    ProcessContext,
     ZipSource,
 )
 
@@ -310,7 +310,7 @@ class Upper:
         self.version = version
         self.settings: Mapping[str, Any] = {"mark": mark}
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         footer = job.read("footer.inc").decode()
         if "fail" in job.text():
             raise KeyError("the processor failed")
@@ -396,7 +396,7 @@ def test_cancelled_bake_keeps_what_was_committed(folder: Path) -> None:
     """It raises; the next bake does the rest."""
     for number in range(200):
         (folder / f"f{number}.txt").write_text("x", encoding="utf-8")
-    seen: list[Progress] = []
+    seen: list[BakeProgress] = []
     with AssetPipeline(folder, jobs=0) as pipeline:
         with pytest.raises(BakeCancelledError):
             pipeline.bake(on_progress=seen.append, cancelled=lambda: bool(seen))

@@ -31,14 +31,14 @@ from arcade_prefabs.errors import (
 from arcade_prefabs.pipeline import (
     AssetPipeline,
     BakeReport,
-    Change,
-    Job,
     MemorySource,
     Output,
+    OutputChange,
     PrefabProcessor,
+    ProcessContext,
 )
 from arcade_prefabs.pipeline.store.bake_store import BakeStore
-from arcade_prefabs.prefab import Asset
+from arcade_prefabs.prefab import Dependency
 
 BOUND_S = 20.0
 SECOND = 1_000_000_000
@@ -91,7 +91,7 @@ class Upper:
 
     def __init__(
         self,
-        work: Callable[[Job], Iterable[Output]] | None = None,
+        work: Callable[[ProcessContext], Iterable[Output]] | None = None,
         *,
         version: int = 1,
         settings: Mapping[str, Any] | None = None,
@@ -102,7 +102,7 @@ class Upper:
         self.settings = settings or {"mark": ""}
         self.name = name
 
-    def process(self, job: Job) -> Iterable[Output]:
+    def process(self, job: ProcessContext) -> Iterable[Output]:
         if self.work is not None:
             return self.work(job)
         return [job.output(job.text().upper() + str(job.settings["mark"]))]
@@ -215,7 +215,7 @@ def test_time_of_a_file_is_trusted_by_the_clock_before_it_was_read(opened: Opene
     clock = Clock(source)
     clock.behind = 1000
 
-    def slowly(job: Job) -> list[Output]:
+    def slowly(job: ProcessContext) -> list[Output]:
         if job.text() == "one":
             source.sneak("a.t", "two")
             clock.behind += 5 * SECOND
@@ -322,7 +322,7 @@ def test_label_of_a_library_bakes_its_own_heirs_only(opened: Opened) -> None:
     source.write("prefabs/castle.ron", library.format("edited"))
     report = pipeline.bake()
     assert names(report) == {"castle", "high", "both"}
-    assert Change("prefabs/castle.ron#tower", "changed") in report.changes
+    assert OutputChange("prefabs/castle.ron#tower", "changed") in report.changes
     assert "prefabs/castle.ron#gate" not in report.changed_ids()
 
 
@@ -420,7 +420,7 @@ def test_each_dependent_is_baked_once_for_one_edit(opened: Opened) -> None:
     done: Counter[str] = Counter()
 
     class Counted(PrefabProcessor):
-        def process(self, job: Job) -> Iterator[Output]:
+        def process(self, job: ProcessContext) -> Iterator[Output]:
             done[job.path] += 1
             return super().process(job)
 
@@ -531,7 +531,7 @@ def test_restart_bakes_exactly_what_changed_meanwhile(opened: Opened, tmp_path: 
         report = pipeline.bake()
         assert names(report) == {"a.t", "c.t", "mid", "leaf", "user"}
         assert (report.removed, report.touched) == (1, 1)
-        assert Change("prefabs/alone.ron", "removed") in report.changes
+        assert OutputChange("prefabs/alone.ron", "removed") in report.changes
         with pytest.raises(MissingAssetError):
             pipeline.get_prefab("alone")
 
@@ -944,7 +944,7 @@ def test_deleted_parent_leaves_its_heirs_their_last_good(opened: Opened) -> None
     source.remove("prefabs/base.ron")
     report = pipeline.bake()
     assert not report.ok
-    assert Change("prefabs/base.ron", "removed") in report.changes
+    assert OutputChange("prefabs/base.ron", "removed") in report.changes
     assert {one: pipeline.get_prefab(one) for one in good} == good
     assert pipeline.get("prefabs/mid.ron").errors
     with pytest.raises(MissingAssetError):
@@ -1060,7 +1060,7 @@ def test_edit_during_a_request_is_not_forgotten(opened: Opened) -> None:
     source = Tree({"a.t": "one"})
     pipeline = opened(source)
 
-    def work(job: Job) -> list[Output]:
+    def work(job: ProcessContext) -> list[Output]:
         if MemorySource.read(source, "a.t") == b"one":
             source.write("a.t", "two")
             pipeline.invalidate()
@@ -1095,7 +1095,7 @@ def test_long_chain_of_files_is_served_on_demand(opened: Opened) -> None:
     """Files that a processor reads may be made from others, in any number of steps."""
     count = 1500
 
-    def work(job: Job) -> list[Output]:
+    def work(job: ProcessContext) -> list[Output]:
         number = int(job.path.removesuffix(".t"))
         if number + 1 < count:
             job.read(f"{number + 1:05}.t")
@@ -1235,7 +1235,7 @@ def test_ids_are_told_once_a_bake_of_everything_has_ended(opened: Opened) -> Non
     working, go_on = threading.Event(), threading.Event()
     done: list[str] = []
 
-    def work(job: Job) -> list[Output]:
+    def work(job: ProcessContext) -> list[Output]:
         done.append(job.path)
         working.set()
         assert go_on.wait(BOUND_S)
@@ -1292,12 +1292,12 @@ def test_unsafe_path_of_a_processor_is_that_files_error(
 ) -> None:
     """What a file names leads no further than what a caller names."""
 
-    def work(job: Job) -> list[Output]:
+    def work(job: ProcessContext) -> list[Output]:
         if way == "read":
             job.read(path)
         elif way == "wish":
             job.wish(path, {"mark": "!"})
-        return [job.output(1, needs=[Asset("data", path)] if way == "needs" else [])]
+        return [job.output(1, needs=[Dependency("data", path)] if way == "needs" else [])]
 
     pipeline = opened(Tree({"a.t": "x", "b.t": "y"}), Upper(work))
     report = pipeline.bake()
@@ -1365,76 +1365,76 @@ def test_progress_that_raises_ends_the_bake_alone(opened: Opened) -> None:
 # --------------------------------------------------------------------------- processors of others
 
 
-def raises(error: BaseException) -> Callable[[Job], list[Output]]:
-    def work(job: Job) -> list[Output]:
+def raises(error: BaseException) -> Callable[[ProcessContext], list[Output]]:
+    def work(job: ProcessContext) -> list[Output]:
         raise error
 
     return work
 
 
-def wrong_surrogate(job: Job) -> list[Output]:
+def wrong_surrogate(job: ProcessContext) -> list[Output]:
     raise ValueError("no such file: caf\udce9.png")
 
 
-def too_large(job: Job) -> list[Output]:
+def too_large(job: ProcessContext) -> list[Output]:
     return [Output("", "data", (b"x" * (128 * 1024 + 1),))]
 
 
-def too_large_head(job: Job) -> list[Output]:
+def too_large_head(job: ProcessContext) -> list[Output]:
     return [job.output("x" * 200_000)]
 
 
-def twice(job: Job) -> list[Output]:
+def twice(job: ProcessContext) -> list[Output]:
     return [job.output(1, label="a"), job.output(2, label="a")]
 
 
-def halfway(job: Job) -> Iterator[Output]:
+def halfway(job: ProcessContext) -> Iterator[Output]:
     yield job.output(1)
     raise RuntimeError("half way")
 
 
-def not_json(job: Job) -> list[Output]:
+def not_json(job: ProcessContext) -> list[Output]:
     return [job.output(object())]
 
 
-def no_pages(job: Job) -> list[Output]:
+def no_pages(job: ProcessContext) -> list[Output]:
     return [Output("", "data", ())]
 
 
-def no_outputs(job: Job) -> Any:
+def no_outputs(job: ProcessContext) -> Any:
     return None
 
 
-def odd_label(job: Job) -> list[Output]:
+def odd_label(job: ProcessContext) -> list[Output]:
     return [job.output(1, label="caf\udce9")]
 
 
-def odd_kind(job: Job) -> list[Output]:
+def odd_kind(job: ProcessContext) -> list[Output]:
     return [job.output(1, kind="caf\udce9")]
 
 
-def odd_need(job: Job) -> list[Output]:
-    return [job.output(1, needs=[Asset("data", "caf\udce9")])]
+def odd_need(job: ProcessContext) -> list[Output]:
+    return [job.output(1, needs=[Dependency("data", "caf\udce9")])]
 
 
-def no_label(job: Job) -> list[Output]:
+def no_label(job: ProcessContext) -> list[Output]:
     return [Output(None, "data", (b"1",))]  # type: ignore[arg-type]
 
 
-def no_output(job: Job) -> list[Any]:
+def no_output(job: ProcessContext) -> list[Any]:
     return [{"label": ""}]
 
 
-def odd_page(job: Job) -> list[Output]:
+def odd_page(job: ProcessContext) -> list[Output]:
     return [Output("", "data", ("text",))]  # type: ignore[arg-type]
 
 
-def odd_wish(job: Job) -> list[Output]:
+def odd_wish(job: ProcessContext) -> list[Output]:
     job.wish("b.t", {"mark": object()})
     return [job.output(1)]
 
 
-def deep(job: Job) -> list[Output]:
+def deep(job: ProcessContext) -> list[Output]:
     def down() -> None:
         down()
 
@@ -1442,11 +1442,11 @@ def deep(job: Job) -> list[Output]:
     return []
 
 
-def exits(job: Job) -> list[Output]:
+def exits(job: ProcessContext) -> list[Output]:
     raise SystemExit(3)
 
 
-def reads_nothing(job: Job) -> list[Output]:
+def reads_nothing(job: ProcessContext) -> list[Output]:
     raise MissingAssetError("there is no such thing", path="elsewhere")
 
 
@@ -1462,12 +1462,12 @@ def reads_nothing(job: Job) -> list[Output]:
     ],
 )
 def test_processor_that_fails_is_its_files_error_alone(
-    opened: Opened, tmp_path: Path, work: Callable[[Job], Any]
+    opened: Opened, tmp_path: Path, work: Callable[[ProcessContext], Any]
 ) -> None:
     """The rest is baked; the last good one stays; the error is one of ours, now and later."""
     source = Tree({"a.t": "good", "b.t": "other"})
 
-    def chosen(job: Job) -> Any:
+    def chosen(job: ProcessContext) -> Any:
         if job.text() == "bad":
             return work(job)
         return [job.output(job.text())]
@@ -1493,7 +1493,7 @@ def test_processor_that_fails_is_its_files_error_alone(
 def test_processor_that_reads_another_file_follows_it(opened: Opened) -> None:
     """A missing one is a dependency, too, that heals; so is one that is baked itself."""
 
-    def work(job: Job) -> list[Output]:
+    def work(job: ProcessContext) -> list[Output]:
         name = job.text().strip()
         try:
             return [job.output(job.read(name).decode())]

@@ -14,13 +14,13 @@ import pytest
 from arcade_prefabs import PrefabError
 from arcade_prefabs.pipeline import (
     AssetPipeline,
-    Job,
     MemorySource,
     Output,
+    ProcessContext,
     SourceFile,
     check_tree,
 )
-from arcade_prefabs.pipeline.model.bake_result import Key
+from arcade_prefabs.pipeline.model.bake_result import BakeKey
 from arcade_prefabs.pipeline.store import writes
 
 Files = Mapping[str, str]
@@ -216,7 +216,7 @@ class Lines:
     patterns = ("*.line",)
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         yield Output("", "data", (job.read(job.data.decode()) if job.data else b"",))
 
 
@@ -256,8 +256,10 @@ def test_an_edit_at_the_root_of_a_chain_looks_through_the_store_twice(
     stale = writes.stale
 
     def counted(
-        db: sqlite3.Connection, key: Key | None = None, made_from: Iterable[Key] | None = None
-    ) -> dict[Key, str]:
+        db: sqlite3.Connection,
+        key: BakeKey | None = None,
+        made_from: Iterable[BakeKey] | None = None,
+    ) -> dict[BakeKey, str]:
         whole.append(key is None and made_from is None)
         return stale(db, key, made_from)
 

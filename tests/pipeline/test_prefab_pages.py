@@ -22,7 +22,7 @@ from arcade_prefabs.pipeline import (
     encode_prefab,
 )
 from arcade_prefabs.pipeline.processors.prefab_pages import LARGEST_PREFAB
-from arcade_prefabs.prefab import Asset, Child, Placement, Prefab, Resolver, read_prefabs
+from arcade_prefabs.prefab import Child, Dependency, Prefab, Resolver, Transform, read_prefabs
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -33,7 +33,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 COMPONENTS = st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=3), max_size=3)
 PLACEMENTS = st.builds(
-    Placement,
+    Transform,
     st.tuples(NUMBERS, NUMBERS),
     NUMBERS,
     st.one_of(NUMBERS, st.tuples(NUMBERS, NUMBERS)),
@@ -53,7 +53,7 @@ WHOLE = st.builds(
         prefab, needs=tuple(needs), built_from=tuple(files)
     ),
     PREFABS,
-    st.lists(st.builds(Asset, NAMES, NAMES), max_size=4),
+    st.lists(st.builds(Dependency, NAMES, NAMES), max_size=4),
     st.lists(NAMES, max_size=4),
 )
 
@@ -75,7 +75,7 @@ def leaf(name: str, size: int = 0) -> Prefab:
 
 def rows_of(count: int, prefab: Prefab, start: int = 10_000) -> tuple[Child, ...]:
     return tuple(
-        Child(None, Placement((float(number), 0.0)), prefab)
+        Child(None, Transform((float(number), 0.0)), prefab)
         for number in range(start, start + count)
     )
 
@@ -104,7 +104,7 @@ def test_no_page_is_larger_than_the_limit(sizes: list[int], needs: int, count: i
         "prefabs/all.ron",
         {str(number): {"data": "y" * size} for number, size in enumerate(sizes)},
         tuple(child for part in parts for child in rows_of(count // len(parts), part)),
-        tuple(Asset("texture", f"images/{number}.png") for number in range(needs)),
+        tuple(Dependency("texture", f"images/{number}.png") for number in range(needs)),
         tuple(f"prefabs/{number}.ron" for number in range(needs)),
     )
     pages = encode_prefab(prefab)
@@ -166,7 +166,7 @@ def test_ten_thousand_children_with_parts_of_their_own_come_out() -> None:
         Prefab(f"prefabs/shelf{number}.ron", {}, rows_of(100, leaf(f"p{number}", 900)))
         for number in range(100)
     ]
-    children = tuple(Child(f"s{n}", Placement(), shelf) for n, shelf in enumerate(shelves))
+    children = tuple(Child(f"s{n}", Transform(), shelf) for n, shelf in enumerate(shelves))
     prefab = Prefab("prefabs/hall.ron", {}, children)
     pages = encode_prefab(prefab)
     assert len(pages) > 3
@@ -210,7 +210,7 @@ def test_pages_out_of_order_are_refused(order: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("order", orders())
 def test_pages_of_parts_out_of_order_are_refused(order: tuple[int, ...]) -> None:
     """The same where each page has parts of its own."""
-    children = tuple(Child(None, Placement(), leaf(f"prefabs/{n}.ron", 30_000)) for n in range(10))
+    children = tuple(Child(None, Transform(), leaf(f"prefabs/{n}.ron", 30_000)) for n in range(10))
     pages = encode_prefab(Prefab("prefabs/a.ron", {}, children))
     assert len(pages) == 3
     with pytest.raises(StoreError):

@@ -22,12 +22,12 @@ from arcade_prefabs.errors import (
 )
 from arcade_prefabs.pipeline.sources import (
     LARGEST_FILE,
+    AssetSource,
     DirectorySource,
     HandleSource,
     MemorySource,
     OverlaySource,
     PackageSource,
-    Source,
     SourceFile,
     ZipSource,
     arcade_handles,
@@ -75,7 +75,7 @@ HOSTILE = [
     "a" * 513,
 ]
 
-Make: TypeAlias = Callable[[Mapping[str, bytes]], Source]
+Make: TypeAlias = Callable[[Mapping[str, bytes]], AssetSource]
 KINDS = ["directory", "zip", "zip folder", "memory", "overlay", "package", "zip package", "handles"]
 
 
@@ -114,7 +114,7 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             sys.modules.pop(name, None)
 
 
-def make_source(kind: str, top: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+def make_source(kind: str, top: Path, monkeypatch: pytest.MonkeyPatch) -> AssetSource:
     match kind:
         case "directory":
             return DirectorySource(write_files(top / "assets", FILES))
@@ -152,12 +152,12 @@ def make_source(kind: str, top: Path, monkeypatch: pytest.MonkeyPatch) -> Source
 # The contract.
 
 
-def test_a_source_has_all_that_the_protocol_names(source: Source) -> None:
+def test_a_source_has_all_that_the_protocol_names(source: AssetSource) -> None:
     """`isinstance` agrees, so that a caller may ask."""
-    assert isinstance(source, Source)
+    assert isinstance(source, AssetSource)
 
 
-def test_a_scan_gives_all_files_once_sorted_by_path(source: Source) -> None:
+def test_a_scan_gives_all_files_once_sorted_by_path(source: AssetSource) -> None:
     """Nothing is refused here, and sizes are those of the content."""
     files = list(source.scan())
     assert [(file.path, file.size) for file in files] == [
@@ -166,14 +166,14 @@ def test_a_scan_gives_all_files_once_sorted_by_path(source: Source) -> None:
     assert source.refused() == []
 
 
-def test_stat_and_scan_agree(source: Source) -> None:
+def test_stat_and_scan_agree(source: AssetSource) -> None:
     """One file by itself looks as it does among all, stamp included."""
     for file in source.scan():
         assert source.stat(file.path) == file
         assert 0 < file.stamp < 2**63
 
 
-def test_files_are_read_whole(source: Source) -> None:
+def test_files_are_read_whole(source: AssetSource) -> None:
     """Each path has its own content, in any spelling of the path."""
     for path, data in FILES.items():
         assert source.read(path) == data
@@ -198,7 +198,7 @@ def test_files_are_read_whole(source: Source) -> None:
         "x" * 511,
     ],
 )
-def test_what_is_not_there_is_missing(source: Source, path: str) -> None:
+def test_what_is_not_there_is_missing(source: AssetSource, path: str) -> None:
     """A folder is no file, and another case is another name, on every system."""
     assert source.stat(path) is None
     with pytest.raises(MissingAssetError) as caught:
@@ -207,7 +207,7 @@ def test_what_is_not_there_is_missing(source: Source, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", HOSTILE)
-def test_hostile_paths_are_refused(source: Source, path: str) -> None:
+def test_hostile_paths_are_refused(source: AssetSource, path: str) -> None:
     """Reading and looking both refuse, with a message that any terminal can show."""
     for method in (source.read, source.stat):
         with pytest.raises(UnsafePathError) as caught:
@@ -217,14 +217,14 @@ def test_hostile_paths_are_refused(source: Source, path: str) -> None:
     assert source.shown(path).isprintable() or not path
 
 
-def test_a_closed_source_may_be_closed_again_and_used_again(source: Source) -> None:
+def test_a_closed_source_may_be_closed_again_and_used_again(source: AssetSource) -> None:
     """Closing lets go of files, not of the source."""
     source.close()
     source.close()
     assert source.read("a.png") == b"picture"
 
 
-def test_portable_sources_read_the_same_after_pickling(source: Source) -> None:
+def test_portable_sources_read_the_same_after_pickling(source: AssetSource) -> None:
     """A worker process gets the same files, with the same stamps."""
     if not source.portable:
         return
@@ -234,13 +234,15 @@ def test_portable_sources_read_the_same_after_pickling(source: Source) -> None:
         assert {path: copy.read(path) for path in FILES} == FILES
 
 
-def test_errors_name_files_in_a_way_that_people_find_them(source: Source) -> None:
+def test_errors_name_files_in_a_way_that_people_find_them(source: AssetSource) -> None:
     """What is shown ends with the path."""
     assert source.shown("images/b.png").replace("\\", "/").endswith("images/b.png")
     assert repr(source)
 
 
-def test_files_in_the_folders_to_watch_have_the_paths_that_are_promised(source: Source) -> None:
+def test_files_in_the_folders_to_watch_have_the_paths_that_are_promised(
+    source: AssetSource,
+) -> None:
     """A watcher makes a path out of what the folder's prefix and the name below it are."""
     for folder, prefix in source.folders():
         below = [file for file in folder.rglob("*") if file.is_file()]
@@ -258,7 +260,7 @@ SPICY = st.text(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(path=SPICY)
-def test_any_path_is_refused_or_missing_or_one_asset(source: Source, path: str) -> None:
+def test_any_path_is_refused_or_missing_or_one_asset(source: AssetSource, path: str) -> None:
     """No string gets at anything else, or raises anything else, or has two answers."""
     source.shown(path).encode()
     try:

@@ -19,7 +19,7 @@ import pytest
 
 from arcade_prefabs import ArcadePrefabsError, AssetError, StoreError
 from arcade_prefabs.pipeline import PAGE_BYTES, AssetPipeline, MemorySource
-from arcade_prefabs.pipeline.bake.task import Context
+from arcade_prefabs.pipeline.bake.task import WorkerContext
 from arcade_prefabs.pipeline.bake.worker_pool import InlineWorkers
 from arcade_prefabs.pipeline.store.bake_store import BakeStore
 from arcade_prefabs.pipeline.store.schema import use_write_ahead_log
@@ -226,7 +226,7 @@ class Held(InlineWorkers):
         self.begun: list[tuple[Future[Any], list[Any]]] = []
         self.more = threading.Semaphore(0)
 
-    def submit(self, context: Context, tasks: Any) -> Future[Any]:
+    def submit(self, context: WorkerContext, tasks: Any) -> Future[Any]:
         future: Future[Any] = Future()
         self.begun.append((future, super().submit(context, list(tasks)).result()))
         self.more.release()

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from arcade_prefabs.errors import ArcadePrefabsError, MissingAssetError, StoreError
-from arcade_prefabs.pipeline import AssetPipeline, Job, MemorySource, Output, Processor
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Output, ProcessContext, Processor
 from arcade_prefabs.pipeline import asset_pipeline as pipeline_module
-from arcade_prefabs.pipeline.bake.planner import Baker
-from arcade_prefabs.pipeline.bake.task import Context, Task, process_batch
-from arcade_prefabs.pipeline.model.bake_result import Outcome
+from arcade_prefabs.pipeline.bake.baker import Baker
+from arcade_prefabs.pipeline.bake.task import BakeTask, WorkerContext, process_batch
+from arcade_prefabs.pipeline.model.bake_result import BakeResult
 from arcade_prefabs.pipeline.store import release as release_module
 from arcade_prefabs.pipeline.store.bake_store import BakeStore
 
@@ -47,11 +47,11 @@ class Plain:
     version = 1
     patterns = ("*.t",)
 
-    def __init__(self, work: Callable[[Job], Any] | None = None) -> None:
+    def __init__(self, work: Callable[[ProcessContext], Any] | None = None) -> None:
         self.work = work
         self.settings: dict[str, Any] = {}
 
-    def process(self, job: Job) -> Any:
+    def process(self, job: ProcessContext) -> Any:
         return self.work(job) if self.work else [job.output(job.text())]
 
 
@@ -454,7 +454,7 @@ def test_what_left_a_limited_store_is_baked_when_it_is_asked_for(tmp_path: Path)
     source = MemorySource({f"{number:03}.t": str(number) for number in range(100)})
     done: list[str] = []
 
-    def work(job: Job) -> list[Output]:
+    def work(job: ProcessContext) -> list[Output]:
         done.append(job.path)
         return [job.output(job.text(), data=noise.randbytes(20_000))]
 
@@ -501,11 +501,11 @@ class Gated:
     jobs = 2
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Future[list[Outcome]], list[Outcome]]] = []
+        self.waiting: list[tuple[Future[list[BakeResult]], list[BakeResult]]] = []
         self.arrived = threading.Semaphore(0)
 
-    def submit(self, context: Context, tasks: Sequence[Task]) -> Future[list[Outcome]]:
-        future: Future[list[Outcome]] = Future()
+    def submit(self, context: WorkerContext, tasks: Sequence[BakeTask]) -> Future[list[BakeResult]]:
+        future: Future[list[BakeResult]] = Future()
         self.waiting.append((future, list(process_batch(context, tasks))))
         self.arrived.release()
         return future
@@ -708,7 +708,7 @@ def test_store_that_is_begun_anew_during_a_bake_gets_no_numbers_of_the_old_one(
     source = MemorySource({f"{name}.t": name for name in "abcdef"})
     turns = iter([True])
 
-    def work(job: Job) -> list[Output]:
+    def work(job: ProcessContext) -> list[Output]:
         if next(turns, False):
             other.store.rebuild()
             other.bake(["f.t"])

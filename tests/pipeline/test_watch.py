@@ -20,10 +20,10 @@ from arcade_prefabs import ArcadePrefabsError, StoreError
 from arcade_prefabs.pipeline import (
     AssetPipeline,
     AssetWatcher,
-    Job,
     MemorySource,
     Output,
-    Reload,
+    ProcessContext,
+    ReloadReport,
 )
 
 BOUND_S = 20.0
@@ -42,17 +42,17 @@ class Watched:
         self.file.parent.mkdir(parents=True)
         self.file.write_text(prefab("first"), encoding="utf-8")
         (root / "prefabs" / "b.ron").write_text('Prefab(extends: "a")\n', encoding="utf-8")
-        self.reloads: queue.Queue[Reload] = queue.Queue()
+        self.reloads: queue.Queue[ReloadReport] = queue.Queue()
         self.pipeline = AssetPipeline(root, jobs=0)
         self.watcher = AssetWatcher(self.pipeline, self.reloads.put, events=events)
         self._fences = 0
 
-    def until_quiet(self) -> list[Reload]:
+    def until_quiet(self) -> list[ReloadReport]:
         """Every reload up to that of a file which is written now."""
         self._fences += 1
         name = f"prefabs/fence{self._fences}.ron"
         (self.root / name).write_text(prefab("fence"), encoding="utf-8")
-        found: list[Reload] = []
+        found: list[ReloadReport] = []
         while True:
             reload = self.reloads.get(timeout=BOUND_S)
             rest = tuple(one for one in reload.ids if one != name)
@@ -220,7 +220,7 @@ def test_folder_of_a_handle_that_comes_later_is_watched(tmp_path: Path) -> None:
     """And so is one that is made anew."""
     art = tmp_path / "art"
     (tmp_path / "assets").mkdir()
-    reloads: queue.Queue[Reload] = queue.Queue()
+    reloads: queue.Queue[ReloadReport] = queue.Queue()
     with AssetPipeline(tmp_path / "assets", handles={"art": [art]}, jobs=0) as pipeline:
         with AssetWatcher(pipeline, reloads.put) as watcher:
             for text in ("first", "second"):
@@ -352,7 +352,7 @@ class Stopping:
         self.stop: Callable[[], None] = lambda: None
         self.baked: list[str] = []
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         self.baked.append(job.path)
         self.stop()
         yield Output("", "data", (b"x",))
@@ -364,7 +364,7 @@ def test_a_stop_ends_the_first_bake(tmp_path: Path) -> None:
     for number in range(count):
         (tmp_path / f"{number:03}.txt").write_text("", encoding="utf-8")
     processor = Stopping()
-    told: list[Reload] = []
+    told: list[ReloadReport] = []
     with AssetPipeline(tmp_path, processors=[processor], jobs=0) as pipeline:
         watcher = AssetWatcher(pipeline, told.append)
         processor.stop = watcher.stop
@@ -404,7 +404,7 @@ def test_failing_listener_does_not_end_the_watch(tmp_path: Path) -> None:
     watched = Watched(tmp_path / "assets")
     seen = threading.Semaphore(0)
 
-    def fail(reload: Reload) -> None:
+    def fail(reload: ReloadReport) -> None:
         seen.release()
         raise RuntimeError("the listener is broken")
 

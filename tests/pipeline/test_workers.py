@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from arcade_prefabs import BakeCancelledError, ProcessorError
-from arcade_prefabs.pipeline import AssetPipeline, Job, MemorySource, Output
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Output, ProcessContext
 from arcade_prefabs.pipeline.bake.worker_pool import InlineWorkers, ProcessWorkers
 
 BOUND_S = 30.0
@@ -30,7 +30,7 @@ class Order:
     patterns = ("*.order",)
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         match job.text():
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)

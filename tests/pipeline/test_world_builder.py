@@ -21,11 +21,10 @@ from arcade_prefabs import AssetError, ComponentRegistry, PrefabError, StoreErro
 from arcade_prefabs.errors import AssetTooLargeError, MissingAssetError, UnsafePathError
 from arcade_prefabs.pipeline import (
     AssetPipeline,
-    Cell,
+    GridCell,
     MemorySource,
     WorldBuilder,
     WorldEntity,
-    cell_label,
     read_cell,
     read_world,
 )
@@ -44,7 +43,7 @@ def pipeline_of(path: Path, files: dict[str, str] | None = None, **more: Any) ->
 
 def cells_of(pipeline: AssetPipeline, name: str = NAME) -> dict[str, list[WorldEntity]]:
     head = read_world(pipeline.get(name))
-    labels = [cell_label(*cell) for cell in head.cells] + ["always"] * bool(head.always)
+    labels = [cell.label for cell in head.cells] + ["always"] * bool(head.always)
     return {
         label: [one for page in read_cell(pipeline.get(f"{name}#{label}")) for one in page]
         for label in labels
@@ -86,8 +85,8 @@ def test_the_same_world_from_code_and_from_a_file(tmp_path: Path) -> None:
             [heads[0].entities, heads[0].always] == [heads[1].entities, heads[1].always] == [7, 1]
         )
         assert list(heads[0].cells) == list(heads[1].cells)
-        assert Cell(0, 0, 2) in heads[1].cells
-        large = cell_label(0, 0, 2)
+        assert GridCell(0, 0, 2) in heads[1].cells
+        large = GridCell(0, 0, 2).label
         # Large things have derived ids of their own: one of the same place may stand on level 0.
         assert [one.id for one in told[large]] != [one.id for one in built[large]]
         for cells in (told, built):
@@ -316,7 +315,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
 
 
 def cells_of_heads(pipeline: AssetPipeline) -> list[str]:
-    return [cell_label(*cell) for cell in read_world(pipeline.get(NAME)).cells]
+    return [cell.label for cell in read_world(pipeline.get(NAME)).cells]
 
 
 def test_disk_full(tmp_path: Path) -> None:

@@ -20,18 +20,17 @@ from arcade_prefabs import ComponentRegistry
 from arcade_prefabs.pipeline import (
     PAGE_BYTES,
     AssetPipeline,
-    Job,
     MemorySource,
+    ProcessContext,
     WorldEntity,
     WorldProcessor,
-    cell_label,
     read_cell,
     read_world,
     world_id,
 )
-from arcade_prefabs.pipeline.bake.task import Context, Task, process_batch
-from arcade_prefabs.pipeline.model.bake_result import Key
-from arcade_prefabs.pipeline.processors.world_cells import Cell, CellIndex
+from arcade_prefabs.pipeline.bake.task import BakeTask, WorkerContext, process_batch
+from arcade_prefabs.pipeline.model.bake_result import BakeKey
+from arcade_prefabs.pipeline.processors.world_cells import CellIndex, GridCell
 from arcade_prefabs.prefab.asset_ids import is_label
 
 NAME = "worlds/valley.ron"
@@ -48,7 +47,7 @@ def cells_of(text: str, **more: str) -> dict[str, list[WorldEntity]]:
     files = {NAME: text, **{f"worlds/{name}.ron": other for name, other in more.items()}}
     with AssetPipeline(MemorySource(files), jobs=0) as pipeline:
         head = read_world(pipeline.get(NAME))
-        labels = [cell_label(*cell) for cell in head.cells] + ["always"] * bool(head.always)
+        labels = [cell.label for cell in head.cells] + ["always"] * bool(head.always)
         found = {
             label: [one for page in read_cell(pipeline.get(f"{NAME}#{label}")) for one in page]
             for label in labels
@@ -169,7 +168,7 @@ def test_index_of_cells_answers_as_a_set_does(
         }
         for column in range(-7, 8):
             one = (column, bottom, level)
-            assert (Cell(*one) in index) == (one in cells)
+            assert (GridCell(*one) in index) == (one in cells)
 
 
 @pytest.mark.parametrize("numbers", [[0], [0, 2, 5], [0, -1], [0, 1, 5, 0, 1, 6], [0, 0, 3]])
@@ -318,7 +317,7 @@ def test_one_id_in_two_files_is_told_with_both() -> None:
 def test_labels_of_cells_are_labels() -> None:
     """Negative columns and rows included."""
     for cell in ((0, 0), (-3, 7), (10**9, -(10**9))):
-        assert is_label(cell_label(*cell))
+        assert is_label(cell.label)
 
 
 def test_overridden_component_that_changes_bakes_the_world_again(tmp_path: Any) -> None:
@@ -378,7 +377,7 @@ def test_files_that_overrides_name_are_needed_by_their_cell() -> None:
     overrides = f'overrides: [Sprite(texture: "a.png"), Animation(frames: {sheet})]'
     processor = WorldProcessor()
     data = world(f'(prefab: "a", at: (0, 0), {overrides})').encode()
-    job = Job(NAME, data, processor.settings, read=lambda path: b"")
+    job = ProcessContext(NAME, data, processor.settings, read=lambda path: b"")
     cell = list(processor.process(job))[1]
     needed = [("prefab", "prefabs/a.ron"), ("texture", "a.png"), ("texture", "b.png")]
     assert list(cell.needs) == needed
@@ -392,7 +391,7 @@ def test_sprite_class_of_an_override_is_part_of_the_key() -> None:
     registry = ComponentRegistry()
     registry.sprite_class(type("Enemy", (), {}))
     data = world('(prefab: "a", at: (0, 0), overrides: [Sprite(sprite_class: "Enemy")])')
-    job = Job(NAME, data.encode(), WorldProcessor.settings, read=lambda path: b"")
+    job = ProcessContext(NAME, data.encode(), WorldProcessor.settings, read=lambda path: b"")
     list(WorldProcessor(registry).process(job))
     assert ("ambient", "components:@Enemy,Sprite") in job.inputs
 
@@ -445,7 +444,7 @@ def test_memory_of_a_bake_is_small_for_each_entity() -> None:
     """No entity is held as a value, a document, an object and a row at a time."""
     count = 4_000
     data = one_to_a_cell(count).encode()
-    job = Job(NAME, data, {"cell_size": 1024.0}, read=lambda path: b"")
+    job = ProcessContext(NAME, data, {"cell_size": 1024.0}, read=lambda path: b"")
     tracemalloc.start()
     try:
         outputs = sum(1 for _ in WorldProcessor().process(job))
@@ -460,10 +459,10 @@ def test_memory_of_sending_a_world_is_small_for_each_cell() -> None:
     """What a worker process has baked is not held as objects and as what is sent at a time."""
     count = 4_000
     source = MemorySource({NAME: one_to_a_cell(count)})
-    context = Context(source, {"world": WorldProcessor()}, None)
+    context = WorkerContext(source, {"world": WorldProcessor()}, None)
     tracemalloc.start()
     try:
-        outcomes = list(process_batch(context, [Task(Key(NAME), "world", {})]))
+        outcomes = list(process_batch(context, [BakeTask(BakeKey(NAME), "world", {})]))
         tracemalloc.reset_peak()
         sent = pickle.dumps(outcomes)
         before = tracemalloc.get_traced_memory()[0]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from arcade_prefabs import ComponentRegistry, MissingPrefabError, Prefab, PrefabError
 from arcade_prefabs.prefab import (
-    Asset,
-    Placement,
+    Dependency,
     PrefabRef,
     SoundPath,
     SpriteSheet,
     TexturePath,
+    Transform,
 )
 
 
@@ -123,7 +123,7 @@ def test_a_child_of_an_inherited_name_changes_that_child(library: Any) -> None:
     )
     children = files.resolve("b").children
     assert [child.name for child in children] == ["lamp", "other", "new"]
-    assert children[0].placement == Placement(at=(1.0, 2.0), rotation=4.0, scale=(1.0, 2.0))
+    assert children[0].placement == Transform(at=(1.0, 2.0), rotation=4.0, scale=(1.0, 2.0))
     assert only(children[0].prefab) == {"text": "b", "font_size": 1, "bold": True}
     assert only(files.resolve("a").children[0].prefab)["text"] == "lamp"
 
@@ -277,15 +277,15 @@ def test_needs_and_built_from_are_exact(library: Any) -> None:
     )
     crate = files.resolve("crate")
     assert crate.needs == (
-        Asset("texture", "1.png"),
-        Asset("texture", "2.png"),
-        Asset("texture", "lamp.png"),
-        Asset("texture", "new.png"),
-        Asset("texture", "torch.png"),
+        Dependency("texture", "1.png"),
+        Dependency("texture", "2.png"),
+        Dependency("texture", "lamp.png"),
+        Dependency("texture", "new.png"),
+        Dependency("texture", "torch.png"),
     )
     names = ("base", "crate", "lamp", "torch")
     assert crate.built_from == tuple(f"prefabs/{name}.ron" for name in names)
-    assert Asset("sound", "hit.wav") in files.resolve("base").needs
+    assert Dependency("sound", "hit.wav") in files.resolve("base").needs
 
 
 def test_an_overridden_child_needs_only_what_it_still_uses(library: Any) -> None:
@@ -297,7 +297,7 @@ def test_an_overridden_child_needs_only_what_it_still_uses(library: Any) -> None
             "b": 'Prefab(children: [(prefab: "lamp", remove: [Sprite])])',
         }
     )
-    assert files.resolve("a").needs == (Asset("texture", "a.png"),)
+    assert files.resolve("a").needs == (Dependency("texture", "a.png"),)
     assert files.resolve("b").needs == ()
 
 
@@ -337,7 +337,7 @@ def test_needs_are_found_wherever_a_type_names_something(
     registry = ComponentRegistry()
     registry.component(Named)
     files = library({"a": f"Prefab(components: [Named({fields})])"}, registry)
-    assert files.resolve("a").needs == tuple(Asset(*need) for need in needs)
+    assert files.resolve("a").needs == tuple(Dependency(*need) for need in needs)
 
 
 def test_the_first_of_several_errors_says_how_many_more_there_are(library: Any) -> None:

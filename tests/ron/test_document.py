@@ -40,7 +40,7 @@ def test_parts_of_a_value_are_found_by_names_and_indices() -> None:
     crate = document(CRATE.replace(", deep: 2", ""))
     assert crate.path == "crate.ron"
     assert crate.position() == (2, 1, 11)
-    assert crate.position("size") == ron.Position(line=3, column=11, offset=28)
+    assert crate.position("size") == ron.TextPosition(line=3, column=11, offset=28)
     assert crate.text_of("size", 1) == "64"
     assert crate.text_of("loot", 0) == "[1, 2]"
     assert crate.text_of("loot", 0, 1) == "2"
@@ -71,7 +71,7 @@ def test_keys_are_found_where_there_are_keys() -> None:
     ],
 )
 def test_steps_that_lead_nowhere_stop_at_the_last_part(
-    steps: tuple[ron.Step, ...], text: str
+    steps: tuple[ron.PathSegment, ...], text: str
 ) -> None:
     """A position is for an error message, and the nearest one beats another error."""
     crate = document("Crate(size: (32, 64))")

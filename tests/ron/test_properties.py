@@ -268,7 +268,7 @@ def test_a_lone_surrogate_is_an_error_where_it_stands(before: str, half: str, af
 # --------------------------------------------------------------------------------------- positions
 
 
-def children(value: Value) -> list[tuple[ron.Step, Value, str | None]]:
+def children(value: Value) -> list[tuple[ron.PathSegment, Value, str | None]]:
     """Step, value and field name of everything directly inside a value."""
     match value:
         case list() | tuple() | ron.TupleStruct():
@@ -282,7 +282,9 @@ def children(value: Value) -> list[tuple[ron.Step, Value, str | None]]:
     return []
 
 
-def check_positions(document: ron.Document, value: Value, steps: tuple[ron.Step, ...]) -> None:
+def check_positions(
+    document: ron.Document, value: Value, steps: tuple[ron.PathSegment, ...]
+) -> None:
     text = document.text_of(*steps)
     position = document.position(*steps)
     assert document.text.startswith(text, position.offset)

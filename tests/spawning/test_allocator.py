@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from arcade_prefabs.spawning import Place, ShelfAllocator
+from arcade_prefabs.spawning import AtlasRect, ShelfAllocator
 
 WIDTH, HEIGHT = 40, 32
 
 
-def pixels_of(place: Place) -> set[tuple[int, int]]:
+def pixels_of(place: AtlasRect) -> set[tuple[int, int]]:
     return {
         (x, y)
         for x in range(place.x, place.x + place.width)
@@ -28,7 +28,7 @@ class Rooms(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.allocator = ShelfAllocator(WIDTH, HEIGHT)
-        self.taken: dict[Place, set[tuple[int, int]]] = {}
+        self.taken: dict[AtlasRect, set[tuple[int, int]]] = {}
 
     @rule(width=st.integers(1, WIDTH), height=st.integers(1, HEIGHT))
     def take(self, width: int, height: int) -> None:

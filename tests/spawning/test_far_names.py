@@ -151,7 +151,7 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
         ),
         (lambda _: missing("prefabs/lib.ron"), "there are: `#gate`, `#wall`"),
     ],
-    "pipeline.dangling_references References._near": [
+    "pipeline.dangling_references ReferenceChecker._near": [
         (
             lambda _: dangling(f'Prefab(components: [Sprite(texture: "{FAR}.png")])'),
             "there are: `images/red.png`",
@@ -169,7 +169,7 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
             "there are: `low`",
         )
     ],
-    "pipeline.asset_reader Shelf._hint": [
+    "pipeline.asset_reader BakedAssetReader._hint": [
         (lambda _: missing(f"prefabs/{FAR}.ron"), "there are: `lamp`, `lib`, `post`"),
         (lambda _: missing(f"{FAR}.zip"), "there are: `images/red.png`, `prefabs/"),
         (lambda _: missing(f"{FAR}.png"), "this is a picture"),
@@ -252,7 +252,7 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
         (lambda _: nearest_prefabs(FAR, ["prefabs/lamp.ron"]), "there are: `lamp`"),
         (lambda _: nearest_prefabs(f"{FAR}.png", ["prefabs/lamp.ron"]), "this is a picture"),
     ],
-    "spawning.entities.entity_index Entities.name_of": [
+    "spawning.entities.entity_index EntityIndex.name_of": [
         (
             lambda on: the(lambda: on.prefabs.entities.with_component(Other)),
             "write `@arcade_prefabs.component` above the class",

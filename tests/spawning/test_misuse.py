@@ -13,7 +13,7 @@ import pytest
 import arcade_prefabs
 from arcade_prefabs import ComponentRegistry, EntityState, PluginError, RonError, SpawnError
 from arcade_prefabs.errors import UnsafePathError
-from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Reload
+from arcade_prefabs.pipeline import AssetPipeline, MemorySource, ReloadReport
 
 
 @dataclass
@@ -208,7 +208,7 @@ def save(scene: Any, path: str, content: bytes) -> None:
     scene.source.write(path, content)
     report = scene.pipeline.bake()
     healed = () if report.errors else (path,)
-    reload = Reload(tuple(report.changed_ids()), tuple(report.errors), healed, report)
+    reload = ReloadReport(tuple(report.changed_ids()), tuple(report.errors), healed, report)
     scene.prefabs.loader.apply(reload)
     scene.frame(8)
 

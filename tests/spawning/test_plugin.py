@@ -27,7 +27,7 @@ from arcade_prefabs import (
     spawning,
 )
 from arcade_prefabs.errors import StoreError, UnsafePathError
-from arcade_prefabs.pipeline import AssetPipeline, Cell, MemorySource, WorldEntity
+from arcade_prefabs.pipeline import AssetPipeline, GridCell, MemorySource, WorldEntity
 from arcade_prefabs.spawning import texture_processor
 from arcade_prefabs.streaming.saves.change_journal import InlineWriter
 from arcade_prefabs.testing import InlineExecutor
@@ -397,7 +397,7 @@ def test_memory_tells_of_the_lists_of_worlds(stage: Any, files: Any) -> None:
         cell_size = 100.0
         layers = ("ground", "things")
 
-        def entities(self, cell: Cell) -> Any:
+        def entities(self, cell: GridCell) -> Any:
             for layer in self.layers:
                 yield WorldEntity("", "red", cell.column * 100 + 50, 50, layer=layer)
 

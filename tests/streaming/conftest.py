@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from stage import FRAME_S, Stage, png, session_window, stage, window
 
-from arcade_prefabs import RegionEvent, RegionState, StreamingManager
-from arcade_prefabs.pipeline import Cell
+from arcade_prefabs import CellEvent, CellState, StreamingManager
+from arcade_prefabs.pipeline import GridCell
 from arcade_prefabs.streaming.saves.change_journal import InlineWriter
 
 __all__ = ["session_window", "stage", "window"]
@@ -55,7 +55,7 @@ class WorldStage:
         settings.setdefault("load_distance", 150.0)
         settings.setdefault("writer", InlineWriter())
         self.world: StreamingManager = self.prefabs.open_world(world, **settings)
-        self.events: list[RegionEvent] = []
+        self.events: list[CellEvent] = []
         self.world.add_listener(self.events.append)
         self.x = self.y = 0.0
         self.units: int | None = None
@@ -100,7 +100,7 @@ class WorldStage:
         self.until(lambda: not self.world.busy)
         self.frame(2)
 
-    def cells(self, state: RegionState = RegionState.ACTIVE) -> set[tuple[int, int]]:
+    def cells(self, state: CellState = CellState.ACTIVE) -> set[tuple[int, int]]:
         """Columns and rows of cells of level 0 in a state."""
         return {
             (cell.column, cell.row)
@@ -108,10 +108,10 @@ class WorldStage:
             if region.state is state and cell.level == 0
         }
 
-    def state(self, column: int, row: int, level: int = 0) -> RegionState:
+    def state(self, column: int, row: int, level: int = 0) -> CellState:
         """The state of a cell."""
-        region = self.world.regions.get(Cell(column, row, level))
-        return RegionState.UNLOADED if region is None else region.state
+        region = self.world.regions.get(GridCell(column, row, level))
+        return CellState.UNLOADED if region is None else region.state
 
     def names(self) -> set[str]:
         """The names of everything that is there."""
@@ -121,7 +121,7 @@ class WorldStage:
 
     def kinds(self, column: int, row: int) -> list[str]:
         """The states that a cell went through."""
-        return [one.after.value for one in self.events if one.cell == Cell(column, row)]
+        return [one.after.value for one in self.events if one.cell == GridCell(column, row)]
 
     def close(self) -> None:
         """End the world."""

@@ -11,8 +11,8 @@ from PIL import Image
 from pyglet.event import EventDispatcher
 from stage import SIZE, png
 
-from arcade_prefabs import RegionState, StreamingError
-from arcade_prefabs.pipeline import Cell, WorldEntity
+from arcade_prefabs import CellState, StreamingError
+from arcade_prefabs.pipeline import GridCell, WorldEntity
 
 Make = Callable[..., Any]
 
@@ -128,7 +128,7 @@ def test_images_that_only_overrides_name_are_loaded_together(world_on: Make) -> 
     ]
     one = world_on(f"World(cell_size: 100, entities: [{', '.join(rows)}])", {**FILES, **own})
     one.put(50, 50)
-    one.until(lambda: one.state(0, 0) is RegionState.ACTIVE, most=20)
+    one.until(lambda: one.state(0, 0) is CellState.ACTIVE, most=20)
     assert at(picture(one), 90, 50) == (29, 0, 255)
 
 
@@ -145,7 +145,7 @@ def test_cells_are_drawn_from_the_back_to_the_front(world_on: Make) -> None:
     one = world_on(text, FILES)
     one.put(100, 100)
     one.settle()
-    assert one.world.regions[Cell(0, 0, 2)].residents
+    assert one.world.regions[GridCell(0, 0, 2)].residents
     seen = picture(one)
     assert at(seen, 50, 100) == (255, 0, 0), "the lower cell is drawn above the upper one"
     assert at(seen, 50, 113) == (0, 255, 0), "small things are drawn above large ones"
@@ -160,19 +160,19 @@ def test_nothing_is_seen_before_all_of_a_cell_is_there(world_on: Make) -> None:
         cell_size = 400.0
         layers = ()
 
-        def entities(self, cell: Cell) -> Any:
-            if cell == Cell(0, 0):
+        def entities(self, cell: GridCell) -> Any:
+            if cell == GridCell(0, 0):
                 for number in range(300):
                     yield WorldEntity("", "red", 20 + number, 150)
 
     one = world_on(Rows(), FILES, options={"step_s": 0.0001})
     one.put(200, 150)
-    one.until(lambda: one.state(0, 0) is RegionState.ACTIVATING)
+    one.until(lambda: one.state(0, 0) is CellState.ACTIVATING)
     one.frame(3)
-    assert one.state(0, 0) is RegionState.ACTIVATING
-    assert one.world.regions[Cell(0, 0)].residents
+    assert one.state(0, 0) is CellState.ACTIVATING
+    assert one.world.regions[GridCell(0, 0)].residents
     assert not any(picture(one).convert("L").getdata())
-    one.until(lambda: one.state(0, 0) is RegionState.ACTIVE)
+    one.until(lambda: one.state(0, 0) is CellState.ACTIVE)
     seen = picture(one)
     assert at(seen, 20, 150) == at(seen, 319, 150) == (255, 0, 0)
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_there_is_seen_too(world_on: Make) -> None:
         cell_size = 100.0
         layers = ()
 
-        def entities(self, cell: Cell) -> Any:
+        def entities(self, cell: GridCell) -> Any:
             raise OSError("no")
 
     two = world_on(Broken(), FILES, on=one.on)
@@ -239,7 +239,7 @@ def test_walls_follow_the_cells(world_on: Make) -> None:
     # A wall that goes to the next cell stays a wall.
     one.world.entity("far").position = (1050, 50)
     one.frame(100)
-    assert one.world._open.parts.population.residents["far"].region.cell == Cell(10, 0)
+    assert one.world._open.parts.population.residents["far"].region.cell == GridCell(10, 0)
     assert [wall.position for wall in one.world.walls] == [(1050, 50)]
     assert at(picture(one, camera=arcade.Camera2D(position=(1050, 50))), 200, 150) == (0, 255, 0)
     one.world.entity("far").despawn()
@@ -256,9 +256,9 @@ def test_an_entity_outlasts_the_cell_that_it_has_left(world_on: Make) -> None:
     one.settle()
     walker = one.world.entity("walker")
     walker.position = (150, 50)
-    one.until(lambda: "walker" in one.world.regions[Cell(1, 0)].residents)
+    one.until(lambda: "walker" in one.world.regions[GridCell(1, 0)].residents)
     one.put(220, 50)
-    one.until(lambda: one.state(0, 0) is RegionState.UNLOADED)
+    one.until(lambda: one.state(0, 0) is CellState.UNLOADED)
     assert walker.alive
     assert at(picture(one), 150, 50) == (255, 0, 0)
     assert walker.sprite in one.world.walls
@@ -299,8 +299,8 @@ def test_two_worlds_and_the_games_own_entities(world_on: Make) -> None:
         cell_size = 64.0
         layers = ("green",)
 
-        def entities(self, cell: Cell) -> Any:
-            if cell == Cell(1, 0):
+        def entities(self, cell: GridCell) -> Any:
+            if cell == GridCell(1, 0):
                 yield WorldEntity("only", "green", 100, 20)
 
     two = world_on(Other(), on=one.on)
@@ -376,4 +376,4 @@ def test_entities_that_are_always_there(world_on: Make) -> None:
     one.world.entity("sun").position = (300, 150)
     one.frame(100)
     assert at(picture(one), 300, 150) == (255, 0, 0)
-    assert one.world.regions[Cell(0, 0, -1)].active
+    assert one.world.regions[GridCell(0, 0, -1)].active

@@ -12,13 +12,13 @@ import arcade
 import pytest
 
 from arcade_prefabs import (
-    ArrivalError,
-    ArrivalTimeoutError,
-    RegionState,
+    CellState,
+    PreloadError,
+    PreloadTimeoutError,
     SaveError,
     StreamingError,
 )
-from arcade_prefabs.pipeline import Cell, WorldEntity
+from arcade_prefabs.pipeline import GridCell, WorldEntity
 from arcade_prefabs.prefab.builtin import Sprite
 
 Make = Callable[..., Any]
@@ -31,11 +31,11 @@ class Code:
     cell_size = 100.0
     layers = ("ground", "things")
 
-    def __init__(self, each: int = 2, broken: Callable[[Cell], bool] = lambda _: False) -> None:
+    def __init__(self, each: int = 2, broken: Callable[[GridCell], bool] = lambda _: False) -> None:
         self.each = each
         self.broken = broken
 
-    def entities(self, cell: Cell) -> Any:
+    def entities(self, cell: GridCell) -> Any:
         if self.broken(cell):
             raise OSError(f"no way to make {cell}")
         for number in range(self.each):
@@ -48,7 +48,7 @@ def test_broken_cells_are_listed_and_the_rest_is_there(world_on: Make, caplog: A
     one = world_on(Code(2, lambda cell: (cell.column + cell.row) % 5 == 0))
     one.put(30, 40)
     one.settle()
-    failed = one.cells(RegionState.FAILED)
+    failed = one.cells(CellState.FAILED)
     active = one.cells()
     assert failed == {cell for cell in failed | active if sum(cell) % 5 == 0}
     assert len(failed) >= 2
@@ -80,9 +80,9 @@ def test_missing_prefab_leaves_a_placeholder_and_comes_when_its_file_does(
     one.put(50, 50)
     one.settle()
     assert one.names() == {"oak"}
-    assert one.state(0, 0) is RegionState.ACTIVE
+    assert one.state(0, 0) is CellState.ACTIVE
     failure = one.world.failures["casper"]
-    assert (failure.prefab, failure.cell) == ("prefabs/ghost.ron", Cell(0, 0))
+    assert (failure.prefab, failure.cell) == ("prefabs/ghost.ron", GridCell(0, 0))
     [region] = one.world.regions.values()
     assert sum(len(lists) for lists in region.lists.all()) == 2
     one.on.edit({"prefabs/ghost.ron": 'Prefab(components: [Sprite(texture: "images/tree.png")])'})
@@ -253,7 +253,7 @@ def test_a_world_that_is_missing_or_broken_tells_why(world_on: Make, caplog: Any
     one.frame(20)
     assert "worlds/test.ron:1:" in str(errors[0])
     assert "cannot be opened" in caplog.text
-    assert isinstance(arrival.error, ArrivalError)
+    assert isinstance(arrival.error, PreloadError)
     assert not one.world.busy
     with pytest.raises(StreamingError, match="could not be opened"):
         one.world.add("tree", (0, 0))
@@ -274,7 +274,7 @@ def test_slow_disk_does_not_pile_up(world_on: Make, text_of: Make) -> None:
 
     def look() -> None:
         counts = one.world.statistics().regions
-        flying.append(counts[RegionState.LOADING] + counts[RegionState.READY])
+        flying.append(counts[CellState.LOADING] + counts[CellState.READY])
 
     one.fly(600, 0, 1, look)
     assert one.world.health.value != "good"
@@ -306,7 +306,7 @@ def test_memory_limit_takes_the_far_and_shrinks_the_circle(world_on: Make, caplo
     peak: list[int] = []
     two.fly(200, 90, 8, lambda: peak.append(two.world.statistics().bytes))
     assert max(peak) <= limit + 2 * each
-    assert two.world.state_at((two.x, two.y)) is RegionState.ACTIVE
+    assert two.world.state_at((two.x, two.y)) is CellState.ACTIVE
 
 
 def test_over_the_memory_limit_the_farthest_cells_go_before_their_time(world_on: Make) -> None:
@@ -345,7 +345,7 @@ def test_teleport_into_a_broken_cell_times_out_and_cancels(world_on: Make) -> No
     assert set(arrival.error.failures) == {"c50_m1", "c50_0", "c50_1"}
     assert "no way to make" in str(arrival.error)
     assert one.world.player.position == (50.0, 50.0)
-    with pytest.raises(ArrivalError, match="c50_"):
+    with pytest.raises(PreloadError, match="c50_"):
         arrival.result()
 
     one.units = 0
@@ -353,7 +353,7 @@ def test_teleport_into_a_broken_cell_times_out_and_cancels(world_on: Make) -> No
     one.frame(29)
     assert not late.done
     one.frame(5)
-    assert isinstance(late.error, ArrivalTimeoutError)
+    assert isinstance(late.error, PreloadTimeoutError)
     assert isinstance(late.error, TimeoutError)
     assert "0 of 9 cells" in str(late.error)
 
@@ -414,7 +414,7 @@ def test_preload_keeps_its_area_for_a_while(world_on: Make) -> None:
     one.frame(170)
     assert {(30, 0), (31, 0), (32, 0)} <= one.cells()
     one.frame(60)
-    assert one.state(31, 0) is RegionState.UNLOADED
+    assert one.state(31, 0) is CellState.UNLOADED
     assert (0, 0) in one.cells()
     for wrong in ((0, 0, -1, 5), (0, 0, math.nan, 5)):
         with pytest.raises(ValueError, match="area"):
@@ -430,16 +430,16 @@ def test_monster_cell_does_not_delay_its_neighbours(world_on: Make) -> None:
     """S9, counted: 2,000 entities come in many slices; the cells around are there long before."""
 
     class Monster(Code):
-        def entities(self, cell: Cell) -> Any:
-            self.each = 2000 if cell == Cell(0, 0) else 2
+        def entities(self, cell: GridCell) -> Any:
+            self.each = 2000 if cell == GridCell(0, 0) else 2
             return list(super().entities(cell))
 
     one = world_on(Monster(), options={"step_s": 0.00005})
     one.put(50, 50)
     one.until(lambda: len(one.cells()) >= 8, 300)
-    assert one.state(0, 0) is not RegionState.ACTIVE
+    assert one.state(0, 0) is not CellState.ACTIVE
     reports = []
-    while one.state(0, 0) is not RegionState.ACTIVE:
+    while one.state(0, 0) is not CellState.ACTIVE:
         one.frame()
         reports.append(one.prefabs.report)
     assert len(reports) > 10
@@ -464,7 +464,7 @@ def test_code_that_makes_nonsense_fails_its_cell_alone(world_on: Make) -> None:
     """Wrong types, NaN, the same id twice: an error that names it."""
 
     class Nonsense(Code):
-        def entities(self, cell: Cell) -> Any:
+        def entities(self, cell: GridCell) -> Any:
             return {
                 0: lambda: super(Nonsense, self).entities(cell),
                 1: lambda: [("tree", 1, 2)],
@@ -478,10 +478,10 @@ def test_code_that_makes_nonsense_fails_its_cell_alone(world_on: Make) -> None:
     one.put(300, 50)
     one.settle()
     for column, text in ((1, "WorldEntity"), (2, "finite"), (3, "'x'"), (4, ".."), (5, "iterable")):
-        region = one.world.regions[Cell(column, 0)]
-        assert region.state is RegionState.FAILED
+        region = one.world.regions[GridCell(column, 0)]
+        assert region.state is CellState.FAILED
         assert text in str(region.error), region.error
-    assert one.state(0, 0) is RegionState.ACTIVE
+    assert one.state(0, 0) is CellState.ACTIVE
 
 
 def test_calls_in_any_order_are_errors_or_nothing(world_on: Make, caplog: Any) -> None:
@@ -526,7 +526,7 @@ def test_code_that_ends_its_thread_fails_its_cell_alone(world_on: Make, caplog: 
     """`sys.exit` in a loader thread would end that; two cells with one id are told."""
 
     class Ends(Code):
-        def entities(self, cell: Cell) -> Any:
+        def entities(self, cell: GridCell) -> Any:
             if cell.column == 0:
                 raise SystemExit("enough")
             yield WorldEntity("same", "tree", cell.column * 100 + 50, cell.row * 100 + 50)
@@ -534,7 +534,7 @@ def test_code_that_ends_its_thread_fails_its_cell_alone(world_on: Make, caplog: 
     one = world_on(Ends(), load_distance=60.0)
     one.put(50, 50)
     one.settle()
-    assert one.state(0, 0) is RegionState.FAILED
+    assert one.state(0, 0) is CellState.FAILED
     assert "SystemExit" in str(one.world.failures["c0_0"].error)
     assert one.names() == {"same"}
     assert "the entity 'same'" in caplog.text
@@ -566,11 +566,11 @@ def test_a_save_in_slices_ends_with_the_world(
 def test_cells_on_their_way_end_with_the_world(world_on: Make, caplog: Any, leaving: bool) -> None:
     """Cells that are half built or half gone: no step of theirs follows, and nothing stays."""
     one = world_on(Code(200), options={"step_s": 0.001}, load_distance=60.0, residency_s=0.0)
-    state = RegionState.ACTIVATING
+    state = CellState.ACTIVATING
     one.put(50, 50)
     if leaving:
         one.settle()
-        state = RegionState.DEACTIVATING
+        state = CellState.DEACTIVATING
         one.put(5050, 50)
     one.until(lambda: one.cells(state))
     one.close()
@@ -588,7 +588,7 @@ def test_a_world_is_closed_from_within(
     one = world_on(text_of(range(-3, 3), range(-3, 3)))
     close = one.world.close
     if where == "listener":
-        one.world.add_listener(lambda event: event.after is RegionState.ACTIVE and close())
+        one.world.add_listener(lambda event: event.after is CellState.ACTIVE and close())
     elif where == "hook":
         one.prefabs.entities.on_spawn(Sprite)(lambda _entity, _sprite: close())
     else:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from arcade_prefabs.pipeline import Cell, WorldEntity
+from arcade_prefabs.pipeline import GridCell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
 from arcade_prefabs.streaming import streaming_manager
 from arcade_prefabs.streaming.saves.change_journal import SaveRequest
@@ -40,8 +40,8 @@ class Camp:
     cell_size = 100.0
     layers = ("ground",)
 
-    def entities(self, cell: Cell) -> Any:
-        if cell == Cell(0, 0):
+    def entities(self, cell: GridCell) -> Any:
+        if cell == GridCell(0, 0):
             yield WorldEntity("one", "ork", 10, 20, 30, 2, 2)
             yield WorldEntity("two", "ork", 50, 20)
             yield WorldEntity("camp", "camp", 70, 70)
@@ -259,7 +259,7 @@ class Line:
     cell_size = 100.0
     layers = ("ground",)
 
-    def entities(self, cell: Cell) -> Any:
+    def entities(self, cell: GridCell) -> Any:
         if cell.row == 0:
             for letter, x in (("a", 40), ("b", 60)):
                 yield WorldEntity(f"{cell.column} {letter}", "ork", cell.column * 100 + x, 50)

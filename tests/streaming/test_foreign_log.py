@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from arcade_prefabs import ComponentRegistry
-from arcade_prefabs.pipeline import Reload
+from arcade_prefabs.pipeline import ReloadReport
 
 MARKS = "\x1b[31m\u202e\n\r\u2028[\u200b"
 VALUE = "".join(f"\\u{{{ord(one):x}}}" for one in MARKS)
@@ -119,7 +119,7 @@ def test_files_that_break_while_the_game_runs_are_logged_as_text(
     assert entity.alive
     on.source.write(f"prefabs/{PATH}.ron", BROKEN)
     report = on.pipeline.bake()
-    on.prefabs.loader.apply(Reload(report.changed_ids(), report.errors, [], report))
+    on.prefabs.loader.apply(ReloadReport(report.changed_ids(), report.errors, [], report))
     on.frame(8)
     messages(r"prefabs/bad\u202e.ron cannot be baked: ")
 

@@ -13,7 +13,7 @@ from typing import Any
 import arcade
 import pytest
 
-from arcade_prefabs import RegionState
+from arcade_prefabs import CellState
 
 Make = Callable[..., Any]
 
@@ -146,7 +146,7 @@ def test_two_hundred_cells_are_dropped_in_slices(world_on: Make, text_of: Make) 
         one.frame()
         spent.append(one.prefabs.report.spent_s)
         assert len(spent) < 2000
-    gone = [event for event in one.events if event.after is RegionState.UNLOADED]
+    gone = [event for event in one.events if event.after is CellState.UNLOADED]
     assert len(gone) >= 180
     assert max(spent) <= 0.003
     assert len(one.prefabs.entities) == 12 * len(one.cells())

@@ -13,10 +13,10 @@ import pytest
 from stage import FRAME_S
 
 from arcade_prefabs import SaveError
-from arcade_prefabs.pipeline import Cell, WorldEntity
+from arcade_prefabs.pipeline import GridCell, WorldEntity
 from arcade_prefabs.prefab import ComponentRegistry
-from arcade_prefabs.streaming.saves.change_journal import InlineWriter, Ledger
-from arcade_prefabs.streaming.saves.entity_diff import Delta, PartDelta
+from arcade_prefabs.streaming.saves.change_journal import ChangeJournal, InlineWriter
+from arcade_prefabs.streaming.saves.entity_diff import EntityDiff, PartDiff
 from arcade_prefabs.streaming.saves.save_file import SaveFile
 
 Make = Callable[..., Any]
@@ -57,7 +57,7 @@ class Farm:
     def __init__(self, each: int = 10) -> None:
         self.each = each
 
-    def entities(self, cell: Cell) -> Any:
+    def entities(self, cell: GridCell) -> Any:
         label = f"{cell.column},{cell.row}"
         left, bottom = cell.column * 100.0, cell.row * 100.0
         for number in range(self.each):
@@ -469,17 +469,17 @@ def test_a_save_of_an_older_world_opens(world_on: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("delta", "untouched"),
     [
-        (Delta(), True),
-        (Delta(parts={"": PartDelta(lived=("Crop",)), "left": PartDelta()}), True),
-        (Delta(place=(1.0, 2.0, 0.0, 1.0, 1.0)), False),
-        (Delta(visible=False), False),
-        (Delta(row=WorldEntity("new", "crop", 1, 2)), False),
-        (Delta(parts={"left": PartDelta(fields={"Crop": {"height": 2.0}})}), False),
-        (Delta(parts={"left": PartDelta(place=(1.0, 2.0, 0.0, 1.0, 1.0))}), False),
-        (Delta(parts={"left": PartDelta(gone=True)}), False),
+        (EntityDiff(), True),
+        (EntityDiff(parts={"": PartDiff(lived=("Crop",)), "left": PartDiff()}), True),
+        (EntityDiff(place=(1.0, 2.0, 0.0, 1.0, 1.0)), False),
+        (EntityDiff(visible=False), False),
+        (EntityDiff(row=WorldEntity("new", "crop", 1, 2)), False),
+        (EntityDiff(parts={"left": PartDiff(fields={"Crop": {"height": 2.0}})}), False),
+        (EntityDiff(parts={"left": PartDiff(place=(1.0, 2.0, 0.0, 1.0, 1.0))}), False),
+        (EntityDiff(parts={"left": PartDiff(gone=True)}), False),
     ],
 )
-def test_who_has_only_lived_is_untouched(delta: Delta, untouched: bool) -> None:
+def test_who_has_only_lived_is_untouched(delta: EntityDiff, untouched: bool) -> None:
     """Nothing is lost if a newer world does not tell of it any more."""
     assert delta.untouched == untouched
 
@@ -559,7 +559,9 @@ def test_a_cell_that_nobody_wants_any_more_is_not_read() -> None:
     """A player who turns leaves reads behind; those of the cells ahead do not wait for them."""
     background: list[Callable[[], None]] = []
     file = SaveFile(None, "worlds/farm")
-    ledger = Ledger(file, background=background.append, writer=InlineWriter(), clock=lambda: 0.0)
+    ledger = ChangeJournal(
+        file, background=background.append, writer=InlineWriter(), clock=lambda: 0.0
+    )
     behind, ahead = ledger.read("0,0", ()), ledger.read("1,0", ())
     ledger.forget_read(behind)
     for work in background:

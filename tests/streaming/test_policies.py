@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from arcade_prefabs.pipeline import Cell
+from arcade_prefabs.pipeline import GridCell
 from arcade_prefabs.streaming.cells.grid import EveryCell, Grid
-from arcade_prefabs.streaming.cells.live_cell import Region, RegionState
-from arcade_prefabs.streaming.planning.health import Health, HealthWatch
-from arcade_prefabs.streaming.planning.memory_budget import MemoryAccount
-from arcade_prefabs.streaming.planning.motion import Aim, score
-from arcade_prefabs.streaming.planning.planner import Planner, Want
+from arcade_prefabs.streaming.cells.live_cell import CellState, LiveCell
+from arcade_prefabs.streaming.planning.health import HealthWatch, StreamingHealth
+from arcade_prefabs.streaming.planning.memory_budget import MemoryBudget
+from arcade_prefabs.streaming.planning.motion import LoadCircle, score
+from arcade_prefabs.streaming.planning.planner import CellDemand, Planner
 from arcade_prefabs.streaming.planning.streaming_sources import Sources
-from arcade_prefabs.streaming.saves.change_journal import InlineWriter, Ledger
-from arcade_prefabs.streaming.saves.save_format import CellRecord, SavedRow
+from arcade_prefabs.streaming.saves.change_journal import ChangeJournal, InlineWriter
+from arcade_prefabs.streaming.saves.save_format import SavedCell, SavedEntity
 from arcade_prefabs.streaming.settings import StreamingSettings
 from arcade_prefabs.testing import VirtualClock
 
 
-def region(left: float, size: int = 0, column: int = 0) -> Region:
+def region(left: float, size: int = 0, column: int = 0) -> LiveCell:
     """A cell of 100 pixels whose left edge is there."""
     box = (left, 0.0, left + 100, 100.0)
-    made = Region(Cell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
+    made = LiveCell(GridCell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
     made.size = size
     return made
 
@@ -39,9 +39,9 @@ def test_load_goes_on_a_quarter_of_the_way_to_the_unload_distance(gap: float, ke
     planner = Planner(grid, EveryCell(), settings, sources, clock)
     planner.want(0.0, ())
     one = region(gap)
-    one.state = RegionState.LOADING
+    one.state = CellState.LOADING
     assert planner.keeps(one) is kept
-    one.state = RegionState.ACTIVE  # what is there stays up to the unload distance
+    one.state = CellState.ACTIVE  # what is there stays up to the unload distance
     assert planner.keeps(one)
 
 
@@ -56,7 +56,7 @@ def test_load_goes_on_a_quarter_of_the_way_to_the_unload_distance(gap: float, ke
 )
 def test_score_is_squared_distance_and_less_ahead(box: Any, expected: float) -> None:
     """50 of 100 pixels away are a quarter, times 0.25 to 1 by the angle to the heading."""
-    assert score(Aim(0, 0, 100, (1.0, 0.0)), 0, 0, box) == pytest.approx(expected)
+    assert score(LoadCircle(0, 0, 100, (1.0, 0.0)), 0, 0, box) == pytest.approx(expected)
 
 
 class Prefab:
@@ -68,32 +68,34 @@ class Prefab:
 
 def test_cell_that_had_no_room_stays_out_until_somebody_moves() -> None:
     """What it shared with none left with it; that is no room, or it would come and go for ever."""
-    account = MemoryAccount(100)
+    account = MemoryBudget(100)
     first, second = region(0, 50, 0), region(100, 30, 1)
     second.prefabs = {"shared": Prefab()}  # type: ignore[dict-item]
     account.enter(first)
     account.enter(second)
-    wanted = {Cell(0, 0): Want(0.0, 0), Cell(1, 0): Want(0.5, 0)}
+    wanted = {GridCell(0, 0): CellDemand(0.0, 0), GridCell(1, 0): CellDemand(0.5, 0)}
     assert account.used == 120
-    assert set(account.fitting(wanted)) == {Cell(0, 0)}
-    account.leave(Cell(1, 0))
+    assert set(account.fitting(wanted)) == {GridCell(0, 0)}
+    account.leave(GridCell(1, 0))
     for _ in range(3):
-        assert set(account.fitting(wanted)) == {Cell(0, 0)}
+        assert set(account.fitting(wanted)) == {GridCell(0, 0)}
         assert account.dropped == 1
-    moved = {Cell(1, 0): Want(0.0, 0), Cell(0, 0): Want(0.5, 0)}
-    assert set(account.fitting(moved)) == {Cell(0, 0), Cell(1, 0)}
+    moved = {GridCell(1, 0): CellDemand(0.0, 0), GridCell(0, 0): CellDemand(0.5, 0)}
+    assert set(account.fitting(moved)) == {GridCell(0, 0), GridCell(1, 0)}
 
 
 @pytest.mark.parametrize(
     ("ratio", "state"),
     [
-        (0.2499, Health.CRITICAL),
-        (0.25, Health.SLOW),
-        (0.4999, Health.SLOW),
-        (0.5, Health.GOOD),
+        (0.2499, StreamingHealth.CRITICAL),
+        (0.25, StreamingHealth.SLOW),
+        (0.4999, StreamingHealth.SLOW),
+        (0.5, StreamingHealth.GOOD),
     ],
 )
-def test_health_is_worse_below_its_limits_and_not_at_them(ratio: float, state: Health) -> None:
+def test_health_is_worse_below_its_limits_and_not_at_them(
+    ratio: float, state: StreamingHealth
+) -> None:
     """SLOW below 0.5, CRITICAL below 0.25."""
     sources = Sources(StreamingSettings(), 100, VirtualClock())
     one = sources.add(None, name="", weight=1, load_distance=None, unload_distance=None)
@@ -114,14 +116,14 @@ class File:
     def write(self, *_: Any) -> None:
         pass
 
-    def cell(self, *_: Any) -> CellRecord:
-        return CellRecord((), None)
+    def cell(self, *_: Any) -> SavedCell:
+        return SavedCell((), None)
 
 
 def test_read_that_began_before_a_write_does_not_miss_it() -> None:
     """It may have looked before the row was in the file, so the row is known until it is over."""
     later: list[Callable[[], None]] = []
-    ledger = Ledger(
+    ledger = ChangeJournal(
         File(),  # type: ignore[arg-type]
         background=later.append,
         writer=InlineWriter(),
@@ -129,7 +131,7 @@ def test_read_that_began_before_a_write_does_not_miss_it() -> None:
     )
     read = ledger.read("c0_0", ())
     later.pop()()  # sees the file without the row
-    row = SavedRow("gold", "c0_0", None, 0.0, None)
+    row = SavedEntity("gold", "c0_0", None, 0.0, None)
     ledger.enter(row)
     ledger.flush()
     ledger.tick()

@@ -10,24 +10,24 @@ from typing import Any
 import pytest
 
 from arcade_prefabs.errors import SaveError
-from arcade_prefabs.pipeline import Cell
+from arcade_prefabs.pipeline import GridCell
 from arcade_prefabs.streaming.cells.grid import EveryCell, Grid
-from arcade_prefabs.streaming.cells.live_cell import Region, RegionState
+from arcade_prefabs.streaming.cells.live_cell import CellState, LiveCell
 from arcade_prefabs.streaming.planning.health import HealthWatch
-from arcade_prefabs.streaming.planning.memory_budget import PART, MemoryAccount
+from arcade_prefabs.streaming.planning.memory_budget import PART, MemoryBudget
 from arcade_prefabs.streaming.planning.motion import Motion
-from arcade_prefabs.streaming.planning.planner import LatencyMeter, Planner, Want
+from arcade_prefabs.streaming.planning.planner import CellDemand, LatencyMeter, Planner
 from arcade_prefabs.streaming.planning.streaming_sources import Sources
-from arcade_prefabs.streaming.saves.change_journal import Ledger, SaveRequest
-from arcade_prefabs.streaming.saves.save_format import CellRecord, SavedRow
-from arcade_prefabs.streaming.settings import Policy, StreamingSettings
+from arcade_prefabs.streaming.saves.change_journal import ChangeJournal, SaveRequest
+from arcade_prefabs.streaming.saves.save_format import SavedCell, SavedEntity
+from arcade_prefabs.streaming.settings import StreamingPolicy, StreamingSettings
 from arcade_prefabs.testing import VirtualClock
 
 
-def region(column: int, size: int = 0, parts: int = 0) -> Region:
+def region(column: int, size: int = 0, parts: int = 0) -> LiveCell:
     """A cell of 100 pixels."""
     box = (column * 100.0, 0.0, column * 100.0 + 100, 100.0)
-    made = Region(Cell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
+    made = LiveCell(GridCell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
     made.size, made.parts = size, parts
     return made
 
@@ -164,7 +164,7 @@ class Plan:
         )
         self.planner = Planner(Grid(100), EveryCell(), chosen, self.sources, self.clock)
 
-    def want(self) -> dict[Cell, Want]:
+    def want(self) -> dict[GridCell, CellDemand]:
         return self.planner.want(self.clock(), ())
 
 
@@ -240,11 +240,11 @@ def test_leases_come_first_and_the_nearest_source_decides() -> None:
     plan = Plan()
     plan.sources.add((250, 50), name="", weight=1, load_distance=None, unload_distance=None)
     plan.sources.add(None, name="", weight=1, load_distance=None, unload_distance=None)
-    wanted = plan.planner.want(0.0, [Cell(0, 0), Cell(9, 9)])
-    assert wanted[Cell(0, 0)] == wanted[Cell(9, 9)] == Want(-1.0, -1)
-    assert wanted[Cell(2, 0)] == Want(0.0, 1)
-    assert wanted[Cell(-1, 0)] == Want(0.25, 0)
-    assert wanted[Cell(3, 0)] == Want(0.25, 1)
+    wanted = plan.planner.want(0.0, [GridCell(0, 0), GridCell(9, 9)])
+    assert wanted[GridCell(0, 0)] == wanted[GridCell(9, 9)] == CellDemand(-1.0, -1)
+    assert wanted[GridCell(2, 0)] == CellDemand(0.0, 1)
+    assert wanted[GridCell(-1, 0)] == CellDemand(0.25, 0)
+    assert wanted[GridCell(3, 0)] == CellDemand(0.25, 1)
 
 
 def test_circle_of_more_than_thirty_two_cells_shrinks() -> None:
@@ -275,20 +275,20 @@ def test_cell_beyond_half_the_load_distance_is_wanted_ahead() -> None:
 def test_ratio_is_the_distance_of_the_nearest_cell_that_is_missing() -> None:
     """Active and failed cells are there; what has no region, or loads, is missing."""
     plan = Plan(load=300)
-    wanted = {Cell(column, 0): Want(0.0, 0) for column in range(4)}
+    wanted = {GridCell(column, 0): CellDemand(0.0, 0) for column in range(4)}
     regions = {cell: region(cell.column) for cell in wanted}
     for one in regions.values():
-        one.state = RegionState.ACTIVE
+        one.state = CellState.ACTIVE
     plan.planner.measure(wanted, regions)
     assert plan.one.ratio == 1.0
-    regions[Cell(1, 0)].state = RegionState.FAILED
-    regions[Cell(3, 0)].state = RegionState.LOADING
+    regions[GridCell(1, 0)].state = CellState.FAILED
+    regions[GridCell(3, 0)].state = CellState.LOADING
     plan.planner.measure(wanted, regions)
     assert plan.one.ratio == pytest.approx(250 / 300)
-    del regions[Cell(2, 0)]
+    del regions[GridCell(2, 0)]
     plan.planner.measure(wanted, regions)
     assert plan.one.ratio == 0.5
-    plan.planner.measure({Cell(9, 0): Want(0.0, 0)}, {})
+    plan.planner.measure({GridCell(9, 0): CellDemand(0.0, 0)}, {})
     assert plan.one.ratio == 1.0
 
 
@@ -307,58 +307,62 @@ class Prefab:
 
 def test_shared_bytes_count_once_and_go_with_the_last_cell() -> None:
     """Own bytes are the content's and those of each sprite; entering twice is counted anew."""
-    account = MemoryAccount(10**6)
+    account = MemoryBudget(10**6)
     some = [region(column, 10, 2) for column in range(2)]
     for one in some:
         one.prefabs = {"a": Prefab(image=70, prefab=7), "b": Prefab(image=70)}  # type: ignore[dict-item]
         account.enter(one)
         account.enter(one)
     assert account.used == 2 * (10 + 2 * PART) + 77
-    account.leave(Cell(0, 0))
-    account.leave(Cell(0, 0))
+    account.leave(GridCell(0, 0))
+    account.leave(GridCell(0, 0))
     assert account.used == 10 + 2 * PART + 77
-    account.leave(Cell(1, 0))
+    account.leave(GridCell(1, 0))
     assert account.used == 0
 
 
 def test_unknown_cell_is_expected_to_take_the_average() -> None:
     """Of what each cell took last, also of those that have left."""
-    account = MemoryAccount(100)
-    assert account.expected(Cell(9, 0)) == 0
+    account = MemoryBudget(100)
+    assert account.expected(GridCell(9, 0)) == 0
     account.enter(region(0, 10))
     account.enter(region(1, 50))
-    account.leave(Cell(1, 0))
-    assert (account.expected(Cell(1, 0)), account.expected(Cell(9, 0))) == (50, 30)
+    account.leave(GridCell(1, 0))
+    assert (account.expected(GridCell(1, 0)), account.expected(GridCell(9, 0))) == (50, 30)
     account.enter(region(1, 20))
-    assert (account.expected(Cell(1, 0)), account.expected(Cell(9, 0))) == (20, 15)
-    assert account.excess([Cell(9, 0), Cell(1, 0)]) == 30 + 35 - 100
+    assert (account.expected(GridCell(1, 0)), account.expected(GridCell(9, 0))) == (20, 15)
+    assert account.excess([GridCell(9, 0), GridCell(1, 0)]) == 30 + 35 - 100
 
 
 def test_oldest_size_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many are remembered as may be, and the average is of those."""
     monkeypatch.setattr("arcade_prefabs.streaming.planning.memory_budget._REMEMBERED", 2)
-    account = MemoryAccount(100)
+    account = MemoryBudget(100)
     for column, size in enumerate((90, 20, 40)):
         account.enter(region(column, size))
-    assert [account.expected(Cell(column, 0)) for column in range(3)] == [30, 20, 40]
+    assert [account.expected(GridCell(column, 0)) for column in range(3)] == [30, 20, 40]
 
 
 def test_memory_shrinks_the_world_to_one_distance() -> None:
     """The first without room ends it, though a farther one would fit; what is stood in stays."""
-    account = MemoryAccount(100)
+    account = MemoryBudget(100)
     for column, size in enumerate((60, 60, 50, 10)):
         account.enter(region(column, size))
-        account.leave(Cell(column, 0))
-    wanted = {Cell(column, 0): Want(column / 4, 0) for column in range(4)}
-    assert list(account.fitting(wanted)) == [Cell(0, 0)]
+        account.leave(GridCell(column, 0))
+    wanted = {GridCell(column, 0): CellDemand(column / 4, 0) for column in range(4)}
+    assert list(account.fitting(wanted)) == [GridCell(0, 0)]
     assert account.dropped == 3
-    exact = {Cell(1, 0): Want(0.25, 0), Cell(2, 0): Want(0.5, 0), Cell(3, 0): Want(0.1, 0)}
-    assert list(account.fitting(exact)) == [Cell(3, 0), Cell(1, 0)]
+    exact = {
+        GridCell(1, 0): CellDemand(0.25, 0),
+        GridCell(2, 0): CellDemand(0.5, 0),
+        GridCell(3, 0): CellDemand(0.1, 0),
+    }
+    assert list(account.fitting(exact)) == [GridCell(3, 0), GridCell(1, 0)]
     assert account.dropped == 1
-    waited = {Cell(0, 0): Want(0.0, 0), Cell(1, 0): Want(-1.0, -1)}
+    waited = {GridCell(0, 0): CellDemand(0.0, 0), GridCell(1, 0): CellDemand(-1.0, -1)}
     assert set(account.fitting(waited)) == set(waited)  # nobody can stand in a hole
     assert account.dropped == 0
-    full = {Cell(2, 0): Want(0.5, 0), Cell(0, 0): Want(0.0, 0)}
+    full = {GridCell(2, 0): CellDemand(0.5, 0), GridCell(0, 0): CellDemand(0.0, 0)}
     account.limit = 110
     assert account.fitting(full) == full
     assert account.dropped == 0
@@ -369,7 +373,7 @@ def test_memory_shrinks_the_world_to_one_distance() -> None:
 )
 def test_pace_falls_with_the_ratio_and_is_held_at_critical(ratio: float, pace: float) -> None:
     """SLOW gives the part of the ratio at which it is slow."""
-    settings = StreamingSettings(on_slow=Policy.SLOW, on_critical=Policy.HOLD)
+    settings = StreamingSettings(on_slow=StreamingPolicy.SLOW, on_critical=StreamingPolicy.HOLD)
     plan = Plan()
     watch = HealthWatch(settings)
     assert (watch.ratio, watch.pace) == (1.0, 1.0)
@@ -377,7 +381,7 @@ def test_pace_falls_with_the_ratio_and_is_held_at_critical(ratio: float, pace: f
     assert watch.judge(plan.sources) is (ratio < 0.5)
     assert not watch.judge(plan.sources)
     assert watch.pace == pytest.approx(pace)
-    crawling = HealthWatch(StreamingSettings(on_critical=Policy.SLOW))
+    crawling = HealthWatch(StreamingSettings(on_critical=StreamingPolicy.SLOW))
     plan.one.ratio = 0.05
     crawling.judge(plan.sources)
     assert crawling.pace == 0.2
@@ -395,23 +399,23 @@ class File:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        self.writes: list[tuple[list[SavedRow], dict[str, float]]] = []
+        self.writes: list[tuple[list[SavedEntity], dict[str, float]]] = []
         self.discarded: bool | None = None  # how it was closed
 
     def facts(self) -> dict[str, float]:
         return {"time": 5.5, "added": 3}
 
-    def write(self, rows: list[SavedRow], left: dict[str, float], facts: Any) -> None:
+    def write(self, rows: list[SavedEntity], left: dict[str, float], facts: Any) -> None:
         if self.error is not None:
             raise self.error
         self.writes.append((rows, left))
 
-    def save(self, rows: list[SavedRow], left: dict[str, float], facts: Any) -> int:
+    def save(self, rows: list[SavedEntity], left: dict[str, float], facts: Any) -> int:
         self.write(rows, left, facts)
         return 42
 
-    def cell(self, *_: Any) -> CellRecord:
-        return CellRecord((), None)
+    def cell(self, *_: Any) -> SavedCell:
+        return SavedCell((), None)
 
     def close(self, *, discard: bool) -> None:
         self.discarded = discard
@@ -443,7 +447,7 @@ class Books:
     def __init__(self) -> None:
         self.file, self.writer, self.clock = File(), LateWriter(), VirtualClock(100.0)
         self.reads: list[Callable[[], None]] = []
-        self.ledger = Ledger(
+        self.ledger = ChangeJournal(
             self.file,  # type: ignore[arg-type]
             background=self.reads.append,
             writer=self.writer,
@@ -458,9 +462,9 @@ class Books:
         return len(self.file.writes)
 
 
-def row(name: str, cell: str | None = "c0_0", home: str | None = "c0_0") -> SavedRow:
+def row(name: str, cell: str | None = "c0_0", home: str | None = "c0_0") -> SavedEntity:
     """A change of an entity."""
-    return SavedRow(name, home, cell, 0.0, None)
+    return SavedEntity(name, home, cell, 0.0, None)
 
 
 def test_changes_are_written_once_a_second_and_many_at_once() -> None:

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from arcade_prefabs import RegionState
+from arcade_prefabs import CellState
 from arcade_prefabs.prefab import ComponentRegistry
-from arcade_prefabs.streaming.cells.grid import Cell
+from arcade_prefabs.streaming.cells.grid import GridCell
 
 Make = Callable[..., Any]
 
@@ -292,7 +292,7 @@ class Game:
         active = {cell for cell, region in self.one.world.regions.items() if region.active}
         expected = {}
         for name, thing in self.model.things.items():
-            cell = Cell(*(math.floor(side / self.model.size) for side in (thing.x, thing.y)))
+            cell = GridCell(*(math.floor(side / self.model.size) for side in (thing.x, thing.y)))
             if thing.told and not thing.destroyed and thing.prefab != "ghost" and cell in active:
                 height = thing.height if thing.prefab == "crop" else None
                 expected[name] = (thing.x, thing.y, height)
@@ -304,9 +304,9 @@ class Game:
         assert found == expected, self.log
         for source in self.one.world.sources:
             region = self.one.world.regions.get(
-                Cell(*(math.floor(side / self.model.size) for side in source.position))
+                GridCell(*(math.floor(side / self.model.size) for side in source.position))
             )
-            assert region is None or region.state is RegionState.ACTIVE
+            assert region is None or region.state is CellState.ACTIVE
         sprites = {
             sprite
             for region in self.one.world.regions.values()

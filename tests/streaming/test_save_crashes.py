@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from forks import Forks
 
-from arcade_prefabs.streaming.saves.entity_diff import Delta
-from arcade_prefabs.streaming.saves.save_file import SavedRow, SaveFile
+from arcade_prefabs.streaming.saves.entity_diff import EntityDiff
+from arcade_prefabs.streaming.saves.save_file import SavedEntity, SaveFile
 
 WORLD = "worlds/test.ron"
 
@@ -44,33 +44,33 @@ def child(path, notes, last):
 """
 
 
-def turn(number: int) -> tuple[list[SavedRow], dict[str, float], bool]:
+def turn(number: int) -> tuple[list[SavedEntity], dict[str, float], bool]:
     """What is written in a turn: entities move between cells, are destroyed, change."""
     chance = random.Random(number)
     rows = []
     for name in range(12):
         if chance.random() < 0.5:
             home, cell = f"c{name % 3}_0", chance.choice([f"c{name % 3}_0", "c7_7", None])
-            delta = None if cell is None else Delta((float(number), 0.0, 0.0, 1.0, 1.0))
-            rows.append(SavedRow(f"e{name}", home, cell, float(number), delta))
+            delta = None if cell is None else EntityDiff((float(number), 0.0, 0.0, 1.0, 1.0))
+            rows.append(SavedEntity(f"e{name}", home, cell, float(number), delta))
     return rows, {"c0_0": float(number)}, number % 3 == 2
 
 
-def state_after(turns: int, *, saved_only: bool = False) -> dict[str, SavedRow]:
+def state_after(turns: int, *, saved_only: bool = False) -> dict[str, SavedEntity]:
     """What should be known after so many turns, worked out without a file."""
     if saved_only:
         turns = max((n + 1 for n in range(turns) if n % 3 == 2), default=0)
-    found: dict[str, SavedRow] = {}
+    found: dict[str, SavedEntity] = {}
     for number in range(turns):
         found.update({row.id: row for row in turn(number)[0]})
     return found
 
 
-def read(path: Path, *, recover: bool) -> dict[str, SavedRow]:
+def read(path: Path, *, recover: bool) -> dict[str, SavedEntity]:
     """Everything that a save knows, cell by cell: nothing may stand in two of them."""
     file = SaveFile(path, WORLD, recover=recover)
     try:
-        found: dict[str, SavedRow] = {}
+        found: dict[str, SavedEntity] = {}
         for label in ("c0_0", "c1_0", "c2_0", "c7_7"):
             for row in file.cell(label).rows:
                 assert found.setdefault(row.id, row) == row

@@ -20,20 +20,20 @@ import msgspec
 import pytest
 
 from arcade_prefabs import SaveError
-from arcade_prefabs.pipeline import Cell, WorldEntity
+from arcade_prefabs.pipeline import GridCell, WorldEntity
 from arcade_prefabs.streaming.saves import save_slot
 from arcade_prefabs.streaming.saves.change_journal import ThreadWriter
-from arcade_prefabs.streaming.saves.entity_diff import Delta
-from arcade_prefabs.streaming.saves.save_file import SavedRow, SaveFile
-from arcade_prefabs.streaming.saves.save_slot import Claim
+from arcade_prefabs.streaming.saves.entity_diff import EntityDiff
+from arcade_prefabs.streaming.saves.save_file import SavedEntity, SaveFile
+from arcade_prefabs.streaming.saves.save_slot import SaveLock
 
 Make = Callable[..., Any]
 WORLD = "worlds/test.ron"
 
 
-def at(x: float, y: float, **more: Any) -> Delta:
+def at(x: float, y: float, **more: Any) -> EntityDiff:
     """An entity that stands somewhere else than in its file."""
-    return Delta((x, y, 0.0, 1.0, 1.0), **more)
+    return EntityDiff((x, y, 0.0, 1.0, 1.0), **more)
 
 
 def told(name: str, x: float, y: float) -> WorldEntity:
@@ -42,13 +42,13 @@ def told(name: str, x: float, y: float) -> WorldEntity:
 
 
 ROWS = [
-    SavedRow("moved", "c0_0", "c0_0", 5.0, at(40.0, 40.0, row=told("moved", 10.0, 10.0))),
-    SavedRow("gone", "c0_0", None, 6.0, None),
-    SavedRow("added", None, "c3_m2", 7.0, Delta(row=told("added", 350.0, -150.0))),
+    SavedEntity("moved", "c0_0", "c0_0", 5.0, at(40.0, 40.0, row=told("moved", 10.0, 10.0))),
+    SavedEntity("gone", "c0_0", None, 6.0, None),
+    SavedEntity("added", None, "c3_m2", 7.0, EntityDiff(row=told("added", 350.0, -150.0))),
 ]
 
 
-def saved_game(path: Path, rows: list[SavedRow] | None = None, size: float = 100.0) -> None:
+def saved_game(path: Path, rows: list[SavedEntity] | None = None, size: float = 100.0) -> None:
     """Save a game, and close it."""
     file = SaveFile(path, WORLD)
     file.fit(size)
@@ -66,19 +66,19 @@ def opened(path: Path | None, **options: Any) -> Generator[SaveFile]:
         file.close()
 
 
-def known(path: Path, **options: Any) -> dict[str, SavedRow]:
+def known(path: Path, **options: Any) -> dict[str, SavedEntity]:
     """All entities that a save tells of."""
     with opened(path, **options) as file:
         return everything(file)
 
 
-def everything(file: SaveFile) -> dict[str, SavedRow]:
+def everything(file: SaveFile) -> dict[str, SavedEntity]:
     """All entities that a save tells of."""
     rows = (file.row(name) for name in ("moved", "gone", "added", "more", *map(str, range(200))))
     return {row.id: row for row in rows if row is not None}
 
 
-def by_id(rows: list[SavedRow]) -> dict[str, SavedRow]:
+def by_id(rows: list[SavedEntity]) -> dict[str, SavedEntity]:
     """Rows by their ids."""
     return {row.id: row for row in rows}
 
@@ -246,7 +246,7 @@ def test_a_save_that_was_deleted_is_written_anew(tmp_path: Path) -> None:
                 one.unlink()
         elif what == "folder":
             shutil.rmtree(path.parent)
-        more = SavedRow("more", None, "c0_0", 1.0, Delta(row=told("more", 1.0, 1.0)))
+        more = SavedEntity("more", None, "c0_0", 1.0, EntityDiff(row=told("more", 1.0, 1.0)))
         assert file.save([more], {}, {}) == 4
         assert path.exists()
         shutil.copyfile(path, tmp_path / "copy")
@@ -345,10 +345,10 @@ def test_rows_are_found_by_place_with_cells_of_another_size(tmp_path: Path) -> N
     tall = at(30.0, 950.0, row=told("tall", 30.0, 30.0), size=400.0)
     rows = [
         *ROWS,
-        SavedRow("far", "c0_0", "c12_m4", 1.0, at(1250.0, -320.0, row=told("far", 90.0, 90.0))),
-        SavedRow("hidden", "c2_2", "c2_2", 1.0, Delta(visible=False)),
-        SavedRow("sun", "always", "always", 1.0, at(5.0, 5.0, row=told("sun", 0.0, 0.0))),
-        SavedRow("tall", "c0_0_l2", "c0_2_l2", 1.0, tall),
+        SavedEntity("far", "c0_0", "c12_m4", 1.0, at(1250.0, -320.0, row=told("far", 90.0, 90.0))),
+        SavedEntity("hidden", "c2_2", "c2_2", 1.0, EntityDiff(visible=False)),
+        SavedEntity("sun", "always", "always", 1.0, at(5.0, 5.0, row=told("sun", 0.0, 0.0))),
+        SavedEntity("tall", "c0_0_l2", "c0_2_l2", 1.0, tall),
     ]
     saved_game(path, rows)
 
@@ -408,8 +408,8 @@ def test_when_a_cell_was_left_is_known_by_place(tmp_path: Path) -> None:
 def test_ids_made_from_cells_mean_nothing_in_another_grid(tmp_path: Path) -> None:
     """What code has not named is not taken for somebody else: it is told, and goes."""
     path = tmp_path / "slot.sqlite"
-    nameless = SavedRow("~c0_0 5", "c0_0", "c0_0", 1.0, Delta(visible=False))
-    baked = SavedRow("~0123456789abcdef", "c0_0", "c0_0", 1.0, Delta(visible=False))
+    nameless = SavedEntity("~c0_0 5", "c0_0", "c0_0", 1.0, EntityDiff(visible=False))
+    baked = SavedEntity("~0123456789abcdef", "c0_0", "c0_0", 1.0, EntityDiff(visible=False))
     saved_game(path, [nameless, baked])
     with opened(path) as file:
         file.fit(100.0)
@@ -531,8 +531,8 @@ CREATE TABLE working_cells(cell TEXT PRIMARY KEY, left_at REAL) WITHOUT ROWID;
 
 def first_format(
     path: Path,
-    saved: list[SavedRow],
-    working: list[SavedRow],
+    saved: list[SavedEntity],
+    working: list[SavedEntity],
     *,
     world: str = WORLD,
     closed: bool = True,
@@ -563,12 +563,12 @@ def first_format(
 
 
 OLD = [
-    SavedRow("moved", "c0_0", "c0_0", 5.0, at(40.0, 40.0)),
-    SavedRow("gone", "c0_0", None, 6.0, None),
-    SavedRow("added", None, "c3_m2", 7.0, Delta(row=told("added", 350.0, -150.0))),
-    SavedRow("more", "c0_0", "c12_m4", 1.0, at(1250.0, -320.0, row=told("more", 90.0, 90.0))),
+    SavedEntity("moved", "c0_0", "c0_0", 5.0, at(40.0, 40.0)),
+    SavedEntity("gone", "c0_0", None, 6.0, None),
+    SavedEntity("added", None, "c3_m2", 7.0, EntityDiff(row=told("added", 350.0, -150.0))),
+    SavedEntity("more", "c0_0", "c12_m4", 1.0, at(1250.0, -320.0, row=told("more", 90.0, 90.0))),
 ]
-SINCE = [SavedRow("moved", "c0_0", "c0_0", 8.0, at(60.0, 60.0))]
+SINCE = [SavedEntity("moved", "c0_0", "c0_0", 8.0, at(60.0, 60.0))]
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
@@ -594,7 +594,9 @@ def test_saves_of_the_first_format_open(tmp_path: Path, closed: bool, recover: b
 def test_saves_of_the_first_format_find_everything_in_any_grid(tmp_path: Path, size: float) -> None:
     """They do not say how large cells were: that is worked out."""
     path = tmp_path / "slot.sqlite"
-    castle = SavedRow("castle", None, "c2_2_l2", 1.0, Delta(row=told("castle", 999.0, 999.0)))
+    castle = SavedEntity(
+        "castle", None, "c2_2_l2", 1.0, EntityDiff(row=told("castle", 999.0, 999.0))
+    )
     first_format(path, [*OLD, castle], [])
     with opened(path) as file:
         file.fit(size)
@@ -643,10 +645,10 @@ def test_a_world_of_the_first_format_and_another_cell_size(world_on: Make, tmp_p
     first_format(
         path,
         [
-            SavedRow("oak", "c0_0", "c0_0", 1.0, at(380.0, 380.0)),
-            SavedRow("ash", "c0_0", "c3_m1", 1.0, at(1210.0, -90.0, row=ash)),
-            SavedRow("elm", "c0_0", None, 1.0, None),
-            SavedRow("house", None, "c2_2", 1.0, Delta(row=told("house", 820.0, 830.0))),
+            SavedEntity("oak", "c0_0", "c0_0", 1.0, at(380.0, 380.0)),
+            SavedEntity("ash", "c0_0", "c3_m1", 1.0, at(1210.0, -90.0, row=ash)),
+            SavedEntity("elm", "c0_0", None, 1.0, None),
+            SavedEntity("house", None, "c2_2", 1.0, EntityDiff(row=told("house", 820.0, 830.0))),
         ],
         [],
     )
@@ -676,9 +678,9 @@ class Field(Dunes):
 
 # The cell that they were saved in had 1024 pixels, or any size that the file agrees with.
 MOVED = [
-    SavedRow("oak", "c0_0", "c0_0", 1.0, at(380.0, 380.0)),
-    SavedRow("elm", "c0_0", "c0_0", 1.0, Delta(visible=False)),
-    SavedRow("ash", "c0_0", None, 1.0, None),
+    SavedEntity("oak", "c0_0", "c0_0", 1.0, at(380.0, 380.0)),
+    SavedEntity("elm", "c0_0", "c0_0", 1.0, EntityDiff(visible=False)),
+    SavedEntity("ash", "c0_0", None, 1.0, None),
 ]
 
 
@@ -689,7 +691,7 @@ def test_who_was_moved_within_a_cell_is_there_when_its_place_is(
 ) -> None:
     """A save of the first format knows the place alone: the cell that tells the rest is far."""
     path = tmp_path / "slot.sqlite"
-    far = SavedRow("far", "c0_0", "c9_9", 1.0, at(9500.0, 9500.0, row=told("far", 5.0, 5.0)))
+    far = SavedEntity("far", "c0_0", "c9_9", 1.0, at(9500.0, 9500.0, row=told("far", 5.0, 5.0)))
     first_format(path, [*MOVED, far] if size % 100 else MOVED, [])
     world = world_of(size) if kind == "baked" else Field(float(size))
     on = None
@@ -699,7 +701,7 @@ def test_who_was_moved_within_a_cell_is_there_when_its_place_is(
         one.put(380, 380)
         one.settle()
         if size < 380:
-            assert Cell(110 // size, 110 // size) not in one.world.regions
+            assert GridCell(110 // size, 110 // size) not in one.world.regions
         assert one.world.entity("oak").position == (380.0, 380.0)
         assert len(one.names() & {"oak"}) == 1
         one.put(110, 110)
@@ -734,7 +736,7 @@ def test_who_is_looked_for_in_vain_is_told_and_not_looked_for_again(
 ) -> None:
     """The world has it no more. What is saved of it stays, in case that its author wants it."""
     path = tmp_path / "slot.sqlite"
-    first_format(path, [SavedRow("pine", "c0_0", "c0_0", 1.0, at(310.0, 310.0))], [])
+    first_format(path, [SavedEntity("pine", "c0_0", "c0_0", 1.0, at(310.0, 310.0))], [])
     code = Counted(50.0)
     one = world_on(code, save=path, name=WORLD, load_distance=1.0)
     one.settle()
@@ -755,7 +757,7 @@ def test_who_is_looked_for_in_vain_is_told_and_not_looked_for_again(
 def test_who_is_in_no_cell_of_a_baked_world_is_told(world_on: Make, tmp_path: Path) -> None:
     """It has an end: all of its cells are read."""
     path = tmp_path / "slot.sqlite"
-    first_format(path, [SavedRow("pine", "c0_0", "c0_0", 1.0, at(310.0, 310.0))], [])
+    first_format(path, [SavedEntity("pine", "c0_0", "c0_0", 1.0, at(310.0, 310.0))], [])
     one = world_on(world_of(50), save=path, name=WORLD, load_distance=1.0)
     one.settle()
     assert "no cell of the world has" in one.world.problems["pine"]
@@ -804,7 +806,7 @@ def test_many_who_were_moved_are_found_by_reading_each_cell_once(
     """However many look for somebody in it."""
     path = tmp_path / "slot.sqlite"
     rows = [
-        SavedRow(f"rock {x}", f"c{x // 1000}_0", f"c{x // 1000}_0", 1.0, at(x + 9.0, 400.0))
+        SavedEntity(f"rock {x}", f"c{x // 1000}_0", f"c{x // 1000}_0", 1.0, at(x + 9.0, 400.0))
         for x in range(0, 4000, 50)
     ]
     first_format(path, rows, [])
@@ -824,9 +826,9 @@ def test_large_ones_and_those_that_are_always_there_are_found(
     first_format(
         path,
         [
-            SavedRow("hill", "c0_0", "c0_0", 1.0, at(2900.0, 2900.0)),
-            SavedRow("sun", "c0_0", "c0_0", 1.0, at(7.0, 7.0)),
-            SavedRow("oak", "c0_0", "c0_0", 1.0, at(float("nan"), 7.0)),
+            SavedEntity("hill", "c0_0", "c0_0", 1.0, at(2900.0, 2900.0)),
+            SavedEntity("sun", "c0_0", "c0_0", 1.0, at(7.0, 7.0)),
+            SavedEntity("oak", "c0_0", "c0_0", 1.0, at(float("nan"), 7.0)),
         ],
         [],
     )
@@ -876,7 +878,7 @@ def test_a_flipped_bit_is_never_a_changed_value(tmp_path: Path, bits: int) -> No
     rows = [
         *ROWS,
         *(
-            SavedRow(str(n), f"c{n % 9}_0", f"c{n % 7}_1", float(n), at(n * 3.5, 120.0))
+            SavedEntity(str(n), f"c{n % 9}_0", f"c{n % 7}_1", float(n), at(n * 3.5, 120.0))
             for n in range(60)
         ),
     ]
@@ -1029,7 +1031,7 @@ def test_a_disk_that_gets_full_while_saving_keeps_the_old_save(tmp_path: Path) -
     pages = file._db.execute("PRAGMA page_count").fetchone()[0]
     file._db.execute(f"PRAGMA max_page_count={pages}")
     rows = [
-        SavedRow(str(n), "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("x" * 500, 1.0, 1.0)))
+        SavedEntity(str(n), "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("x" * 500, 1.0, 1.0)))
         for n in range(200)
     ]
     with pytest.raises(SaveError, match="is full: make room") as caught:
@@ -1114,7 +1116,7 @@ def test_a_save_that_another_program_reads_is_tried_again(
             raise error
         return replace(source, target)
 
-    more = SavedRow("more", "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("more", 2.0, 2.0)))
+    more = SavedEntity("more", "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("more", 2.0, 2.0)))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", refuse)
         patch.setattr(save_slot.time, "sleep", lambda _: None)
@@ -1130,7 +1132,7 @@ def test_a_save_that_another_program_reads_is_tried_again(
     assert known(path) == by_id([*ROWS, more])
 
 
-def known_alone(path: Path) -> dict[str, SavedRow]:
+def known_alone(path: Path) -> dict[str, SavedEntity]:
     """All entities that a copy of the save itself tells of."""
     copy = path.with_name("copy")
     shutil.copyfile(path, copy)
@@ -1152,7 +1154,7 @@ def test_what_follows_a_save_that_could_not_be_noted_is_kept(tmp_path: Path) -> 
     file = SaveFile(path, WORLD, on_step=step)
     assert file.save(ROWS, {}, {}) == 3
     steps.append("there is room again")
-    more = SavedRow("more", "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("more", 2.0, 2.0)))
+    more = SavedEntity("more", "c0_0", "c0_0", 1.0, at(1.0, 1.0, row=told("more", 2.0, 2.0)))
     file.write([more], {}, {})
     killed = tmp_path / "killed"
     for ending in ("", ".unsaved", ".unsaved-wal"):
@@ -1172,7 +1174,7 @@ def test_opening_a_large_save_lets_the_game_draw(tmp_path: Path, version: int) -
     """Whatever looks at every entity pauses after some of them; who gives up meanwhile may."""
     path = tmp_path / "slot.sqlite"
     rows = [
-        SavedRow(str(n), "c0_0", "c0_0", 1.0, at(50.0, 50.0, row=told(str(n), 1.0, 1.0)))
+        SavedEntity(str(n), "c0_0", "c0_0", 1.0, at(50.0, 50.0, row=told(str(n), 1.0, 1.0)))
         for n in range(1000)
     ]
     if version == 1:
@@ -1290,8 +1292,8 @@ def test_a_disk_that_answers_late_closes_the_save_late(world_on: Make, tmp_path:
 
 def closed(file: SaveFile) -> bool:
     """Wait until a save is closed."""
-    with Claim._changed:
-        return Claim._changed.wait_for(lambda: file._claim not in Claim._all.values(), 10)
+    with SaveLock._changed:
+        return SaveLock._changed.wait_for(lambda: file._claim not in SaveLock._all.values(), 10)
 
 
 def test_two_worlds_on_one_save(world_on: Make, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from stage import png
 
-from arcade_prefabs import RegionState
+from arcade_prefabs import CellState
 
 Make = Callable[..., Any]
 
@@ -53,7 +53,7 @@ def test_statistics_tell_of_nothing_before_the_world_is_open(world_on: Make, tex
     one.settle()
     after = one.world.statistics()
     assert min(after.entities, after.loads, after.bytes) > 0
-    assert after.regions[RegionState.ACTIVE] > 0
+    assert after.regions[CellState.ACTIVE] > 0
 
 
 def test_nothing_is_loaded_before_anybody_is_there(world_on: Make, text_of: Make) -> None:
@@ -71,15 +71,15 @@ def test_straight_flight_has_the_cell_below_active_all_the_way(
     one = world_on(text_of(range(-4, 44), range(-3, 4)))
     one.put(0, 50)
     one.settle()
-    seen: list[RegionState] = []
+    seen: list[CellState] = []
     one.fly(600, 0, 6, lambda: seen.append(one.world.state_at((one.x, one.y))))
-    assert set(seen) == {RegionState.ACTIVE}
+    assert set(seen) == {CellState.ACTIVE}
     assert one.x > 3500
     assert one.world.health.value == "good"
     one.settle()
     # Left behind, after their two seconds.
     one.frame(150)
-    assert one.state(0, 0) is RegionState.UNLOADED
+    assert one.state(0, 0) is CellState.UNLOADED
     assert one.world.statistics().unloads >= 30 * 5
 
 
@@ -88,9 +88,9 @@ def test_fast_flight_looks_ahead(world_on: Make, text_of: Make) -> None:
     one = world_on(text_of(range(-4, 120), range(-6, 7), 1))
     one.put(0, 50)
     one.settle()
-    seen: list[RegionState] = []
+    seen: list[CellState] = []
     one.fly(2400, 0, 4, lambda: seen.append(one.world.state_at((one.x, one.y))))
-    assert set(seen) == {RegionState.ACTIVE}
+    assert set(seen) == {CellState.ACTIVE}
     aim = one.world.player.aim
     assert aim.x > one.x
     assert aim.radius > 150
@@ -113,7 +113,7 @@ def test_a_gap_is_told_before_it_is_there(world_on: Make, text_of: Make) -> None
     gaps: list[int] = []
 
     def look() -> None:
-        if one.world.state_at((one.x, one.y)) is not RegionState.ACTIVE:
+        if one.world.state_at((one.x, one.y)) is not CellState.ACTIVE:
             gaps.append(len(told))
 
     one.fly(600, 0, 2, look)
@@ -128,10 +128,12 @@ def test_a_gap_is_told_before_it_is_there(world_on: Make, text_of: Make) -> None
 
 def test_policies_slow_the_player_down_and_hold_it(world_on: Make, text_of: Make) -> None:
     """`pace` is what the game moves its player with."""
-    from arcade_prefabs import Policy
+    from arcade_prefabs import StreamingPolicy
 
     one = world_on(
-        text_of(range(-4, 120), range(-3, 4), 1), on_slow=Policy.SLOW, on_critical=Policy.HOLD
+        text_of(range(-4, 120), range(-3, 4), 1),
+        on_slow=StreamingPolicy.SLOW,
+        on_critical=StreamingPolicy.HOLD,
     )
     one.put(0, 50)
     one.settle()
@@ -145,7 +147,7 @@ def test_policies_slow_the_player_down_and_hold_it(world_on: Make, text_of: Make
         one.x += 10 * one.world.pace
         one.frame()
         fly()
-    assert one.world.state_at((one.x, one.y)) is RegionState.ACTIVE, "it was held before the gap"
+    assert one.world.state_at((one.x, one.y)) is CellState.ACTIVE, "it was held before the gap"
     assert any(0.2 <= pace < 1 for pace in paces)
     assert paces[-1] == 0.0
     one.units = None
@@ -181,14 +183,14 @@ def test_turning_round_cancels_what_is_behind_at_once(world_on: Make, text_of: M
     waiting = {
         cell
         for cell, region in one.world.regions.items()
-        if region.state in (RegionState.QUEUED, RegionState.LOADING)
+        if region.state in (CellState.QUEUED, CellState.LOADING)
     }
     assert len(waiting) >= 4
     one.events.clear()
     one.x -= 2000 / 60
     one.frame()
     one.frame()  # tells of it
-    cancelled = {event.cell for event in one.events if event.after is RegionState.UNLOADED}
+    cancelled = {event.cell for event in one.events if event.after is CellState.UNLOADED}
     aim = one.world.player.aim
     assert aim.heading is not None
     assert aim.heading[0] < -0.9
@@ -198,8 +200,8 @@ def test_turning_round_cancels_what_is_behind_at_once(world_on: Make, text_of: M
     ]
     assert left == []
     assert cancelled
-    queued = [event.cell for event in one.events if event.after is RegionState.QUEUED]
-    gone_by = {event.cell.column for event in one.events if event.after is RegionState.LOADING}
+    queued = [event.cell for event in one.events if event.after is CellState.QUEUED]
+    gone_by = {event.cell.column for event in one.events if event.after is CellState.LOADING}
     assert not queued or min(cell.column for cell in queued) < one.x / 100
     assert gone_by is not None
 
@@ -240,7 +242,7 @@ def test_two_sources_share_loading_by_their_weights(world_on: Make, text_of: Mak
         one.on.frame(units=6)
         while one.events:
             event = one.events.pop()
-            if event.after is RegionState.LOADING:
+            if event.after is CellState.LOADING:
                 near = abs((event.cell.column + 0.5) * 100 - one.x) < 1000
                 counts["player" if near else "other"] += 1
     assert sum(counts.values()) >= 30

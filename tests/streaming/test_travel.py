@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from arcade_prefabs.errors import ArrivalError, ArrivalTimeoutError
-from arcade_prefabs.pipeline import Cell
+from arcade_prefabs.errors import PreloadError, PreloadTimeoutError
+from arcade_prefabs.pipeline import GridCell
 from arcade_prefabs.streaming.cells.grid import EveryCell, Grid
 from arcade_prefabs.streaming.cells.known_cells import KnownCells
-from arcade_prefabs.streaming.cells.live_cell import Region, RegionState
-from arcade_prefabs.streaming.planning.preload_request import Arrival, Journeys, box_of
+from arcade_prefabs.streaming.cells.live_cell import CellState, LiveCell
+from arcade_prefabs.streaming.planning.preload_request import (
+    PreloadRequest,
+    PreloadRequests,
+    box_of,
+)
 from arcade_prefabs.streaming.settings import StreamingSettings
 from arcade_prefabs.testing import VirtualClock
 
@@ -24,22 +28,22 @@ class Trip:
 
     def __init__(self) -> None:
         self.clock = VirtualClock(10.0)
-        self.journeys = Journeys(StreamingSettings(), self.clock)
-        self.regions: dict[Cell, Region] = {}
+        self.journeys = PreloadRequests(StreamingSettings(), self.clock)
+        self.regions: dict[GridCell, LiveCell] = {}
         self.before: list[str] = []
 
     def begin(
         self, place: Any, timeout_s: float | None = 5.0, lease_s: float = 3.0, on_done: Any = None
-    ) -> Arrival:
+    ) -> PreloadRequest:
         told = self.before
         return self.journeys.begin(
             place, timeout_s, lease_s, lambda: told.append("before"), on_done
         )
 
-    def put(self, state: RegionState, *cells: Cell, error: Exception | None = None) -> None:
+    def put(self, state: CellState, *cells: GridCell, error: Exception | None = None) -> None:
         for cell in cells:
             box = GRID.box(cell)
-            made = Region(cell, box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
+            made = LiveCell(cell, box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
             made.state, made.error = state, error
             self.regions[cell] = made
 
@@ -48,9 +52,11 @@ class Trip:
         self.journeys.look(self.regions)
 
 
-def row_of_cells(count: int) -> tuple[tuple[float, float, float, float], list[Cell]]:
+def row_of_cells(count: int) -> tuple[tuple[float, float, float, float], list[GridCell]]:
     """An area of so many cells side by side, and the cells."""
-    return (10.0, 110.0, count * 100 - 10.0, 190.0), [Cell(column, 1) for column in range(count)]
+    return (10.0, 110.0, count * 100 - 10.0, 190.0), [
+        GridCell(column, 1) for column in range(count)
+    ]
 
 
 def test_arrival_is_done_when_each_of_its_cells_is_active() -> None:
@@ -59,18 +65,18 @@ def test_arrival_is_done_when_each_of_its_cells_is_active() -> None:
     area, cells = row_of_cells(4)
     one = trip.begin(area, on_done=lambda _: trip.before.append("done"))
     assert (one.progress, one.total, len(trip.journeys)) == (0.0, 0, 1)
-    trip.put(RegionState.LOADING, *cells)
-    trip.put(RegionState.ACTIVE, cells[0])
+    trip.put(CellState.LOADING, *cells)
+    trip.put(CellState.ACTIVE, cells[0])
     trip.look()
     assert (one.arrived, one.total, one.progress, one.done) == (1, 4, 0.25, False)
-    assert repr(one) == "<Arrival: 1 of 4 cells>"
-    with pytest.raises(ArrivalError, match="not there yet"):
+    assert repr(one) == "<PreloadRequest: 1 of 4 cells>"
+    with pytest.raises(PreloadError, match="not there yet"):
         one.result()
-    trip.put(RegionState.ACTIVE, *cells)
+    trip.put(CellState.ACTIVE, *cells)
     trip.look()
     trip.look()
     assert (one.done, one.progress, one.error, len(trip.journeys)) == (True, 1.0, None, 0)
-    assert repr(one) == "<Arrival: 4 of 4 cells, done>"
+    assert repr(one) == "<PreloadRequest: 4 of 4 cells, done>"
     assert trip.before == ["before", "done"]
     one.result()
     one.add_done_callback(lambda _: trip.before.append("late"))  # is called at once
@@ -102,7 +108,7 @@ def test_place_means_its_cell_and_the_eight_around_it() -> None:
     one = trip.begin((150.0, 250.0))
     trip.journeys.locate(GRID, CELLS)
     assert one.cells is not None
-    assert set(one.cells) == {Cell(x, y) for x in (0, 1, 2) for y in (1, 2, 3)}
+    assert set(one.cells) == {GridCell(x, y) for x in (0, 1, 2) for y in (1, 2, 3)}
 
 
 @pytest.mark.parametrize("states", [1, 3, 4, 5])
@@ -116,9 +122,9 @@ def test_timeout_names_the_first_three_cells_that_are_missing(states: int) -> No
     trip.look()
     assert not one.done
     trip.clock.advance(0.1)
-    trip.put(RegionState.LOADING, cells[0])
+    trip.put(CellState.LOADING, cells[0])
     trip.look()
-    assert isinstance(one.error, ArrivalTimeoutError)
+    assert isinstance(one.error, PreloadTimeoutError)
     shown = ["c0_1 is loading", "c1_1 is unloaded", "c2_1 is unloaded"][:states]
     told = f"0 of {states} cells were there in time: {', '.join(shown)}"
     assert str(one.error) == told + (", …" if states > 3 else "")
@@ -133,12 +139,12 @@ def test_timeout_tells_of_cells_that_failed_before_it() -> None:
     area, cells = row_of_cells(2)
     one = trip.begin(area)
     why = OSError("gone")
-    trip.put(RegionState.FAILED, cells[0], error=why)
+    trip.put(CellState.FAILED, cells[0], error=why)
     trip.look()
     assert not one.done
     trip.clock.advance(5)
     trip.look()
-    assert isinstance(one.error, ArrivalTimeoutError)
+    assert isinstance(one.error, PreloadTimeoutError)
     assert one.error.failures == {"c0_1": why}
 
 
@@ -151,7 +157,7 @@ def test_world_that_does_not_open_in_time_is_told_so() -> None:
     assert not one.done
     trip.clock.advance(0.1)
     trip.journeys.look({})
-    assert isinstance(one.error, ArrivalTimeoutError)
+    assert isinstance(one.error, PreloadTimeoutError)
     assert "not open" in str(one.error)
     assert not ever.done
 
@@ -163,26 +169,26 @@ def test_arrival_fails_once_all_cells_have_come_or_failed(failed: int, rest: str
     area, cells = row_of_cells(4)
     one = trip.begin(area)
     why = OSError("gone")
-    trip.put(RegionState.FAILED, *cells[:failed], error=why)
-    trip.put(RegionState.ACTIVE, *cells[failed:-1])
-    trip.put(RegionState.LOADING, cells[-1])
+    trip.put(CellState.FAILED, *cells[:failed], error=why)
+    trip.put(CellState.ACTIVE, *cells[failed:-1])
+    trip.put(CellState.LOADING, cells[-1])
     trip.look()
     assert not one.done
-    trip.put(RegionState.ACTIVE, cells[-1])
+    trip.put(CellState.ACTIVE, cells[-1])
     trip.look()
     assert str(one.error) == f"c0_1 cannot be loaded: gone{rest}"
     assert one.error is not None
     assert one.error.__cause__ is why
     assert list(one.error.failures) == [f"c{n}_1" for n in range(failed)]
     assert one.progress == (4 - failed) / 4
-    with pytest.raises(ArrivalError):
+    with pytest.raises(PreloadError):
         one.result()
 
 
 def test_cancelled_arrival_calls_nobody_and_can_be_cancelled_once() -> None:
     """Neither callbacks of before nor later ones are called; it is waited for no more."""
     trip = Trip()
-    called: list[Arrival] = []
+    called: list[PreloadRequest] = []
     one = trip.begin((0.0, 0.0), on_done=called.append)
     one.add_done_callback(called.append)
     trip.journeys.leases(0.0)
@@ -192,7 +198,7 @@ def test_cancelled_arrival_calls_nobody_and_can_be_cancelled_once() -> None:
     one.add_done_callback(called.append)
     assert (called, len(trip.journeys), one.done, one.cancelled) == ([], 0, True, True)
     assert trip.before == []
-    with pytest.raises(ArrivalError, match="cancelled"):
+    with pytest.raises(PreloadError, match="cancelled"):
         one.result()
 
 
@@ -211,7 +217,7 @@ def test_await_is_told_when_it_ends() -> None:
         task = asyncio.create_task(visit())
         await asyncio.sleep(0)
         assert not task.done()
-        trip.put(RegionState.ACTIVE, *cells)
+        trip.put(CellState.ACTIVE, *cells)
         trip.look()
         await asyncio.wait_for(task, 5)
         return "went on"
@@ -230,7 +236,7 @@ def test_cells_are_kept_while_waited_for_and_for_the_lease_after() -> None:
     assert not trip.journeys.changed
     trip.journeys.locate(GRID, CELLS)
     assert list(trip.journeys.leases(10.0)) == cells
-    trip.put(RegionState.ACTIVE, *cells)
+    trip.put(CellState.ACTIVE, *cells)
     trip.look()
     assert trip.journeys.changed
     assert trip.journeys.next_end == 13.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arcade_prefabs import RegionState
-from arcade_prefabs.pipeline import Cell
+from arcade_prefabs import CellState
+from arcade_prefabs.pipeline import GridCell
 
 Make = Callable[..., Any]
 
@@ -116,7 +116,7 @@ def test_who_has_gone_to_another_cell_follows_its_file(world_on: Make) -> None:
     one.settle()
     one.world.entity("a").position = (160.0, 60.0)
     one.frame(60)
-    assert "a" in one.world.regions[Cell(1, 0)].residents
+    assert "a" in one.world.regions[GridCell(1, 0)].residents
     edit(one, world(entity("a", 10, 10, "rock"), entity("b", 150, 50)))
     assert places(one) == {"a": (160, 60), "b": (150, 50)}
     assert one.world.entity("a").prefab_id == "prefabs/rock.ron"
@@ -141,15 +141,15 @@ def test_an_edit_while_cells_come_and_go(world_on: Make) -> None:
     many = [entity(f"e{n}", 5 + n % 90, 5 + n // 3 % 90) for n in range(120)]
     one = world_on(world(*many), options={"step_s": 0.0001})
     one.put(50, 50)
-    one.until(lambda: one.state(0, 0) is RegionState.ACTIVATING)
+    one.until(lambda: one.state(0, 0) is CellState.ACTIVATING)
     one.frame(1)
-    assert one.state(0, 0) is RegionState.ACTIVATING
+    assert one.state(0, 0) is CellState.ACTIVATING
     less = [entity(f"e{n}", 6 + n % 90, 5 + n // 3 % 90) for n in range(60)]
     edit(one, world(*less))
     assert len(places(one)) == 60
     assert places(one)["e0"] == (6, 5)
     one.put(5050, 5050)
-    one.until(lambda: one.state(0, 0) is RegionState.DEACTIVATING)
+    one.until(lambda: one.state(0, 0) is CellState.DEACTIVATING)
     one.put(50, 50)
     edit(one, world(*many))
     assert len(places(one)) == 120

@@ -11,7 +11,11 @@ from ...errors import shown
 from ...frames.awaitables import Completion
 from .priority import Position, Priority
 
-__all__ = ["AssetRecord", "Demand", "LoadAttempt", "LoadState", "TreeState"]
+__all__ = ["AssetKey", "AssetRecord", "Demand", "LoadAttempt", "LoadState", "TreeState"]
+
+
+# An asset id, and as text the import settings that it is loaded with.
+AssetKey: TypeAlias = tuple[str, str]
 
 
 class LoadState(enum.Enum):
@@ -173,7 +177,7 @@ class AssetRecord:
         "watchers",
     )
 
-    def __init__(self, key: tuple[str, str], settings: dict[str, Any] | None, age: int) -> None:
+    def __init__(self, key: AssetKey, settings: dict[str, Any] | None, age: int) -> None:
         self.key = key
         self.id = key[0]
         self.settings = settings

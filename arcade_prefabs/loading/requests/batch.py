@@ -17,7 +17,7 @@ from ...frames.callbacks import Callbacks
 from ...frames.main_thread_queue import Step, Steps
 from ...prefab.asset_ids import PREFAB_FOLDER, asset_path
 from ...prefab.suggestions import did_you_mean
-from ..workers.bake_thread import ListsFolders
+from ..workers.bake_thread import FolderLister
 from .handle import Handle, when_done
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _listed(
         name = asset_path(folder.rstrip("/")) if folder.strip("/") else ""
     except ValueError as error:
         raise UnsafePathError(str(error), path=folder[:200]) from None
-    bakes = assets if isinstance(assets, ListsFolders) else None
+    bakes = assets if isinstance(assets, FolderLister) else None
     ids = assets.ids(kind) if bakes is None else bakes.ids_to_load(kind, cancelled)
     if not name:
         return ids

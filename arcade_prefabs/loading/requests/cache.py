@@ -6,12 +6,10 @@ import weakref
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
-from ..workers.decoders import Need
-from .asset_record import AssetRecord
+from ..workers.decoders import AssetDependency
+from .asset_record import AssetKey, AssetRecord
 
-__all__ = ["CacheStatistics", "PrefabCache", "Remembered"]
-
-Key = tuple[str, str]
+__all__ = ["CacheStatistics", "EvictedAsset", "PrefabCache"]
 
 
 class CacheStatistics(NamedTuple):
@@ -42,14 +40,14 @@ class CacheStatistics(NamedTuple):
     over_limit: bool
 
 
-class Remembered(NamedTuple):
+class EvictedAsset(NamedTuple):
     """An asset that was let go, but that the game may still use: a weak reference to its value."""
 
     value: weakref.ref[Any]
     kind: str
     digest: bytes
     size: int
-    needs: tuple[Need, ...]
+    needs: tuple[AssetDependency, ...]
     version: int
 
 
@@ -84,8 +82,8 @@ class PrefabCache:
         self._idle_bytes = 0
         self._peak_bytes = 0
         # Those with settings of their own are few and stand apart, to be found by id alone.
-        self._alive: dict[Key, Remembered] = {}
-        self._alive_variants: dict[Key, Remembered] = {}
+        self._alive: dict[AssetKey, EvictedAsset] = {}
+        self._alive_variants: dict[AssetKey, EvictedAsset] = {}
 
     def add(self, size: int) -> None:
         """Count an asset that was loaded."""
@@ -155,12 +153,12 @@ class PrefabCache:
         except TypeError:  # lists, dictionaries and the like
             return
         needs = tuple((need.id, need.settings) for need in record.needs)
-        remembered = Remembered(
+        remembered = EvictedAsset(
             reference, record.kind, record.digest, record.size, needs, record.version
         )
         alive[key] = remembered
 
-    def recall(self, key: Key) -> tuple[Any, Remembered] | None:
+    def recall(self, key: AssetKey) -> tuple[Any, EvictedAsset] | None:
         """A value that is still alive; it is not remembered any more."""
         remembered = (self._alive_variants if key[1] else self._alive).pop(key, None)
         value = remembered.value() if remembered is not None else None

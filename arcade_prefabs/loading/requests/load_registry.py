@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from ...errors import LoadCancelledError, LocatedError
 from ...frames.awaitables import Completion
 from ...frames.callbacks import Callbacks
-from ...pipeline import variant_of
-from .asset_record import AssetRecord, Demand, LoadAttempt, LoadState, TreeState
+from ...pipeline import settings_key
+from .asset_record import AssetKey, AssetRecord, Demand, LoadAttempt, LoadState, TreeState
 from .cache import PrefabCache
 from .dependency_graph import held, link, own_ready, unlink
 from .events import LoadEventKind, LoadEvents
 from .priority import PRIORITIES
-from .scheduler import Scheduler
+from .scheduler import LoadScheduler
 
 if TYPE_CHECKING:
-    from ..workers.decoders import Need
+    from ..workers.decoders import AssetDependency
 
 __all__ = ["LoadRegistry", "key_of", "mark_of"]
-
-Key = tuple[str, str]
 
 # Errors that loads told and that hot reload may find soon after.
 _MOST_FAILED_LOADS: Final = 1_000
@@ -58,7 +56,7 @@ class LoadRegistry:
     """
 
     def __init__(
-        self, scheduler: Scheduler, cache: PrefabCache, callbacks: Callbacks, events: LoadEvents
+        self, scheduler: LoadScheduler, cache: PrefabCache, callbacks: Callbacks, events: LoadEvents
     ) -> None:
         self.lock = threading.Lock()
         self.scheduler = scheduler
@@ -72,7 +70,7 @@ class LoadRegistry:
         self.ended = dict.fromkeys((LoadState.READY, LoadState.FAILED, LoadState.CANCELLED), 0)
         self.over_limit = False
         self.revived: deque[AssetRecord] = deque()
-        self._records: dict[Key, AssetRecord] = {}
+        self._records: dict[AssetKey, AssetRecord] = {}
         self._of_id: dict[str, dict[AssetRecord, None]] = {}
         self._ages = itertools.count()
         self._broken: Mapping[str, Set[int]] = {}
@@ -119,7 +117,7 @@ class LoadRegistry:
 
     # --------------------------------------------------------------------------------- assets
 
-    def find(self, key: Key) -> AssetRecord | None:
+    def find(self, key: AssetKey) -> AssetRecord | None:
         """The asset of a key."""
         return self._records.get(key)
 
@@ -133,7 +131,7 @@ class LoadRegistry:
 
     # ------------------------------------------------------------------------- request and claims
 
-    def request(self, key: Key, settings: Mapping[str, Any] | None) -> AssetRecord:
+    def request(self, key: AssetKey, settings: Mapping[str, Any] | None) -> AssetRecord:
         """The asset of a key; a load of it begins if it has none."""
         record = self._records.get(key)
         if record is not None:
@@ -223,7 +221,7 @@ class LoadRegistry:
                 self._queue(one)
                 stack.extend(need for need in one.needs if need.tree is TreeState.LOADING)
 
-    def connect(self, record: AssetRecord, needs: Iterable[Need]) -> None:
+    def connect(self, record: AssetRecord, needs: Iterable[AssetDependency]) -> None:
         """Have everything loaded that an asset depends on."""
         wanted = [self._needed(need) for need in needs]
         before = unlink(record)  # of an attempt that a change of the file made worthless
@@ -238,7 +236,7 @@ class LoadRegistry:
         for need in before:
             self.let_go(need)
 
-    def _needed(self, need: Need) -> AssetRecord:
+    def _needed(self, need: AssetDependency) -> AssetRecord:
         name, settings = (need, None) if isinstance(need, str) else need
         return self.request(key_of(name, settings), settings)
 
@@ -376,9 +374,9 @@ class LoadRegistry:
             del value
 
 
-def key_of(identifier: str, settings: Mapping[str, Any] | None) -> Key:
+def key_of(identifier: str, settings: Mapping[str, Any] | None) -> AssetKey:
     """The key of an asset: its id and, as text, the settings that differ."""
-    return identifier, variant_of(settings) if settings else ""
+    return identifier, settings_key(settings) if settings else ""
 
 
 def mark_of(error: Exception) -> int:

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple, TypeAlias
 
 __all__ = [
     "PRIORITIES",
+    "PendingLoad",
     "Position",
     "Priority",
-    "PrioritySystem",
+    "ScoreSystem",
     "Scorer",
-    "Waiting",
     "distance_score",
     "rank_of",
 ]
@@ -44,7 +44,7 @@ def rank_of(priority: int) -> int:
     return int(priority if type(priority) is Priority else Priority(priority))
 
 
-class PrioritySystem(enum.Enum):
+class ScoreSystem(enum.Enum):
     """The order among loads of the same `Priority`.
 
     Attributes:
@@ -57,7 +57,7 @@ class PrioritySystem(enum.Enum):
     DISTANCE = "distance"
 
 
-class Waiting(NamedTuple):
+class PendingLoad(NamedTuple):
     """A load that waits, as a `Scorer` sees it.
 
     Attributes:
@@ -73,7 +73,7 @@ class Waiting(NamedTuple):
     focus: tuple[Position, ...]
 
 
-Scorer: TypeAlias = Callable[[Waiting], float]
+Scorer: TypeAlias = Callable[[PendingLoad], float]
 """Gives a score, the lowest first. Called on the main thread, within the frame's budget."""
 
 

@@ -1,4 +1,4 @@
-"""`Scheduler`: which load is next, and how many may be under way."""
+"""`LoadScheduler`: which load is next, and how many may be under way."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import math
 
 from .asset_record import AssetRecord, LoadAttempt
 
-__all__ = ["Scheduler"]
+__all__ = ["LoadScheduler"]
 
 _Item = tuple[int, float, int, int, LoadAttempt]
 
 
-class Scheduler:
+class LoadScheduler:
     """A queue of loads, the most urgent first, that lets a limited number and size start.
 
     There are two heaps: loads that have not begun, which the limits hold back, and loads that

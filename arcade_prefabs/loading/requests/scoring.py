@@ -9,7 +9,7 @@ from typing import Final
 from ...frames.main_thread_queue import Step, Steps
 from .asset_record import Demand
 from .load_registry import LoadRegistry
-from .priority import Position, Priority, PrioritySystem, Scorer, Waiting, distance_score
+from .priority import PendingLoad, Position, Priority, Scorer, ScoreSystem, distance_score
 
 __all__ = ["Scoring"]
 
@@ -27,7 +27,7 @@ class Scoring:
 
     def __init__(
         self,
-        system: PrioritySystem | Scorer,
+        system: ScoreSystem | Scorer,
         loads: LoadRegistry,
     ) -> None:
         self._system = system
@@ -40,15 +40,17 @@ class Scoring:
     def score(self, identifier: str, wants: Iterable[Demand]) -> float:
         """The score of a load, the lowest first."""
         system = self._system
-        if system is PrioritySystem.FIFO:
+        if system is ScoreSystem.FIFO:
             return 0.0
         wants = tuple(wants)
         positions = tuple(want[1] for want in wants if want[1] is not None)
-        if isinstance(system, PrioritySystem):
+        if isinstance(system, ScoreSystem):
             return _sortable(distance_score(positions, self._focus))
         priority = Priority(max((want[0] for want in wants), default=0))
         try:
-            return _sortable(float(system(Waiting(identifier, priority, positions, self._focus))))
+            return _sortable(
+                float(system(PendingLoad(identifier, priority, positions, self._focus)))
+            )
         except Exception as error:
             self._callbacks.note_failure("the priority system", error)
             return 0.0
@@ -56,7 +58,7 @@ class Scoring:
     def set_focus(self, positions: tuple[Position, ...]) -> None:
         """Score everything that waits anew, in slices within the budget. Main thread."""
         self._focus = positions
-        if self._system is PrioritySystem.FIFO:
+        if self._system is ScoreSystem.FIFO:
             return
         self._again = True
         if not self._rescoring:

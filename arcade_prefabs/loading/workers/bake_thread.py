@@ -13,7 +13,7 @@ from ...errors import ArcadePrefabsError
 from ..requests.asset_record import LoadAttempt
 from ..requests.load_registry import LoadRegistry
 
-__all__ = ["BakeThread", "Bakes", "ListsFolders"]
+__all__ = ["BakeThread", "FolderLister", "OnDemandBaker"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -25,7 +25,7 @@ _MOST_FILES: Final = 128
 
 
 @runtime_checkable
-class Bakes(Protocol):
+class OnDemandBaker(Protocol):
     """What an `AssetPipeline` can do beside `get`."""
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None = None) -> bool:
@@ -42,7 +42,7 @@ class Bakes(Protocol):
 
 
 @runtime_checkable
-class ListsFolders(Bakes, Protocol):
+class FolderLister(OnDemandBaker, Protocol):
     """What bakes a whole folder, to find what is in it."""
 
     def ids_to_load(self, kind: str, cancelled: Any = None) -> list[str]:
@@ -65,7 +65,9 @@ class BakeThread:
     Any thread.
     """
 
-    def __init__(self, loads: LoadRegistry, assets: Bakes, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, loads: LoadRegistry, assets: OnDemandBaker, wake: Callable[[], None]
+    ) -> None:
         self._loads = loads
         self._assets = assets
         self._wake = wake

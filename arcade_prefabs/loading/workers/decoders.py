@@ -1,7 +1,7 @@
 """From baked pages to the objects that a game works with, in units that are over quickly.
 
-A decoder takes a `BakedAsset` and gives a `Loaded`, or a generator that yields between two units
-of work, each about a page, and returns one. It runs in a loader thread.
+A decoder takes a `BakedAsset` and returns a `DecodedAsset`, or a generator that yields between two
+units of work, each about a page, and returns one. It runs in a loader thread.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from ...pipeline import (
 from ...prefab import Child, ComponentRegistry, Prefab, prefab_id
 
 __all__ = [
+    "AssetDependency",
+    "DecodeProgress",
+    "DecodedAsset",
     "Decoder",
-    "Loaded",
     "LoadedCell",
     "LoadedImage",
-    "Need",
-    "Partial",
     "PrefabDecoder",
     "builtin_decoders",
     "footprint",
 ]
 
 
-Need: TypeAlias = str | tuple[str, Mapping[str, Any] | None]
+AssetDependency: TypeAlias = str | tuple[str, Mapping[str, Any] | None]
 """An asset that has to be loaded with another one: its id, or that and settings of its own."""
 
 
-class Loaded(NamedTuple):
+class DecodedAsset(NamedTuple):
     """What a decoder made.
 
     Attributes:
@@ -56,10 +56,10 @@ class Loaded(NamedTuple):
 
     value: Any
     size: int
-    needs: tuple[Need, ...] = ()
+    needs: tuple[AssetDependency, ...] = ()
 
 
-class Partial(NamedTuple):
+class DecodeProgress(NamedTuple):
     """What a decoder tells between two units of work.
 
     Attributes:
@@ -72,7 +72,7 @@ class Partial(NamedTuple):
 
 
 Decoder: TypeAlias = Callable[
-    [BakedAsset, ComponentRegistry], Loaded | Generator[Partial, None, Loaded]
+    [BakedAsset, ComponentRegistry], DecodedAsset | Generator[DecodeProgress, None, DecodedAsset]
 ]
 """Turns pages into what a game uses, at once or between yields. Called on loader threads."""
 
@@ -126,7 +126,7 @@ class PrefabDecoder:
 
     def __call__(
         self, asset: BakedAsset, registry: ComponentRegistry
-    ) -> Loaded | Generator[Partial, None, Loaded]:
+    ) -> DecodedAsset | Generator[DecodeProgress, None, DecodedAsset]:
         """See `Decoder`."""
         if asset.pages > 1:
             return self._pages(asset, registry)
@@ -136,27 +136,27 @@ class PrefabDecoder:
 
     def _pages(
         self, asset: BakedAsset, registry: ComponentRegistry
-    ) -> Generator[Partial, None, Loaded]:
+    ) -> Generator[DecodeProgress, None, DecodedAsset]:
         assembler = PrefabAssembler(packed=True)
         for number in range(asset.pages):
             children = assembler.feed(asset.page(number))
-            yield Partial((number + 1) / (asset.pages + 1), tuple(children))
+            yield DecodeProgress((number + 1) / (asset.pages + 1), tuple(children))
         prefab = assembler.prefab
         # One unit for so many parts: a large prefab may have thousands, a millisecond for 50.
         seen: set[int] = set()
         for start in range(0, len(prefab.children), _PARTS):
             for child in prefab.children[start : start + _PARTS]:
                 self._measure(child.prefab, registry, seen)
-            yield Partial(asset.pages / (asset.pages + 1))
+            yield DecodeProgress(asset.pages / (asset.pages + 1))
         return self._checked(prefab, registry)
 
-    def _checked(self, prefab: Prefab, registry: ComponentRegistry) -> Loaded:
+    def _checked(self, prefab: Prefab, registry: ComponentRegistry) -> DecodedAsset:
         size = self._measure(prefab, registry, set())
         needs = tuple(
             prefab_id(need.name) if need.kind == "prefab" else need.name for need in prefab.needs
         )
         size += sum(len(name) + _BYTES for name in (*needs, *prefab.built_from))
-        return Loaded(prefab, size, needs)
+        return DecodedAsset(prefab, size, needs)
 
     def _measure(self, prefab: Prefab, registry: ComponentRegistry, seen: set[int]) -> int:
         """Check a prefab and everything in it; gives its bytes."""
@@ -183,13 +183,13 @@ class PrefabDecoder:
         return size
 
 
-def _decode_abstract(asset: BakedAsset, _registry: ComponentRegistry) -> Loaded:
+def _decode_abstract(asset: BakedAsset, _registry: ComponentRegistry) -> DecodedAsset:
     raise AssetError("the prefab is abstract: it can only be extended", path=asset.id)
 
 
 def _decode_image(
     asset: BakedAsset, _registry: ComponentRegistry
-) -> Generator[Partial, None, Loaded]:
+) -> Generator[DecodeProgress, None, DecodedAsset]:
     head = read_image(asset)
     pages: list[bytes] = []
     ends: list[int] = [0]
@@ -197,14 +197,14 @@ def _decode_image(
         page = asset.page(number)
         pages.append(page)
         ends.append(ends[-1] + len(page))
-        yield Partial(number / (asset.pages + 1))
+        yield DecodeProgress(number / (asset.pages + 1))
     pixels: dict[int, bytes] = {}
     for frame in head.frames:
         if frame.at not in pixels:
             pixels[frame.at] = _cut(pages, ends, frame.at, frame.at + frame.size)
-            yield Partial(asset.pages / (asset.pages + 1))
+            yield DecodeProgress(asset.pages / (asset.pages + 1))
     size = sum(map(len, pixels.values())) + 512 * len(head.frames)
-    return Loaded(LoadedImage(asset.id, head.border, head.frames, pixels), size)
+    return DecodedAsset(LoadedImage(asset.id, head.border, head.frames, pixels), size)
 
 
 def _cut(pages: list[bytes], ends: list[int], start: int, end: int) -> bytes:
@@ -216,32 +216,32 @@ def _cut(pages: list[bytes], ends: list[int], start: int, end: int) -> bytes:
     )
 
 
-def _decode_world(asset: BakedAsset, _registry: ComponentRegistry) -> Loaded:
+def _decode_world(asset: BakedAsset, _registry: ComponentRegistry) -> DecodedAsset:
     world: WorldHead = read_world(asset)
-    return Loaded(world, footprint(world) + world.cells.size)
+    return DecodedAsset(world, footprint(world) + world.cells.size)
 
 
 def _decode_cell(
     asset: BakedAsset, _registry: ComponentRegistry
-) -> Generator[Partial, None, Loaded]:
+) -> Generator[DecodeProgress, None, DecodedAsset]:
     entities: list[WorldEntity] = []
     for number, some in enumerate(read_cell(asset), 1):
         entities += some
-        yield Partial(number / (asset.pages + 1))
+        yield DecodeProgress(number / (asset.pages + 1))
     # Alike enough for a few of them to stand for all: looking at 20,000 would take 100 ms.
     sample = entities[:: max(1, len(entities) // 50)]
     size = sum(map(footprint, sample)) * len(entities) // max(1, len(sample))
-    return Loaded(LoadedCell(entities), size + 8 * len(entities))
+    return DecodedAsset(LoadedCell(entities), size + 8 * len(entities))
 
 
-def _decode_json(asset: BakedAsset, _registry: ComponentRegistry) -> Loaded:
+def _decode_json(asset: BakedAsset, _registry: ComponentRegistry) -> DecodedAsset:
     value = read_json(asset)
-    return Loaded(value, footprint(value))
+    return DecodedAsset(value, footprint(value))
 
 
-def _decode_data(asset: BakedAsset, _registry: ComponentRegistry) -> Loaded:
+def _decode_data(asset: BakedAsset, _registry: ComponentRegistry) -> DecodedAsset:
     data = read_data(asset)
-    return Loaded(data, len(data) + 33)
+    return DecodedAsset(data, len(data) + 33)
 
 
 def builtin_decoders() -> dict[str, Decoder]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ...errors import LocatedError, shown
 from ...frames.main_thread_queue import Steps
-from ...pipeline import AssetPipeline, Reload
+from ...pipeline import AssetPipeline, ReloadReport
 from ..requests.load_registry import LoadRegistry, mark_of
 
 __all__ = ["restart_ids", "restart_paths", "tell_broken"]
@@ -34,7 +34,7 @@ def restart_ids(loads: LoadRegistry, ids: Iterable[str], wake: Callable[[], None
 
 
 def restart_paths(
-    loads: LoadRegistry, assets: Any, reload: Reload, wake: Callable[[], None]
+    loads: LoadRegistry, assets: Any, reload: ReloadReport, wake: Callable[[], None]
 ) -> Steps:
     """Look again at the assets whose files are broken now, or are not any more."""
     source = assets.source if isinstance(assets, AssetPipeline) else None
@@ -55,7 +55,7 @@ def restart_paths(
     yield from restart_ids(loads, found, wake)
 
 
-def tell_broken(loads: LoadRegistry, reload: Reload) -> None:
+def tell_broken(loads: LoadRegistry, reload: ReloadReport) -> None:
     """Log the errors that stand in files since then, and let listeners know. Any thread.
 
     An error that was told before is left out, and so is one that a load has told just now.

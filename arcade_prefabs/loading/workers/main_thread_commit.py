@@ -14,7 +14,7 @@ from ...pipeline import BakedAsset
 from ..requests.asset_record import AssetRecord, LoadAttempt, LoadState, TreeState
 from ..requests.dependency_graph import inherit_failure, own_failed, own_ready, recount
 from ..requests.load_registry import LoadRegistry
-from .decoders import Loaded, Partial
+from .decoders import DecodedAsset, DecodeProgress
 
 __all__ = ["Activator", "MainThreadCommit", "is_transient"]
 
@@ -100,7 +100,7 @@ class MainThreadCommit:
                 self._committing = True
             yield None
 
-    def children(self, attempt: LoadAttempt, told: Partial, first: bool) -> None:
+    def children(self, attempt: LoadAttempt, told: DecodeProgress, first: bool) -> None:
         """Hand on parts of a prefab."""
         record = attempt.record
         with self._loads.lock:
@@ -111,7 +111,7 @@ class MainThreadCommit:
             record.children += told.children
             self._loads.tell("children", record)
 
-    def commit(self, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded) -> Steps | None:
+    def commit(self, attempt: LoadAttempt, asset: BakedAsset, loaded: DecodedAsset) -> Steps | None:
         """Make a load's result what its handles have."""
         if attempt.stale:
             self._release(attempt)
@@ -123,7 +123,7 @@ class MainThreadCommit:
         return None
 
     def _activate(
-        self, activator: Activator, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded
+        self, activator: Activator, attempt: LoadAttempt, asset: BakedAsset, loaded: DecodedAsset
     ) -> Steps:
         try:
             steps = activator(attempt.record.id, loaded.value)
@@ -150,7 +150,7 @@ class MainThreadCommit:
             self._loads.scheduler.release(attempt)
         self.wake()
 
-    def _ready(self, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded) -> None:
+    def _ready(self, attempt: LoadAttempt, asset: BakedAsset, loaded: DecodedAsset) -> None:
         record, loads = attempt.record, self._loads
         with loads.lock:
             loads.scheduler.release(attempt)
@@ -182,7 +182,7 @@ class MainThreadCommit:
                     told += self._settled(own_ready(record))
         self._tell(told, [])
 
-    def _take(self, record: AssetRecord, asset: BakedAsset, loaded: Loaded) -> None:
+    def _take(self, record: AssetRecord, asset: BakedAsset, loaded: DecodedAsset) -> None:
         """Give an asset its first value."""
         record.attempt = None
         record.state = LoadState.READY
@@ -197,7 +197,7 @@ class MainThreadCommit:
         self._loads.cache.add(record.size)
 
     def _replace(
-        self, record: AssetRecord, asset: BakedAsset, loaded: Loaded
+        self, record: AssetRecord, asset: BakedAsset, loaded: DecodedAsset
     ) -> tuple[list[Completion], list[AssetRecord]]:
         """Give an asset another value; gives completions of done handles and what changed."""
         loads = self._loads

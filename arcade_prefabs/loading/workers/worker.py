@@ -15,7 +15,7 @@ from ...prefab import ComponentRegistry
 from ..requests.asset_record import LoadAttempt, LoadState
 from ..requests.load_registry import LoadRegistry
 from .bake_thread import BakeThread
-from .decoders import Decoder, Loaded, Partial
+from .decoders import DecodedAsset, DecodeProgress, Decoder
 from .main_thread_commit import MainThreadCommit
 
 __all__ = ["AssetReader", "LoadWorker"]
@@ -130,7 +130,7 @@ class LoadWorker:
             message = f"it was baked to {asset.kind}, which nobody knows how to load"
             raise AssetError(message, path=record.id, hint=f"there are decoders for {known}")
         made = decoder(asset, self._components)
-        if isinstance(made, Loaded):
+        if isinstance(made, DecodedAsset):
             self._finish(attempt, asset, made)
         else:
             attempt.task = _with_asset(made, asset)
@@ -143,7 +143,7 @@ class LoadWorker:
             self._abandon(attempt, task)
             return
         try:
-            told: Partial = next(task)
+            told: DecodeProgress = next(task)
         except StopIteration as stop:
             asset, loaded = stop.value
             attempt.task = None
@@ -181,7 +181,7 @@ class LoadWorker:
             self._loads.scheduler.release(attempt)
         task.close()
 
-    def _finish(self, attempt: LoadAttempt, asset: BakedAsset, loaded: Loaded) -> None:
+    def _finish(self, attempt: LoadAttempt, asset: BakedAsset, loaded: DecodedAsset) -> None:
         record = attempt.record
         with self._loads.lock:
             if attempt.stale:
@@ -206,6 +206,6 @@ class LoadWorker:
 
 
 def _with_asset(
-    task: Generator[Partial, None, Loaded], asset: BakedAsset
-) -> Generator[Partial, None, tuple[BakedAsset, Loaded]]:
+    task: Generator[DecodeProgress, None, DecodedAsset], asset: BakedAsset
+) -> Generator[DecodeProgress, None, tuple[BakedAsset, DecodedAsset]]:
     return asset, (yield from task)

@@ -8,19 +8,28 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ...errors import AssetError, MissingAssetError
-from ..model.bake_result import Key
+from ..model.bake_result import BakeKey
 from ..model.processor import UNREADABLE, digest
-from ..sources import Source, SourceFile
+from ..sources import AssetSource, SourceFile
 from ..store.bake_store import BakeStore
 from ..store.rows import typed
 from ..store.schema import BAKED, BROKEN, INPUT, NAMED
 
-__all__ = ["Known", "below", "compared", "known", "look_at", "look_at_inputs", "others", "variants"]
+__all__ = [
+    "AssetRow",
+    "below",
+    "compared",
+    "known",
+    "look_at",
+    "look_at_inputs",
+    "others",
+    "variants",
+]
 
 _COLUMNS = "id, path, variant, state, size, stamp, content, recipe"
 
 
-class Known(NamedTuple):
+class AssetRow(NamedTuple):
     """What the store knows of an asset."""
 
     id: int
@@ -33,9 +42,9 @@ class Known(NamedTuple):
     recipe: int | None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> BakeKey:
         """Its key."""
-        return Key(self.path, self.variant)
+        return BakeKey(self.path, self.variant)
 
     @property
     def processed(self) -> bool:
@@ -55,16 +64,16 @@ class Known(NamedTuple):
         return None
 
 
-def known(db: sqlite3.Connection, key: Key) -> Known | None:
+def known(db: sqlite3.Connection, key: BakeKey) -> AssetRow | None:
     """What the store knows of one asset."""
     query = f"SELECT {_COLUMNS} FROM assets WHERE path=? AND variant=?"
     row = db.execute(query, key).fetchone()
-    return typed(row, Known) if row else None
+    return typed(row, AssetRow) if row else None
 
 
 def compared(
     store: BakeStore, files: Iterable[SourceFile]
-) -> Iterator[tuple[SourceFile | None, Known | None]]:
+) -> Iterator[tuple[SourceFile | None, AssetRow | None]]:
     """Every file with what the store knows of it, and what the store knows of files that are gone.
 
     Both come sorted by path, so that neither has to be in memory.
@@ -74,7 +83,7 @@ def compared(
         f"AND state IN ({NAMED}, {BAKED}, {BROKEN}, {INPUT}) ORDER BY path"
     )
     with store.reading() as db:
-        rows = (typed(row, Known) for row in db.execute(query))
+        rows = (typed(row, AssetRow) for row in db.execute(query))
         row = next(rows, None)
         for file in files:
             while row is not None and row.path < file.path:
@@ -90,14 +99,14 @@ def compared(
             row = next(rows, None)
 
 
-def variants(store: BakeStore, path: str) -> list[Known]:
+def variants(store: BakeStore, path: str) -> list[AssetRow]:
     """What the store knows of a file, the processor's own settings first."""
     query = f"SELECT {_COLUMNS} FROM assets WHERE path=? ORDER BY variant"
     with store.reading() as db:
-        return [typed(row, Known) for row in db.execute(query, (path,))]
+        return [typed(row, AssetRow) for row in db.execute(query, (path,))]
 
 
-def below(store: BakeStore, folder: str) -> list[Known]:
+def below(store: BakeStore, folder: str) -> list[AssetRow]:
     """What the store has of the files below a folder."""
     query = (
         f"SELECT {_COLUMNS} FROM assets WHERE path > ? AND path < ? "
@@ -105,21 +114,21 @@ def below(store: BakeStore, folder: str) -> list[Known]:
     )
     with store.reading() as db:
         # `0` is the character behind `/`.
-        return [typed(row, Known) for row in db.execute(query, (folder + "/", folder + "0"))]
+        return [typed(row, AssetRow) for row in db.execute(query, (folder + "/", folder + "0"))]
 
 
-def others(store: BakeStore) -> list[Known]:
+def others(store: BakeStore) -> list[AssetRow]:
     """The assets that a scan does not show: variants, and those behind handles."""
     query = (
         f"SELECT {_COLUMNS} FROM assets WHERE (variant<>'' OR path LIKE ':%') "
         f"AND state IN ({BAKED}, {BROKEN})"
     )
     with store.reading() as db:
-        return [typed(row, Known) for row in db.execute(query)]
+        return [typed(row, AssetRow) for row in db.execute(query)]
 
 
 def look_at_inputs(
-    store: BakeStore, source: Source, stat: Callable[[str], SourceFile | None]
+    store: BakeStore, source: AssetSource, stat: Callable[[str], SourceFile | None]
 ) -> None:
     """Find out how the files stand that others were made from, but that nobody bakes."""
     query = (
@@ -127,14 +136,14 @@ def look_at_inputs(
         f"FROM assets a JOIN inputs i ON i.target=a.id WHERE i.kind=0 AND a.state IN (?,?)"
     )
     with store.reading() as db:
-        rows = [typed(row, Known) for row in db.execute(query, (NAMED, INPUT))]
+        rows = [typed(row, AssetRow) for row in db.execute(query, (NAMED, INPUT))]
     look_at(rows, store, source, stat)
 
 
 def look_at(
-    rows: Iterable[Known],
+    rows: Iterable[AssetRow],
     store: BakeStore,
-    source: Source,
+    source: AssetSource,
     stat: Callable[[str], SourceFile | None],
 ) -> None:
     """Find out how these files stand, which nobody bakes."""
@@ -159,7 +168,7 @@ def look_at(
             db.executemany(update, updates)
 
 
-def content_of(source: Source, path: str) -> bytes | None:
+def content_of(source: AssetSource, path: str) -> bytes | None:
     """The hash of a file's bytes; None if there is none, `UNREADABLE` if it cannot be read."""
     try:
         return digest(source.read(path))

@@ -12,19 +12,19 @@ import orjson
 
 from ...errors import AssetError, BakeCancelledError
 from ..model.bake_report import BakeReport
-from ..model.bake_result import Change, Key, Outcome, shown_id
-from ..model.processor import Chooser, Processor
-from ..sources import Source, SourceFile
+from ..model.bake_result import BakeKey, BakeResult, OutputChange, shown_id
+from ..model.processor import Processor, ProcessorMatcher
+from ..sources import AssetSource, SourceFile
 from ..store import writes as records
 from ..store.bake_store import BakeStore, DamagedStoreError
 from ..store.rows import typed
 from ..store.schema import AMBIENT
-from ..store.writes import Recipe, Written
-from .changes import Known, content_of, known
-from .task import Context, Task
+from ..store.writes import FileState, Recipe
+from .changes import AssetRow, content_of, known
+from .task import BakeTask, WorkerContext
 from .worker_pool import Workers
 
-__all__ = ["Cancelled", "Engine", "Work", "trusted"]
+__all__ = ["BakeExecutor", "Cancelled", "StaleAsset", "trusted"]
 
 Cancelled = Callable[[], bool]
 
@@ -38,16 +38,16 @@ _BATCH_BYTES: Final = 2 * 1024 * 1024
 _FRESH_NS: Final = 2_000_000_000
 
 
-class Work(NamedTuple):
+class StaleAsset(NamedTuple):
     """A file to bake, and how it stood when that was decided."""
 
-    key: Key
+    key: BakeKey
     file: SourceFile
     processor: Processor
     reason: str
 
 
-class Engine:
+class BakeExecutor:
     """Processes and commits; keeps no thread of its own, so that the caller's does the waiting.
 
     Any thread, several at a time: the result that was begun last wins.
@@ -56,7 +56,7 @@ class Engine:
     def __init__(
         self,
         store: BakeStore,
-        source: Source,
+        source: AssetSource,
         processors: Iterable[Processor],
         workers: Workers,
         clock_ns: Callable[[], int],
@@ -64,25 +64,25 @@ class Engine:
         self.store = store
         self.source = source
         self.workers = workers
-        self.choose = Chooser(processors)
+        self.choose = ProcessorMatcher(processors)
         self.files_baked = 0
         self.bake_seconds = 0.0
         self.now_ns = clock_ns
         self._lock = threading.Lock()
         self._tickets = itertools.count(1)
         # The newest ticket committed of each asset, while any bake runs.
-        self._committed: dict[Key, int] = {}
+        self._committed: dict[BakeKey, int] = {}
         self._running = 0
-        self._context: Context | None = None
+        self._context: WorkerContext | None = None
         self._context_facts: object = None
         self.recipes: dict[str, int] = {}
         self._noted: tuple[int, dict[str, Recipe]] | None = None
 
     def process(
-        self, todo: list[Work], run: int, report: BakeReport, cancelled: Cancelled | None
-    ) -> Iterator[Outcome]:
+        self, todo: list[StaleAsset], run: int, report: BakeReport, cancelled: Cancelled | None
+    ) -> Iterator[BakeResult]:
         """Process files in batches, and commit each batch as it comes."""
-        waiting: dict[Future[list[Outcome]], dict[Key, tuple[Work, int]]] = {}
+        waiting: dict[Future[list[BakeResult]], dict[BakeKey, tuple[StaleAsset, int]]] = {}
         batches = _batches(todo)
         context = self._current_context()
         with self._lock:
@@ -100,7 +100,8 @@ class Engine:
                         break
                     given = {work.key: (work, next(self._tickets)) for work in batch}
                     tasks = [
-                        Task(work.key, work.processor.name, _settings(work.key)) for work in batch
+                        BakeTask(work.key, work.processor.name, _settings(work.key))
+                        for work in batch
                     ]
                     waiting[self.workers.submit(context, tasks)] = given
                 if not waiting:
@@ -120,15 +121,15 @@ class Engine:
 
     def _commit(
         self,
-        outcomes: list[Outcome],
-        given: dict[Key, tuple[Work, int]],
+        outcomes: list[BakeResult],
+        given: dict[BakeKey, tuple[StaleAsset, int]],
         run: int,
         report: BakeReport,
     ) -> None:
-        changes: list[Change] = []
+        changes: list[OutputChange] = []
         baked: dict[str, str] = {}
         with self.store.writing(begun=True) as db:
-            numbers = records.Numbers(db)
+            numbers = records.RowIds(db)
             for outcome in outcomes:
                 work, ticket = given[outcome.key]
                 # A read that began later has been committed already: this one is the older.
@@ -140,7 +141,7 @@ class Engine:
                         changes += records.forget(db, row.id, row.key)
                     continue
                 recipe = self.recipes[work.processor.name]
-                written = Written(work.file.size, work.file.stamp, recipe, work.reason, run)
+                written = FileState(work.file.size, work.file.stamp, recipe, work.reason, run)
                 changes += records.write(db, numbers, outcome, written, self.store.step)
                 baked[shown_id(outcome.key)] = work.reason
             # While nobody else can write: an older read may be waiting for that.
@@ -192,7 +193,7 @@ class Engine:
                 return found
         return None
 
-    def forget(self, gone: list[Known], report: BakeReport) -> None:
+    def forget(self, gone: list[AssetRow], report: BakeReport) -> None:
         """Delete what was baked from files that are gone."""
         if not gone:
             return
@@ -202,10 +203,10 @@ class Engine:
         report.removed += len(gone)
 
     def really_changed(
-        self, touched: list[tuple[SourceFile, Known]], report: BakeReport
-    ) -> list[Work]:
+        self, touched: list[tuple[SourceFile, AssetRow]], report: BakeReport
+    ) -> list[StaleAsset]:
         """Of the files with another time those with another content; the others' time is noted."""
-        changed: list[Work] = []
+        changed: list[StaleAsset] = []
         same: list[tuple[int, int]] = []
         for file, row in touched:
             if content_of(self.source, file.path) == row.content:
@@ -213,7 +214,7 @@ class Engine:
             else:
                 processor = self.choose(file.path)
                 assert processor is not None
-                changed.append(Work(row.key, file, processor, "the file changed"))
+                changed.append(StaleAsset(row.key, file, processor, "the file changed"))
         report.touched += len(same)
         noted = [(stamp, number) for stamp, number in same if stamp]
         if noted:
@@ -221,7 +222,7 @@ class Engine:
                 db.executemany("UPDATE assets SET stamp=? WHERE id=?", noted)
         return changed
 
-    def _current_context(self) -> Context:
+    def _current_context(self) -> WorkerContext:
         """What workers are told; the same object while nothing in it changed."""
         dictionary = self.store.newest_dictionary()
         # A processor that knows of the game's components is another one when they change.
@@ -229,7 +230,7 @@ class Engine:
         with self._lock:
             if self._context is None or facts != self._context_facts:
                 processors = {one.name: one for one in self.choose.processors}
-                self._context = Context(self.source, processors, dictionary)
+                self._context = WorkerContext(self.source, processors, dictionary)
                 self._context_facts = facts
             return self._context
 
@@ -260,7 +261,7 @@ def _facts(processor: Processor) -> object:
     return None if ask is None else ask("components:*")
 
 
-def _settings(key: Key) -> Mapping[str, Any]:
+def _settings(key: BakeKey) -> Mapping[str, Any]:
     try:
         settings: object = orjson.loads(key.variant) if key.variant else {}
     except orjson.JSONDecodeError:
@@ -270,8 +271,8 @@ def _settings(key: Key) -> Mapping[str, Any]:
     return settings
 
 
-def _batches(todo: list[Work]) -> Iterator[list[Work]]:
-    batch: list[Work] = []
+def _batches(todo: list[StaleAsset]) -> Iterator[list[StaleAsset]]:
+    batch: list[StaleAsset] = []
     size = 0
     for work in todo:
         if batch and (len(batch) >= _BATCH_FILES or size + work.file.size > _BATCH_BYTES):

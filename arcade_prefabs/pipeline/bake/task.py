@@ -12,12 +12,20 @@ from typing import Any, Final, NamedTuple
 from ...errors import AssetError, LocatedError, MissingAssetError
 from ...prefab.asset_ids import is_label
 from ...prefab.suggestions import did_you_mean
-from ..model.bake_result import Key, Outcome, located
-from ..model.page_codec import Dictionary, ManyPacked, pack
-from ..model.processor import PAGE_BYTES, UNREADABLE, Job, Output, Processor, digest, variant_of
-from ..sources import Source
+from ..model.bake_result import BakeKey, BakeResult, located
+from ..model.page_codec import CompressionDictionary, ManyPacked, pack
+from ..model.processor import (
+    PAGE_BYTES,
+    UNREADABLE,
+    Output,
+    ProcessContext,
+    Processor,
+    digest,
+    settings_key,
+)
+from ..sources import AssetSource
 
-__all__ = ["Context", "Task", "process_batch", "process_pickled"]
+__all__ = ["BakeTask", "WorkerContext", "process_batch", "process_pickled"]
 
 # A larger file is kept for the other jobs of a batch only if one of them asked for it.
 _KEPT_BYTES: Final = 256 * 1024
@@ -25,7 +33,7 @@ _KEPT_BYTES: Final = 256 * 1024
 _GIT_LFS: Final = b"version https://git-lfs.github.com/spec/"
 
 
-class Task(NamedTuple):
+class BakeTask(NamedTuple):
     """A file to process.
 
     Attributes:
@@ -34,23 +42,23 @@ class Task(NamedTuple):
         settings: What is laid over the processor's settings.
     """
 
-    key: Key
+    key: BakeKey
     processor: str
     settings: Mapping[str, Any]
 
 
-class Context(NamedTuple):
+class WorkerContext(NamedTuple):
     """What all tasks share: where files are, who processes them, and how pages are packed."""
 
-    source: Source
+    source: AssetSource
     processors: Mapping[str, Processor]
-    dictionary: Dictionary | None
+    dictionary: CompressionDictionary | None
 
 
 class _Reader:
     """Reads each file once in a batch, so that all its jobs see the same."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: AssetSource) -> None:
         self._source = source
         self._kept: dict[str, bytes | AssetError] = {}
 
@@ -76,7 +84,7 @@ class _Reader:
         return known
 
 
-def process_batch(context: Context, tasks: Iterable[Task]) -> Iterator[Outcome]:
+def process_batch(context: WorkerContext, tasks: Iterable[BakeTask]) -> Iterator[BakeResult]:
     """What comes of each task; no exception of a processor gets out.
 
     Any thread; processors keep nothing but caches that belong to one thread at a time.
@@ -93,7 +101,9 @@ def process_batch(context: Context, tasks: Iterable[Task]) -> Iterator[Outcome]:
         shared.clear()  # what is in it may hold jobs, which hold it
 
 
-def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]) -> Outcome:
+def _process(
+    context: WorkerContext, task: BakeTask, read: _Reader, shared: dict[Any, Any]
+) -> BakeResult:
     started = time.perf_counter()
     processor = context.processors[task.processor]
     path = task.key.path
@@ -102,7 +112,7 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
     failed: list[str | None] = []
     errors: list[LocatedError] = []
     content: bytes | None = UNREADABLE
-    job: Job | None = None
+    job: ProcessContext | None = None
     try:
         data = read.own(path)
         content = digest(data)
@@ -110,7 +120,9 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
             message = "this is not the file itself, but a Git LFS pointer to it"
             raise AssetError(message, path=shown, hint="`git lfs pull` fetches the file")
         settings = _settings(processor, task.settings, shown)
-        job = Job(path, data, settings, read=read, shown=context.source.shown, shared=shared)
+        job = ProcessContext(
+            path, data, settings, read=read, shown=context.source.shown, shared=shared
+        )
         outputs = _packed(processor.process(job), context.dictionary, job)
     except MissingAssetError as error:
         if job is None:
@@ -131,14 +143,16 @@ def _process(context: Context, task: Task, read: _Reader, shared: dict[Any, Any]
     for one in errors:
         # Tracebacks hold frames, and frames hold whole files.
         one.__traceback__ = one.__cause__ = one.__context__ = None
-    return Outcome(
+    return BakeResult(
         key=task.key,
         content=content,
         outputs=outputs,
         failed=tuple(dict.fromkeys(failed)),
         errors=tuple(errors),
         inputs=tuple(job.inputs.values()) if job else (),
-        wishes=tuple(Key(one.path, variant_of(one.settings)) for one in job.wishes) if job else (),
+        wishes=tuple(BakeKey(one.path, settings_key(one.settings)) for one in job.wishes)
+        if job
+        else (),
         seconds=time.perf_counter() - started,
     )
 
@@ -153,7 +167,9 @@ def _settings(processor: Processor, own: Mapping[str, Any], shown: str) -> dict[
     return {**processor.settings, **own}
 
 
-def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) -> ManyPacked:
+def _packed(
+    outputs: Iterable[Output], dictionary: CompressionDictionary | None, job: ProcessContext
+) -> ManyPacked:
     found = ManyPacked()
     labels: set[str] = set()
     for output in outputs:
@@ -171,12 +187,12 @@ def _packed(outputs: Iterable[Output], dictionary: Dictionary | None, job: Job) 
     return found
 
 
-_contexts: OrderedDict[bytes, Context] = OrderedDict()
+_contexts: OrderedDict[bytes, WorkerContext] = OrderedDict()
 # The newest one, and the one that batches under way were sent with.
 _KEPT_CONTEXTS: Final = 2
 
 
-def process_pickled(mark: bytes, context: bytes, tasks: list[Task]) -> list[Outcome]:
+def process_pickled(mark: bytes, context: bytes, tasks: list[BakeTask]) -> list[BakeResult]:
     """Process a batch in a worker process; contexts are unpacked once and kept."""
     known = _contexts.get(mark)
     if known is None:

@@ -21,10 +21,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, Protocol
 
 from ...errors import BakeCancelledError, ProcessorError, shown_error
-from ..model.bake_result import Outcome
+from ..model.bake_result import BakeResult
 from ..model.page_codec import ManyPacked
 from ..model.processor import digest
-from .task import Context, Task, process_batch, process_pickled
+from .task import BakeTask, WorkerContext, process_batch, process_pickled
 
 __all__ = ["InlineWorkers", "ProcessWorkers", "Workers", "default_jobs"]
 
@@ -55,7 +55,7 @@ class Workers(Protocol):
         """See above."""
         ...
 
-    def submit(self, context: Context, tasks: Sequence[Task]) -> Future[list[Outcome]]:
+    def submit(self, context: WorkerContext, tasks: Sequence[BakeTask]) -> Future[list[BakeResult]]:
         """Begin to process a batch; every task has an outcome, whatever its processor does.
 
         The future fails with `BakeCancelledError` if the workers are closed meanwhile.
@@ -85,10 +85,10 @@ class InlineWorkers:
         # Caches of processors belong to one thread at a time.
         self._lock = threading.Lock()
 
-    def submit(self, context: Context, tasks: Sequence[Task]) -> Future[list[Outcome]]:
+    def submit(self, context: WorkerContext, tasks: Sequence[BakeTask]) -> Future[list[BakeResult]]:
         """Process a batch, and return when it is done."""
-        future: Future[list[Outcome]] = Future()
-        outcomes: list[Outcome] = []
+        future: Future[list[BakeResult]] = Future()
+        outcomes: list[BakeResult] = []
         with self._lock:
             started = time.perf_counter()
             for outcome in process_batch(context, tasks):
@@ -133,10 +133,10 @@ class ProcessWorkers:
         self._alone: Any = None
         self._closed = False
         self._inline = InlineWorkers()
-        self._pickled: tuple[Context, bytes, bytes] | None = None
+        self._pickled: tuple[WorkerContext, bytes, bytes] | None = None
         # Processors that cannot be sent to a process, and so work here.
         self._unsendable: set[str] = set()
-        self._deadlines: dict[Future[list[Outcome]], float] = {}
+        self._deadlines: dict[Future[list[BakeResult]], float] = {}
         # Whether a worker ever did anything here, and whether it is known that none can.
         self._proven = False
         self._refused = False
@@ -156,9 +156,9 @@ class ProcessWorkers:
             return False
         return True
 
-    def submit(self, context: Context, tasks: Sequence[Task]) -> Future[list[Outcome]]:
+    def submit(self, context: WorkerContext, tasks: Sequence[BakeTask]) -> Future[list[BakeResult]]:
         """Begin to process a batch."""
-        result: Future[list[Outcome]] = Future()
+        result: Future[list[BakeResult]] = Future()
         here = any(task.processor in self._unsendable for task in tasks)
         if here or self._refused or not context.source.portable:
             return self._inline.submit(context, tasks)
@@ -195,7 +195,7 @@ class ProcessWorkers:
             self._refused = True
             return self._inline.submit(context, tasks)
 
-        def done(finished: Future[list[Outcome]]) -> None:
+        def done(finished: Future[list[BakeResult]]) -> None:
             self._deadlines.pop(finished, None)
             error = finished.exception()
             if error is None:
@@ -212,7 +212,7 @@ class ProcessWorkers:
         future.add_done_callback(done)
         return result
 
-    def _pickle(self, context: Context) -> tuple[bytes, bytes]:
+    def _pickle(self, context: WorkerContext) -> tuple[bytes, bytes]:
         known = self._pickled
         if known is None or known[0] is not context:
             # By value where it comes from `__main__`, which workers never import.
@@ -227,7 +227,7 @@ class ProcessWorkers:
             known = self._pickled = (context, digest(data), data)
         return known[1], known[2]
 
-    def _find_unsendable(self, context: Context) -> None:
+    def _find_unsendable(self, context: WorkerContext) -> None:
         import cloudpickle
 
         for name, processor in context.processors.items():
@@ -255,13 +255,13 @@ class ProcessWorkers:
 
     def _retry(
         self,
-        context: Context,
+        context: WorkerContext,
         mark: bytes,
         pickled: bytes,
-        tasks: Sequence[Task],
-        result: Future[list[Outcome]],
+        tasks: Sequence[BakeTask],
+        result: Future[list[BakeResult]],
     ) -> None:
-        outcomes: list[Outcome] = []
+        outcomes: list[BakeResult] = []
         if not self._proven and not self._works():
             self._refused = True
             _settle(result, self._inline.submit(context, tasks).result())
@@ -292,7 +292,9 @@ class ProcessWorkers:
                     _kill(executor)
                 return False
 
-    def _try_alone(self, context: Context, mark: bytes, pickled: bytes, task: Task) -> Outcome:
+    def _try_alone(
+        self, context: WorkerContext, mark: bytes, pickled: bytes, task: BakeTask
+    ) -> BakeResult:
         if self._closed:
             raise BakeCancelledError("the workers were closed during a bake")
         if self._alone is None:
@@ -301,7 +303,7 @@ class ProcessWorkers:
         try:
             with _deaf_to_interrupts():
                 future = executor.submit(process_pickled, mark, pickled, [task])
-            outcome: Outcome = future.result(timeout=self._limit_s)[0]
+            outcome: BakeResult = future.result(timeout=self._limit_s)[0]
             return outcome
         except FutureTimeoutError:
             reason: BaseException = RuntimeError(f"it took longer than {self._limit_s:g} s")
@@ -325,7 +327,7 @@ class ProcessWorkers:
                 _kill(one, wait=True)
 
 
-def _settle(result: Future[list[Outcome]], outcomes: list[Outcome]) -> None:
+def _settle(result: Future[list[BakeResult]], outcomes: list[BakeResult]) -> None:
     """Hand over a result, unless whoever waited for it has given up."""
     with contextlib.suppress(InvalidStateError):
         result.set_result(outcomes)
@@ -351,7 +353,7 @@ def _ended(error: BaseException) -> bool:
     return isinstance(error, BrokenExecutor | ShutdownExecutorError)
 
 
-def _lost(context: Context, task: Task, reason: BaseException) -> Outcome:
+def _lost(context: WorkerContext, task: BakeTask, reason: BaseException) -> BakeResult:
     error = ProcessorError(
         f"the processor `{task.processor}` failed: {reason}",
         path=context.source.shown(task.key.path),
@@ -361,7 +363,7 @@ def _lost(context: Context, task: Task, reason: BaseException) -> Outcome:
         content = digest(context.source.read(task.key.path))
     except Exception:
         content = None
-    return Outcome(task.key, content, ManyPacked(), (None,), (error,), (), (), 0.0)
+    return BakeResult(task.key, content, ManyPacked(), (None,), (error,), (), (), 0.0)
 
 
 class _WithoutStreams:

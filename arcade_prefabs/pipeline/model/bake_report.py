@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ...errors import LocatedError
-from .bake_result import Change
+from .bake_result import OutputChange
 
-__all__ = ["BakeReport", "Progress", "Statistics"]
+__all__ = ["BakeProgress", "BakeReport", "StoreStatistics"]
 
 
-class Progress(NamedTuple):
+class BakeProgress(NamedTuple):
     """How far a bake has come.
 
     Attributes:
@@ -52,7 +52,7 @@ class BakeReport:
     unchanged: int = 0
     touched: int = 0
     removed: int = 0
-    changes: list[Change] = field(default_factory=list)
+    changes: list[OutputChange] = field(default_factory=list)
     errors: list[LocatedError] = field(default_factory=list)
     broken: dict[str, list[LocatedError]] = field(default_factory=dict)
     truncated: bool = False
@@ -70,7 +70,7 @@ class BakeReport:
         return list(dict.fromkeys(change.id for change in self.changes))
 
 
-class Statistics(NamedTuple):
+class StoreStatistics(NamedTuple):
     """What a store holds, and what the pipeline did since it was opened.
 
     Attributes:

@@ -10,22 +10,22 @@ from ...errors import ArcadePrefabsError, LocatedError, ProcessorError
 from .page_codec import ManyPacked
 from .processor import Input
 
-__all__ = ["Change", "Key", "Outcome", "error_from", "error_record", "shown_id"]
+__all__ = ["BakeKey", "BakeResult", "OutputChange", "error_from", "error_record", "shown_id"]
 
 
-class Key(NamedTuple):
+class BakeKey(NamedTuple):
     """A file, and the settings that it is baked with.
 
     Attributes:
         path: The asset path.
-        variant: Settings of its own as JSON, see `variant_of`; empty for the processor's.
+        variant: Settings of its own as JSON, see `settings_key`; empty for the processor's.
     """
 
     path: str
     variant: str = ""
 
 
-class Outcome(NamedTuple):
+class BakeResult(NamedTuple):
     """What came of processing a file.
 
     Attributes:
@@ -39,17 +39,17 @@ class Outcome(NamedTuple):
         seconds: How long it took.
     """
 
-    key: Key
+    key: BakeKey
     content: bytes | None
     outputs: ManyPacked
     failed: tuple[str | None, ...]
     errors: tuple[LocatedError, ...]
     inputs: tuple[Input, ...]
-    wishes: tuple[Key, ...]
+    wishes: tuple[BakeKey, ...]
     seconds: float
 
 
-class Change(NamedTuple):
+class OutputChange(NamedTuple):
     """An output that is another one now.
 
     Attributes:
@@ -61,7 +61,7 @@ class Change(NamedTuple):
     kind: str
 
 
-def shown_id(key: Key, label: str = "") -> str:
+def shown_id(key: BakeKey, label: str = "") -> str:
     """The full id of an output: ``castle.ron#gate``, ``sheet.png?{"columns":4}``."""
     variant = f"?{key.variant}" if key.variant else ""
     return f"{key.path}{variant}{'#' if label else ''}{label}"

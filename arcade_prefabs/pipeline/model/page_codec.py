@@ -15,16 +15,16 @@ import lz4.block
 import msgspec
 
 from ...errors import StoreError
-from ...prefab.model import Asset
+from ...prefab.model import Dependency
 from .processor import PAGE_BYTES, Output, output_digest
 
 __all__ = [
     "DICTIONARY_BYTES",
     "LEFT",
     "PORTION",
-    "Dictionary",
+    "CompressionDictionary",
     "ManyPacked",
-    "Packed",
+    "PackedOutput",
     "PackedPage",
     "make_dictionary",
     "pack",
@@ -45,21 +45,21 @@ whatever is made from it is known to be as it was."""
 _CHECKED: Final = 2**32
 
 
-class Dictionary(NamedTuple):
+class CompressionDictionary(NamedTuple):
     """What pages are compressed against. Its number says which one, in the store."""
 
     number: int
     data: bytes
 
     @classmethod
-    def of(cls, data: bytes) -> Dictionary:
+    def of(cls, data: bytes) -> CompressionDictionary:
         """A dictionary that is new."""
         return cls(_CHECKED + zlib.crc32(data), data)
 
     @property
     def sound(self) -> bool:
         """Whether it is what its number says."""
-        return self.number < _CHECKED or self == Dictionary.of(self.data)
+        return self.number < _CHECKED or self == CompressionDictionary.of(self.data)
 
 
 class PackedPage(NamedTuple):
@@ -79,7 +79,7 @@ class PackedPage(NamedTuple):
 
     @classmethod
     def of(
-        cls, page: bytes, dictionary: Dictionary | None = None, *, best: bool = False
+        cls, page: bytes, dictionary: CompressionDictionary | None = None, *, best: bool = False
     ) -> PackedPage:
         """Pack a page; ``best`` takes ten times as long and gives a tenth less."""
         mode = "high_compression" if best else "default"
@@ -92,7 +92,7 @@ class PackedPage(NamedTuple):
             method, data = _PLAIN, bytes(page)
         return cls(len(page), method, zlib.crc32(data), data)
 
-    def unpack(self, dictionary: Dictionary | None = None) -> bytes:
+    def unpack(self, dictionary: CompressionDictionary | None = None) -> bytes:
         """The page.
 
         Raises:
@@ -143,7 +143,7 @@ def seal(
     return zlib.crc32(repr(row).encode("utf-8", "backslashreplace"))
 
 
-class Packed(NamedTuple):
+class PackedOutput(NamedTuple):
     """An output, ready to be written.
 
     Attributes:
@@ -158,15 +158,15 @@ class Packed(NamedTuple):
     kind: str
     digest: bytes
     pages: tuple[PackedPage, ...]
-    needs: tuple[Asset, ...]
+    needs: tuple[Dependency, ...]
 
 
-def pack(output: Output, dictionary: Dictionary | None) -> Packed:
+def pack(output: Output, dictionary: CompressionDictionary | None) -> PackedOutput:
     """Compress an output. Any thread."""
     # Only prefabs are small and alike.
     used = dictionary if output.kind == "prefab" else None
     pages = tuple(PackedPage.of(page, used) for page in output.pages)
-    return Packed(output.label, output.kind, output_digest(output), pages, output.needs)
+    return PackedOutput(output.label, output.kind, output_digest(output), pages, output.needs)
 
 
 class ManyPacked:
@@ -178,9 +178,9 @@ class ManyPacked:
 
     def __init__(self) -> None:
         self._portions: list[bytes] = []
-        self._last: list[Packed] = []
+        self._last: list[PackedOutput] = []
 
-    def append(self, packed: Packed) -> None:
+    def append(self, packed: PackedOutput) -> None:
         """Add an output."""
         self._last.append(packed)
         if len(self._last) >= PORTION:
@@ -190,7 +190,7 @@ class ManyPacked:
     def __len__(self) -> int:
         return len(self._portions) * PORTION + len(self._last)
 
-    def __iter__(self) -> Iterator[Packed]:
+    def __iter__(self) -> Iterator[PackedOutput]:
         for portion in self._portions:
             yield from _decode_portion(portion)
         yield from self._last
@@ -200,7 +200,7 @@ PORTION: Final = 512
 """Outputs in a portion: most files have fewer, which are never encoded."""
 
 _encode_portion: Final = msgspec.msgpack.Encoder().encode
-_decode_portion: Final = msgspec.msgpack.Decoder(list[Packed]).decode
+_decode_portion: Final = msgspec.msgpack.Decoder(list[PackedOutput]).decode
 
 
 def make_dictionary(pages: Sequence[bytes]) -> bytes:

@@ -36,21 +36,21 @@ from ...errors import (
     UnsafePathError,
 )
 from ...prefab.asset_ids import asset_path
-from ...prefab.model import Asset
+from ...prefab.model import Dependency
 
 __all__ = [
     "DIGEST_BYTES",
     "PAGE_BYTES",
     "UNREADABLE",
-    "Chooser",
+    "BakeRequest",
     "Input",
-    "Job",
     "Output",
+    "ProcessContext",
     "Processor",
-    "Wish",
+    "ProcessorMatcher",
     "digest",
     "output_digest",
-    "variant_of",
+    "settings_key",
 ]
 
 PAGE_BYTES: Final = 128 * 1024
@@ -104,7 +104,7 @@ class Output(NamedTuple):
     label: str
     kind: str
     pages: tuple[bytes, ...]
-    needs: tuple[Asset, ...] = ()
+    needs: tuple[Dependency, ...] = ()
     identity: bytes = b""
 
 
@@ -118,7 +118,7 @@ def output_digest(output: Output) -> bytes:
     return digest(lengths, *output.pages, output.identity)
 
 
-class Wish(NamedTuple):
+class BakeRequest(NamedTuple):
     """A file that should be baked with settings of its own, because another one names it so.
 
     Attributes:
@@ -130,7 +130,7 @@ class Wish(NamedTuple):
     settings: Mapping[str, Any]
 
 
-class Job:
+class ProcessContext:
     """One file to process, as its processor sees it.
 
     Attributes:
@@ -175,7 +175,7 @@ class Job:
         self.shared: dict[Any, Any] = {} if shared is None else shared
         self.shown = shown(path)
         self.inputs: dict[tuple[str, str], Input] = {}
-        self.wishes: list[Wish] = []
+        self.wishes: list[BakeRequest] = []
         self.errors: list[Exception] = []
         self.failed: list[str | None] = []
         self._read = read
@@ -228,10 +228,10 @@ class Job:
     def wish(self, path: str, settings: Mapping[str, Any]) -> None:
         """Ask for another file to be baked with settings of its own, a sprite sheet's for one."""
         try:
-            variant_of(settings)
+            settings_key(settings)
         except TypeError as error:
             raise ProcessorError(f"settings must be JSON: {error}", path=self.shown) from error
-        self.wishes.append(Wish(self._checked(path), settings))
+        self.wishes.append(BakeRequest(self._checked(path), settings))
 
     def _checked(self, path: str) -> str:
         try:
@@ -258,7 +258,7 @@ class Job:
         data: bytes | bytearray | memoryview = b"",
         kind: str = "data",
         label: str = "",
-        needs: Iterable[Asset] = (),
+        needs: Iterable[Dependency] = (),
     ) -> Output:
         """An output of a JSON value, and of bytes that are cut into pages behind it.
 
@@ -315,16 +315,16 @@ class Processor(Protocol):
         """See above."""
         ...
 
-    def process(self, job: Job) -> Iterable[Output]:
+    def process(self, job: ProcessContext) -> Iterable[Output]:
         """The outputs of one file.
 
         An error that it raises is the file's error, and its last good outputs are kept. Errors
-        about single outputs go to `Job.fail`.
+        about single outputs go to `ProcessContext.fail`.
         """
         ...
 
 
-class Chooser:
+class ProcessorMatcher:
     """Finds the processor of a path: of those that match the last one, so that a game's own win.
 
     Any thread.
@@ -357,7 +357,7 @@ class Chooser:
         return next((one for one in self.processors if one.name == name), None)
 
 
-def variant_of(settings: Mapping[str, Any]) -> str:
+def settings_key(settings: Mapping[str, Any]) -> str:
     """The one spelling of settings that differ from a processor's own; empty if none do.
 
     Raises:

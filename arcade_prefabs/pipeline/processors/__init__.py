@@ -11,17 +11,17 @@ from .world import (
     WorldEntity,
     WorldHead,
     WorldProcessor,
-    cell_label,
     read_cell,
     read_world,
 )
-from .world_cells import Cell, CellIndex
+from .world_cells import ALWAYS_LOADED, CellIndex, GridCell
 from .world_document import world_id
 
 __all__ = [
-    "Cell",
+    "ALWAYS_LOADED",
     "CellIndex",
     "Derivation",
+    "GridCell",
     "ImageFrame",
     "ImageHead",
     "ImageProcessor",
@@ -32,7 +32,6 @@ __all__ = [
     "WorldHead",
     "WorldProcessor",
     "builtin_processors",
-    "cell_label",
     "read_cell",
     "read_data",
     "read_image",

@@ -18,7 +18,7 @@ from PIL import Image, ImageMath, ImageStat, UnidentifiedImageError
 from PIL.Image import Resampling
 
 from ...errors import AssetError, AssetTooLargeError, ProcessorError
-from ..model.processor import PAGE_BYTES, Job, Output
+from ..model.processor import PAGE_BYTES, Output, ProcessContext
 from ..store.baked_assets import BakedAsset
 from .gif import gif_extent
 
@@ -149,7 +149,7 @@ class ImageProcessor:
                 raise ValueError(f"`{one.name}` has a setting {min(taken)!r}, and so has another")
             self.settings = {**self.settings, **one.settings}
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         """One output: the frames in the head, their bytes behind it."""
         border = _whole(job, "border", least=0, most=64)
         frames: list[ImageFrame] = []
@@ -179,7 +179,7 @@ class ImageProcessor:
             raise _too_many(job, len(frames)) from error
 
 
-def _derived(job: Job, derivation: Derivation, image: Image.Image) -> Any:
+def _derived(job: ProcessContext, derivation: Derivation, image: Image.Image) -> Any:
     try:
         # A copy, for the next derivation must see the same pixels.
         return msgspec.to_builtins(derivation(image.copy(), job.settings))
@@ -190,7 +190,7 @@ def _derived(job: Job, derivation: Derivation, image: Image.Image) -> Any:
         raise ProcessorError(message, path=job.shown) from error
 
 
-def _too_many(job: Job, count: int) -> AssetTooLargeError:
+def _too_many(job: ProcessContext, count: int) -> AssetTooLargeError:
     message = f"the image has {count:,} frames, more than fit into the head of an asset"
     hint = f"at most about {_MOST_FRAMES:,} fit, fewer with derived data: cut it into several files"
     return AssetTooLargeError(message, path=job.shown, hint=hint)
@@ -209,7 +209,7 @@ def read_image(asset: BakedAsset) -> ImageHead:
     return msgspec.json.decode(asset.first, type=ImageHead)
 
 
-def _frames(job: Job) -> Iterator[tuple[Image.Image, float | None]]:
+def _frames(job: ProcessContext) -> Iterator[tuple[Image.Image, float | None]]:
     """The RGBA frames of an image, and how long each is shown."""
     limit = _whole(job, "max_pixels", least=1)
     image = _opened(job, limit)
@@ -230,7 +230,7 @@ def _frames(job: Job) -> Iterator[tuple[Image.Image, float | None]]:
         yield frame, round(milliseconds / 1000, 6) if milliseconds else None
 
 
-def _opened(job: Job, limit: int) -> Image.Image:
+def _opened(job: ProcessContext, limit: int) -> Image.Image:
     """The image, nothing of it decoded."""
     gif = gif_extent(job.data, _MOST_FRAMES)
     if gif is not None:
@@ -257,17 +257,17 @@ def _opened(job: Job, limit: int) -> Image.Image:
     return image
 
 
-def _refuse_large(job: Job, size: tuple[int, int], limit: int) -> None:
+def _refuse_large(job: ProcessContext, size: tuple[int, int], limit: int) -> None:
     if size[0] * size[1] > limit:
         raise _too_large(job, f"the image has {size[0]:,}×{size[1]:,} pixels", limit)
 
 
-def _too_large(job: Job, what: str, limit: int) -> AssetTooLargeError:
+def _too_large(job: ProcessContext, what: str, limit: int) -> AssetTooLargeError:
     hint = "cut it into smaller ones, or raise `max_pixels`"
     return AssetTooLargeError(f"{what}, over {limit:,} in all", path=job.shown, hint=hint)
 
 
-def _frame_count(job: Job, image: Image.Image) -> int:
+def _frame_count(job: ProcessContext, image: Image.Image) -> int:
     if image.format not in _ANIMATED:
         return 1
     try:
@@ -276,7 +276,7 @@ def _frame_count(job: Job, image: Image.Image) -> int:
         raise job.error(f"the image is damaged: {type(error).__name__}: {error}") from error
 
 
-def _decoded(job: Job, image: Image.Image, number: int = 0) -> Image.Image:
+def _decoded(job: ProcessContext, image: Image.Image, number: int = 0) -> Image.Image:
     try:
         if number:
             image.seek(number)
@@ -303,7 +303,7 @@ def _rgba(image: Image.Image) -> Image.Image:
     return Image.merge("RGBA", (grey, grey, grey, alpha))
 
 
-def _cut(job: Job, image: Image.Image) -> Iterator[Image.Image]:
+def _cut(job: ProcessContext, image: Image.Image) -> Iterator[Image.Image]:
     """The frames of a sprite sheet."""
     size = job.settings["frame_size"]
     if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_whole(n) for n in size)):
@@ -334,7 +334,7 @@ def _is_whole(value: object, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _whole(job: Job, name: str, *, least: int = 1, most: int | None = None) -> int:
+def _whole(job: ProcessContext, name: str, *, least: int = 1, most: int | None = None) -> int:
     value = job.settings[name]
     if not _is_whole(value, least) or (most is not None and value > most):
         limits = f"from {least}" + (f" to {most}" if most is not None else " on")

@@ -9,7 +9,7 @@ import orjson
 
 from ...errors import AssetError
 from ...ron.document import position_of, source_line
-from ..model.processor import PAGE_BYTES, Job, Output
+from ..model.processor import PAGE_BYTES, Output, ProcessContext
 from ..store.baked_assets import BakedAsset
 
 __all__ = ["JsonProcessor", "RawProcessor", "read_data", "read_json"]
@@ -37,7 +37,7 @@ class RawProcessor:
     )
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         """One output: the bytes."""
         yield job.output({"size": len(job.data)}, data=job.data, kind="data")
 
@@ -53,7 +53,7 @@ class JsonProcessor:
     patterns = ("*.json",)
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         """One output: the value in the head, or, if it is too large for that, its text."""
         text = job.text()
         try:

@@ -29,7 +29,7 @@ from ...prefab import (
 )
 from ...prefab.asset_ids import file_of
 from ...prefab.resolve import DEEPEST
-from ..model.processor import UNREADABLE, Job, Output, digest, output_digest
+from ..model.processor import UNREADABLE, Output, ProcessContext, digest, output_digest
 from .prefab_pages import encode_prefab
 
 __all__ = ["PrefabProcessor"]
@@ -85,7 +85,7 @@ class PrefabProcessor:
             return None
         return _fingerprint(self._registry.describe(), name)
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         """The prefabs of a file; a mistake in one of a library's leaves the others alone."""
         batch = job.shared.get(PrefabProcessor)
         if batch is None:
@@ -151,7 +151,7 @@ class _Named(NamedTuple):
 class _Batch:
     """What the prefab files of one batch share: every file is read and worked out once."""
 
-    def __init__(self, registry: ComponentRegistry, cache: _FileCache, job: Job) -> None:
+    def __init__(self, registry: ComponentRegistry, cache: _FileCache, job: ProcessContext) -> None:
         self._registry = registry
         self._description: RegistryDescription = registry.describe()
         self._cache = cache
@@ -177,7 +177,7 @@ class _Batch:
 
     # ------------------------------------------------------------------------------------- files
 
-    def own_file(self, job: Job) -> PrefabFile:
+    def own_file(self, job: ProcessContext) -> PrefabFile:
         """The file of a job; as another job of the batch saw it, if one did."""
         if job.path not in self._files:
             self._content[job.path] = digest(job.data)
@@ -268,7 +268,9 @@ class _Batch:
 
     # ------------------------------------------------------------------------------------ inputs
 
-    def note_inputs(self, job: Job, file: PrefabFile, *, failed: bool) -> set[str | None]:
+    def note_inputs(
+        self, job: ProcessContext, file: PrefabFile, *, failed: bool
+    ) -> set[str | None]:
         """Note what a file was made from; gives the paths of what it failed for, as errors have it.
 
         That is the baked form of what it names, or, if it failed, the text of what it reaches.
@@ -296,7 +298,7 @@ class _Batch:
                 job.depends("file", identifier, self._content.get(identifier))
         return {self._shown(identifier) for identifier in reached}
 
-    def _note_followed(self, job: Job, file: PrefabFile) -> set[str | None]:
+    def _note_followed(self, job: ProcessContext, file: PrefabFile) -> set[str | None]:
         """Note, of more files than can be noted for each heir, those on ways to what is broken.
 
         A file goes on failing until one on the ways to the errors that it tells changes.

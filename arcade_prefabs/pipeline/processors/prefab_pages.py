@@ -21,8 +21,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 
 from ...errors import AssetTooLargeError, StoreError
-from ...prefab.document import Placement
-from ...prefab.model import Asset, Child, Prefab
+from ...prefab.document import Transform
+from ...prefab.model import Child, Dependency, Prefab
 from ..model.processor import PAGE_BYTES
 
 __all__ = [
@@ -76,7 +76,7 @@ class _Page(msgspec.Struct, array_like=True):
 _decode: Final = msgspec.json.Decoder(_Page).decode
 _Components: TypeAlias = dict[str, dict[str, Any]]
 _decode_components: Final = msgspec.json.Decoder(_Components).decode
-_decode_needs: Final = msgspec.json.Decoder(list[Asset]).decode
+_decode_needs: Final = msgspec.json.Decoder(list[Dependency]).decode
 _T = TypeVar("_T")
 
 
@@ -111,7 +111,7 @@ class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
     @property  # type: ignore[misc]  # see above
     def needs(  # pyright: ignore[reportIncompatibleVariableOverride]
         self,
-    ) -> tuple[Asset, ...]:
+    ) -> tuple[Dependency, ...]:
         """What it needs at run time; decoded at each access.
 
         Raises:
@@ -297,7 +297,7 @@ class PrefabAssembler:
                 # A part that was placed is finished, and one that never came has no rows.
                 if not 0 <= row.parent < len(self._parts) or row.parent in self._built:
                     raise IndexError("a row stands in a part that is not open")
-                placement = Placement((row.x, row.y), row.rotation, row.scale)
+                placement = Transform((row.x, row.y), row.rotation, row.scale)
                 child = Child(row.name, placement, self._part(row.part))
                 self._rows.setdefault(row.parent, []).append(child)
         except (msgspec.MsgspecError, IndexError, ValueError) as error:

@@ -9,31 +9,26 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ...errors import AssetError, LocatedError, MissingAssetError, RonError
-from ...prefab import Asset, ComponentRegistry, default_registry
+from ...prefab import ComponentRegistry, Dependency, default_registry
 from ...prefab.converters import At
 from ...prefab.resolve import shown_way
-from ..model.processor import PAGE_BYTES, Job, Output
+from ..model.processor import PAGE_BYTES, Output, ProcessContext
 from ..store.baked_assets import BakedAsset
-from .world_cells import Cell, CellIndex
+from .world_cells import ALWAYS_LOADED, CellIndex, GridCell
 from .world_document import DERIVED, EntityDocument, WorldDocument, read_world_file
 
 __all__ = [
-    "ALWAYS",
     "LARGEST_OVERRIDES",
     "WorldEntity",
     "WorldHead",
     "WorldProcessor",
     "cell_for",
-    "cell_label",
     "cell_pages",
     "derived_id",
     "read_cell",
     "read_world",
     "twin_of",
 ]
-
-ALWAYS: Final = "always"
-"""The label of the entities that are there wherever the player is."""
 
 _CELL_SIZE: Final = 1024.0
 _DEEPEST: Final = 64
@@ -117,7 +112,7 @@ class WorldProcessor:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(ComponentRegistry.described(state["description"]))  # type: ignore[misc]
 
-    def process(self, job: Job) -> Iterator[Output]:
+    def process(self, job: ProcessContext) -> Iterator[Output]:
         """The outputs of a world, or all of its mistakes."""
         reader = _Included(job, self._registry)
         try:
@@ -135,7 +130,7 @@ class WorldProcessor:
         self._depend(job, reader.components)
         yield from _outputs(job, reader)
 
-    def _depend(self, job: Job, components: set[str] | None) -> None:
+    def _depend(self, job: ProcessContext, components: set[str] | None) -> None:
         names = None if components is None else sorted(components)
         if names != []:
             # The prefab processor, whose registry this is, answers for these names.
@@ -146,7 +141,7 @@ class WorldProcessor:
 class _Included:
     """A world file with all that it includes."""
 
-    def __init__(self, job: Job, registry: ComponentRegistry) -> None:
+    def __init__(self, job: ProcessContext, registry: ComponentRegistry) -> None:
         self.errors: list[LocatedError] = []
         self.entities: list[EntityDocument] = []
         self.components: set[str] = set()
@@ -226,12 +221,12 @@ class _Included:
         self.errors.append(world.file.error(at, message))
 
 
-def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
+def _outputs(job: ProcessContext, reader: _Included) -> Iterator[Output]:
     assert reader.top is not None
     size = reader.top.cell_size or _checked_size(job)
     # Entities as JSON, which takes half of what they take as objects.
-    cells: dict[Cell, list[bytes]] = {}
-    needs: dict[Cell | None, frozenset[Asset]] = {}
+    cells: dict[GridCell, list[bytes]] = {}
+    needs: dict[GridCell | None, frozenset[Dependency]] = {}
     always: list[bytes] = []
     documents = reader.taken()
     count = len(documents)
@@ -258,12 +253,12 @@ def _outputs(job: Job, reader: _Included) -> Iterator[Output]:
     needed = sorted(needs.get(None, ()))
     yield job.output(head, data=packed, kind="world", needs=needed)
     for cell in order:
-        yield _cell_output(cell_label(*cell), cells.pop(cell), needs[cell])
+        yield _cell_output(GridCell(*cell).label, cells.pop(cell), needs[cell])
     if always:
-        yield _cell_output(ALWAYS, always, needs[None])
+        yield _cell_output(ALWAYS_LOADED.label, always, needs[None])
 
 
-def _checked_size(job: Job) -> float:
+def _checked_size(job: ProcessContext) -> float:
     size = job.settings["cell_size"]
     if isinstance(size, bool) or not isinstance(size, int | float) or not 1 <= size <= 1e9:
         raise job.error(f"the setting `cell_size` must be pixels from 1 on, got {size!r}")
@@ -275,7 +270,7 @@ class _Facts(NamedTuple):
 
     always: bool
     size: float
-    needs: frozenset[Asset]
+    needs: frozenset[Dependency]
 
 
 def _entities(documents: list[EntityDocument]) -> Iterator[tuple[WorldEntity, _Facts]]:
@@ -348,7 +343,7 @@ def _sheets(entity: WorldEntity) -> Iterator[tuple[str, dict[str, Any]]]:
         yield frames["image"], {**cut, "first": frames.get("first", 0)}
 
 
-def cell_for(x: float, y: float, cell_size: float, longer_side: float = 0.0) -> Cell:
+def cell_for(x: float, y: float, cell_size: float, longer_side: float = 0.0) -> GridCell:
     """The cell for something at a place: of a level whose cells are as large as it is.
 
     Any thread.
@@ -358,16 +353,10 @@ def cell_for(x: float, y: float, cell_size: float, longer_side: float = 0.0) -> 
         cell_size *= 2
         level += 1
     # Rounding would put what is a hair below 0 into the cell above.
-    return Cell(int(x // cell_size), int(y // cell_size), level)
+    return GridCell(int(x // cell_size), int(y // cell_size), level)
 
 
-def cell_label(column: int, row: int, level: int = 0) -> str:
-    """The label of a cell: ``c3_m2`` for column 3, row -2; ``c3_m2_l1`` on level 1. Any thread."""
-    label = f"c{column}_{row}".replace("-", "m")
-    return f"{label}_l{level}" if level else label
-
-
-def _cell_output(label: str, entities: list[bytes], needs: frozenset[Asset]) -> Output:
+def _cell_output(label: str, entities: list[bytes], needs: frozenset[Dependency]) -> Output:
     # In the order of the file: what comes later is drawn on top.
     pages = cell_pages(entities)
     return Output(label, "cell", tuple(pages), tuple(sorted(needs)))

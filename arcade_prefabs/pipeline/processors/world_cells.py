@@ -1,4 +1,4 @@
-"""`CellIndex`: which cells of a world have anything in them."""
+"""Cells of a world: their names, and `CellIndex`, which knows those that have anything in them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["Cell", "CellIndex"]
+__all__ = ["ALWAYS_LOADED", "CellIndex", "GridCell"]
 
+_ALWAYS_LEVEL: Final = -1
 _OFFSET: Final = 1 << 30
 _SHIFT: Final = 31
 _ROWS: Final = (1 << _SHIFT) - 1
 _FARTHEST: Final = _OFFSET - 1
 
 
-class Cell(NamedTuple):
+class GridCell(NamedTuple):
     """A cell of a world's grid.
 
     Attributes:
@@ -28,6 +29,18 @@ class Cell(NamedTuple):
     column: int
     row: int
     level: int = 0
+
+    @property
+    def label(self) -> str:
+        """Its name in files: ``c3_m2`` for column 3, row -2; ``c3_m2_l1`` on level 1."""
+        if self.level == _ALWAYS_LEVEL:
+            return "always"
+        label = f"c{self.column}_{self.row}".replace("-", "m")
+        return f"{label}_l{self.level}" if self.level else label
+
+
+ALWAYS_LOADED: Final = GridCell(0, 0, _ALWAYS_LEVEL)
+"""Stands for the entities that are there as long as the world is open, wherever its sources are."""
 
 
 class CellIndex:
@@ -98,13 +111,13 @@ class CellIndex:
     def __len__(self) -> int:
         return sum(map(len, self._keys.values()))
 
-    def __iter__(self) -> Iterator[Cell]:
+    def __iter__(self) -> Iterator[GridCell]:
         for level, keys in self._keys.items():
             for key in keys:
-                yield Cell((key >> _SHIFT) - _OFFSET, (key & _ROWS) - _OFFSET, level)
+                yield GridCell((key >> _SHIFT) - _OFFSET, (key & _ROWS) - _OFFSET, level)
 
     def __contains__(self, cell: object) -> bool:
-        if not isinstance(cell, Cell):
+        if not isinstance(cell, GridCell):
             return False
         keys = self._keys.get(cell.level)
         if keys is None:
@@ -113,7 +126,9 @@ class CellIndex:
         place = bisect_left(keys, key)
         return place < len(keys) and keys[place] == key
 
-    def within(self, level: int, left: int, bottom: int, right: int, top: int) -> Iterator[Cell]:
+    def within(
+        self, level: int, left: int, bottom: int, right: int, top: int
+    ) -> Iterator[GridCell]:
         """The cells of a level between two corners, both included."""
         keys = self._keys.get(level)
         if keys is None:
@@ -122,7 +137,7 @@ class CellIndex:
             start = bisect_left(keys, _key(column, bottom))
             end = bisect_right(keys, _key(column, top), start)
             for place in range(start, end):
-                yield Cell(column, (keys[place] & _ROWS) - _OFFSET, level)
+                yield GridCell(column, (keys[place] & _ROWS) - _OFFSET, level)
 
 
 def _key(column: int, row: int) -> int:

@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import UnsafePathError, shown
-from ...prefab import Asset, ComponentRegistry, Placement, PrefabFile
+from ...prefab import ComponentRegistry, Dependency, PrefabFile, Transform
 from ...prefab.asset_ids import PREFAB_FOLDER, SUFFIX, asset_path
 from ...prefab.converters import At, kind_of, number_text
-from ...prefab.document import Part
+from ...prefab.document import ComponentDocument
 from ...prefab.field_types import compile_type
 from ...prefab.reader import DocumentReader, Refuse, parse_file
 from ...prefab.suggestions import did_you_mean, instead_of
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _WORLD_FIELDS: Final = ("cell_size", "layers", "include", "entities")
-_PLACEMENT: Final = compile_type(Placement)
+_PLACEMENT: Final = compile_type(Transform)
 _ENTITY_FIELDS: Final = (
     "prefab",
     *_PLACEMENT.fields,
@@ -60,14 +60,14 @@ class EntityDocument:
     """An entity as its file writes it."""
 
     prefab: str
-    placement: Placement
+    placement: Transform
     layer: str | None
     size: float
     id: str | None
     always: bool
     overrides: dict[str, dict[str, Any]]
     removed: tuple[str, ...]
-    needs: frozenset[Asset]
+    needs: frozenset[Dependency]
     at: At
     file: PrefabFile
 
@@ -134,7 +134,7 @@ class _Reader:
         self._twice = 0
         # Entities of one prefab share what is the same: a large world has many of few prefabs.
         self._names: dict[str, str] = {}
-        self._needed: dict[frozenset[Asset], frozenset[Asset]] = {}
+        self._needed: dict[frozenset[Dependency], frozenset[Dependency]] = {}
 
     def read(self, value: Value) -> None:
         if isinstance(value, TupleStruct) and value.name == "World" and not value.values:
@@ -257,20 +257,22 @@ class _Reader:
             self._report(at, error.message, hint=error.hint, kind=type(error))
         return self._names.setdefault(reference.id, reference.id)
 
-    def _needs(self, prefab: str, overrides: Mapping[str, Part]) -> frozenset[Asset]:
+    def _needs(
+        self, prefab: str, overrides: Mapping[str, ComponentDocument]
+    ) -> frozenset[Dependency]:
         """What an entity needs at run time, and what it needs to be known by name."""
-        needs = {Asset("prefab", prefab)}
+        needs = {Dependency("prefab", prefab)}
         for name, part in overrides.items():
             component = self._registry.get(name)
             for kind, named in component.plan.names(part.fields) if component else ():
                 if kind == "sprite_class":
                     self._world.components.add("@" + named)
                 elif named:
-                    needs.add(Asset(kind, named))
+                    needs.add(Dependency(kind, named))
         found = frozenset(needs)
         return self._needed.setdefault(found, found)
 
-    def _placement(self, given: Mapping[str, Any], at: At) -> Placement | None:
+    def _placement(self, given: Mapping[str, Any], at: At) -> Transform | None:
         if "at" not in given:
             self._report(at, "an entity needs a place: `at: (x, y)`")
             return None
@@ -285,7 +287,7 @@ class _Reader:
         lowered = _PLACEMENT.given(placed, at, report, self._parts.checked)
         if wrong:
             return None
-        placement = msgspec.convert(lowered, Placement)
+        placement = msgspec.convert(lowered, Transform)
         if max(map(abs, placement.at)) > FARTHEST:
             self._report((at, "at", ".at"), f"farther than {FARTHEST:,.0f} pixels from the origin")
             return None

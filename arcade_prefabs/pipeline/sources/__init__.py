@@ -1,8 +1,8 @@
 """Where assets are read from: folders, zip archives, packages, memory, and one over the other.
 
-A storage backend is any class with the methods of `Source`. All that are here confine every path
-to their own files, serve a path under one spelling only, never hand out more than `LARGEST_FILE`
-bytes, and may be used from several threads at once::
+A storage backend is any class with the methods of `AssetSource`. All that are here confine every
+path to their own files, serve a path under one spelling only, never hand out more than
+`LARGEST_FILE` bytes, and may be used from several threads at once::
 
     game = DirectorySource("assets")
     with_mod = OverlaySource(game, ZipSource("mods/snow.zip"))
@@ -14,7 +14,7 @@ bytes, and may be used from several threads at once::
 from __future__ import annotations
 
 from .archive import ZipSource
-from .base import LARGEST_FILE, MOST_FILES, Source, SourceFile, checked_path
+from .base import LARGEST_FILE, MOST_FILES, AssetSource, SourceFile, checked_path
 from .directory import DirectorySource
 from .handles import HandleSource, arcade_handles
 from .memory import MemorySource
@@ -24,12 +24,12 @@ from .package import PackageSource
 __all__ = [
     "LARGEST_FILE",
     "MOST_FILES",
+    "AssetSource",
     "DirectorySource",
     "HandleSource",
     "MemorySource",
     "OverlaySource",
     "PackageSource",
-    "Source",
     "SourceFile",
     "ZipSource",
     "arcade_handles",

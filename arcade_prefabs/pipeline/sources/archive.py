@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from ...errors import AssetError, AssetTooLargeError, UnsafePathError, shown
 from .base import LARGEST_FILE, MOST_FILES, SourceFile, checked_path
-from .names import Sifted, missing
+from .names import NameFilter, missing
 
 __all__ = ["ZipSource"]
 
@@ -44,7 +44,7 @@ class _Archive(NamedTuple):
     file: io.BufferedReader
     zip: zipfile.ZipFile
     entries: dict[str, zipfile.ZipInfo]
-    sifted: Sifted
+    sifted: NameFilter
     refused: list[UnsafePathError]
 
 
@@ -239,7 +239,7 @@ class ZipSource:
             if name in index:
                 refuse(name, "the name stands in the archive more than once; the last one counts")
             index[name] = entry
-        sifted = Sifted(index, self.shown)
+        sifted = NameFilter(index, self.shown)
         refused += sifted.refused
         refused.sort(key=lambda error: error.path or "")
         return _Archive(file, archive, index, sifted, refused)

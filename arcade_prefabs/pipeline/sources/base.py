@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 from ...errors import UnsafePathError, shown
 from ...prefab.asset_ids import asset_path
 
-__all__ = ["LARGEST_FILE", "MOST_FILES", "Source", "SourceFile", "checked_path"]
+__all__ = ["LARGEST_FILE", "MOST_FILES", "AssetSource", "SourceFile", "checked_path"]
 
 LARGEST_FILE: Final = 64 * 1024 * 1024
 """Bytes of the largest file that a source hands out, unpacked."""
@@ -44,7 +44,7 @@ class SourceFile(NamedTuple):
 
 
 @runtime_checkable
-class Source(Protocol):
+class AssetSource(Protocol):
     """A storage backend: a place that assets are read from.
 
     Every method takes paths in any spelling and confines them itself, so that no caller can forget

@@ -22,7 +22,7 @@ from ...errors import (
 )
 from ...prefab.asset_ids import SUFFIX
 from .base import LARGEST_FILE, MOST_FILES, SourceFile, checked_path
-from .names import Sifted, is_leftover, missing
+from .names import NameFilter, is_leftover, missing
 
 __all__ = ["DirectorySource"]
 
@@ -63,7 +63,7 @@ class _Listing(NamedTuple):
     """The names in a folder, good for as long as the folder's own stamp."""
 
     stamp: int
-    names: Sifted
+    names: NameFilter
 
 
 class DirectorySource:
@@ -139,7 +139,7 @@ class DirectorySource:
             if seen > MOST_FILES:
                 message = f"the folder holds over {MOST_FILES:,} files"
                 raise AssetTooLargeError(message, path=str(self._given))
-            sifted = Sifted(entries, partial(self._shown_below, prefix))
+            sifted = NameFilter(entries, partial(self._shown_below, prefix))
             refused += sifted.refused
             for name, on_disk in sifted.names.items():
                 path = prefix + name
@@ -257,7 +257,7 @@ class DirectorySource:
                     # The common case, a file that nobody made yet, ends here with an error; only
                     # `lexists` would take one that we may not look at for missing, too.
                     _look_for(place, name)
-                sifted = Sifted(os.listdir(place), str)  # noqa: PTH208  # names, not paths
+                sifted = NameFilter(os.listdir(place), str)  # noqa: PTH208  # names, not paths
                 known = self._listings[place] = _Listing(stamp, sifted)
             on_disk = known.names.find(name, lambda _: self.shown(path))
             if on_disk is None:

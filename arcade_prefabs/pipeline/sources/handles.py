@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import MissingAssetError, UnsafePathError, shown
 from ...prefab.suggestions import did_you_mean
-from .base import Source, SourceFile, checked_path
+from .base import AssetSource, SourceFile, checked_path
 from .directory import DirectorySource
 from .overlay import OverlaySource
 
@@ -39,7 +39,7 @@ class HandleSource:
     """
 
     def __init__(
-        self, base: Source, handles: Mapping[str, Sequence[str | os.PathLike[str]]]
+        self, base: AssetSource, handles: Mapping[str, Sequence[str | os.PathLike[str]]]
     ) -> None:
         self._base = base
         self._handles: dict[str, OverlaySource] = {}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ...errors import AssetTooLargeError, UnsafePathError, shown
 from .base import LARGEST_FILE, SourceFile, checked_path
-from .names import Sifted, is_leftover, missing
+from .names import NameFilter, is_leftover, missing
 
 __all__ = ["MemorySource"]
 
@@ -40,7 +40,7 @@ class MemorySource:
     def __init__(self, files: Mapping[str, bytes | str] | None = None) -> None:
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
-        self._sifted: Sifted | None = None
+        self._sifted: NameFilter | None = None
         # From the clock on, so that no stamp of a run is met again in the next one, whose store
         # would then take another content for the old one.
         self._stamps = itertools.count(time.time_ns())
@@ -147,10 +147,10 @@ class MemorySource:
     def close(self) -> None:
         """Do nothing; no file is open. Any thread."""
 
-    def _names(self) -> Sifted:
+    def _names(self) -> NameFilter:
         # Sifted when first asked for: to do so at every write would make ten thousand of them slow.
         if self._sifted is None:
-            self._sifted = Sifted(self._files, self.shown)
+            self._sifted = NameFilter(self._files, self.shown)
         return self._sifted
 
     def _described(self, path: str) -> SourceFile:

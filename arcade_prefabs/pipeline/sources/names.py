@@ -9,13 +9,13 @@ from typing import Final
 from ...errors import MissingAssetError, UnsafePathError
 from ...prefab.asset_ids import asset_path
 
-__all__ = ["Sifted", "is_leftover", "missing"]
+__all__ = ["NameFilter", "is_leftover", "missing"]
 
 _LEFTOVER_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "__pycache__"})
 _LEFTOVER_ENDS: Final = ("~", ".swp", ".tmp", ".part")
 
 
-class Sifted:
+class NameFilter:
     """Names of files, sifted into those that can be assets and those that cannot.
 
     A RON file whose suffix is written otherwise, such as ``crate.RON``, has the path ``crate.ron``.

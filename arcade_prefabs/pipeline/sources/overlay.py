@@ -8,8 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ...errors import AssetError, MissingAssetError, UnsafePathError
-from .base import Source, SourceFile, checked_path
-from .names import Sifted, missing
+from .base import AssetSource, SourceFile, checked_path
+from .names import NameFilter, missing
 
 __all__ = ["OverlaySource"]
 
@@ -29,9 +29,9 @@ class OverlaySource:
         sources: The layers, from the lowest to the topmost. They are closed with this one.
     """
 
-    def __init__(self, *sources: Source) -> None:
+    def __init__(self, *sources: AssetSource) -> None:
         self._layers = sources
-        self._sifted: Sifted | None = None
+        self._sifted: NameFilter | None = None
         self._refused: list[UnsafePathError] = []
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ class OverlaySource:
         def shown(path: str) -> str:
             return self._layers[top[path][0]].shown(path)
 
-        sifted = Sifted(top, shown)
+        sifted = NameFilter(top, shown)
         self._sifted = sifted
         self._refused = refused + sifted.refused
         return iter([_stamped(file, number) for number, file in map(top.__getitem__, sifted.names)])

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import AssetError, MissingAssetError, UnsafePathError
 from .archive import ZipSource
-from .base import Source, SourceFile, checked_path
+from .base import AssetSource, SourceFile, checked_path
 from .directory import DirectorySource
 
 __all__ = ["PackageSource"]
@@ -102,7 +102,7 @@ class PackageSource:
         self._source.close()
 
 
-def _located(package: str, folder: str) -> Source:
+def _located(package: str, folder: str) -> AssetSource:
     try:
         module = importlib.import_module(package)
         if not hasattr(module, "__path__"):

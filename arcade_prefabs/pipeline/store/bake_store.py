@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from ...errors import StoreError
-from ..model.page_codec import Dictionary
+from ..model.page_codec import CompressionDictionary
 from .locations import identity, set_aside
 from .schema import ADDED, FORMAT, SCHEMA, use_write_ahead_log
 
@@ -84,7 +84,7 @@ class BakeStore:
         self.generation = 0  # rises when the file is made anew: numbers of the old one mean nothing
         self._begun = threading.local()  # the generation that a thread's numbers are of
         self._identity: tuple[int, int] | None = None
-        self._dictionaries: dict[int, Dictionary] = {}
+        self._dictionaries: dict[int, CompressionDictionary] = {}
         self._writer: sqlite3.Connection | None = None
         self._open()
 
@@ -287,7 +287,7 @@ class BakeStore:
                 raise
             self.step("committed")
 
-    def dictionary(self, number: int) -> Dictionary | None:
+    def dictionary(self, number: int) -> CompressionDictionary | None:
         """The dictionary of that number; None for pages that need none. Any thread."""
         if number <= 0:
             return None
@@ -299,13 +299,13 @@ class BakeStore:
                 ).fetchone()
             if row is None:
                 raise DamagedStoreError(f"{self.path} lacks the dictionary {number} of its pages")
-            known = Dictionary(number, row[0])
+            known = CompressionDictionary(number, row[0])
             if not isinstance(row[0], bytes) or not known.sound:
                 raise DamagedStoreError(f"{self.path} has a damaged dictionary of its pages")
             self._dictionaries[number] = known
         return known
 
-    def newest_dictionary(self) -> Dictionary | None:
+    def newest_dictionary(self) -> CompressionDictionary | None:
         """The dictionary that new pages are packed with, if there is one. Any thread."""
         with self.reading() as db:
             number = db.execute("SELECT number FROM dictionaries LIMIT 1").fetchone()

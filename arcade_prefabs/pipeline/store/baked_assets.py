@@ -15,15 +15,15 @@ from ...errors import (
     StoreError,
     shown,
 )
-from ...prefab.model import Asset
+from ...prefab.model import Dependency
 from ...prefab.suggestions import did_you_mean
-from ..model.bake_result import Key, shown_id
+from ..model.bake_result import BakeKey, shown_id
 from ..model.page_codec import LEFT, PackedPage, seal
 from .bake_store import BakeStore
 from .rows import errors_of, typed
 from .schema import BAKED, BROKEN, BUILT
 
-__all__ = ["BakedAsset", "Found", "find", "needs_of", "open_asset", "page_of"]
+__all__ = ["BakedAsset", "FoundAsset", "find", "needs_of", "open_asset", "page_of"]
 
 
 class FoundOutput(NamedTuple):
@@ -36,7 +36,7 @@ class FoundOutput(NamedTuple):
     first: PackedPage
 
 
-class Found(NamedTuple):
+class FoundAsset(NamedTuple):
     """What the store has under an id."""
 
     asset: int
@@ -64,7 +64,7 @@ WHERE a.path=? AND a.variant=?
 """
 
 
-def find(store: BakeStore, key: Key, label: str) -> Found | None:
+def find(store: BakeStore, key: BakeKey, label: str) -> FoundAsset | None:
     """The row of an id; None if nothing was ever baked from the file."""
     with store.reading() as db:
         row = db.execute(_FIND, (label, *key)).fetchone()
@@ -72,7 +72,7 @@ def find(store: BakeStore, key: Key, label: str) -> Found | None:
             return None
         asset, state, labels, errors = typed(row[:4], tuple[int, int, int | None, str | None])
         output = typed((*row[4:8], row[8:]), FoundOutput) if row[4] is not None else None
-        return Found(asset, state, labels, errors_of(errors), output)
+        return FoundAsset(asset, state, labels, errors_of(errors), output)
 
 
 def page_of(
@@ -98,7 +98,7 @@ def _current(db: sqlite3.Connection, asset: int, label: str) -> list[tuple[int, 
     return db.execute(query, (asset, label, LEFT)).fetchall()
 
 
-def needs_of(store: BakeStore, asset: int) -> tuple[Asset, ...]:
+def needs_of(store: BakeStore, asset: int) -> tuple[Dependency, ...]:
     """What a file's outputs need at run time."""
     with store.reading() as db:
         rows = db.execute(
@@ -106,7 +106,7 @@ def needs_of(store: BakeStore, asset: int) -> tuple[Asset, ...]:
             "JOIN assets a ON a.id=n.target WHERE n.asset=? ORDER BY 1, 2",
             (asset,),
         )
-        return tuple(Asset(*typed(row, tuple[str, str])) for row in rows)
+        return tuple(Dependency(*typed(row, tuple[str, str])) for row in rows)
 
 
 class BakedAsset:
@@ -172,9 +172,9 @@ class BakedAsset:
 
 def open_asset(
     store: BakeStore,
-    key: Key,
+    key: BakeKey,
     label: str,
-    found: Found,
+    found: FoundAsset,
     on_damage: Callable[[StoreError], None],
 ) -> BakedAsset:
     """The asset of a row; ``on_damage`` is called when one of its later pages cannot be used.
@@ -220,7 +220,7 @@ def open_asset(
     return BakedAsset(identifier, kind, digest, pages, head, read_page, tuple(found.errors))
 
 
-def _labels(store: BakeStore, key: Key, asset: int) -> list[str]:
+def _labels(store: BakeStore, key: BakeKey, asset: int) -> list[str]:
     """The labels of a file; `StoreError` if one of them is damaged, for it may be another one."""
     query = "SELECT label, kind, digest, pages, seal, size, method, \"check\", x'' FROM outputs "
     with store.reading() as db:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import platformdirs
 
 from ...errors import MissingAssetError, StoreError
-from ..sources import DirectorySource, HandleSource, Source, ZipSource, arcade_handles
+from ..sources import AssetSource, DirectorySource, HandleSource, ZipSource, arcade_handles
 
 __all__ = [
     "STORE_FOLDER",
@@ -63,14 +63,14 @@ def is_release(path: Path) -> bool:
         return False
 
 
-def open_source(assets: Path, handles: Folders) -> Source:
+def open_source(assets: Path, handles: Folders) -> AssetSource:
     """The source of a folder or a zip archive, and of what stands behind resource handles.
 
     Raises:
         MissingAssetError: There is no such folder or archive.
         AssetError: The archive cannot be read.
     """
-    base: Source
+    base: AssetSource
     if not is_possible(assets):
         message = "there is no such assets folder: no file or folder can have that name"
         raise MissingAssetError(message, path=str(assets))

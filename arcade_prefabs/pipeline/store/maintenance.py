@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import StoreError
-from ..model.bake_result import Key, shown_id
+from ..model.bake_result import BakeKey, shown_id
 from ..model.page_codec import LEFT
 from . import writes as records
 from .bake_store import BakeStore
@@ -13,7 +13,7 @@ from .schema import BAKED, BUILT
 __all__ = ["damaged_output", "expect", "keep_below", "left", "remove_built"]
 
 
-def damaged_output(store: BakeStore, key: Key) -> None:
+def damaged_output(store: BakeStore, key: BakeKey) -> None:
     """Throw away what a damaged asset was baked to, so that it is baked anew.
 
     Raises:
@@ -32,17 +32,17 @@ def damaged_output(store: BakeStore, key: Key) -> None:
         db.execute("UPDATE assets SET recipe=NULL, labels=NULL WHERE id=?", (asset,))
 
 
-def left(store: BakeStore) -> list[Key]:
+def left(store: BakeStore) -> list[BakeKey]:
     """What left the store, and is baked again when it is asked for."""
     query = (
         "SELECT DISTINCT a.path, a.variant FROM outputs o JOIN assets a ON a.id=o.asset "
         "WHERE o.method=? ORDER BY 1, 2"
     )
     with store.reading() as db:
-        return [typed(row, Key) for row in db.execute(query, (LEFT,))]
+        return [typed(row, BakeKey) for row in db.execute(query, (LEFT,))]
 
 
-def expect(store: BakeStore, key: Key) -> None:
+def expect(store: BakeStore, key: BakeKey) -> None:
     """Have what left the store baked by whoever asks next."""
     with store.writing() as db:
         db.execute("UPDATE assets SET recipe=NULL WHERE path=? AND variant=?", key)
@@ -80,7 +80,7 @@ def keep_below(store: BakeStore, limit: int) -> list[str]:
     return [f"{removed} assets left the store, which is limited to {limit:,} bytes"]
 
 
-def remove_built(store: BakeStore, key: Key) -> bool:
+def remove_built(store: BakeStore, key: BakeKey) -> bool:
     """Remove what code has built; whether there was anything."""
     with store.writing() as db:
         query = "SELECT id FROM assets WHERE path=? AND variant=? AND state=?"

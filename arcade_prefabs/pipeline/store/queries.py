@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
 
 from ...errors import LocatedError, MissingAssetError
-from ...prefab.model import Asset
-from ..model.bake_report import Statistics
-from ..model.bake_result import Key, shown_id
+from ...prefab.model import Dependency
+from ..model.bake_report import StoreStatistics
+from ..model.bake_result import BakeKey, shown_id
 from .bake_store import BakeStore
 from .baked_assets import needs_of
 from .rows import errors_of, typed
@@ -19,8 +19,8 @@ from .writes import stale
 
 __all__ = [
     "Explanation",
-    "InputNow",
-    "OutputNow",
+    "InputStatus",
+    "OutputStatus",
     "dependents_of",
     "explain",
     "files_of",
@@ -31,7 +31,7 @@ __all__ = [
 _T = TypeVar("_T")
 
 
-class InputNow(NamedTuple):
+class InputStatus(NamedTuple):
     """Something that an asset was made from.
 
     Attributes:
@@ -47,7 +47,7 @@ class InputNow(NamedTuple):
     current: bool
 
 
-class OutputNow(NamedTuple):
+class OutputStatus(NamedTuple):
     """Something that an asset was baked to.
 
     Attributes:
@@ -99,14 +99,14 @@ class Explanation:
     content: bytes | None
     source_bytes: int | None
     seconds: float | None
-    inputs: list[InputNow] = field(default_factory=list)
-    needs: tuple[Asset, ...] = ()
-    outputs: list[OutputNow] = field(default_factory=list)
+    inputs: list[InputStatus] = field(default_factory=list)
+    needs: tuple[Dependency, ...] = ()
+    outputs: list[OutputStatus] = field(default_factory=list)
     dependents: list[str] = field(default_factory=list)
     errors: list[LocatedError] = field(default_factory=list)
 
 
-def explain(store: BakeStore, key: Key) -> Explanation:
+def explain(store: BakeStore, key: BakeKey) -> Explanation:
     """See `AssetPipeline.explain`."""
     with store.reading() as db:
         found = db.execute(
@@ -122,7 +122,7 @@ def explain(store: BakeStore, key: Key) -> Explanation:
         errors = errors_of(row.errors)
         asset = row.id
         inputs = [
-            InputNow(KINDS[kind], name, digest, bool(current))
+            InputStatus(KINDS[kind], name, digest, bool(current))
             for kind, name, digest, current in _typed(
                 db,
                 tuple[Literal[0, 1, 2], str, bytes | None, int],
@@ -135,7 +135,7 @@ def explain(store: BakeStore, key: Key) -> Explanation:
             )
         ]
         outputs = [
-            OutputNow(shown_id(key, label), kind, digest, pages, size, packed)
+            OutputStatus(shown_id(key, label), kind, digest, pages, size, packed)
             for label, kind, digest, pages, size, packed in _typed(
                 db,
                 tuple[str, str, bytes, int, int, int],
@@ -149,7 +149,7 @@ def explain(store: BakeStore, key: Key) -> Explanation:
         ]
         dependents = _typed(
             db,
-            Key,
+            BakeKey,
             "SELECT DISTINCT a.path, a.variant FROM inputs i JOIN assets a ON a.id=i.asset "
             "WHERE i.target=? ORDER BY 1, 2",
             asset,
@@ -199,7 +199,7 @@ def dependents_of(store: BakeStore, path: str, *, at_run_time: bool) -> list[str
     with store.reading() as db:
         rows = _typed(
             db,
-            Key,
+            BakeKey,
             f"WITH RECURSIVE edges(asset, target) AS ({edges}), "
             "reached(id) AS (SELECT id FROM assets WHERE path=? "
             "UNION SELECT e.asset FROM edges e JOIN reached r ON e.target=r.id) "
@@ -236,7 +236,7 @@ def ids_of(store: BakeStore, kind: str | None) -> list[str]:
             BROKEN,
             BUILT,
         )
-        return [shown_id(Key(path, variant), label) for path, variant, label in rows]
+        return [shown_id(BakeKey(path, variant), label) for path, variant, label in rows]
 
 
 def files_of(store: BakeStore, kinds: Sequence[str]) -> dict[str, bytes]:
@@ -256,7 +256,7 @@ def files_of(store: BakeStore, kinds: Sequence[str]) -> dict[str, bytes]:
         return dict(rows)
 
 
-def statistics(store: BakeStore) -> Statistics:
+def statistics(store: BakeStore) -> StoreStatistics:
     """See `AssetPipeline.statistics`; what the pipeline itself did is left at zero."""
     with store.reading() as db:
         assets, broken, source = db.execute(
@@ -267,7 +267,7 @@ def statistics(store: BakeStore) -> Statistics:
         kinds = dict(db.execute("SELECT kind, count(*) FROM outputs GROUP BY kind ORDER BY kind"))
         first = db.execute("SELECT total(size), total(length(data)) FROM outputs").fetchone()
         more = db.execute("SELECT total(size), total(length(data)) FROM pages").fetchone()
-    return Statistics(
+    return StoreStatistics(
         assets=assets,
         broken=int(broken),
         outputs=kinds,

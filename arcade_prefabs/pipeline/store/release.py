@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import StoreError
-from ..model.bake_result import Key, shown_id
-from ..model.page_codec import LEFT, Dictionary, PackedPage, make_dictionary, seal
+from ..model.bake_result import BakeKey, shown_id
+from ..model.page_codec import LEFT, CompressionDictionary, PackedPage, make_dictionary, seal
 from .bake_store import BakeStore
 from .locations import is_possible, is_release
 from .rows import typed
@@ -130,9 +130,9 @@ class _Sealed(NamedTuple):
 
 
 def _packed_anew(
-    store: BakeStore, one: _Sealed, page: PackedPage, dictionary: Dictionary | None
+    store: BakeStore, one: _Sealed, page: PackedPage, dictionary: CompressionDictionary | None
 ) -> tuple[object, ...]:
-    identifier = shown_id(Key(one.path, one.variant), one.label)
+    identifier = shown_id(BakeKey(one.path, one.variant), one.label)
     row = (identifier, one.number, one.kind, one.digest, one.pages)
     if seal(*row, page) != one.seal:
         raise StoreError(f"{identifier}: a page in {store.path} is damaged: invalidate, bake again")
@@ -141,7 +141,7 @@ def _packed_anew(
     return (*packed, seal(*row, packed))
 
 
-def _dictionary(db: sqlite3.Connection, store: BakeStore) -> Dictionary | None:
+def _dictionary(db: sqlite3.Connection, store: BakeStore) -> CompressionDictionary | None:
     """A dictionary from prefabs of all parts of the game; None if there are hardly any."""
     count = db.execute(f"SELECT count(*) FROM outputs WHERE {_PREFABS}").fetchone()[0]
     if count < 2 * _SAMPLES:
@@ -152,6 +152,6 @@ def _dictionary(db: sqlite3.Connection, store: BakeStore) -> Dictionary | None:
         (count // _SAMPLES,),
     )
     pages = [typed(row, PackedPage) for row in rows]
-    return Dictionary.of(
+    return CompressionDictionary.of(
         make_dictionary([page.unpack(store.dictionary(page.method)) for page in pages])
     )

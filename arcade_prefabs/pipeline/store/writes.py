@@ -6,17 +6,17 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from ...prefab import Asset
-from ..model.bake_result import Change, Key, Outcome, errors_text, shown_id
-from ..model.page_codec import LEFT, Packed, PackedPage, seal
-from ..model.processor import Input, Processor, variant_of
+from ...prefab import Dependency
+from ..model.bake_result import BakeKey, BakeResult, OutputChange, errors_text, shown_id
+from ..model.page_codec import LEFT, PackedOutput, PackedPage, seal
+from ..model.processor import Input, Processor, settings_key
 from .rows import typed
 from .schema import AMBIENT, BAKED, BROKEN, INPUT, KINDS, NAMED
 
 __all__ = [
-    "Numbers",
+    "FileState",
     "Recipe",
-    "Written",
+    "RowIds",
     "forget",
     "recipe_number",
     "stale",
@@ -36,10 +36,10 @@ class Recipe(NamedTuple):
     @classmethod
     def of(cls, processor: Processor) -> Recipe:
         """The recipe of a processor as it stands."""
-        return cls(processor.name, processor.version, variant_of(processor.settings))
+        return cls(processor.name, processor.version, settings_key(processor.settings))
 
 
-class Written(NamedTuple):
+class FileState(NamedTuple):
     """How a file stood when it was read.
 
     Attributes:
@@ -67,15 +67,15 @@ def recipe_number(db: sqlite3.Connection, recipe: Recipe) -> int:
     return typed(found or (), tuple[int])[0]
 
 
-class Numbers:
+class RowIds:
     """The numbers of assets and words, remembered for the length of one transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._assets: dict[Key, int] = {}
+        self._assets: dict[BakeKey, int] = {}
         self._words: dict[str, int] = {}
 
-    def asset(self, key: Key) -> int:
+    def asset(self, key: BakeKey) -> int:
         """The number of an asset, which is named from now on if it was not known."""
         known = self._assets.get(key)
         if known is None:
@@ -90,7 +90,7 @@ class Numbers:
         return known
 
 
-def _asset_number(db: sqlite3.Connection, key: Key) -> int:
+def _asset_number(db: sqlite3.Connection, key: BakeKey) -> int:
     found = db.execute("SELECT id FROM assets WHERE path=? AND variant=?", key).fetchone()
     if found is None:
         insert = "INSERT INTO assets(path, variant, state) VALUES (?, ?, ?)"
@@ -104,11 +104,11 @@ _OUTPUT: Final = "INSERT OR REPLACE INTO outputs VALUES (?,?,?,?,?,?,?,?,?,?)"
 
 def write(
     db: sqlite3.Connection,
-    numbers: Numbers,
-    outcome: Outcome,
-    written: Written,
+    numbers: RowIds,
+    outcome: BakeResult,
+    written: FileState,
     step: Callable[[str], None],
-) -> list[Change]:
+) -> list[OutputChange]:
     """Write what came of a file; gives the outputs that are others now.
 
     Inside a transaction, the one of the numbers.
@@ -121,8 +121,8 @@ def write(
     left = {label for label, _, method in rows if method == LEFT}
     whole = None in outcome.failed
     labels: set[str] = set(before) if whole else before.keys() & set(outcome.failed)
-    made: list[Change] = []
-    needs: set[Asset] = set()
+    made: list[OutputChange] = []
+    needs: set[Dependency] = set()
     for packed in outcome.outputs:
         needs.update(packed.needs)
         if whole:
@@ -134,11 +134,11 @@ def write(
             _write_output(db, asset, outcome.key, packed, packed.label in before)
         if changed:
             kind = "changed" if packed.label in before else "added"
-            made.append(Change(shown_id(outcome.key, packed.label), kind))
-    changes: list[Change] = []
+            made.append(OutputChange(shown_id(outcome.key, packed.label), kind))
+    changes: list[OutputChange] = []
     for label in before.keys() - labels:
         _delete_output(db, asset, label)
-        changes.append(Change(shown_id(outcome.key, label), "removed"))
+        changes.append(OutputChange(shown_id(outcome.key, label), "removed"))
     changes += made
     step("inputs")
     db.execute("DELETE FROM inputs WHERE asset=?", (asset,))
@@ -175,7 +175,7 @@ def write(
 
 
 def _write_output(
-    db: sqlite3.Connection, asset: int, key: Key, packed: Packed, replaces: bool
+    db: sqlite3.Connection, asset: int, key: BakeKey, packed: PackedOutput, replaces: bool
 ) -> None:
     identifier = shown_id(key, packed.label)
     kind, digest, count = packed.kind, packed.digest, len(packed.pages)
@@ -203,11 +203,11 @@ def _delete_output(db: sqlite3.Connection, asset: int, label: str) -> None:
 
 
 def write_needs(
-    db: sqlite3.Connection, numbers: Numbers, asset: int, needs: Iterable[Asset]
+    db: sqlite3.Connection, numbers: RowIds, asset: int, needs: Iterable[Dependency]
 ) -> None:
     """Add to what an asset needs at run time. Inside a transaction, the one of the numbers."""
     rows = [
-        (asset, numbers.asset(Key(need.name.partition("#")[0])), numbers.word(need.kind))
+        (asset, numbers.asset(BakeKey(need.name.partition("#")[0])), numbers.word(need.kind))
         for need in needs
     ]
     db.executemany("INSERT OR IGNORE INTO needs VALUES (?,?,?)", rows)
@@ -220,11 +220,11 @@ def _word_number(db: sqlite3.Connection, word: str) -> int:
     return typed(found, tuple[int])[0]
 
 
-def _input_row(db: sqlite3.Connection, numbers: Numbers, one: Input) -> tuple[int, int, str]:
+def _input_row(db: sqlite3.Connection, numbers: RowIds, one: Input) -> tuple[int, int, str]:
     name, label = one.name, ""
     if one.kind == "output":
         name, _, label = one.name.partition("#")
-    target = numbers.asset(Key(name))
+    target = numbers.asset(BakeKey(name))
     if one.kind == "ambient":
         db.execute(
             "UPDATE assets SET state=?, content=? WHERE id=? AND state=?",
@@ -239,7 +239,7 @@ def _input_row(db: sqlite3.Connection, numbers: Numbers, one: Input) -> tuple[in
     return KINDS.index(one.kind), target, label
 
 
-def forget(db: sqlite3.Connection, asset: int, key: Key) -> list[Change]:
+def forget(db: sqlite3.Connection, asset: int, key: BakeKey) -> list[OutputChange]:
     """Delete what was baked from a file that is gone; its name stays while others use it."""
     labels = [row[0] for row in db.execute("SELECT label FROM outputs WHERE asset=?", (asset,))]
     for table in ("outputs", "pages", "inputs", "needs", "wishes"):
@@ -249,7 +249,7 @@ def forget(db: sqlite3.Connection, asset: int, key: Key) -> list[Change]:
         "reason=NULL, micros=NULL, run=NULL, labels=NULL WHERE id=?",
         (NAMED, asset),
     )
-    return [Change(shown_id(key, label), "removed") for label in labels]
+    return [OutputChange(shown_id(key, label), "removed") for label in labels]
 
 
 _STALE: Final = """
@@ -264,8 +264,8 @@ AND (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS NOT i.digest
 
 
 def stale(
-    db: sqlite3.Connection, key: Key | None = None, made_from: Iterable[Key] | None = None
-) -> dict[Key, str]:
+    db: sqlite3.Connection, key: BakeKey | None = None, made_from: Iterable[BakeKey] | None = None
+) -> dict[BakeKey, str]:
     """Assets that were made from something that is another one now, and from what.
 
     Args:
@@ -283,7 +283,7 @@ def stale(
             rows += db.execute(_STALE + " AND t.path=? AND t.variant=?", one)
     found = [typed(row, tuple[str, str, str, int]) for row in rows]
     verbs = ("changed", "was baked to something else", "changed")
-    return {Key(path, variant): f"{name} {verbs[kind]}" for path, variant, name, kind in found}
+    return {BakeKey(path, variant): f"{name} {verbs[kind]}" for path, variant, name, kind in found}
 
 
 def sweep(db: sqlite3.Connection) -> int:
@@ -296,7 +296,7 @@ def sweep(db: sqlite3.Connection) -> int:
         (BROKEN,),
     ).fetchall()
     for asset, *key in failed:
-        forget(db, asset, Key(*key))
+        forget(db, asset, BakeKey(*key))
     return db.execute(
         "DELETE FROM assets WHERE state IN (?,?,?) "
         "AND NOT EXISTS (SELECT 1 FROM inputs WHERE target=assets.id) "

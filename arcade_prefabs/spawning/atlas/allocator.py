@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final, NamedTuple
 
-__all__ = ["Place", "ShelfAllocator"]
+__all__ = ["AtlasRect", "ShelfAllocator"]
 
 # Heights of shelves are rounded up to steps of a sixteenth: images of slightly different heights
 # share a shelf, and what is lost by that is at most a sixteenth of it.
@@ -19,7 +19,7 @@ _STEPS: Final = 16
 _TOO_HIGH: Final = 1.5
 
 
-class Place(NamedTuple):
+class AtlasRect(NamedTuple):
     """A rectangle of the atlas, in pixels from its top left corner."""
 
     x: int
@@ -90,7 +90,7 @@ class ShelfAllocator:
         >>> allocator = ShelfAllocator(256, 256)
         >>> place = allocator.take(64, 64)
         >>> place
-        Place(x=0, y=0, width=64, height=64)
+        AtlasRect(x=0, y=0, width=64, height=64)
         >>> allocator.give_back(place)
         >>> allocator.take(256, 256) is not None
         True
@@ -110,24 +110,24 @@ class ShelfAllocator:
         self.height = height
         self.used_pixels = 0
         self._shelves = [_Shelf(0, height, width)]  # from top to bottom, without gaps
-        self._taken: dict[tuple[int, int], tuple[Place, _Shelf]] = {}
+        self._taken: dict[tuple[int, int], tuple[AtlasRect, _Shelf]] = {}
 
     def __len__(self) -> int:
         return len(self._taken)
 
-    def take(self, width: int, height: int) -> Place | None:
+    def take(self, width: int, height: int) -> AtlasRect | None:
         """A free rectangle, or None if none is large enough."""
         if not 0 < width <= self.width or not 0 < height <= self.height:
             return None
         shelf = self._find(width, height)
         if shelf is None:
             return None
-        place = Place(shelf.take(width), shelf.y, width, height)
+        place = AtlasRect(shelf.take(width), shelf.y, width, height)
         self._taken[place.x, place.y] = (place, shelf)
         self.used_pixels += width * height
         return place
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, place: AtlasRect) -> None:
         """Make a rectangle free again.
 
         Raises:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pyglet import gl
 
-from .allocator import Place
+from .allocator import AtlasRect
 
 __all__ = ["BORDER", "copy_areas", "largest_size", "write_area"]
 
@@ -41,7 +41,7 @@ def write_area(texture: Any, x: int, y: int, width: int, height: int, pixels: by
     )
 
 
-def copy_areas(target: Any, moves: Iterable[tuple[Place, Place]]) -> None:
+def copy_areas(target: Any, moves: Iterable[tuple[AtlasRect, AtlasRect]]) -> None:
     """Copy areas of the active framebuffer to other places of a texture, pixel by pixel.
 
     Arcade draws them with a shader instead, and with them whatever stands in free slots of its

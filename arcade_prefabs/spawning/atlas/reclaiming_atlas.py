@@ -44,7 +44,7 @@ from pyglet import gl
 
 from ...errors import AtlasFullError
 from ...window.thread_guard import ThreadGuard
-from .allocator import Place, ShelfAllocator
+from .allocator import AtlasRect, ShelfAllocator
 from .image_names import Corners, settle_names
 from .pixels import copy_areas, largest_size, write_area
 from .stored_image import StoredImage
@@ -127,8 +127,8 @@ class _Packing(NamedTuple):
 
     size: tuple[int, int]
     rooms: ShelfAllocator
-    places: dict[str, Place]
-    extra: Place | None
+    places: dict[str, AtlasRect]
+    extra: AtlasRect | None
 
 
 def _note_gone(alive: dict[int, str], retired: deque[_Watch], watch: _Watch) -> None:
@@ -181,7 +181,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         self.on_full = on_full
         self._guard = ThreadGuard()
         self._rooms = ShelfAllocator(*size)
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, AtlasRect] = {}
         self._blank: set[str] = set()  # images that are reserved, and whose pixels are not there
         # Of each texture's name, its image's hash and the order of its corners.
         self._shown: dict[str, tuple[str, Corners]] = {}
@@ -345,7 +345,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             self._blank.discard(hash)
         return True
 
-    def _fill(self, place: Place, color: tuple[int, int, int, int]) -> None:
+    def _fill(self, place: AtlasRect, color: tuple[int, int, int, int]) -> None:
         area = place.width * place.height
         if area <= _WRITTEN_PIXELS:
             write_area(self._texture, *place, bytes(color) * area)
@@ -373,7 +373,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             self._add_texture_ref(texture)
         return self._texture_uvs.get_slot_or_raise(name), self._texture_regions[name]
 
-    def _place(self, data: ImageData) -> Place:
+    def _place(self, data: ImageData) -> AtlasRect:
         """Find room for an image; its pixels are up to the caller."""
         width, height = data.size
         border = 2 * self._border
@@ -427,12 +427,12 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             )
             raise AtlasFullError(f"the atlas has {slots:,} textures, as many as it can: {advice}")
 
-    def _claim_place(self, width: int, height: int) -> Place:
+    def _claim_place(self, width: int, height: int) -> AtlasRect:
         """Room for an image, for which there was none at first."""
         border = 2 * self._border
         wanted = width + border, height + border
         pixels = wanted[0] * wanted[1]
-        place: Place | None = None
+        place: AtlasRect | None = None
         # Letting go is of no use for an image that is larger than the whole atlas.
         if wanted[0] <= self._size[0] and wanted[1] <= self._size[1]:
             # Looked up with each try: what is called for room may resize the atlas.
@@ -508,7 +508,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             f"{len(self._places):,} images. {advice}"
         )
 
-    def _enter(self, hash: str, place: Place) -> None:  # noqa: A002
+    def _enter(self, hash: str, place: AtlasRect) -> None:  # noqa: A002
         border = self._border
         all_width, all_height = self._size
         x, y = place.x + border, place.y + border
@@ -618,14 +618,14 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             extra: Those of an image that is to be added.
         """
         rooms = ShelfAllocator(*size)
-        places: dict[str, Place] = {}
+        places: dict[str, AtlasRect] = {}
         wanted: list[tuple[int, int, str | None]] = [
             (old.height, old.width, name) for name, old in self._places.items()
         ]
         if extra is not None:
             wanted.append((extra[1], extra[0], None))
         wanted.sort(key=lambda one: one[:2], reverse=True)
-        added: Place | None = None
+        added: AtlasRect | None = None
         for height, width, name in wanted:
             place = rooms.take(width, height)
             if place is None:
@@ -685,7 +685,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
 
     # ---------------------------------------------------------------------------------------- grow
 
-    def _grow_for(self, wanted: tuple[int, int]) -> Place | None:
+    def _grow_for(self, wanted: tuple[int, int]) -> AtlasRect | None:
         """Give it the smallest size that has room for one more image; None if none has."""
         began = time.perf_counter()
         before = self._size

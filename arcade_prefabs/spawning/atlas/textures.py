@@ -31,7 +31,7 @@ from arcade.texture import ImageData
 
 from ...errors import shown
 from ...frames import Step
-from ...loading import Decoder, Loaded, LoadedImage, Partial
+from ...loading import DecodedAsset, DecodeProgress, Decoder, LoadedImage
 from ...loading.workers.decoders import builtin_decoders
 from ...pipeline import BakedAsset, ImageFrame
 from ...prefab import ComponentRegistry
@@ -160,10 +160,10 @@ class TextureStore:
 
     def decode(
         self, asset: BakedAsset, registry: ComponentRegistry
-    ) -> Generator[Partial, None, Loaded]:
+    ) -> Generator[DecodeProgress, None, DecodedAsset]:
         """Decode an image, and make its textures. See `Decoder`."""
         made = self._decode(asset, registry)
-        loaded = made if isinstance(made, Loaded) else (yield from made)
+        loaded = made if isinstance(made, DecodedAsset) else (yield from made)
         image: LoadedImage = loaded.value
         textures: dict[str, Texture] = {}
         for frame in image.frames:

@@ -5,11 +5,11 @@ that means takes validation, arithmetic and look-ups: about 20 µs a part. A spa
 microseconds, on the main thread.
 
 **The way taken.** The decoder of prefabs, in a loader thread, works everything out once and keeps
-it with the prefab: `SpawnPlan`, a flat tuple of parts, parents first, each with its place and its
-`PartPlan`; and the textures and texts of the whole, each once. Plans are immutable and shared: all
-parts that are the same JSON, in whichever prefab, have the same `PartPlan`, and a spawn copies
-nothing. What an entity has of its own makes another plan of the same form (``overrides``), so that
-what builds, reloads and saves knows plans only.
+it with the prefab: `Blueprint`, a flat tuple of parts, parents first, each with its place and its
+`PartBlueprint`; and the textures and texts of the whole, each once. They are immutable and
+shared: all parts that are the same JSON, in whichever prefab, have the same `PartBlueprint`, and a
+spawn copies nothing. The overrides of one entity make another blueprint of the same form
+(``overrides``), so that what builds, reloads and saves knows blueprints only.
 
 **The ways rejected.** *Planning at the first spawn*: 500 parts are 10 ms in one frame. *Components
 as objects in the plan*: most are never asked for, and each entity needs its own. *A tree of plans*:
@@ -24,15 +24,22 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from ...errors import ArcadePrefabsError, LocatedError
-from ...loading import Loaded, Need, Partial
+from ...loading import AssetDependency, DecodedAsset, DecodeProgress
 from ...loading.workers.decoders import PrefabDecoder
 from ...pipeline import BakedAsset, PackedPart, PackedPrefab
 from ...prefab import ComponentRegistry, Prefab, prefab_id
 from ...prefab.builtin import BUILTIN_COMPONENTS
-from .labels import LabelLook, label_of
-from .sprite_spec import Look, TextureRef, look_of
+from .labels import TextSpec, label_of
+from .sprite_spec import SpriteSpec, TextureRef, look_of
 
-__all__ = ["PartPlan", "PlacedPart", "PlannedPrefab", "SpawnPlan", "SpawnPlanner", "plan_part"]
+__all__ = [
+    "Blueprint",
+    "BlueprintDecoder",
+    "BlueprintPart",
+    "PartBlueprint",
+    "SpawnablePrefab",
+    "plan_part",
+]
 
 # Components that say what a sprite looks like; all others are built when they are asked for.
 _BUILTIN: Final = {cls.__name__: cls for cls in BUILTIN_COMPONENTS}
@@ -43,7 +50,7 @@ _PLAN_BYTES: Final = 900
 _PART_BYTES: Final = 200
 
 
-class PartPlan:
+class PartBlueprint:
     """A part of a prefab: its components, and what they mean for a sprite.
 
     Attributes:
@@ -64,8 +71,8 @@ class PartPlan:
         self,
         identifier: str,
         fields: Mapping[str, Mapping[str, Any]],
-        look: Look | None,
-        label: LabelLook | None,
+        look: SpriteSpec | None,
+        label: TextSpec | None,
         tags: tuple[str, ...],
         typed: Mapping[str, Any],
     ) -> None:
@@ -97,7 +104,7 @@ def plan_part(
     fields: Mapping[str, Mapping[str, Any]],
     registry: ComponentRegistry,
     typed: Mapping[str, Any] = _NOTHING,
-) -> PartPlan:
+) -> PartBlueprint:
     """The plan of a part.
 
     Raises:
@@ -120,10 +127,10 @@ def plan_part(
     tags = built.get("Tags")
     names = () if tags is None else tuple(dict.fromkeys(tags.names))
     label = label_of(built, "default" if look is None else look.layer)
-    return PartPlan(identifier, fields, look, label, names, typed)
+    return PartBlueprint(identifier, fields, look, label, names, typed)
 
 
-class PlacedPart(NamedTuple):
+class BlueprintPart(NamedTuple):
     """A part where it stands.
 
     Attributes:
@@ -135,7 +142,7 @@ class PlacedPart(NamedTuple):
         scale: Factors of the axes.
     """
 
-    plan: PartPlan
+    plan: PartBlueprint
     parent: int
     name: str | None
     at: tuple[float, float]
@@ -143,7 +150,7 @@ class PlacedPart(NamedTuple):
     scale: tuple[float, float]
 
 
-class SpawnPlan(NamedTuple):
+class Blueprint(NamedTuple):
     """A prefab as a list of parts, parents first.
 
     Attributes:
@@ -154,12 +161,12 @@ class SpawnPlan(NamedTuple):
     """
 
     id: str
-    parts: tuple[PlacedPart, ...]
+    parts: tuple[BlueprintPart, ...]
     textures: tuple[TextureRef, ...]
-    labels: tuple[LabelLook, ...]
+    labels: tuple[TextSpec, ...]
 
     @classmethod
-    def of(cls, identifier: str, parts: tuple[PlacedPart, ...]) -> SpawnPlan:
+    def of(cls, identifier: str, parts: tuple[BlueprintPart, ...]) -> Blueprint:
         """The plan of a prefab with these parts. Any thread."""
         plans = {id(part.plan): part.plan for part in parts}.values()
         textures = {
@@ -169,19 +176,19 @@ class SpawnPlan(NamedTuple):
         return cls(identifier, parts, tuple(textures.values()), tuple(labels))
 
 
-class PlannedPrefab(PackedPrefab, frozen=True, gc=True, weakref=True, eq=False, kw_only=True):
+class SpawnablePrefab(PackedPrefab, frozen=True, gc=True, weakref=True, eq=False, kw_only=True):
     """A loaded prefab that knows how to become an entity.
 
     Attributes:
         plan: How.
     """
 
-    plan: SpawnPlan
+    plan: Blueprint
 
     __hash__ = PackedPrefab.__hash__
 
 
-class SpawnPlanner:
+class BlueprintDecoder:
     """A decoder of prefabs that plans them, too; in place of `PrefabDecoder`.
 
     Loader threads.
@@ -190,49 +197,51 @@ class SpawnPlanner:
     def __init__(self) -> None:
         self._decode = PrefabDecoder()
         # Plans by the JSON of a part. Threads may both make the same one, which is harmless.
-        self._known: dict[bytes, PartPlan] = {}
+        self._known: dict[bytes, PartBlueprint] = {}
         self._registry: ComponentRegistry | None = None
 
     def __call__(
         self, asset: BakedAsset, registry: ComponentRegistry
-    ) -> Loaded | Generator[Partial, None, Loaded]:
+    ) -> DecodedAsset | Generator[DecodeProgress, None, DecodedAsset]:
         """See `Decoder`."""
         made = self._decode(asset, registry)
-        if isinstance(made, Loaded):
+        if isinstance(made, DecodedAsset):
             if not made.value.children:  # most prefabs, and one unit anyway
                 return self._finished(made, registry, list(_walk(made.value)))
             return self._planned(made, registry)
         return self._large(made, registry)
 
     def _large(
-        self, steps: Generator[Partial, None, Loaded], registry: ComponentRegistry
-    ) -> Generator[Partial, None, Loaded]:
+        self, steps: Generator[DecodeProgress, None, DecodedAsset], registry: ComponentRegistry
+    ) -> Generator[DecodeProgress, None, DecodedAsset]:
         loaded = yield from steps
         return (yield from self._planned(loaded, registry))
 
     def _planned(
-        self, loaded: Loaded, registry: ComponentRegistry
-    ) -> Generator[Partial, None, Loaded]:
+        self, loaded: DecodedAsset, registry: ComponentRegistry
+    ) -> Generator[DecodeProgress, None, DecodedAsset]:
         rows: list[_Row] = []
         for row in _walk(loaded.value):
             rows.append(row)
             if len(rows) % _PARTS == 0:
                 for one in rows[-_PARTS:]:
                     self._plan(one.prefab, registry)
-                yield Partial(1.0)
+                yield DecodeProgress(1.0)
         return self._finished(loaded, registry, rows)
 
-    def _finished(self, loaded: Loaded, registry: ComponentRegistry, rows: list[_Row]) -> Loaded:
+    def _finished(
+        self, loaded: DecodedAsset, registry: ComponentRegistry, rows: list[_Row]
+    ) -> DecodedAsset:
         prefab = loaded.value
         assert isinstance(prefab, PackedPrefab)
         parts = tuple(
-            PlacedPart(
+            BlueprintPart(
                 self._plan(row.prefab, registry), row.parent, row.name, row.at, row.angle, row.scale
             )
             for row in rows
         )
-        plan = SpawnPlan.of(prefab.id, parts)
-        value = PlannedPrefab(
+        plan = Blueprint.of(prefab.id, parts)
+        value = SpawnablePrefab(
             prefab.id,
             {},
             prefab.children,
@@ -244,9 +253,9 @@ class SpawnPlanner:
         )
         plans = len({id(part.plan) for part in parts})
         size = loaded.size + _PLAN_BYTES * plans + _PART_BYTES * len(parts)
-        return Loaded(value, size, tuple(_needs(prefab, plan)))
+        return DecodedAsset(value, size, tuple(_needs(prefab, plan)))
 
-    def _plan(self, part: Prefab, registry: ComponentRegistry) -> PartPlan:
+    def _plan(self, part: Prefab, registry: ComponentRegistry) -> PartBlueprint:
         assert isinstance(part, PackedPart)
         if registry is not self._registry or len(self._known) > _MOST_KNOWN:
             self._known = {}
@@ -291,7 +300,7 @@ def _walk(prefab: Prefab) -> Iterable[_Row]:
             count += 1
 
 
-def _needs(prefab: Prefab, plan: SpawnPlan) -> Iterable[Need]:
+def _needs(prefab: Prefab, plan: Blueprint) -> Iterable[AssetDependency]:
     """What has to be loaded with a prefab, images with the settings that they are wanted with."""
     own = {ref.path for ref in plan.textures}
     for ref in plan.textures:

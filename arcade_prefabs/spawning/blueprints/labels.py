@@ -17,7 +17,7 @@ from ..atlas.pixels import BORDER
 from ..atlas.textures import TextureAtlas
 from ..entities.transform import put
 
-__all__ = ["Label", "LabelLook", "Labels", "label_of"]
+__all__ = ["Labels", "TextLabel", "TextSpec", "label_of"]
 
 # Texts and letters are untrusted: a longer one would be laid out for seconds.
 _MOST_LETTERS: Final = 2000
@@ -30,7 +30,7 @@ _SHIFTS: Final = {Anchor.Left: 0.5, Anchor.Center: 0.0, Anchor.Right: -0.5}
 _ALIGN: Final = {Anchor.Left: "left", Anchor.Center: "center", Anchor.Right: "right"}
 
 
-class LabelLook(NamedTuple):
+class TextSpec(NamedTuple):
     """A text, before it is drawn.
 
     Attributes:
@@ -61,8 +61,8 @@ class LabelLook(NamedTuple):
         return (self.text, self.font_size, self.font_names, self.bold, self.italic, self.anchor)
 
 
-class Label(NamedTuple):
-    """The sprite of a text, and where it is mounted; as far as that goes, it is like a `Look`.
+class TextLabel(NamedTuple):
+    """The sprite of a text, and where it is mounted, with the names that a `SpriteSpec` has.
 
     Attributes:
         sprite: The sprite.
@@ -73,13 +73,13 @@ class Label(NamedTuple):
     """
 
     sprite: Sprite
-    look: LabelLook
+    look: TextSpec
     offset: tuple[float, float]
     scale: tuple[float, float] = (1.0, 1.0)
     angle: float = 0.0
 
 
-def label_of(components: Mapping[str, Any], layer: str) -> LabelLook | None:
+def label_of(components: Mapping[str, Any], layer: str) -> TextSpec | None:
     """The label that typed components describe; None if they have no `Text`, or an empty one.
 
     Raises:
@@ -96,7 +96,7 @@ def label_of(components: Mapping[str, Any], layer: str) -> LabelLook | None:
         raise PrefabError(f"a Text has {_LARGEST_FONT:g} points at most, not {text.font_size:g}")
     red, green, blue, *alpha = text.color
     names = (text.font_name,) if isinstance(text.font_name, str) else tuple(text.font_name)
-    return LabelLook(
+    return TextSpec(
         text.text,
         (red, green, blue, alpha[0] if alpha else 255),
         float(text.font_size),
@@ -109,7 +109,7 @@ def label_of(components: Mapping[str, Any], layer: str) -> LabelLook | None:
     )
 
 
-_ANY: Final = LabelLook(
+_ANY: Final = TextSpec(
     "Aa", (255, 255, 255, 255), 12.0, ("Arial",), False, False, Anchor.Center, (0.0, 0.0), "default"
 )
 
@@ -135,11 +135,11 @@ class Labels:
         """Have fonts and shaders ready: a first text takes 20 ms, later ones 1 to 5."""
         self.draw(_ANY)
 
-    def get(self, look: LabelLook) -> Texture | None:
+    def get(self, look: TextSpec) -> Texture | None:
         """The picture of a text, if it is there."""
         return self._known.get(look.picture)
 
-    def draw(self, look: LabelLook) -> Texture:
+    def draw(self, look: TextSpec) -> Texture:
         """The picture of a text; drawn now, if it is not there, which takes 1 to 5 ms.
 
         Raises:
@@ -183,7 +183,7 @@ class Labels:
         self._known[look.picture] = texture
         return texture
 
-    def _made(self, look: LabelLook, width: int, height: int) -> Texture:
+    def _made(self, look: TextSpec, width: int, height: int) -> Texture:
         name = hashlib.blake2b(repr(look.picture).encode(), digest_size=16).hexdigest()
         right, top = width / 2, height / 2
         texture = Texture(
@@ -196,11 +196,11 @@ class Labels:
 
     def make(
         self,
-        look: LabelLook,
+        look: TextSpec,
         place: tuple[float, float, float, tuple[float, float]],
         *,
         visible: bool,
-    ) -> Label:
+    ) -> TextLabel:
         """A new sprite that shows a text.
 
         Args:
@@ -215,6 +215,6 @@ class Labels:
         sprite = Sprite(texture, visible=visible)
         sprite.color = look.color
         shift = _SHIFTS[look.anchor] * (texture.width - 2 * _MARGIN)
-        label = Label(sprite, look, (look.offset[0] + shift, look.offset[1]))
+        label = TextLabel(sprite, look, (look.offset[0] + shift, look.offset[1]))
         put(sprite, label, *place)
         return label

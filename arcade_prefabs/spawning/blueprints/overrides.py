@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from ...errors import LocatedError, SpawnError, UnknownNameError, shown
 from ...prefab import ComponentRegistry
 from ...prefab.suggestions import did_you_mean
-from .blueprint import PartPlan, PlacedPart, SpawnPlan, plan_part
+from .blueprint import Blueprint, BlueprintPart, PartBlueprint, plan_part
 
 __all__ = ["OverrideMap", "Overrides", "paths_of"]
 
@@ -53,7 +53,7 @@ class Overrides:
     ) -> None:
         self._removed = removed
         self._layer = layer
-        self._last: tuple[SpawnPlan, SpawnPlan] | None = None
+        self._last: tuple[Blueprint, Blueprint] | None = None
         self._fields: dict[str, dict[str, dict[str, Any]]] = {}
         self._typed: dict[str, dict[str, Any]] = {}
         if isinstance(given, str) or not isinstance(given, Mapping | Iterable):
@@ -88,7 +88,7 @@ class Overrides:
                     f"got {value!r}"
                 )
 
-    def applied(self, plan: SpawnPlan, registry: ComponentRegistry) -> SpawnPlan:
+    def applied(self, plan: Blueprint, registry: ComponentRegistry) -> Blueprint:
         """A plan with these overrides.
 
         Raises:
@@ -111,16 +111,16 @@ class Overrides:
             parts[0] = parts[0]._replace(plan=self._reduced(parts[0].plan, registry))
         if self._layer is not None:
             parts = _relayered(parts, self._layer)
-        made = SpawnPlan.of(plan.id, tuple(parts))
+        made = Blueprint.of(plan.id, tuple(parts))
         if not self._typed:  # those are objects of one entity; everything else can be shared
             self._last = (plan, made)
         return made
 
-    def _reduced(self, old: PartPlan, registry: ComponentRegistry) -> PartPlan:
+    def _reduced(self, old: PartBlueprint, registry: ComponentRegistry) -> PartBlueprint:
         fields = {name: value for name, value in old.fields.items() if name not in self._removed}
         return plan_part(old.id, fields, registry, old.typed)
 
-    def _part(self, part: PlacedPart, path: str, registry: ComponentRegistry) -> PartPlan:
+    def _part(self, part: BlueprintPart, path: str, registry: ComponentRegistry) -> PartBlueprint:
         old = part.plan
         fields = {name: dict(value) for name, value in old.fields.items()}
         for name, value in self._fields.get(path, {}).items():
@@ -144,11 +144,11 @@ def _placed(name: str, error: LocatedError) -> str:
     return f"`{name}.{shown(field)}`: {message[:1].lower()}{message[1:]}"
 
 
-def _relayered(parts: list[PlacedPart], layer: str) -> list[PlacedPart]:
+def _relayered(parts: list[BlueprintPart], layer: str) -> list[BlueprintPart]:
     """Parts that are drawn in the layer of the whole, in another one."""
     seen = parts[0].plan.look or parts[0].plan.label
     old = "default" if seen is None else seen.layer
-    plans: dict[int, PartPlan] = {}
+    plans: dict[int, PartBlueprint] = {}
     for part in parts:
         was = part.plan
         if id(was) not in plans:
@@ -157,7 +157,7 @@ def _relayered(parts: list[PlacedPart], layer: str) -> list[PlacedPart]:
                 look = look._replace(layer=layer)
             if label is not None and label.layer == old:
                 label = label._replace(layer=layer)
-            plans[id(was)] = PartPlan(was.id, was.fields, look, label, was.tags, was.typed)
+            plans[id(was)] = PartBlueprint(was.id, was.fields, look, label, was.tags, was.typed)
     return [part._replace(plan=plans[id(part.plan)]) for part in parts]
 
 
@@ -174,7 +174,7 @@ def _named(given: Iterable[Any], registry: ComponentRegistry) -> Iterable[tuple[
         yield name, component
 
 
-def paths_of(plan: SpawnPlan) -> list[str]:
+def paths_of(plan: Blueprint) -> list[str]:
     """A path for each part: the names from the whole to it, ``turret/barrel``.
 
     Parts without a name are told apart by their prefab and by how many of it came before.

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ...pipeline.model.bake_result import Key, shown_id
-from ...pipeline.model.processor import variant_of
+from ...pipeline.model.bake_result import BakeKey, shown_id
+from ...pipeline.model.processor import settings_key
 from ...prefab.builtin import (
     Animation,
     AnimationMode,
@@ -21,7 +21,7 @@ from ...prefab.builtin import (
     SpriteSheet,
 )
 
-__all__ = ["AnimationLook", "Look", "Points", "TextureRef", "look_of"]
+__all__ = ["AnimationSpec", "Points", "SpriteSpec", "TextureRef", "look_of"]
 
 Points: TypeAlias = tuple[tuple[float, float], ...]
 
@@ -45,11 +45,11 @@ class TextureRef(NamedTuple):
     @classmethod
     def of(cls, path: str, settings: Mapping[str, Any]) -> TextureRef:
         """The reference to an image with settings."""
-        key = shown_id(Key(path, variant_of(settings)))
+        key = shown_id(BakeKey(path, settings_key(settings)))
         return cls(path, tuple(sorted(settings.items())), key)
 
 
-class AnimationLook(NamedTuple):
+class AnimationSpec(NamedTuple):
     """An animation: images whose frames follow each other.
 
     Attributes:
@@ -65,7 +65,7 @@ class AnimationLook(NamedTuple):
     autoplay: bool
 
 
-class Look(NamedTuple):
+class SpriteSpec(NamedTuple):
     """A sprite, before there is one.
 
     Attributes:
@@ -94,7 +94,7 @@ class Look(NamedTuple):
     points: Points | None
     solid: bool
     group: str | None
-    animation: AnimationLook | None
+    animation: AnimationSpec | None
 
     def textures(self) -> tuple[TextureRef, ...]:
         """All images that it needs."""
@@ -103,7 +103,7 @@ class Look(NamedTuple):
         return (self.texture, *self.animation.frames)
 
 
-def look_of(components: Mapping[str, Any]) -> Look | None:
+def look_of(components: Mapping[str, Any]) -> SpriteSpec | None:
     """The look that typed components describe; None if they have no `Sprite`.
 
     Any thread.
@@ -116,7 +116,7 @@ def look_of(components: Mapping[str, Any]) -> Look | None:
         collider = None
     animation = components.get("Animation")
     settings = _hit_box_settings(collider)
-    return Look(
+    return SpriteSpec(
         texture=TextureRef.of(sprite.texture, settings),
         scale=_pair(sprite.scale),
         angle=float(sprite.angle),
@@ -176,7 +176,7 @@ def _points(collider: Collider, sprite: Sprite) -> Points | None:
     return tuple(points)
 
 
-def _animation(animation: Animation, settings: dict[str, Any]) -> AnimationLook:
+def _animation(animation: Animation, settings: dict[str, Any]) -> AnimationSpec:
     frames = animation.frames
     if isinstance(frames, SpriteSheet):
         width, height = frames.frame_size
@@ -189,4 +189,4 @@ def _animation(animation: Animation, settings: dict[str, Any]) -> AnimationLook:
         images: tuple[TextureRef, ...] = (TextureRef.of(frames.image, cut),)
     else:
         images = tuple(TextureRef.of(one, settings) for one in frames)
-    return AnimationLook(images, animation.frame_duration, animation.mode, animation.autoplay)
+    return AnimationSpec(images, animation.frame_duration, animation.mode, animation.autoplay)

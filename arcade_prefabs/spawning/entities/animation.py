@@ -11,7 +11,7 @@ from arcade import BasicSprite, Texture
 
 from ...prefab.builtin import AnimationMode
 from ..atlas.textures import LoadedTexture
-from ..blueprints.sprite_spec import Look, TextureRef
+from ..blueprints.sprite_spec import SpriteSpec, TextureRef
 
 __all__ = ["Animated", "Animator", "SpriteAnimation"]
 
@@ -138,7 +138,7 @@ class Animator:
     def __len__(self) -> int:
         return len(self._due)
 
-    def begin(self, target: Animated, look: Look, image: LoadedTexture) -> None:
+    def begin(self, target: Animated, look: SpriteSpec, image: LoadedTexture) -> None:
         """Give something its animation, and start that if it should by itself."""
         animation = look.animation
         textures: list[Texture] = []
@@ -192,5 +192,5 @@ class Animator:
         self._due.clear()
 
 
-def _duration(look: Look) -> float:
+def _duration(look: SpriteSpec) -> float:
     return 0.1 if look.animation is None else look.animation.duration

@@ -33,16 +33,16 @@ from ...errors import SpawnError, UnknownNameError, shown
 from ...frames.awaitables import wait_for
 from ...prefab import ComponentRegistry
 from ...prefab.suggestions import did_you_mean
-from ..blueprints.blueprint import PartPlan
-from ..blueprints.labels import Label
-from ..blueprints.sprite_spec import Look
+from ..blueprints.blueprint import PartBlueprint
+from ..blueprints.labels import TextLabel
+from ..blueprints.sprite_spec import SpriteSpec
 from ..layers import SpawnScene
 from ..walls import WallLists
 from .animation import SpriteAnimation
-from .transform import Place, put, relative, turned
+from .transform import EntityTransform, put, relative, turned
 
 __all__ = [
-    "AuthoredPlace",
+    "AuthoredTransform",
     "Entity",
     "EntityRecord",
     "EntitySpawn",
@@ -74,7 +74,7 @@ class EntityState(enum.Enum):
     DESPAWNED = "despawned"
 
 
-class AuthoredPlace(NamedTuple):
+class AuthoredTransform(NamedTuple):
     """Where an entity stood before the game moved it.
 
     Attributes:
@@ -160,7 +160,7 @@ class EntitySpawn(Protocol):
         """Have the text of a part say something else."""
         ...
 
-    def authored(self, record: EntityRecord) -> AuthoredPlace:
+    def authored(self, record: EntityRecord) -> AuthoredTransform:
         """The place of a part as its prefab says."""
         ...
 
@@ -220,14 +220,14 @@ class EntityRecord:
         prefab_id: str,
         name: str | None,
         parent: EntityRecord | None,
-        local: Place,
+        local: EntityTransform,
     ) -> None:
         self.spawning = spawning
         self.parent = parent
         self.local = local
-        self.plan: PartPlan | None = None
+        self.plan: PartBlueprint | None = None
         self.sprite: BasicSprite | None = None
-        self.label: Label | None = None
+        self.label: TextLabel | None = None
         self.children: list[EntityRecord] | None = None
         self.components: dict[str, Any] | None = None
         self.animation: SpriteAnimation | None = None
@@ -238,7 +238,7 @@ class EntityRecord:
         )
 
     @property
-    def look(self) -> Look | None:
+    def look(self) -> SpriteSpec | None:
         """What its sprite looks like; None if it has none."""
         return None if self.plan is None else self.plan.look
 
@@ -528,7 +528,7 @@ class Entity:
         self.place((float(x), float(y)), self.angle, self._record.scale)
 
     @property
-    def authored(self) -> AuthoredPlace:
+    def authored(self) -> AuthoredTransform:
         """Where it stood before the game moved it: its position, angle and scale.
 
         For an entity of a world that is its place in the world's file, also after it has moved to
@@ -542,7 +542,7 @@ class Entity:
         record = self._record
         if record.parent is not None:
             return record.spawning.authored(record)
-        return AuthoredPlace(*record.local)  # of a root, nothing else changes that
+        return AuthoredTransform(*record.local)  # of a root, nothing else changes that
 
     @property
     def angle(self) -> float:

@@ -1,4 +1,4 @@
-"""`Entities`: everything that is alive, by its components, tags and prefabs, and who is told."""
+"""`EntityIndex`: everything that is alive, by its components, tags and prefabs, and who is told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...prefab.asset_ids import prefab_id
 from ...prefab.suggestions import did_you_mean
 from .entity import Entity, EntityRecord
 
-__all__ = ["Entities", "Hook", "Moment"]
+__all__ = ["EntityIndex", "Hook", "LifecycleEvent"]
 
 Hook: TypeAlias = Callable[[Entity, Any], object]
 """Called with an entity and its component."""
@@ -23,7 +23,7 @@ _F = TypeVar("_F", bound=Hook)
 _NONE: dict[Entity, Any] = {}  # nothing is ever put into it
 
 
-class Moment(enum.Enum):
+class LifecycleEvent(enum.Enum):
     """When a hook is called.
 
     Attributes:
@@ -37,7 +37,7 @@ class Moment(enum.Enum):
     DESPAWN = "on_despawn"
 
 
-class Entities:
+class EntityIndex:
     """The entities that are alive.
 
     Example::
@@ -275,12 +275,12 @@ class Entities:
         """Whether there are functions for the first time that a component is there."""
         return bool(self._first.get(name))
 
-    def hooks(self, entity: Entity, name: str, moment: Moment) -> list[tuple[Hook, Any]]:
+    def hooks(self, entity: Entity, name: str, moment: LifecycleEvent) -> list[tuple[Hook, Any]]:
         """The functions to be called for a component of an entity, with that component."""
-        if moment is Moment.FIRST:
+        if moment is LifecycleEvent.FIRST:
             hooks = self._first.get(name)
         else:
-            hooks = (self._born if moment is Moment.SPAWN else self._gone).get(name)
+            hooks = (self._born if moment is LifecycleEvent.SPAWN else self._gone).get(name)
         if not hooks:
             return []
         component: Any = entity[self.class_of(name)]

@@ -13,9 +13,9 @@ from collections.abc import Generator, Sequence, Set
 from typing import Protocol
 
 from .entity import Entity, EntityRecord
-from .entity_index import Entities, Moment
+from .entity_index import EntityIndex, LifecycleEvent
 
-__all__ = ["HookedSpawn", "greet", "say_goodbye"]
+__all__ = ["HookedSpawn", "call_despawn_hooks", "call_spawn_hooks"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -38,9 +38,9 @@ class HookedSpawn(Protocol):
         ...
 
 
-def greet(
+def call_spawn_hooks(
     spawning: HookedSpawn,
-    entities: Entities,
+    entities: EntityIndex,
     come: Sequence[tuple[EntityRecord, Sequence[str]]],
 ) -> Generator[tuple[Entity, Exception], None, None]:
     """Call the hooks of components that parts have got, as long as they have them.
@@ -67,7 +67,7 @@ def greet(
             begun = 0
             try:
                 if entities.has_first(name) and (part, name) not in spawning.lived:
-                    for hook, component in entities.hooks(entity, name, Moment.FIRST):
+                    for hook, component in entities.hooks(entity, name, LifecycleEvent.FIRST):
                         hook(entity, component)
                         begun += 1
                     if _is_gone(spawning, part):
@@ -75,7 +75,7 @@ def greet(
                     if not isinstance(spawning.lived, set):
                         spawning.lived = set(spawning.lived)
                     spawning.lived.add((part, name))
-                for hook, component in entities.hooks(entity, name, Moment.SPAWN):
+                for hook, component in entities.hooks(entity, name, LifecycleEvent.SPAWN):
                     hook(entity, component)
                     begun += 1
             except Exception as error:
@@ -89,9 +89,9 @@ def _is_gone(spawning: HookedSpawn, part: EntityRecord) -> bool:
     return part.plan is None or not spawning.is_alive()
 
 
-def say_goodbye(
+def call_despawn_hooks(
     spawning: HookedSpawn,
-    entities: Entities,
+    entities: EntityIndex,
     going: Sequence[EntityRecord],
     names: Sequence[str] | None = None,
 ) -> bool:
@@ -131,7 +131,7 @@ def say_goodbye(
             entity = part.entity
             silent.add((part, name))
             said.append((part, name))
-            for hook, component in entities.hooks(entity, name, Moment.DESPAWN):
+            for hook, component in entities.hooks(entity, name, LifecycleEvent.DESPAWN):
                 try:
                     hook(entity, component)
                 except Exception:

@@ -8,9 +8,9 @@ from typing import Final, Protocol, TypeAlias
 
 from arcade import BasicSprite
 
-__all__ = ["Mounted", "Place", "checked_place", "put", "relative", "turned"]
+__all__ = ["Attachment", "EntityTransform", "checked_place", "put", "relative", "turned"]
 
-Place: TypeAlias = tuple[tuple[float, float], float, tuple[float, float]]
+EntityTransform: TypeAlias = tuple[tuple[float, float], float, tuple[float, float]]
 """A position in pixels, an angle in degrees clockwise, and the factors of both axes."""
 
 
@@ -18,7 +18,7 @@ _NUMBER: Final = (int, float)
 _WHOLE: Final = (1.0, 1.0)
 
 
-class Mounted(Protocol):
+class Attachment(Protocol):
     """How a sprite is fixed to its entity.
 
     Attributes:
@@ -43,7 +43,9 @@ class Mounted(Protocol):
         ...
 
 
-def checked_place(position: Sequence[float], angle: float, scale: float | Sequence[float]) -> Place:
+def checked_place(
+    position: Sequence[float], angle: float, scale: float | Sequence[float]
+) -> EntityTransform:
     """A place that somebody asked for.
 
     Raises:
@@ -83,7 +85,7 @@ def turned(
     return (x * cos + y * sin, y * cos - x * sin)
 
 
-def relative(place: Place, parent: Place) -> Place:
+def relative(place: EntityTransform, parent: EntityTransform) -> EntityTransform:
     """Where something stands in its parent; the opposite of `turned` with an addition."""
     (x, y), angle, (own_wide, own_high) = place
     (left, down), turn, (wide, high) = parent
@@ -93,7 +95,12 @@ def relative(place: Place, parent: Place) -> Place:
 
 
 def put(
-    sprite: BasicSprite, look: Mounted, x: float, y: float, angle: float, scale: tuple[float, float]
+    sprite: BasicSprite,
+    look: Attachment,
+    x: float,
+    y: float,
+    angle: float,
+    scale: tuple[float, float],
 ) -> None:
     """Move a sprite to where its entity is."""
     if look.offset != (0.0, 0.0):

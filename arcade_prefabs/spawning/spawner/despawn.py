@@ -1,4 +1,4 @@
-"""`Departures`: how entities, and parts of them, go: hooks, lists of sprites, the index."""
+"""`Despawner`: how entities, and parts of them, go: hooks, lists of sprites, the index."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from arcade import BasicSprite, SpriteList
 
 from ...frames import MainThreadQueue, Step
 from ..entities.entity import EntityRecord
-from ..entities.entity_index import Entities
+from ..entities.entity_index import EntityIndex
 
-__all__ = ["Departures"]
+__all__ = ["Despawner"]
 
 # As many are taken out of their lists at once; more of them in steps of so many sprites.
 _AT_ONCE: Final = 50
 _SPRITES: Final = 25
 
 
-class Departures:
+class Despawner:
     """Takes entities out of the world.
 
     Args:
@@ -29,7 +29,7 @@ class Departures:
     Main thread.
     """
 
-    def __init__(self, entities: Entities, queue: MainThreadQueue) -> None:
+    def __init__(self, entities: EntityIndex, queue: MainThreadQueue) -> None:
         self._entities = entities
         self._queue = queue
         self._leaving: list[list[EntityRecord]] = []

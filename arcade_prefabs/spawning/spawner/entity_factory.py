@@ -34,20 +34,20 @@ from ...loading.asset_names import spawnable_id
 from ...loading.requests.priority import rank_of
 from ...window.thread_guard import ThreadGuard
 from ..atlas.textures import TextureStore, TextureWait
-from ..blueprints.blueprint import SpawnPlan
+from ..blueprints.blueprint import Blueprint
 from ..blueprints.labels import Labels
 from ..blueprints.overrides import OverrideMap, Overrides
 from ..blueprints.sprite_spec import TextureRef
+from ..dropped_lists import DroppedListWatch
 from ..entities.animation import Animator
 from ..entities.entity import Entity
-from ..entities.entity_index import Entities
-from ..entities.transform import Place, checked_place
+from ..entities.entity_index import EntityIndex
+from ..entities.transform import EntityTransform, checked_place
 from ..layers import Layers, SpawnScene, check_scene
-from ..lent_lists import LentLists
 from ..walls import Walls
-from .despawn import Departures
+from .despawn import Despawner
 from .hot_reload import Reloader
-from .spawn_task import Spawning, SpawnOwner, SpawnServices
+from .spawn_task import SpawnOwner, SpawnServices, SpawnTask
 from .sprite_builder import SpriteBuilder
 
 __all__ = ["EntityFactory"]
@@ -80,7 +80,7 @@ class _SpawnGroup:
         release: Callable[[_SpawnGroup], None],
     ) -> None:
         self.handle = handle
-        self.members: dict[Spawning, None] = {}
+        self.members: dict[SpawnTask, None] = {}
         self._textures = textures
         self._release = release
         self._wait: TextureWait | None = None
@@ -89,7 +89,7 @@ class _SpawnGroup:
         """The prefab is there: wait for the textures that are not."""
         self.stop()
         plan = getattr(self.handle.value, "plan", None)
-        missing = plan.textures if isinstance(plan, SpawnPlan) else ()
+        missing = plan.textures if isinstance(plan, Blueprint) else ()
         missing = tuple(ref for ref in missing if self._textures.get(ref) is None)
         if missing:
             self._wait = TextureWait(self._textures, missing, self._arrived)
@@ -145,7 +145,7 @@ class EntityFactory:
         textures: TextureStore,
         labels: Labels,
         layers: Layers,
-        entities: Entities,
+        entities: EntityIndex,
         *,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -154,10 +154,10 @@ class EntityFactory:
         self.entities = entities
         self.registry = entities.registry
         self.walls = Walls()
-        self.lent = LentLists(self.walls, clock)
+        self.lent = DroppedListWatch(self.walls, clock)
         self.animator = Animator(textures.get)
-        self.departures = Departures(entities, loader.queue)
-        self._pending: dict[Spawning, None] = {}  # what is on its way, and in no group
+        self.departures = Despawner(entities, loader.queue)
+        self._pending: dict[SpawnTask, None] = {}  # what is on its way, and in no group
         self._services = SpawnServices(
             textures=textures,
             labels=labels,
@@ -181,7 +181,7 @@ class EntityFactory:
         # One handle for all entities of a prefab.
         self._handles: weakref.WeakValueDictionary[str, Handle[Any]] = weakref.WeakValueDictionary()
         self._groups: dict[str, _SpawnGroup] = {}  # prefabs that are waited for
-        self._queue: deque[Spawning] = deque()
+        self._queue: deque[SpawnTask] = deque()
         self._building = self._closed = False
         self._depth = 0
         self._reloader = Reloader(self._services, loader.queue)
@@ -211,7 +211,7 @@ class EntityFactory:
         group = self._groups.get(name)
         if group is not None and overrides is None and priority is Priority.NORMAL:
             handle = group.handle
-            spawning = Spawning(self._services, handle, name, local, scene, None, progressive)
+            spawning = SpawnTask(self._services, handle, name, local, scene, None, progressive)
             entity = spawning.entity
             group.members[spawning] = None
             if scene is not None:
@@ -221,7 +221,7 @@ class EntityFactory:
             known = self._handles.get(name)
             ready = known is not None and known.ready
             handle = known if known is not None and ready else self.handle_of(name, priority)
-            spawning = Spawning(self._services, handle, name, local, scene, own, progressive)
+            spawning = SpawnTask(self._services, handle, name, local, scene, own, progressive)
             entity = spawning.entity
             self._pending[spawning] = None
             if scene is not None:
@@ -252,11 +252,11 @@ class EntityFactory:
         self,
         owner: SpawnOwner,
         handle: Handle[Any],
-        place: Place,
+        place: EntityTransform,
         scene: SpawnScene,
         overrides: Overrides | None,
-        authored: Place | None = None,
-    ) -> Spawning:
+        authored: EntityTransform | None = None,
+    ) -> SpawnTask:
         """A spawn of what is loaded, on behalf of an owner, who has it built.
 
         Args:
@@ -268,7 +268,7 @@ class EntityFactory:
             authored: Where it stood before the game moved it; None if the game has not.
         """
         # Its lists are not drawn before everything is there, so nothing need be hidden.
-        spawning = Spawning(self._services, handle, handle.id, place, scene, overrides, True)
+        spawning = SpawnTask(self._services, handle, handle.id, place, scene, overrides, True)
         spawning.owner = owner
         if authored is not None:
             spawning.root.local = authored
@@ -280,7 +280,7 @@ class EntityFactory:
 
     # ------------------------------------------------------------------------------------ waiting
 
-    def _begin(self, spawning: Spawning, *, ready: bool = False, at_once: bool = False) -> None:
+    def _begin(self, spawning: SpawnTask, *, ready: bool = False, at_once: bool = False) -> None:
         """Have it built, or wait for what is not there yet."""
         handle = spawning.handle
         if handle is None:
@@ -336,7 +336,7 @@ class EntityFactory:
         self._queue.extend(group.members)
         self._go_on()
 
-    def left(self, spawning: Spawning) -> None:
+    def left(self, spawning: SpawnTask) -> None:
         """See `SpawnQueue`."""
         group = self._groups.get(spawning.id)
         if group is not None:
@@ -345,7 +345,7 @@ class EntityFactory:
                 group.stop()
                 del self._groups[spawning.id]
 
-    def arrived(self, spawning: Spawning) -> None:
+    def arrived(self, spawning: SpawnTask) -> None:
         """See `SpawnQueue`."""
         self._begin(spawning)
 
@@ -429,7 +429,7 @@ class EntityFactory:
         self.animator.clear()
         self.departures.finish()
 
-    def _unfinished(self) -> list[Spawning]:
+    def _unfinished(self) -> list[SpawnTask]:
         groups = [one for group in self._groups.values() for one in group.members]
         return [*self._pending, *groups]
 

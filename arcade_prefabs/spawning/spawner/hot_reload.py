@@ -18,13 +18,13 @@ import msgspec
 from ...frames import MainThreadQueue, Step
 from ...loading import Handle
 from ..atlas.textures import TextureWait
-from ..blueprints.blueprint import PartPlan, SpawnPlan
+from ..blueprints.blueprint import Blueprint, PartBlueprint
 from ..blueprints.overrides import paths_of
-from ..blueprints.sprite_spec import Look, TextureRef
+from ..blueprints.sprite_spec import SpriteSpec, TextureRef
 from ..entities.entity import Entity, EntityRecord
-from ..entities.lifecycle_hooks import greet, say_goodbye
+from ..entities.lifecycle_hooks import call_despawn_hooks, call_spawn_hooks
 from ..walls import DEFAULT_GROUP
-from .spawn_task import Spawning, SpawnServices
+from .spawn_task import SpawnServices, SpawnTask
 from .sprite_builder import offer_frames, set_hit_box
 
 __all__ = ["Reloader"]
@@ -52,7 +52,7 @@ class Reloader:
         """A prefab, or something that it needs, is another one now."""
         self.give_up(handle.id)
         plan = getattr(handle.value, "plan", None)
-        if not isinstance(plan, SpawnPlan):
+        if not isinstance(plan, Blueprint):
             return
         missing = self._missing(plan)
         if missing:
@@ -67,7 +67,7 @@ class Reloader:
         if wait is not None:
             wait.stop()
 
-    def _missing(self, plan: SpawnPlan) -> list[TextureRef]:
+    def _missing(self, plan: Blueprint) -> list[TextureRef]:
         return [ref for ref in plan.textures if self._store.get(ref) is None]
 
     def _update(self, handle: Handle[Any]) -> Generator[Step, None, None]:
@@ -75,9 +75,9 @@ class Reloader:
             spawning = root.spawning
             plan = getattr(handle.value, "plan", None)
             if (
-                isinstance(spawning, Spawning)
+                isinstance(spawning, SpawnTask)
                 and spawning.is_alive()
-                and isinstance(plan, SpawnPlan)
+                and isinstance(plan, Blueprint)
             ):
                 entity = spawning.entity
                 try:
@@ -97,7 +97,7 @@ class Reloader:
         self._services.queue.tell_failure(entity.prefab_id, error)
 
     def _load_first(
-        self, spawning: Spawning, handle: Handle[Any], missing: list[TextureRef]
+        self, spawning: SpawnTask, handle: Handle[Any], missing: list[TextureRef]
     ) -> None:
         """Load what overrides need beyond the prefab, and go on then."""
         left = len(missing)
@@ -114,7 +114,7 @@ class Reloader:
 
         spawning.hold([self._services.queue.load_texture(one, done) for one in missing])
 
-    def _apply(self, spawning: Spawning, new: SpawnPlan) -> None:
+    def _apply(self, spawning: SpawnTask, new: Blueprint) -> None:
         """Bring one entity up to date: parts that went, parts that stay, parts that come."""
         old = spawning.plan
         assert old is not None
@@ -126,7 +126,7 @@ class Reloader:
         stay = set(paths)
         gone = [part for path, (_, part) in before.items() if path not in stay]
         entities = self._services.entities
-        if not say_goodbye(spawning, entities, gone):
+        if not call_despawn_hooks(spawning, entities, gone):
             return
         departures.remove_parts(gone)
         for path, part in zip(paths, new.parts, strict=True):
@@ -134,12 +134,12 @@ class Reloader:
                 record, now_names = before[path][1], part.plan.names
                 names = () if record.plan is None else record.plan.names
                 gone_names = [one for one in names if one not in now_names]
-                if gone_names and not say_goodbye(spawning, entities, [record], gone_names):
+                if gone_names and not call_despawn_hooks(spawning, entities, [record], gone_names):
                     return
         # From here to the hooks of what came, nothing of the game's is called.
         built: list[EntityRecord] = []
         absent: set[EntityRecord] = set()  # what the game took away does not come back
-        changes: list[tuple[EntityRecord, PartPlan | None, PartPlan]] = []
+        changes: list[tuple[EntityRecord, PartBlueprint | None, PartBlueprint]] = []
         for path, part in zip(paths, new.parts, strict=True):
             if path in before:
                 was, record = before[path]
@@ -175,14 +175,14 @@ class Reloader:
             for record, was, now in changes
         ]
         before_them = len(spawning.lived)
-        for greeted, failed in greet(spawning, entities, come):
+        for greeted, failed in call_spawn_hooks(spawning, entities, come):
             self._tell(greeted, failed)
         if len(spawning.lived) != before_them and spawning.owner is not None:
             spawning.owner.lived(spawning)
 
     # ------------------------------------------------------------------------------------- sprites
 
-    def _dress(self, record: EntityRecord, was: PartPlan | None, now: PartPlan) -> None:
+    def _dress(self, record: EntityRecord, was: PartBlueprint | None, now: PartBlueprint) -> None:
         builder, departures = self._services.builder, self._services.departures
         if was is None:
             builder.dress(record, now)
@@ -224,7 +224,7 @@ class Reloader:
             if sprite.sprite_lists:  # otherwise the game took it out of everything
                 builder.make_solid(record)
 
-    def _textures(self, record: EntityRecord, old: Look, new: Look) -> bool:
+    def _textures(self, record: EntityRecord, old: SpriteSpec, new: SpriteSpec) -> bool:
         """Bring textures and animation up to date; gives whether the texture is another one."""
         sprite = record.sprite
         assert sprite is not None
@@ -255,14 +255,16 @@ class Reloader:
 
     # ---------------------------------------------------------------------------------- components
 
-    def _reindex(self, record: EntityRecord, was: PartPlan | None, now: PartPlan) -> None:
+    def _reindex(self, record: EntityRecord, was: PartBlueprint | None, now: PartBlueprint) -> None:
         entities = self._services.entities
         if was is not None:
             entities.drop([record])
         record.plan = now
         entities.add([record])
 
-    def _components(self, record: EntityRecord, was: PartPlan | None, now: PartPlan) -> None:
+    def _components(
+        self, record: EntityRecord, was: PartBlueprint | None, now: PartBlueprint
+    ) -> None:
         built = record.components
         if built is None or was is None:
             return
@@ -275,7 +277,7 @@ class Reloader:
                 built[name] = _merged(component, stale, fresh)
 
 
-def _sort_children(plan: SpawnPlan, built: list[EntityRecord], absent: set[EntityRecord]) -> None:
+def _sort_children(plan: Blueprint, built: list[EntityRecord], absent: set[EntityRecord]) -> None:
     """Have children in the order of the plan."""
     children: dict[int, list[EntityRecord]] = {}
     for part, record in zip(plan.parts, built, strict=True):

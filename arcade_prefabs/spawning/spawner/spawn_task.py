@@ -1,4 +1,4 @@
-"""`Spawning`: one spawn, from the wish to the living entity, all or nothing.
+"""`SpawnTask`: one spawn, from the wish to the living entity, all or nothing.
 
 **The problem.** A spawn waits for its prefab and its textures, is built in slices within the
 budget of frames, or at once if somebody asks for its sprite, shows itself when all of it is there,
@@ -35,22 +35,22 @@ from ...prefab import ComponentRegistry
 from ...prefab.suggestions import instead_of
 from ...window.thread_guard import ThreadGuard
 from ..atlas.textures import LoadedTexture, TextureStore, TextureWait
-from ..blueprints.blueprint import PlacedPart, SpawnPlan
+from ..blueprints.blueprint import Blueprint, BlueprintPart
 from ..blueprints.labels import Labels
 from ..blueprints.overrides import Overrides
 from ..blueprints.sprite_spec import TextureRef
+from ..dropped_lists import DroppedListWatch
 from ..entities.animation import Animator
-from ..entities.entity import AuthoredPlace, Entity, EntityRecord, EntityState
-from ..entities.entity_index import Entities
-from ..entities.lifecycle_hooks import greet, say_goodbye
-from ..entities.transform import Place, turned
+from ..entities.entity import AuthoredTransform, Entity, EntityRecord, EntityState
+from ..entities.entity_index import EntityIndex
+from ..entities.lifecycle_hooks import call_despawn_hooks, call_spawn_hooks
+from ..entities.transform import EntityTransform, turned
 from ..layers import Layers, SpawnScene
-from ..lent_lists import LentLists
 from ..walls import Walls
-from .despawn import Departures
+from .despawn import Despawner
 from .sprite_builder import SpriteBuilder
 
-__all__ = ["SpawnOwner", "SpawnQueue", "SpawnServices", "Spawning"]
+__all__ = ["SpawnOwner", "SpawnQueue", "SpawnServices", "SpawnTask"]
 
 # Sprites that are shown in one step, about 0.6 ms: more than that appear within some frames.
 _SPRITES: Final = 1000
@@ -72,11 +72,11 @@ class SpawnOwner(Protocol):
         """The list for its solid sprites of a collision group."""
         ...
 
-    def gone(self, spawning: Spawning) -> None:
-        """It was despawned, or failed; not called by `Spawning.retire`."""
+    def gone(self, spawning: SpawnTask) -> None:
+        """It was despawned, or failed; not called by `SpawnTask.retire`."""
         ...
 
-    def lived(self, spawning: Spawning) -> None:
+    def lived(self, spawning: SpawnTask) -> None:
         """A reload has given it components, and their `on_first_spawn` was called."""
         ...
 
@@ -84,11 +84,11 @@ class SpawnOwner(Protocol):
 class SpawnQueue(Protocol):
     """Who is told what becomes of spawns. Main thread."""
 
-    def arrived(self, spawning: Spawning) -> None:
+    def arrived(self, spawning: SpawnTask) -> None:
         """The textures came that it was waiting for by itself."""
         ...
 
-    def left(self, spawning: Spawning) -> None:
+    def left(self, spawning: SpawnTask) -> None:
         """It is over before it was alive: nothing need be built for it any more."""
         ...
 
@@ -130,18 +130,18 @@ class SpawnServices:
     textures: TextureStore
     labels: Labels
     layers: Layers
-    entities: Entities
+    entities: EntityIndex
     walls: Walls
-    lent: LentLists
+    lent: DroppedListWatch
     animator: Animator
     builder: SpriteBuilder
-    departures: Departures
+    departures: Despawner
     guard: ThreadGuard
     queue: SpawnQueue
-    pending: dict[Spawning, None]
+    pending: dict[SpawnTask, None]
 
 
-class Spawning:
+class SpawnTask:
     """One spawn, and all that is known of the whole that comes from it.
 
     Args:
@@ -207,7 +207,7 @@ class Spawning:
         services: SpawnServices,
         handle: Handle[Any],
         identifier: str,
-        place: Place,
+        place: EntityTransform,
         scene: SpawnScene | None,
         overrides: Overrides | None,
         progressive: bool,
@@ -219,7 +219,7 @@ class Spawning:
         self.owner: SpawnOwner | None = None
         self.state = EntityState.LOADING
         self.error: Exception | None = None
-        self.plan: SpawnPlan | None = None
+        self.plan: Blueprint | None = None
         self.prefab: Any = None
         # Whether it is being built just now; is hidden so far; was shown or hidden meanwhile.
         self._busy = self._hidden = self._toggled = False
@@ -307,7 +307,7 @@ class Spawning:
         handle = self.handle
         self.prefab = prefab = None if handle is None else handle.value
         plan = getattr(prefab, "plan", None)
-        if not isinstance(plan, SpawnPlan):
+        if not isinstance(plan, Blueprint):
             kind = "nothing" if handle is None else handle.kind
             instead = instead_of(self.id)
             more = "" if instead is None else f"; {instead}"
@@ -422,7 +422,7 @@ class Spawning:
         return len(built) == len(parts)
 
     def _add_part(
-        self, part: PlacedPart, parent: EntityRecord, built: list[EntityRecord], *, shown: bool
+        self, part: BlueprintPart, parent: EntityRecord, built: list[EntityRecord], *, shown: bool
     ) -> None:
         """Build a part as a child of another one, and note it among what is built."""
         record = self.new_part(part, parent)
@@ -432,7 +432,7 @@ class Spawning:
         built.append(record)
         self._services.builder.dress(record, part.plan, shown=shown)
 
-    def new_part(self, part: PlacedPart, parent: EntityRecord) -> EntityRecord:
+    def new_part(self, part: BlueprintPart, parent: EntityRecord) -> EntityRecord:
         """The record of a part, in its place, without anything that is to be seen."""
         place = (part.at, part.rotation, part.scale)
         record = EntityRecord(self, part.plan.id, part.name, parent, place)
@@ -496,7 +496,7 @@ class Spawning:
 
     def _greet(self) -> None:
         come = [(one, () if one.plan is None else one.plan.names) for one in self.built]
-        for _, error in greet(self, self._services.entities, come):
+        for _, error in call_spawn_hooks(self, self._services.entities, come):
             raise error
 
     def _catch_up(self) -> None:
@@ -516,7 +516,7 @@ class Spawning:
         if self.over:
             return
         if self.is_alive():  # what its hooks began, others end
-            say_goodbye(self, self._services.entities, self.built)
+            call_despawn_hooks(self, self._services.entities, self.built)
         handle = self.handle
         self._end(EntityState.FAILED, error)
         self._leave_owner()
@@ -533,7 +533,7 @@ class Spawning:
         part = alive and record is not self.root
         going = list(record.walk()) if part else self.built
         entities = services.entities
-        if alive and entities.hooked and not say_goodbye(self, entities, going):
+        if alive and entities.hooked and not call_despawn_hooks(self, entities, going):
             return
         if part:
             services.departures.remove_parts(going)
@@ -553,7 +553,7 @@ class Spawning:
         """
         if self.over:
             return
-        if self.is_alive() and not say_goodbye(self, self._services.entities, self.built):
+        if self.is_alive() and not call_despawn_hooks(self, self._services.entities, self.built):
             return
         self.owner = None
         self._end(EntityState.DESPAWNED, None, dropped)
@@ -613,7 +613,7 @@ class Spawning:
 
     # -------------------------------------------------------------------------- asked by entities
 
-    def authored(self, record: EntityRecord) -> AuthoredPlace:
+    def authored(self, record: EntityRecord) -> AuthoredTransform:
         """The place of a part as its prefab and the whole's authored place say.
 
         Raises:
@@ -623,7 +623,7 @@ class Spawning:
         if plan is None or record not in self.built:
             self.check()
             raise SpawnError(f"{record.entity!r} is not built yet: await it, or ask `alive` before")
-        chain: list[PlacedPart] = []
+        chain: list[BlueprintPart] = []
         part = plan.parts[self.built.index(record)]
         while part.parent >= 0:
             chain.append(part)
@@ -633,7 +633,7 @@ class Spawning:
             dx, dy = turned(part.at, angle, (wide, high))
             x, y, angle = x + dx, y + dy, angle + part.rotation
             wide, high = wide * part.scale[0], high * part.scale[1]
-        return AuthoredPlace((x, y), angle, (wide, high))
+        return AuthoredTransform((x, y), angle, (wide, high))
 
     def say(self, record: EntityRecord, text: str) -> None:
         """Have a part's text say something else."""
@@ -648,6 +648,6 @@ class Spawning:
         """The class of a component's name."""
         return self._services.entities.class_of(name)
 
-    def effective(self, plan: SpawnPlan) -> SpawnPlan:
+    def effective(self, plan: Blueprint) -> Blueprint:
         """A plan with what is this entity's own."""
         return plan if self.overrides is None else self.overrides.applied(plan, self.registry)

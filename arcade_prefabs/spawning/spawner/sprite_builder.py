@@ -15,16 +15,16 @@ from ...prefab import ComponentRegistry
 from ...prefab.builtin import Text
 from ...window.arcade_private import give_hit_box
 from ..atlas.textures import LoadedTexture, TextureStore
-from ..blueprints.blueprint import PartPlan
-from ..blueprints.labels import LabelLook, Labels, label_of
-from ..blueprints.sprite_spec import Look, TextureRef
+from ..blueprints.blueprint import PartBlueprint
+from ..blueprints.labels import Labels, TextSpec, label_of
+from ..blueprints.sprite_spec import SpriteSpec, TextureRef
 from ..entities.animation import Animator
 from ..entities.entity import EntityRecord
-from ..entities.entity_index import Entities
+from ..entities.entity_index import EntityIndex
 from ..entities.transform import turned
 from ..layers import Layers, check_wall
 from ..walls import DEFAULT_GROUP, Walls
-from .despawn import Departures
+from .despawn import Despawner
 
 __all__ = ["SpriteBuilder", "make_sprite", "offer_frames", "set_hit_box"]
 
@@ -34,7 +34,7 @@ _UPRIGHT: Final = (False, False)
 
 
 class SpriteBuilder:
-    """Makes the sprites of entities; `Departures` takes them away again.
+    """Makes the sprites of entities; `Despawner` takes them away again.
 
     Args:
         textures: What sprites show.
@@ -54,9 +54,9 @@ class SpriteBuilder:
         labels: Labels,
         layers: Layers,
         walls: Walls,
-        entities: Entities,
+        entities: EntityIndex,
         animator: Animator,
-        departures: Departures,
+        departures: Despawner,
     ) -> None:
         self._textures = textures
         self._labels = labels
@@ -67,7 +67,7 @@ class SpriteBuilder:
         self._animator = animator
         self._departures = departures
 
-    def dress(self, record: EntityRecord, plan: PartPlan, *, shown: bool = True) -> None:
+    def dress(self, record: EntityRecord, plan: PartBlueprint, *, shown: bool = True) -> None:
         """Give a part its components and sprites.
 
         Args:
@@ -97,7 +97,7 @@ class SpriteBuilder:
             self.add_label(record, plan.label, shown=shown)
 
     def _add_wall(
-        self, record: EntityRecord, look: Look, sprite: BasicSprite, *, shown: bool
+        self, record: EntityRecord, look: SpriteSpec, sprite: BasicSprite, *, shown: bool
     ) -> None:
         # A picture's own hit box is no larger than the picture.
         small = abs(sprite.width) < _LARGE and abs(sprite.height) < _LARGE
@@ -118,7 +118,7 @@ class SpriteBuilder:
         group.append(sprite)
         return True
 
-    def add_label(self, record: EntityRecord, look: LabelLook, *, shown: bool = True) -> None:
+    def add_label(self, record: EntityRecord, look: TextSpec, *, shown: bool = True) -> None:
         """Make the sprite of a part's text, in front of the part's own."""
         spawning, entity = record.spawning, record.entity
         x, y = entity.position
@@ -157,7 +157,12 @@ def _missing(ref: TextureRef) -> SpawnError:
 
 
 def make_sprite(
-    look: Look, texture: Texture, registry: ComponentRegistry, record: EntityRecord, *, shown: bool
+    look: SpriteSpec,
+    texture: Texture,
+    registry: ComponentRegistry,
+    record: EntityRecord,
+    *,
+    shown: bool,
 ) -> BasicSprite:
     """A new sprite.
 

@@ -1,4 +1,4 @@
-"""`RegionTasks`: work on several regions in one job of the main thread's queue, fairly."""
+"""`CellJobs`: work on several regions in one job of the main thread's queue, fairly."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 
 from ...frames import NEXT_FRAME, MainThreadQueue, Step
 from ...frames.main_thread_queue import Steps
-from .live_cell import Region
+from .live_cell import LiveCell
 
-__all__ = ["RegionTasks"]
+__all__ = ["CellJobs"]
 
 # Regions are taken by what is left to do: small ones are never behind a monster of 20,000
 # entities, which they delay by next to nothing.
 _PARTS: Final = 256
 
 
-class RegionTasks:
+class CellJobs:
     """Steps of many regions, of which the smallest and most urgent comes first.
 
     A task yields the next `Step`, or None as long as it waits for something.
@@ -42,20 +42,20 @@ class RegionTasks:
         self._lane = lane
         self._budget_s = budget_s
         self._clock = clock
-        self._regions: dict[Region, None] = {}
+        self._regions: dict[LiveCell, None] = {}
         self._running = self._closed = False
         self._spent_s = 0.0
 
     def __len__(self) -> int:
         return len(self._regions)
 
-    def begin(self, region: Region, task: Generator[Step | None, None, None]) -> None:
+    def begin(self, region: LiveCell, task: Generator[Step | None, None, None]) -> None:
         """Work on a region from now on."""
         region.task = task
         self._regions[region] = None
         self._go_on()
 
-    def stop(self, region: Region) -> None:
+    def stop(self, region: LiveCell) -> None:
         """Work on a region no more."""
         self._regions.pop(region, None)
         task, region.task = region.task, None
@@ -67,7 +67,7 @@ class RegionTasks:
         self._spent_s = 0.0
 
     def _run(self) -> Steps:
-        waiting: set[Region] = set()
+        waiting: set[LiveCell] = set()
         try:
             while self._regions:
                 chosen = [one for one in self._regions if one not in waiting]
@@ -107,5 +107,5 @@ class RegionTasks:
             self._queue.post(self._run(), self._lane, Step("region"))
 
 
-def _urgency(region: Region) -> tuple[int, float, tuple[int, int, int]]:
+def _urgency(region: LiveCell) -> tuple[int, float, tuple[int, int, int]]:
     return (region.parts // _PARTS, region.score, region.cell)

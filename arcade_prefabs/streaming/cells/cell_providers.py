@@ -12,11 +12,11 @@ import msgspec
 from ...errors import ArcadePrefabsError, StreamingError, shown
 from ...loading import AsyncPrefabLoader, Handle, Priority
 from ...loading.asset_names import asset_id
-from ...pipeline import Cell, WorldEntity, WorldHead
+from ...pipeline import ALWAYS_LOADED, GridCell, WorldEntity, WorldHead
 from .grid import CellSet, EveryCell
-from .live_cell import ALWAYS, CellLoad, label_of
+from .live_cell import CellLoad
 
-__all__ = ["BakedContents", "CellSource", "CodeContents", "Contents"]
+__all__ = ["BakedCells", "CellProvider", "CellSource", "GeneratedCells"]
 
 # Entities from code that are made in one unit of background work.
 _UNIT: Final = 200
@@ -62,12 +62,12 @@ class CellSource(Protocol):
         """See above."""
         ...
 
-    def entities(self, cell: Cell) -> Iterable[WorldEntity]:
+    def entities(self, cell: GridCell) -> Iterable[WorldEntity]:
         """What stands in a cell. Loader threads, several at a time."""
         ...
 
 
-class Contents(Protocol):
+class CellProvider(Protocol):
     """Where cells come from. Main thread.
 
     Attributes:
@@ -82,11 +82,11 @@ class Contents(Protocol):
     cells: CellSet
     has_always: bool
 
-    def begin(self, cell: Cell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:
+    def begin(self, cell: GridCell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:
         """Begin to read a cell.
 
         Args:
-            cell: The cell; `ALWAYS` for what is always there.
+            cell: The cell; `ALWAYS_LOADED` for what is always there.
             urgent: Whether a player stands in it, or waits for it.
             changed: Called on the main thread when its content was replaced by a newer one.
         """
@@ -124,7 +124,7 @@ class _BakedLoad(CellLoad):
             handle.cancel()
 
 
-class BakedContents:
+class BakedCells:
     """The cells of a world that was baked.
 
     Args:
@@ -154,10 +154,10 @@ class BakedContents:
         """Call something when the world itself was baked anew: it may have other cells."""
         self._head.on_reload(lambda _: changed())
 
-    def begin(self, cell: Cell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:
-        """See `Contents`."""
+    def begin(self, cell: GridCell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:
+        """See `CellProvider`."""
         handle = self._loader.load(
-            f"{self._head.id}#{label_of(cell)}",
+            f"{self._head.id}#{cell.label}",
             priority=Priority.HIGH if urgent else Priority.NORMAL,
         )
         load = _BakedLoad(handle)
@@ -172,7 +172,7 @@ class _CodeLoad(CellLoad):
 
     def __init__(
         self,
-        cell: Cell,
+        cell: GridCell,
         begin: Callable[[], Iterable[WorldEntity]],
         again: Callable[[Callable[[], None]], None],
     ) -> None:
@@ -217,7 +217,7 @@ class _CodeLoad(CellLoad):
             self._again(self.work)
 
 
-class CodeContents:
+class GeneratedCells:
     """The cells of a world that is made by code.
 
     Args:
@@ -244,20 +244,20 @@ class CodeContents:
         self.cells: CellSet = EveryCell() if cells is None else cells
         self.has_always = bool(callable(getattr(source, "always", None)))
 
-    def begin(self, cell: Cell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:  # noqa: ARG002
-        """See `Contents`."""
+    def begin(self, cell: GridCell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:  # noqa: ARG002
+        """See `CellProvider`."""
         source = self._source
-        if cell == ALWAYS:
+        if cell == ALWAYS_LOADED:
             return _CodeLoad(cell, cast(Any, source).always, self._loader.in_background)
         return _CodeLoad(cell, lambda: source.entities(cell), self._loader.in_background)
 
 
-def _checked(row: object, cell: Cell, number: int) -> WorldEntity:
+def _checked(row: object, cell: GridCell, number: int) -> WorldEntity:
     """An entity from code, with a full prefab id and an id of its own."""
     if not isinstance(row, WorldEntity):
         raise StreamingError(f"a world is made of WorldEntity, not {row!r}")
     place = (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
     if not all(isinstance(one, int | float) and math.isfinite(one) for one in place):
         raise StreamingError(f"{shown(row.prefab)}: a place takes finite numbers, not {place}")
-    name = row.id or f"~{label_of(cell)} {number}"
+    name = row.id or f"~{cell.label} {number}"
     return msgspec.structs.replace(row, id=name, prefab=asset_id(row.prefab))

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Final, Protocol, TypeAlias
 
-from ...pipeline import Cell
+from ...pipeline import GridCell
 
-__all__ = ["Box", "Cell", "CellSet", "EveryCell", "Grid", "box_distance"]
+__all__ = ["Box", "CellSet", "EveryCell", "Grid", "GridCell", "box_distance"]
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, bottom, right and top, in pixels."""
@@ -29,7 +29,9 @@ class CellSet(Protocol):
         """Whether a cell has anything in it."""
         ...
 
-    def within(self, level: int, left: int, bottom: int, right: int, top: int) -> Iterator[Cell]:
+    def within(
+        self, level: int, left: int, bottom: int, right: int, top: int
+    ) -> Iterator[GridCell]:
         """The cells of a level between two corners, both included."""
         ...
 
@@ -45,13 +47,15 @@ class EveryCell:
         self.levels = tuple(range(levels))
 
     def __contains__(self, cell: object) -> bool:
-        return isinstance(cell, Cell) and cell.level in self.levels
+        return isinstance(cell, GridCell) and cell.level in self.levels
 
-    def within(self, level: int, left: int, bottom: int, right: int, top: int) -> Iterator[Cell]:
+    def within(
+        self, level: int, left: int, bottom: int, right: int, top: int
+    ) -> Iterator[GridCell]:
         """The cells of a level between two corners, both included."""
         for column in range(left, right + 1):
             for row in range(bottom, top + 1):
-                yield Cell(column, row, level)
+                yield GridCell(column, row, level)
 
 
 class Grid:
@@ -78,10 +82,10 @@ class Grid:
         """Pixels of the cells of a level."""
         return self.cell_size * (1 << level)
 
-    def cell_at(self, x: float, y: float, level: int = 0) -> Cell:
+    def cell_at(self, x: float, y: float, level: int = 0) -> GridCell:
         """The cell of a level that a place is in."""
         size = self.size(level)
-        return Cell(math.floor(x / size), math.floor(y / size), level)
+        return GridCell(math.floor(x / size), math.floor(y / size), level)
 
     def level_of(self, width: float, height: float) -> int:
         """The level for something of that size, in pixels."""
@@ -91,13 +95,13 @@ class Grid:
             level += 1
         return level
 
-    def box(self, cell: Cell) -> Box:
+    def box(self, cell: GridCell) -> Box:
         """The place of a cell itself."""
         size = self.size(cell.level)
         left, bottom = cell.column * size, cell.row * size
         return (left, bottom, left + size, bottom + size)
 
-    def reach(self, cell: Cell) -> Box:
+    def reach(self, cell: GridCell) -> Box:
         """The place that distances to a cell are measured to.
 
         For level 0 that is the cell. For what is larger it is everything that may stand in it, and
@@ -109,7 +113,7 @@ class Grid:
         more = self.size(cell.level) / 2 + self.cell_size
         return (left - more, bottom - more, right + more, top + more)
 
-    def near(self, cells: CellSet, x: float, y: float, radius: float) -> Iterator[Cell]:
+    def near(self, cells: CellSet, x: float, y: float, radius: float) -> Iterator[GridCell]:
         """The cells that have anything in them, no farther away than that.
 
         Costs as much as there are cells near, however large the world is.
@@ -124,7 +128,7 @@ class Grid:
                 if _squared(x, y, self.reach(cell)) <= limit:
                     yield cell
 
-    def touching(self, cells: CellSet, box: Box) -> Iterator[Cell]:
+    def touching(self, cells: CellSet, box: Box) -> Iterator[GridCell]:
         """The cells whose reach touches a box."""
         for level in cells.levels:
             more = self.size(level) / 2 + self.cell_size if level else 0.0

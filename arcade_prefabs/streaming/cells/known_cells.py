@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from .grid import Cell, CellSet
+from .grid import CellSet, GridCell
 
 __all__ = ["KnownCells", "cell_of"]
 
 _LABEL: Final = re.compile(r"c(m?\d+)_(m?\d+)(?:_l(\d+))?")
 
 
-def cell_of(label: str) -> Cell | None:
+def cell_of(label: str) -> GridCell | None:
     """The cell of a label, ``c3_m2``; None if it is no cell's. Any thread."""
     found = _LABEL.fullmatch(label)
     if found is None:
         return None
     column, row = (int(one.replace("m", "-")) for one in found.group(1, 2))
-    return Cell(column, row, int(found.group(3) or 0))
+    return GridCell(column, row, int(found.group(3) or 0))
 
 
 class KnownCells:
@@ -33,9 +33,9 @@ class KnownCells:
 
     def __init__(self, told: CellSet) -> None:
         self.told = told
-        self._more: dict[int, dict[Cell, None]] = {}
+        self._more: dict[int, dict[GridCell, None]] = {}
 
-    def add(self, cells: Iterable[Cell]) -> None:
+    def add(self, cells: Iterable[GridCell]) -> None:
         """Know of more cells."""
         for cell in cells:
             if cell not in self.told:
@@ -49,9 +49,11 @@ class KnownCells:
     def __contains__(self, cell: object) -> bool:
         if cell in self.told:
             return True
-        return isinstance(cell, Cell) and cell in self._more.get(cell.level, {})
+        return isinstance(cell, GridCell) and cell in self._more.get(cell.level, {})
 
-    def within(self, level: int, left: int, bottom: int, right: int, top: int) -> Iterator[Cell]:
+    def within(
+        self, level: int, left: int, bottom: int, right: int, top: int
+    ) -> Iterator[GridCell]:
         """The cells of a level between two corners, both included."""
         if level in self.told.levels:
             yield from self.told.within(level, left, bottom, right, top)
@@ -59,13 +61,13 @@ class KnownCells:
         if not more:
             return
         if len(more) <= (right - left + 1) * (top - bottom + 1):
-            near: Iterable[Cell] = more
+            near: Iterable[GridCell] = more
         else:
             near = (
                 cell
                 for column in range(left, right + 1)
                 for row in range(bottom, top + 1)
-                if (cell := Cell(column, row, level)) in more
+                if (cell := GridCell(column, row, level)) in more
             )
         for cell in near:
             inside = left <= cell.column <= right and bottom <= cell.row <= top

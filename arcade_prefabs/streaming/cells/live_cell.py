@@ -1,4 +1,4 @@
-"""`Region`: a cell of a world near a player, from the wish for it until it is forgotten."""
+"""`LiveCell`: a cell of a world near a player, from the wish for it until it is forgotten."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from arcade import BasicSprite, SpriteList
 from ...errors import shown
 from ...frames import Step
 from ...loading import Handle
-from ...pipeline import WorldEntity, cell_label
+from ...pipeline import WorldEntity
 from ...spawning.entities.entity import Entity
-from .grid import Box, Cell
-from .sprite_lists import RegionLists
+from .grid import Box, GridCell
+from .sprite_lists import CellSpriteLists
 
 if TYPE_CHECKING:
-    from ...spawning.spawner.spawn_task import Spawning
-    from ..saves.change_journal import CellRead
-    from ..saves.entity_diff import Delta
+    from ...spawning.spawner.spawn_task import SpawnTask
+    from ..saves.change_journal import SavedCellLoad
+    from ..saves.entity_diff import EntityDiff
 
-__all__ = ["ALWAYS", "CellLoad", "Region", "RegionEvent", "RegionState", "Resident", "label_of"]
+__all__ = [
+    "CellEvent",
+    "CellLoad",
+    "CellState",
+    "LiveCell",
+    "Resident",
+]
 
 # Bytes of memory that an entity from code takes, about: what its text and numbers do.
 _ROW_BYTES: Final = 500
-ALWAYS: Final = Cell(0, 0, -1)
-"""Stands for the entities of a world that are there wherever the player is."""
 
 
-def label_of(cell: Cell) -> str:
-    """The name of a cell in a world's file, and in saved games."""
-    return "always" if cell == ALWAYS else cell_label(*cell)
-
-
-class RegionState(enum.Enum):
+class CellState(enum.Enum):
     """Where a cell is on its way.
 
     Attributes:
@@ -45,7 +44,7 @@ class RegionState(enum.Enum):
         ACTIVATING: Its entities are being built, in slices. None of them is drawn yet.
         ACTIVE: It is there.
         DEACTIVATING: Its entities are being taken away, in slices. None of them is drawn any more.
-        FAILED: It cannot be read; `Region.error` says why.
+        FAILED: It cannot be read; `LiveCell.error` says why.
     """
 
     UNLOADED = "unloaded"
@@ -58,7 +57,7 @@ class RegionState(enum.Enum):
     FAILED = "failed"
 
 
-class RegionEvent(NamedTuple):
+class CellEvent(NamedTuple):
     """A cell went from one state to the next.
 
     Attributes:
@@ -68,9 +67,9 @@ class RegionEvent(NamedTuple):
         error: Why it failed, or None.
     """
 
-    cell: Cell
-    before: RegionState
-    after: RegionState
+    cell: GridCell
+    before: CellState
+    after: CellState
     error: Exception | None = None
 
 
@@ -119,14 +118,14 @@ class Resident:
     __slots__ = ("delta", "home", "placeholder", "region", "row", "spawning")
 
     def __init__(
-        self, row: WorldEntity, home: str | None, delta: Delta | None, region: Region
+        self, row: WorldEntity, home: str | None, delta: EntityDiff | None, region: LiveCell
     ) -> None:
         self.row = row
         self.home = home
         self.delta = delta
         self.region = region
         self.placeholder: BasicSprite | None = None
-        self.spawning: Spawning | None = None
+        self.spawning: SpawnTask | None = None
 
     def __repr__(self) -> str:
         return f"<Resident {shown(self.row.id)} of {shown(self.row.prefab)} in {self.region.cell}>"
@@ -148,16 +147,16 @@ class Resident:
         """See `arcade_prefabs.spawning.spawner.spawn_task.SpawnOwner`."""
         return self.region.lists.group(group)
 
-    def gone(self, spawning: Spawning) -> None:
+    def gone(self, spawning: SpawnTask) -> None:
         """See `arcade_prefabs.spawning.spawner.spawn_task.SpawnOwner`."""
         self.region.lost(self, spawning)
 
-    def lived(self, spawning: Spawning) -> None:  # noqa: ARG002
+    def lived(self, spawning: SpawnTask) -> None:  # noqa: ARG002
         """See `SpawnOwner`."""
         self.region.lived(self)
 
 
-class Region:
+class LiveCell:
     """A cell of a world that is not unloaded.
 
     Attributes:
@@ -214,18 +213,18 @@ class Region:
 
     def __init__(
         self,
-        cell: Cell,
+        cell: GridCell,
         box: Box,
         reach: Box,
-        lists: RegionLists,
-        on_lost: Callable[[Resident, Spawning], None],
+        lists: CellSpriteLists,
+        on_lost: Callable[[Resident, SpawnTask], None],
         on_lived: Callable[[Resident], None],
     ) -> None:
         self.cell = cell
         self.box = box
         self.reach = reach
         self.lists = lists
-        self.state = RegionState.UNLOADED
+        self.state = CellState.UNLOADED
         self.error: Exception | None = None
         self.load: CellLoad | None = None
         self.prefabs: dict[str, Handle[Any]] = {}
@@ -237,25 +236,25 @@ class Region:
         self.source = -1
         self.task: Generator[Step | None, None, None] | None = None
         self.parts = 0
-        self.saved: CellRead | None = None
+        self.saved: SavedCellLoad | None = None
         self.asked = self.dirty = False
         self._on_lost = on_lost
         self._on_lived = on_lived
 
     def __repr__(self) -> str:
-        return f"<Region {self.cell}: {self.state.value}, {len(self.residents)} entities>"
+        return f"<LiveCell {self.cell}: {self.state.value}, {len(self.residents)} entities>"
 
     @property
     def label(self) -> str:
         """The name of its cell in the world's file, and in saved games."""
-        return label_of(self.cell)
+        return self.cell.label
 
     @property
     def active(self) -> bool:
         """Whether it is there."""
-        return self.state is RegionState.ACTIVE
+        return self.state is CellState.ACTIVE
 
-    def lost(self, resident: Resident, spawning: Spawning) -> None:
+    def lost(self, resident: Resident, spawning: SpawnTask) -> None:
         """An entity was despawned by the game, or failed."""
         self._on_lost(resident, spawning)
 

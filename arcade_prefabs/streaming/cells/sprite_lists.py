@@ -9,7 +9,7 @@ from arcade import BasicSprite, SpriteList
 
 from ...spawning.walls import Walls, new_wall_list
 
-__all__ = ["RegionLists"]
+__all__ = ["CellSpriteLists"]
 
 # A list is written to the graphics card, and its buffers grow, as a whole: with more sprites that
 # would be more than a slice of a frame.
@@ -17,7 +17,7 @@ _SPRITES: Final = 512
 _SMALL: Final = 64
 
 
-class RegionLists(Mapping[str, SpriteList[Any]]):
+class CellSpriteLists(Mapping[str, SpriteList[Any]]):
     """The sprite lists of one region: a scene to spawn into.
 
     Each layer has as many lists as it needs; asked for a layer, it gives the one that has room.

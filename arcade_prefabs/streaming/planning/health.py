@@ -5,16 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from ..settings import Policy, StreamingSettings
+from ..settings import StreamingPolicy, StreamingSettings
 from .streaming_sources import StreamingSource
 
-__all__ = ["Health", "HealthWatch"]
+__all__ = ["HealthWatch", "StreamingHealth"]
 
 # A player who is to be slowed down still moves, unless it is to be held.
 _SLOWEST = 0.2
 
 
-class Health(enum.Enum):
+class StreamingHealth(enum.Enum):
     """How far around its players a world is there, for the one that fares worst.
 
     Attributes:
@@ -39,7 +39,7 @@ class HealthWatch:
     """
 
     def __init__(self, settings: StreamingSettings) -> None:
-        self.state = Health.GOOD
+        self.state = StreamingHealth.GOOD
         self.ratio = 1.0
         self._settings = settings
 
@@ -49,11 +49,11 @@ class HealthWatch:
         self.ratio = min((one.ratio for one in sources), default=1.0)
         before = self.state
         if self.ratio < settings.critical:
-            self.state = Health.CRITICAL
+            self.state = StreamingHealth.CRITICAL
         elif self.ratio < settings.slow:
-            self.state = Health.SLOW
+            self.state = StreamingHealth.SLOW
         else:
-            self.state = Health.GOOD
+            self.state = StreamingHealth.GOOD
         return self.state is not before
 
     @property
@@ -61,12 +61,12 @@ class HealthWatch:
         """The factor that the game is asked to move its players with, 0 to 1."""
         settings = self._settings
         policy = {
-            Health.GOOD: Policy.REPORT,
-            Health.SLOW: settings.on_slow,
-            Health.CRITICAL: settings.on_critical,
+            StreamingHealth.GOOD: StreamingPolicy.REPORT,
+            StreamingHealth.SLOW: settings.on_slow,
+            StreamingHealth.CRITICAL: settings.on_critical,
         }[self.state]
-        if policy is Policy.HOLD:
+        if policy is StreamingPolicy.HOLD:
             return 0.0
-        if policy is Policy.SLOW:
+        if policy is StreamingPolicy.SLOW:
             return max(_SLOWEST, self.ratio / settings.slow)
         return 1.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ..cells.grid import Cell
-from ..cells.live_cell import Region
-from .planner import Want
+from ..cells.grid import GridCell
+from ..cells.live_cell import LiveCell
+from .planner import CellDemand
 
-__all__ = ["MemoryAccount"]
+__all__ = ["MemoryBudget"]
 
 # Bytes of a sprite with its entity, its place in the indexes and in its list, as CPython 3.11 and
 # Arcade 3.3 have them; measured in tests/streaming/test_memory.py.
@@ -18,7 +18,7 @@ PART: Final = 2600
 _REMEMBERED: Final = 100_000
 
 
-class MemoryAccount:
+class MemoryBudget:
     """Counts the bytes of what is streamed: content, entities, prefabs, images.
 
     A prefab or an image that several cells use counts once.
@@ -40,14 +40,14 @@ class MemoryAccount:
         self.dropped = 0
         self._shared: dict[str, list[int]] = {}  # bytes, and how many cells use it
         self._shared_bytes = 0
-        self._uses: dict[Cell, list[str]] = {}
-        self._own: dict[Cell, int] = {}
-        self._known: dict[Cell, int] = {}  # what each cell takes by itself, with all it needs
+        self._uses: dict[GridCell, list[str]] = {}
+        self._own: dict[GridCell, int] = {}
+        self._known: dict[GridCell, int] = {}  # what each cell takes by itself, with all it needs
         self._sum = 0
         self._most_shared = 0
-        self._middle: Cell | None = None
+        self._middle: GridCell | None = None
 
-    def enter(self, region: Region) -> None:
+    def enter(self, region: LiveCell) -> None:
         """A cell was read: count it, or count it anew."""
         self.leave(region.cell)
         uses: dict[str, int] = {}
@@ -74,7 +74,7 @@ class MemoryAccount:
             self._sum += own - self._known[region.cell]
             self._known[region.cell] = own
 
-    def leave(self, cell: Cell) -> None:
+    def leave(self, cell: GridCell) -> None:
         """A cell is not in memory any more."""
         own = self._own.pop(cell, None)
         if own is None:
@@ -88,14 +88,14 @@ class MemoryAccount:
                 self._shared_bytes -= shared[0]
                 del self._shared[name]
 
-    def expected(self, cell: Cell) -> int:
+    def expected(self, cell: GridCell) -> int:
         """Bytes that a cell will take: as before, or as cells do on average."""
         known = self._known.get(cell)
         if known is not None:
             return known
         return self._sum // len(self._known) if self._known else 0
 
-    def fitting(self, wanted: Mapping[Cell, Want]) -> dict[Cell, Want]:
+    def fitting(self, wanted: Mapping[GridCell, CellDemand]) -> dict[GridCell, CellDemand]:
         """Those of the wanted cells for which there is room, the most urgent first.
 
         What is shared counts in full, as long as anybody uses it. The first that finds no room
@@ -116,7 +116,7 @@ class MemoryAccount:
         self.dropped = 0
         if need <= room:
             return dict(wanted)
-        found: dict[Cell, Want] = {}
+        found: dict[GridCell, CellDemand] = {}
         for number, (cell, want) in enumerate(order):
             need = self.expected(cell)
             # What a player stands in, or waits for, is there whatever it takes.
@@ -127,6 +127,6 @@ class MemoryAccount:
             found[cell] = want
         return found
 
-    def excess(self, coming: Iterable[Cell]) -> int:
+    def excess(self, coming: Iterable[GridCell]) -> int:
         """Bytes over the limit, once the cells have come that are on their way."""
         return self.used + sum(self.expected(one) for one in coming) - self.limit

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from ..cells.grid import Box, box_distance
 
-__all__ = ["Aim", "Motion", "Score", "score"]
+__all__ = ["LoadCircle", "Motion", "Score", "score"]
 
 # Seconds over which a velocity is smoothed.
 _SMOOTH_S: Final = 0.1
@@ -24,7 +24,7 @@ Score = float
 """How urgent a cell is: the lowest first."""
 
 
-class Aim(NamedTuple):
+class LoadCircle(NamedTuple):
     """The circle that a player's cells are wanted in.
 
     Attributes:
@@ -118,7 +118,7 @@ class Motion:
         if at is not None and self._clock() - at > _STOPPED_S:
             self.vx = self.vy = 0.0
 
-    def aim(self, distance: float, lead_s: float) -> Aim:
+    def aim(self, distance: float, lead_s: float) -> LoadCircle:
         """The circle to load: half of the lead moves it ahead, half of it makes it larger.
 
         Args:
@@ -129,10 +129,10 @@ class Motion:
         half = lead_s / 2
         heading = (self.vx / speed, self.vy / speed) if speed > _SLOW else None
         x, y = self.x + self.vx * half, self.y + self.vy * half
-        return Aim(x, y, distance + speed * half, heading)
+        return LoadCircle(x, y, distance + speed * half, heading)
 
 
-def score(aim: Aim, x: float, y: float, box: Box) -> Score:
+def score(aim: LoadCircle, x: float, y: float, box: Box) -> Score:
     """How urgent a cell is, 0 for the one that the player is in.
 
     ``(d / R)² × (f + (1 - f) × (0.5 - 0.5 × cos a))``: d from the player to the cell, R the radius,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from ..cells.grid import Box, Cell, CellSet, Grid, box_distance
-from ..cells.live_cell import Region, RegionState
+from ..cells.grid import Box, CellSet, Grid, GridCell, box_distance
+from ..cells.live_cell import CellState, LiveCell
 from ..settings import StreamingSettings
 from .motion import score
 from .streaming_sources import Sources, StreamingSource
 
-__all__ = ["LatencyMeter", "Planner", "Want"]
+__all__ = ["CellDemand", "LatencyMeter", "Planner"]
 
 # Between two plans, while somebody moves.
 _EVERY_S: Final = 0.1
@@ -28,11 +28,11 @@ _FARTHEST: Final = 2.0
 # Cells that a circle reaches from its middle at most: the 3,300 in it take milliseconds.
 _MOST_CELLS: Final = 32
 # States of cells of which nothing more will come.
-_THERE: Final = (RegionState.ACTIVE, RegionState.FAILED)
+_THERE: Final = (CellState.ACTIVE, CellState.FAILED)
 NOBODY: Final = -1
 
 
-class Want(NamedTuple):
+class CellDemand(NamedTuple):
     """How much a cell is wanted.
 
     Attributes:
@@ -109,7 +109,7 @@ class Planner:
                 return True
         return False
 
-    def want(self, now: float, leases: Iterable[Cell]) -> dict[Cell, Want]:
+    def want(self, now: float, leases: Iterable[GridCell]) -> dict[GridCell, CellDemand]:
         """The cells that should be there, and how urgent each is.
 
         Args:
@@ -120,7 +120,7 @@ class Planner:
         self.due = None
         self._sources.changed = False
         lead_s = min(self.latency.seconds * _SPARE + _EVERY_S, self._settings.max_lead_s)
-        wanted: dict[Cell, Want] = {cell: Want(-1.0, NOBODY) for cell in leases}
+        wanted: dict[GridCell, CellDemand] = {cell: CellDemand(-1.0, NOBODY) for cell in leases}
         reach = self.grid.reach
         for number, one in enumerate(self._sources):
             motion = one.motion
@@ -141,16 +141,16 @@ class Planner:
                 value = score(aim, motion.x, motion.y, reach(cell))
                 known = wanted.get(cell)
                 if known is None or value < known.score:
-                    wanted[cell] = Want(value, number)
+                    wanted[cell] = CellDemand(value, number)
         return wanted
 
-    def keeps(self, region: Region) -> bool:
+    def keeps(self, region: LiveCell) -> bool:
         """Whether a cell that is not wanted is near enough to stay as it is."""
-        if region.state is RegionState.LOADING:
+        if region.state is CellState.LOADING:
             return any(self._near_aim(one, region) for one in self._sources.known)
         return any(one.keeps(region.reach) for one in self._sources.known)
 
-    def _near_aim(self, source: StreamingSource, region: Region) -> bool:
+    def _near_aim(self, source: StreamingSource, region: LiveCell) -> bool:
         more = (source.unload_distance - source.load_distance) * _MARGIN
         aim = source.aim
         return box_distance(aim.x, aim.y, region.reach) <= aim.radius + more
@@ -160,7 +160,7 @@ class Planner:
         if self.due is None or when < self.due:
             self.due = when
 
-    def is_ahead(self, region: Region) -> bool:
+    def is_ahead(self, region: LiveCell) -> bool:
         """Whether a cell is wanted because of where somebody goes, and not where it began."""
         if region.source < 0:
             return False
@@ -168,7 +168,9 @@ class Planner:
         motion = one.motion
         return box_distance(motion.x, motion.y, region.reach) > one.load_distance / 2
 
-    def measure(self, wanted: Mapping[Cell, Want], regions: Mapping[Cell, Region]) -> None:
+    def measure(
+        self, wanted: Mapping[GridCell, CellDemand], regions: Mapping[GridCell, LiveCell]
+    ) -> None:
         """See how much of each source's load distance is there."""
         missing: list[Box] = []
         for cell in wanted:

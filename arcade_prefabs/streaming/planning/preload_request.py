@@ -1,4 +1,4 @@
-"""`Arrival`: an area that somebody waits for, and that stays there for a while."""
+"""`PreloadRequest`: an area that somebody waits for, and that stays there for a while."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from ...errors import ArrivalError, ArrivalTimeoutError, shown_error
+from ...errors import PreloadError, PreloadTimeoutError, shown_error
 from ...frames.awaitables import Completion
-from ..cells.grid import Box, Cell, Grid
+from ..cells.grid import Box, Grid, GridCell
 from ..cells.known_cells import KnownCells
-from ..cells.live_cell import Region, RegionState, label_of
+from ..cells.live_cell import CellState, LiveCell
 from ..settings import StreamingSettings
 
-__all__ = ["Arrival", "Journeys", "box_of"]
+__all__ = ["PreloadRequest", "PreloadRequests", "box_of"]
 
 # An area with more cells than that is a mistake: with a name for each, they are megabytes.
 _MOST: Final = 10_000
 
 
-class Arrival:
+class PreloadRequest:
     """An area that is waited for; ``await`` it, or have something called.
 
     Attributes:
         place: Left, bottom, right and top, in pixels; or a place, whose 3 × 3 cells are meant.
         cancelled: Whether `cancel` was called before.
-        error: Why it will not be there: an `ArrivalError`, or None.
+        error: Why it will not be there: an `PreloadError`, or None.
         total: How many cells it has; 0 as long as the world is being opened.
         arrived: How many of them are there.
 
@@ -39,16 +39,16 @@ class Arrival:
         due: float,
         lease_s: float,
         before: Callable[[], None],
-        on_done: Callable[[Arrival], object] | None,
-        forget: Callable[[Arrival], None],
+        on_done: Callable[[PreloadRequest], object] | None,
+        forget: Callable[[PreloadRequest], None],
     ) -> None:
         self.place = place
         self.cancelled = False
-        self.error: ArrivalError | None = None
+        self.error: PreloadError | None = None
         self.total = self.arrived = 0
         self.due = due
         self.lease_s = lease_s
-        self.cells: tuple[Cell, ...] | None = None
+        self.cells: tuple[GridCell, ...] | None = None
         self._before = before
         self._completion = Completion()
         self._forget = forget
@@ -56,7 +56,9 @@ class Arrival:
             self.add_done_callback(on_done)
 
     def __repr__(self) -> str:
-        return f"<Arrival: {self.arrived} of {self.total} cells{', done' if self.done else ''}>"
+        return (
+            f"<PreloadRequest: {self.arrived} of {self.total} cells{', done' if self.done else ''}>"
+        )
 
     @property
     def done(self) -> bool:
@@ -76,14 +78,14 @@ class Arrival:
             return False
         self.cancelled = True
         self._forget(self)
-        self.end(ArrivalError("it was cancelled"))
+        self.end(PreloadError("it was cancelled"))
         return True
 
-    def add_done_callback(self, callback: Callable[[Arrival], object]) -> None:
+    def add_done_callback(self, callback: Callable[[PreloadRequest], object]) -> None:
         """Call something with it, on the main thread, once it is done, however that went."""
         self._completion.listen(partial(self._call, callback))
 
-    def _call(self, callback: Callable[[Arrival], object]) -> None:
+    def _call(self, callback: Callable[[PreloadRequest], object]) -> None:
         if not self.cancelled:
             callback(self)
 
@@ -91,13 +93,13 @@ class Arrival:
         """Nothing, if it is there.
 
         Raises:
-            ArrivalError: It will not be there, was cancelled, or is not done.
-            ArrivalTimeoutError: It took too long.
+            PreloadError: It will not be there, was cancelled, or is not done.
+            PreloadTimeoutError: It took too long.
         """
         if self.error is not None:
             raise self.error
         if not self.done:
-            raise ArrivalError("it is not there yet: await it, or ask `done` before")
+            raise PreloadError("it is not there yet: await it, or ask `done` before")
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait until it is there; in a script of the plugin, or in asyncio.
@@ -108,7 +110,7 @@ class Arrival:
         yield from self._completion.wait()
         self.result()
 
-    def end(self, error: ArrivalError | None) -> None:
+    def end(self, error: PreloadError | None) -> None:
         """It is there, or never will be."""
         self.error = error
         if error is None:
@@ -116,7 +118,7 @@ class Arrival:
         self._completion.finish()
 
 
-class Journeys:
+class PreloadRequests:
     """All arrivals of a world, and the leases that keep their cells there for a while.
 
     Args:
@@ -129,8 +131,8 @@ class Journeys:
     def __init__(self, settings: StreamingSettings, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._settings = settings
-        self._waiting: list[Arrival] = []
-        self._until: dict[Cell, float] = {}
+        self._waiting: list[PreloadRequest] = []
+        self._until: dict[GridCell, float] = {}
         self.changed = False
 
     def __len__(self) -> int:
@@ -142,8 +144,8 @@ class Journeys:
         timeout_s: float | None,
         lease_s: float,
         before: Callable[[], None],
-        on_done: Callable[[Arrival], object] | None,
-    ) -> Arrival:
+        on_done: Callable[[PreloadRequest], object] | None,
+    ) -> PreloadRequest:
         """Wait for an area.
 
         Raises:
@@ -153,16 +155,16 @@ class Journeys:
             if seconds is not None and not (seconds >= 0 and math.isfinite(seconds)):
                 raise ValueError(f"{name} must not be negative, and finite, not {seconds}")
         due = math.inf if timeout_s is None else self._clock() + timeout_s
-        arrival = Arrival(place, due, lease_s, before, on_done, self._forget)
+        arrival = PreloadRequest(place, due, lease_s, before, on_done, self._forget)
         self._waiting.append(arrival)
         self.changed = True
         return arrival
 
-    def _forget(self, arrival: Arrival) -> None:
+    def _forget(self, arrival: PreloadRequest) -> None:
         self._waiting = [one for one in self._waiting if one is not arrival]
         self.changed = True
 
-    def leases(self, now: float) -> dict[Cell, None]:
+    def leases(self, now: float) -> dict[GridCell, None]:
         """Cells that have to be there, whoever is near."""
         self.changed = False
         self._until = {cell: until for cell, until in self._until.items() if until > now}
@@ -183,41 +185,43 @@ class Journeys:
                 high = (box[3] - box[1]) / grid.cell_size + 1
                 if wide * high > _MOST:
                     many = f"an area of {wide * high:,.0f} cells: {_MOST:,} at most"
-                    self._end(one, ArrivalError(many))
+                    self._end(one, PreloadError(many))
                     continue
                 one.cells = tuple(grid.touching(cells, box))
                 one.total = len(one.cells)
 
-    def look(self, regions: Mapping[Cell, Region]) -> None:
+    def look(self, regions: Mapping[GridCell, LiveCell]) -> None:
         """See who has arrived, or never will."""
         now = self._clock()
         for one in list(self._waiting):
             if one.cells is None:
                 if now >= one.due:
-                    self._end(one, ArrivalTimeoutError("the world is not open, or frozen"))
+                    self._end(one, PreloadTimeoutError("the world is not open, or frozen"))
                 continue
             states = [self._state(regions, cell) for cell in one.cells]
-            one.arrived = states.count(RegionState.ACTIVE)
-            failed = states.count(RegionState.FAILED)
+            one.arrived = states.count(CellState.ACTIVE)
+            failed = states.count(CellState.FAILED)
             if one.arrived + failed == one.total:
                 self._end(one, self._failure(one, regions) if failed else None)
             elif now >= one.due:
                 missing = [
-                    f"{label_of(cell)} is {state.value}"
+                    f"{cell.label} is {state.value}"
                     for cell, state in zip(one.cells, states, strict=True)
-                    if state is not RegionState.ACTIVE
+                    if state is not CellState.ACTIVE
                 ]
                 shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
                 message = f"{one.arrived} of {one.total} cells were there in time: {shown}"
                 failures = {} if not failed else self._failures(one, regions)
-                self._end(one, ArrivalTimeoutError(message, failures))
+                self._end(one, PreloadTimeoutError(message, failures))
 
     @staticmethod
-    def _state(regions: Mapping[Cell, Region], cell: Cell) -> RegionState:
+    def _state(regions: Mapping[GridCell, LiveCell], cell: GridCell) -> CellState:
         region = regions.get(cell)
-        return RegionState.UNLOADED if region is None else region.state
+        return CellState.UNLOADED if region is None else region.state
 
-    def _failures(self, arrival: Arrival, regions: Mapping[Cell, Region]) -> dict[str, Exception]:
+    def _failures(
+        self, arrival: PreloadRequest, regions: Mapping[GridCell, LiveCell]
+    ) -> dict[str, Exception]:
         found: dict[str, Exception] = {}
         for cell in arrival.cells or ():
             region = regions.get(cell)
@@ -225,15 +229,17 @@ class Journeys:
                 found[region.label] = region.error
         return found
 
-    def _failure(self, arrival: Arrival, regions: Mapping[Cell, Region]) -> ArrivalError:
+    def _failure(
+        self, arrival: PreloadRequest, regions: Mapping[GridCell, LiveCell]
+    ) -> PreloadError:
         failures = self._failures(arrival, regions)
         name, error = next(iter(failures.items()))
         rest = f", and {len(failures) - 1} more" if len(failures) > 1 else ""
-        found = ArrivalError(f"{name} cannot be loaded: {shown_error(error)}{rest}", failures)
+        found = PreloadError(f"{name} cannot be loaded: {shown_error(error)}{rest}", failures)
         found.__cause__ = error
         return found
 
-    def _end(self, arrival: Arrival, error: ArrivalError | None) -> None:
+    def _end(self, arrival: PreloadRequest, error: PreloadError | None) -> None:
         self._forget(arrival)
         if error is None and arrival.lease_s > 0:
             until = self._clock() + arrival.lease_s
@@ -244,7 +250,7 @@ class Journeys:
     def close(self) -> None:
         """Nobody arrives any more."""
         for one in list(self._waiting):
-            self._end(one, ArrivalError("the world was closed"))
+            self._end(one, PreloadError("the world was closed"))
 
 
 def box_of(area: Any) -> Box:

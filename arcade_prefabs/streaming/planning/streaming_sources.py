@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..cells.grid import Box, box_distance
 from ..settings import StreamingSettings, unload_distance_for
-from .motion import Aim, Motion
+from .motion import LoadCircle, Motion
 
 __all__ = ["Sources", "StreamingSource", "checked_position"]
 
@@ -37,7 +37,7 @@ class StreamingSource:
         self.weight = weight
         self.served = 0.0  # cells that were begun for it, divided by its weight
         self.starved = False  # whether it had cells waiting when last looked at
-        self.aim = Aim(0.0, 0.0, 0.0, None)
+        self.aim = LoadCircle(0.0, 0.0, 0.0, None)
         self.planned_at = (0.0, 0.0)
         self.ratio = 1.0  # how much of its load distance is there
         self.motion = Motion(sources.clock)

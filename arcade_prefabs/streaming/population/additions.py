@@ -15,11 +15,11 @@ from ...pipeline import WorldEntity
 from ...spawning.blueprints.overrides import OverrideMap, Overrides
 from ...spawning.entities.transform import checked_place
 from ...spawning.spawner.entity_factory import EntityFactory
-from ..cells.live_cell import Resident, label_of
+from ..cells.live_cell import Resident
 from ..planning.streaming_sources import checked_position
-from ..saves.entity_diff import Delta
-from ..saves.save_file import SavedRow
-from .cell_lifecycle import RegionFlow
+from ..saves.entity_diff import EntityDiff
+from ..saves.save_file import SavedEntity
+from .cell_lifecycle import CellLifecycle
 
 __all__ = ["Additions"]
 
@@ -37,7 +37,7 @@ class Additions:
     Main thread.
     """
 
-    def __init__(self, factory: EntityFactory, flow: RegionFlow) -> None:
+    def __init__(self, factory: EntityFactory, flow: CellLifecycle) -> None:
         self._factory = factory
         self._flow = flow
 
@@ -68,8 +68,8 @@ class Additions:
         if level > _MOST_LEVEL:
             raise ValueError(f"an entity of {size} pixels is too large for this world's cells")
         cell = parts.grid.cell_at(x, y, level)
-        delta = Delta().with_row(row, 0.0 if size is None else float(max(size)))
-        parts.ledger.enter(SavedRow(name, None, label_of(cell), parts.ledger.time, delta))
+        delta = EntityDiff().with_row(row, 0.0 if size is None else float(max(size)))
+        parts.ledger.enter(SavedEntity(name, None, cell.label, parts.ledger.time, delta))
         region = parts.regions.get(cell)
         if region is None:
             parts.cells.add([cell])

@@ -13,18 +13,18 @@ from ...frames import NEXT_FRAME, Step
 from ...frames.main_thread_queue import Steps
 from ...loading import Handle, Priority
 from ...loading.asset_names import asset_id
-from ...pipeline import WorldEntity
-from ...spawning.blueprints.blueprint import SpawnPlan
+from ...pipeline import ALWAYS_LOADED, WorldEntity
+from ...spawning.blueprints.blueprint import Blueprint
 from ...spawning.blueprints.overrides import Overrides
 from ...spawning.spawner.entity_factory import EntityFactory
-from ...spawning.spawner.spawn_task import Spawning
-from ..cells.live_cell import ALWAYS, Region, RegionState, Resident
-from ..saves.change_journal import CellRead, Ledger
+from ...spawning.spawner.spawn_task import SpawnTask
+from ..cells.live_cell import CellState, LiveCell, Resident
+from ..saves.change_journal import ChangeJournal, SavedCellLoad
 from ..saves.entity_diff import place_of
-from ..saves.save_file import CellRecord
-from .residents import Newcomer, Population
+from ..saves.save_file import SavedCell
+from .residents import PendingResident, Population
 
-__all__ = ["Builder", "Task"]
+__all__ = ["CellBuilder", "Task"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -37,10 +37,10 @@ _PARTS: Final = 6
 _ROWS: Final = 200
 # Entities that are taken away in one step, about as much.
 _LEAVING: Final = 20
-_GOING: Final = (RegionState.UNLOADED, RegionState.DEACTIVATING)
+_GOING: Final = (CellState.UNLOADED, CellState.DEACTIVATING)
 
 
-class Builder:
+class CellBuilder:
     """Makes the tasks that build regions, and take them away.
 
     Args:
@@ -51,7 +51,9 @@ class Builder:
     Main thread.
     """
 
-    def __init__(self, factory: EntityFactory, population: Population, ledger: Ledger) -> None:
+    def __init__(
+        self, factory: EntityFactory, population: Population, ledger: ChangeJournal
+    ) -> None:
         self._factory = factory
         self._population = population
         self._ledger = ledger
@@ -59,7 +61,7 @@ class Builder:
 
     # ------------------------------------------------------------------------------------- loading
 
-    def want_prefabs(self, region: Region, read: CellRead) -> None:
+    def want_prefabs(self, region: LiveCell, read: SavedCellLoad) -> None:
         """Ask for the prefabs of everything in a region."""
         priority = Priority.HIGH if region.score <= 0 else Priority.NORMAL
         names = dict(read.prefabs)
@@ -74,7 +76,7 @@ class Builder:
 
     # ------------------------------------------------------------------------------------ building
 
-    def build(self, region: Region, record: CellRecord, on_active: Callable[[], None]) -> Task:
+    def build(self, region: LiveCell, record: SavedCell, on_active: Callable[[], None]) -> Task:
         """Build everything that is in a region."""
         yield Step("region", 1)
         newcomers = yield from self._gather(region, record)
@@ -91,16 +93,16 @@ class Builder:
             on_active()
 
     def _gather(
-        self, region: Region, record: CellRecord
-    ) -> Generator[Step | None, None, list[Newcomer]]:
-        found: list[Newcomer] = []
+        self, region: LiveCell, record: SavedCell
+    ) -> Generator[Step | None, None, list[PendingResident]]:
+        found: list[PendingResident] = []
         for one in self._population.newcomers(region, record):
             found.append(one)
             if len(found) % _ROWS == 0:
                 yield Step("rows", _ROWS)
         return found
 
-    def _late(self, region: Region) -> list[Newcomer]:
+    def _late(self, region: LiveCell) -> list[PendingResident]:
         label, residents = region.label, self._population.residents
         return [
             found
@@ -109,7 +111,7 @@ class Builder:
             if (found := self._population.arrival(row, None)) is not None
         ]
 
-    def _load_own(self, region: Region, newcomers: list[Newcomer]) -> Task:
+    def _load_own(self, region: LiveCell, newcomers: list[PendingResident]) -> Task:
         """Load images that only overrides name."""
         wanted: list[Handle[Any]] = []
         for number, one in enumerate(newcomers):
@@ -120,7 +122,7 @@ class Builder:
                 if overrides is None:
                     continue
                 plan = getattr(self._handle(region, one.row).value, "plan", None)
-                if not isinstance(plan, SpawnPlan):
+                if not isinstance(plan, Blueprint):
                     continue
                 for ref in overrides.applied(plan, self._factory.registry).textures:
                     if self._factory.textures.get(ref) is None:
@@ -132,14 +134,14 @@ class Builder:
         while not all(one.done for one in wanted):
             yield None
 
-    def _handle(self, region: Region, row: WorldEntity) -> Handle[Any]:
+    def _handle(self, region: LiveCell, row: WorldEntity) -> Handle[Any]:
         handle = region.prefabs.get(row.prefab)
         if handle is None:
             handle = self._factory.handle_of(asset_id(row.prefab), Priority.HIGH)
             region.prefabs[row.prefab] = handle
         return handle
 
-    def _build_all(self, region: Region, newcomers: list[Newcomer]) -> Task:
+    def _build_all(self, region: LiveCell, newcomers: list[PendingResident]) -> Task:
         left = _PARTS
         for number, one in enumerate(newcomers):
             region.parts = len(newcomers) - number
@@ -170,7 +172,7 @@ class Builder:
         if own or handle is None or handle.error is not None:
             return False
         plan = getattr(handle.value, "plan", None)
-        if not isinstance(plan, SpawnPlan) or len(plan.parts) > 1 or plan.labels:
+        if not isinstance(plan, Blueprint) or len(plan.parts) > 1 or plan.labels:
             return False
         factory = self._factory
         place = ((row.x, row.y), row.rotation, (row.scale_x, row.scale_y))
@@ -203,7 +205,7 @@ class Builder:
         """Build one entity of a region; gives how many parts are left to count for the step."""
         factory, population, region = self._factory, self._population, resident.region
         row, delta = resident.row, resident.delta
-        spawning: Spawning | None = None
+        spawning: SpawnTask | None = None
         try:
             handle = self._handle(region, row)
             while not handle.done:
@@ -252,14 +254,14 @@ class Builder:
             population.woken(spawning.root, max(0.0, self._ledger.time - left_at))
         return max(0, parts - 1) % _PARTS  # the first is what the entity itself counts
 
-    def _measure(self, spawning: Spawning, region: Region) -> None:
+    def _measure(self, spawning: SpawnTask, region: LiveCell) -> None:
         """Tell, once for each prefab, of what would go while it can still be seen."""
         prefab = spawning.id
         if prefab in self._measured or not spawning.is_alive():
             return
         self._measured.add(prefab)
         sprite = spawning.entity.sprite
-        if sprite is None or region.cell == ALWAYS:
+        if sprite is None or region.cell == ALWAYS_LOADED:
             return
         cell = region.box[2] - region.box[0]
         if max(sprite.width, sprite.height) > cell:
@@ -270,7 +272,7 @@ class Builder:
             )
             self._population.keeper.tell(prefab, why)
 
-    def _prepare(self, region: Region, spawning: Spawning, overrides: Overrides | None) -> Task:
+    def _prepare(self, region: LiveCell, spawning: SpawnTask, overrides: Overrides | None) -> Task:
         """Make the plan, and wait for images that have left the cache meanwhile."""
         while missing := spawning.prepare():
             handles = [self._factory.load_texture(ref, _nothing) for ref in missing]
@@ -284,7 +286,7 @@ class Builder:
             if overrides is None:
                 yield None  # an edit is on its way
 
-    def _upload(self, region: Region) -> Task:
+    def _upload(self, region: LiveCell) -> Task:
         """Bring what is to be drawn to the graphics card, which the first drawing would do."""
         for one in region.lists.all():
             yield Step("show", len(one))
@@ -293,7 +295,7 @@ class Builder:
 
     # -------------------------------------------------------------------------------- taking away
 
-    def retire(self, region: Region, on_gone: Callable[[], None]) -> Task:
+    def retire(self, region: LiveCell, on_gone: Callable[[], None]) -> Task:
         """Take everything away that is in a region."""
         population = self._population
         while region.residents:
@@ -314,7 +316,7 @@ class Builder:
     # ---------------------------------------------------------------------------------- hot reload
 
     def refresh(
-        self, regions: list[Region], reads: list[CellRead]
+        self, regions: list[LiveCell], reads: list[SavedCellLoad]
     ) -> Generator[Step | None, None, set[str]]:
         """Bring regions up to date whose content was replaced, by the names of entities.
 
@@ -336,7 +338,7 @@ class Builder:
                 region.parts = len(region.residents)
         return gone
 
-    def _refresh_old(self, region: Region, gone: set[str]) -> Task:
+    def _refresh_old(self, region: LiveCell, gone: set[str]) -> Task:
         population, label = self._population, region.label
         rows = () if region.load is None else region.load.rows or ()
         fresh = {row.id: row for row in rows}

@@ -1,4 +1,4 @@
-"""`Wanderers`: entities that move from one cell to the next."""
+"""`CellMigration`: entities that move from one cell to the next."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from ..cells.live_cell import RegionState, Resident
-from .cell_lifecycle import RegionFlow
+from ..cells.live_cell import CellState, Resident
+from .cell_lifecycle import CellLifecycle
 
-__all__ = ["Wanderers"]
+__all__ = ["CellMigration"]
 
 # Of all entities in memory, so many are looked at in a frame at least and at most: about a second
 # for 500 of them, and never more than 50 µs.
@@ -18,7 +18,7 @@ _MOST: Final = 64
 _FRAMES: Final = 100
 
 
-class Wanderers:
+class CellMigration:
     """Sees who has left its cell, some entities in each frame, one after the other.
 
     Where the next cell is there, they change over to it. Where it is on its way, they stay with
@@ -27,7 +27,7 @@ class Wanderers:
     Main thread.
     """
 
-    def __init__(self, flow: RegionFlow) -> None:
+    def __init__(self, flow: CellLifecycle) -> None:
         self._flow = flow
         self._left: Iterator[Resident] = iter(())
         self._each = _LEAST
@@ -37,7 +37,7 @@ class Wanderers:
         """Look at some of them."""
         for resident in islice(self._left, self._each):
             spawning, region = resident.spawning, resident.region
-            if spawning is not None and not spawning.over and region.state is RegionState.ACTIVE:
+            if spawning is not None and not spawning.over and region.state is CellState.ACTIVE:
                 x, y = spawning.entity.position
                 left, bottom, right, top = region.box
                 if not (left <= x < right and bottom <= y < top):

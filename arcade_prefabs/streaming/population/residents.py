@@ -12,18 +12,18 @@ import arcade
 from arcade import BasicSprite, SpriteList, Texture
 
 from ...errors import shown, shown_error
-from ...pipeline import WorldEntity
+from ...pipeline import ALWAYS_LOADED, WorldEntity
 from ...spawning.blueprints.overrides import Overrides
 from ...spawning.entities.entity import Entity, EntityRecord, EntityState
 from ...spawning.spawner.entity_factory import EntityFactory
-from ...spawning.spawner.spawn_task import Spawning
-from ..cells.grid import Cell, Grid
-from ..cells.live_cell import ALWAYS, Region, Resident, label_of
-from ..saves.change_journal import Ledger
-from ..saves.entity_diff import Delta, DeltaKeeper, place_of
-from ..saves.save_file import CellRecord, SavedRow
+from ...spawning.spawner.spawn_task import SpawnTask
+from ..cells.grid import Grid, GridCell
+from ..cells.live_cell import LiveCell, Resident
+from ..saves.change_journal import ChangeJournal
+from ..saves.entity_diff import EntityDiff, EntityDiffer, place_of
+from ..saves.save_file import SavedCell, SavedEntity
 
-__all__ = ["Failure", "Newcomer", "Population"]
+__all__ = ["Failure", "PendingResident", "Population"]
 
 _log = logging.getLogger("arcade_prefabs")
 _OVERRIDES: Final = 4096
@@ -43,12 +43,12 @@ class Failure(NamedTuple):
     """
 
     what: str
-    cell: Cell
+    cell: GridCell
     prefab: str | None
     error: Exception
 
 
-class Newcomer(NamedTuple):
+class PendingResident(NamedTuple):
     """An entity that is to be built.
 
     Attributes:
@@ -60,7 +60,7 @@ class Newcomer(NamedTuple):
 
     row: WorldEntity
     home: str | None
-    delta: Delta | None
+    delta: EntityDiff | None
     left_at: float | None
 
 
@@ -92,8 +92,8 @@ class Population:
         self,
         factory: EntityFactory,
         grid: Grid,
-        ledger: Ledger,
-        regions: Mapping[Cell, Region],
+        ledger: ChangeJournal,
+        regions: Mapping[GridCell, LiveCell],
         *,
         placeholders: bool,
         unique: bool = True,
@@ -101,7 +101,7 @@ class Population:
         self._unique = unique
         self.residents: dict[str, Resident] = {}
         self.failures: dict[str, Failure] = {}
-        self.keeper = DeltaKeeper(factory.entities)
+        self.keeper = EntityDiffer(factory.entities)
         self.woken: Callable[[EntityRecord, float], None] = lambda _record, _seconds: None
         self.ledger = ledger
         self._factory = factory
@@ -113,7 +113,7 @@ class Population:
 
     # --------------------------------------------------------------------------------- who is where
 
-    def newcomers(self, region: Region, record: CellRecord) -> Iterator[Newcomer]:
+    def newcomers(self, region: LiveCell, record: SavedCell) -> Iterator[PendingResident]:
         """Who is to be built in a region: what its content tells of, and who came."""
         label = region.label
         saved = {row.id: row for row in record.rows}
@@ -124,16 +124,16 @@ class Population:
             if known is not None and known.home != label:
                 known = self._rehomed(known, label)
             if known is None:
-                yield Newcomer(row, label, None, left)
+                yield PendingResident(row, label, None, left)
             elif known.cell == label:
-                yield Newcomer(row, label, known.delta, _latest(left, known.left_at))
+                yield PendingResident(row, label, known.delta, _latest(left, known.left_at))
         for known in saved.values():
             if known.cell == label:
                 found = self.arrival(known, record)
                 if found is not None:
                     yield found
 
-    def _rehomed(self, known: SavedRow, label: str) -> SavedRow:
+    def _rehomed(self, known: SavedEntity, label: str) -> SavedEntity:
         """What is known of an entity which the world's file has put into another cell since.
 
         Who had not left its old cell follows the file; who had is where the game has put it.
@@ -146,7 +146,7 @@ class Population:
             resident.home = label
         return known
 
-    def arrival(self, row: SavedRow, record: CellRecord | None) -> Newcomer | None:
+    def arrival(self, row: SavedEntity, record: SavedCell | None) -> PendingResident | None:
         """Somebody who came from another cell, or was added."""
         if row.delta is None or row.delta.row is None or row.home == row.cell:
             # Its cell tells of it no more: the world's file was changed since.
@@ -156,9 +156,9 @@ class Population:
             return None
         x, y, *_ = place_of(row.delta.row, row.delta)
         left = None if record is None else record.left_when(x, y)
-        return Newcomer(row.delta.row, row.home, row.delta, _latest(left, row.left_at))
+        return PendingResident(row.delta.row, row.home, row.delta, _latest(left, row.left_at))
 
-    def current(self, newcomer: Newcomer, region: Region) -> Newcomer | None:
+    def current(self, newcomer: PendingResident, region: LiveCell) -> PendingResident | None:
         """Somebody as the ledger knows it by now; None if it is elsewhere, or gone."""
         resident = self.residents.get(newcomer.row.id)
         if resident is not None:
@@ -201,7 +201,7 @@ class Population:
         self.residents[resident.id] = resident
         resident.region.residents[resident.id] = resident
 
-    def move(self, resident: Resident, target: Region) -> None:
+    def move(self, resident: Resident, target: LiveCell) -> None:
         """Somebody has gone to another region that is there."""
         source, spawning = resident.region, resident.spawning
         del source.residents[resident.id]
@@ -222,11 +222,11 @@ class Population:
             if label is not None:
                 _carry(label.sprite, label.look.layer, source, target)
 
-    def place_now(self, resident: Resident) -> Cell:
+    def place_now(self, resident: Resident) -> GridCell:
         """The cell that somebody stands in just now."""
         cell = resident.region.cell
         spawning = resident.spawning
-        if cell == ALWAYS or spawning is None or spawning.over:
+        if cell == ALWAYS_LOADED or spawning is None or spawning.over:
             return cell
         x, y = spawning.entity.position
         try:
@@ -236,7 +236,7 @@ class Population:
 
     # -------------------------------------------------------------------------------------- leaving
 
-    def capture(self, resident: Resident) -> SavedRow | None:
+    def capture(self, resident: Resident) -> SavedEntity | None:
         """What is to be kept of somebody; None if nothing is."""
         spawning = resident.spawning
         if spawning is None or not spawning.is_alive():
@@ -246,13 +246,13 @@ class Population:
         except Exception as error:  # the game's own: its cell is not to wait for that for ever
             self.keeper.tell(resident.id, f"what changed of it cannot be kept: {error!r}")
             return None
-        label = label_of(self.place_now(resident))
+        label = self.place_now(resident).label
         if delta is None and label == resident.home and resident.delta is None:
             return None
         if label != resident.home or (delta is not None and delta.place is not None):
             # With cells of another size it may stand in another one than the one that tells of it.
-            delta = (delta or Delta()).with_row(resident.row, self._size_of(resident))
-        return SavedRow(resident.id, resident.home, label, self.ledger.time, delta)
+            delta = (delta or EntityDiff()).with_row(resident.row, self._size_of(resident))
+        return SavedEntity(resident.id, resident.home, label, self.ledger.time, delta)
 
     def _size_of(self, resident: Resident) -> float:
         """Pixels of somebody's longer side, if that is more than cells may have."""
@@ -300,7 +300,7 @@ class Population:
         if failure is not None and failure.cell == resident.region.cell:
             del self.failures[resident.id]
 
-    def lost(self, resident: Resident, spawning: Spawning) -> None:
+    def lost(self, resident: Resident, spawning: SpawnTask) -> None:
         """Somebody was despawned by the game, or failed."""
         if spawning.state is EntityState.FAILED:
             self.failed(resident, spawning.error or RuntimeError("it failed"))
@@ -309,7 +309,7 @@ class Population:
 
     def destroyed(self, resident: Resident) -> None:
         """Somebody is gone for good."""
-        self.ledger.enter(SavedRow(resident.id, resident.home, None, self.ledger.time, None))
+        self.ledger.enter(SavedEntity(resident.id, resident.home, None, self.ledger.time, None))
         self.forget(resident)
 
     # ------------------------------------------------------------------------------------- failures
@@ -329,7 +329,7 @@ class Population:
         told = failure.prefab or failure.what
         if not any(one.prefab == told or one.what == told for one in self.failures.values()):
             # Once for all entities of a prefab.
-            where = label_of(failure.cell)
+            where = failure.cell.label
             why = shown_error(failure.error)
             _log.warning("%s in %s cannot be there: %s", shown(failure.what), where, why)
         self.failures[failure.what] = failure
@@ -363,7 +363,7 @@ def _latest(first: float | None, second: float) -> float:
     return second if first is None else max(first, second)
 
 
-def _carry(sprite: BasicSprite, layer: str, source: Region, target: Region) -> None:
+def _carry(sprite: BasicSprite, layer: str, source: LiveCell, target: LiveCell) -> None:
     here: SpriteList[Any] | None = source.lists.list_with(layer, sprite)
     if here is None:
         # In a layer that the game has chosen, or in a list of its own.

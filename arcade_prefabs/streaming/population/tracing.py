@@ -17,12 +17,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from ...pipeline import WorldEntity
-from ..cells.cell_providers import Contents
-from ..cells.grid import Cell, Grid
-from ..cells.live_cell import ALWAYS, CellLoad, label_of
-from ..saves.entity_diff import Delta
-from ..saves.save_file import SavedRow
+from ...pipeline import ALWAYS_LOADED, WorldEntity
+from ..cells.cell_providers import CellProvider
+from ..cells.grid import Grid, GridCell
+from ..cells.live_cell import CellLoad
+from ..saves.entity_diff import EntityDiff
+from ..saves.save_file import SavedEntity
 from ..saves.save_format import NOWHERE
 
 __all__ = ["Tracer"]
@@ -57,16 +57,16 @@ class Tracer:
     Main thread.
     """
 
-    def __init__(self, contents: Contents, rows: Iterable[SavedRow]) -> None:
-        self.found: list[SavedRow] = []
+    def __init__(self, contents: CellProvider, rows: Iterable[SavedEntity]) -> None:
+        self.found: list[SavedEntity] = []
         self.lost: dict[str, str] = {}
         self._contents = contents
         self._grid = Grid(contents.cell_size)
         cells = contents.cells
-        self._all: Iterable[Cell] | None = cells if isinstance(cells, Iterable) else None
+        self._all: Iterable[GridCell] | None = cells if isinstance(cells, Iterable) else None
         self._left = {row.id: row for row in rows}
-        self._asked: set[Cell] = set()
-        self._loads: dict[Cell, CellLoad] = {}
+        self._asked: set[GridCell] = set()
+        self._loads: dict[GridCell, CellLoad] = {}
         self._next = self._wanted(list(self._left.values()))
         self._whole, self._ended = True, False
 
@@ -99,14 +99,14 @@ class Tracer:
         for load in loads.values():
             load.stop()
 
-    def _begin(self, cell: Cell) -> None:
+    def _begin(self, cell: GridCell) -> None:
         self._asked.add(cell)
         try:
             self._loads[cell] = self._contents.begin(cell, urgent=True, changed=_nothing)
         except Exception as error:
             self._failed(cell, error)
 
-    def _take(self, cell: Cell, load: CellLoad) -> None:
+    def _take(self, cell: GridCell, load: CellLoad) -> None:
         if load.error is not None:
             self._failed(cell, load.error)
         for told in load.rows or ():
@@ -114,19 +114,19 @@ class Tracer:
             if row is not None:
                 self.found.append(self._placed(row, told, cell))
 
-    def _failed(self, cell: Cell, error: Exception) -> None:
+    def _failed(self, cell: GridCell, error: Exception) -> None:
         """It is told when the cell itself is loaded. Until then nobody knows who is in it."""
         self._whole = False
-        _log.debug("%s cannot be searched: %s", label_of(cell), error)
+        _log.debug("%s cannot be searched: %s", cell.label, error)
 
-    def _placed(self, row: SavedRow, told: WorldEntity, home: Cell) -> SavedRow:
+    def _placed(self, row: SavedEntity, told: WorldEntity, home: GridCell) -> SavedEntity:
         here, size = home, 0.0
         place = _place(row)
-        if home != ALWAYS and place is not None:
+        if home != ALWAYS_LOADED and place is not None:
             here = self._grid.cell_at(*place, home.level)
             size = self._grid.size(home.level) if home.level else 0.0
-        delta = (row.delta or Delta()).with_row(told, size)
-        return row._replace(home=label_of(home), cell=label_of(here), delta=delta)
+        delta = (row.delta or EntityDiff()).with_row(told, size)
+        return row._replace(home=home.label, cell=here.label, delta=delta)
 
     def _give_up(self) -> None:
         """Note that the others are not to be looked for again, unless a cell could not be read."""
@@ -139,10 +139,10 @@ class Tracer:
 
     # --------------------------------------------------------------------------------------- order
 
-    def _wanted(self, rows: Sequence[SavedRow]) -> Iterator[Cell | None]:
+    def _wanted(self, rows: Sequence[SavedEntity]) -> Iterator[GridCell | None]:
         """The cells to be read: nobody is looked for who was found meanwhile. None is no cell."""
         if self._contents.has_always:
-            yield ALWAYS
+            yield ALWAYS_LOADED
         for row in rows:
             yield None
             place = _place(row)
@@ -152,7 +152,7 @@ class Tracer:
                 yield cell
         yield from self._all or ()
 
-    def _around(self, x: float, y: float) -> Iterator[Cell]:
+    def _around(self, x: float, y: float) -> Iterator[GridCell]:
         """The cells near a place, ring by ring."""
         cells, size = self._contents.cells, self._grid.cell_size
         far = min(_FAR, math.ceil(_FAR_PIXELS / size)) if self._all is None else _NEAR
@@ -167,7 +167,7 @@ class Tracer:
                     yield from cells.within(level, right, bottom + 1, right, top - 1)
 
 
-def _place(row: SavedRow) -> tuple[float, float] | None:
+def _place(row: SavedEntity) -> tuple[float, float] | None:
     """Where an entity stands; None if that is no place of a world."""
     place = None if row.delta is None else row.delta.place
     if place is None or not all(map(_fits, place[:2])):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 from ...spawning.entities.entity import Entity, EntityRecord
-from ...spawning.entities.entity_index import Entities
+from ...spawning.entities.entity_index import EntityIndex
 
 __all__ = ["WakeHook", "WakeHooks"]
 
@@ -22,7 +22,7 @@ _F = TypeVar("_F", bound=WakeHook)
 class WakeHooks:
     """Calls the game's functions. Main thread."""
 
-    def __init__(self, entities: Entities) -> None:
+    def __init__(self, entities: EntityIndex) -> None:
         self._entities = entities
         self._hooks: dict[str, list[WakeHook]] = {}
 

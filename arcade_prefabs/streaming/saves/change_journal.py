@@ -1,4 +1,4 @@
-"""`Ledger`: what the game changed of a world, from the main thread to the file and back.
+"""`ChangeJournal`: what the game changed of a world, from the main thread to the file and back.
 
 The main thread never waits for the disk. What it enters is known here until it is committed and
 nobody reads the cells that it concerns; so a cell that is read meanwhile misses nothing.
@@ -17,9 +17,16 @@ from typing import Any, Final, Protocol
 from ...errors import SaveError
 from ...frames.awaitables import Completion
 from ...pipeline import WorldEntity
-from .save_file import CellRecord, SavedRow, SaveFile
+from .save_file import SavedCell, SavedEntity, SaveFile
 
-__all__ = ["CellRead", "InlineWriter", "Ledger", "SaveRequest", "ThreadWriter", "Writer"]
+__all__ = [
+    "ChangeJournal",
+    "InlineWriter",
+    "SaveRequest",
+    "SavedCellLoad",
+    "ThreadWriter",
+    "Writer",
+]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -98,7 +105,7 @@ class InlineWriter:
         return True
 
 
-class CellRead:
+class SavedCellLoad:
     """What is kept of a cell, while a loader thread reads it.
 
     Attributes:
@@ -118,7 +125,7 @@ class CellRead:
         self.names: dict[str, None] = {}
         self.prefabs: dict[str, None] = {}
         self.serial = serial
-        self.record: CellRecord | None = None
+        self.record: SavedCell | None = None
         self.error: Exception | None = None
         self.wanted = True
 
@@ -179,7 +186,7 @@ class SaveRequest:
         self._completion.listen(lambda: callback(self))
 
 
-class Ledger:
+class ChangeJournal:
     """Knows what changed, and has it written.
 
     Args:
@@ -212,15 +219,17 @@ class Ledger:
         self._background = background
         self._writer = writer
         self._clock = clock
-        self._rows: dict[str, SavedRow] = {}  # the newest of each entity, as long as it is needed
+        self._rows: dict[
+            str, SavedEntity
+        ] = {}  # the newest of each entity, as long as it is needed
         self._new: dict[str, None] = {}  # those that are not on their way to the file
         self._by_cell: dict[str, dict[str, None]] = {}
         self._left: dict[str, float] = {}
         self._new_left: dict[str, None] = {}
-        self._reading: dict[int, CellRead] = {}
+        self._reading: dict[int, SavedCellLoad] = {}
         self._serial = 0  # of the last read
         # What is in the file, with the last read that had begun before: those may not have seen it.
-        self._committed: deque[tuple[int, list[SavedRow], dict[str, float]]] = deque()
+        self._committed: deque[tuple[int, list[SavedEntity], dict[str, float]]] = deque()
         self._writes = 0
         self._next_write = 0.0
         self._saving: list[SaveRequest] = []
@@ -228,7 +237,7 @@ class Ledger:
 
     # ---------------------------------------------------------------------------------------- read
 
-    def read(self, label: str, rows: Sequence[WorldEntity]) -> CellRead:
+    def read(self, label: str, rows: Sequence[WorldEntity]) -> SavedCellLoad:
         """Begin to read what is kept of a cell; `forget_read` when it is needed no more.
 
         Args:
@@ -236,21 +245,21 @@ class Ledger:
             rows: The entities that its content tells of.
         """
         self._serial += 1
-        found = CellRead(label, rows, self._serial)
+        found = SavedCellLoad(label, rows, self._serial)
         self._reading[self._serial] = found
         self._background(partial(_read, self.file, found))
         return found
 
-    def forget_read(self, read: CellRead) -> None:
+    def forget_read(self, read: SavedCellLoad) -> None:
         """What was read has been used, or is not wanted any more."""
         read.wanted = False
         self._reading.pop(read.serial, None)
         self._sweep()
 
-    def merged(self, read: CellRead) -> CellRecord:
+    def merged(self, read: SavedCellLoad) -> SavedCell:
         """What was read of a cell, with what has happened since."""
         label = read.label
-        record = read.record or CellRecord((), None)
+        record = read.record or SavedCell((), None)
         rows = {row.id: self._rows.get(row.id, row) for row in record.rows}
         for name in self._by_cell.get(label, ()):
             rows[name] = self._rows[name]
@@ -258,20 +267,20 @@ class Ledger:
             for name in self._rows.keys() & read.names.keys():
                 rows[name] = self._rows[name]
         left = self._left.get(label, record.left_at)
-        return CellRecord(tuple(rows.values()), left, record.older)
+        return SavedCell(tuple(rows.values()), left, record.older)
 
-    def known(self, name: str) -> SavedRow | None:
+    def known(self, name: str) -> SavedEntity | None:
         """The newest that is known of an entity, without the file."""
         return self._rows.get(name)
 
-    def known_in(self, label: str) -> list[SavedRow]:
+    def known_in(self, label: str) -> list[SavedEntity]:
         """The newest that is known of entities in a cell, without the file."""
         rows = [self._rows[name] for name in self._by_cell.get(label, ())]
         return [row for row in rows if row.cell == label]
 
     # --------------------------------------------------------------------------------------- enter
 
-    def enter(self, row: SavedRow) -> None:
+    def enter(self, row: SavedEntity) -> None:
         """An entity has changed, moved, or is gone."""
         old = self._rows.get(row.id)
         if old is not None:
@@ -286,7 +295,7 @@ class Ledger:
         self._left[label] = self.time
         self._new_left[label] = None
 
-    def _unlist(self, row: SavedRow) -> None:
+    def _unlist(self, row: SavedEntity) -> None:
         for label in _labels(row):
             if label in self._by_cell:
                 self._by_cell[label].pop(row.id, None)
@@ -317,7 +326,7 @@ class Ledger:
         rows, left = self._take()
         self._submit(rows, left, request)
 
-    def _take(self) -> tuple[list[SavedRow], dict[str, float]]:
+    def _take(self) -> tuple[list[SavedEntity], dict[str, float]]:
         rows = [self._rows[name] for name in self._new]
         left = {label: self._left[label] for label in self._new_left}
         self._new.clear()
@@ -325,7 +334,7 @@ class Ledger:
         return rows, left
 
     def _submit(
-        self, rows: list[SavedRow], left: dict[str, float], request: SaveRequest | None
+        self, rows: list[SavedEntity], left: dict[str, float], request: SaveRequest | None
     ) -> None:
         self._writes += 1
         file = self.file
@@ -348,7 +357,7 @@ class Ledger:
 
     def _written(
         self,
-        rows: list[SavedRow],
+        rows: list[SavedEntity],
         left: dict[str, float],
         request: SaveRequest | None,
         count: int,
@@ -410,7 +419,7 @@ class Ledger:
             self.file.close(discard=not save)
 
 
-def _labels(row: SavedRow) -> tuple[str, ...]:
+def _labels(row: SavedEntity) -> tuple[str, ...]:
     """The cells that a row concerns."""
     return tuple(dict.fromkeys(one for one in (row.home, row.cell) if one is not None))
 
@@ -422,7 +431,7 @@ def _close(file: SaveFile, *, discard: bool) -> None:
         _log.error("%s", error)
 
 
-def _read(file: SaveFile, found: CellRead) -> None:
+def _read(file: SaveFile, found: SavedCellLoad) -> None:
     if not found.wanted:  # the player has turned; others wait behind it
         return
     try:

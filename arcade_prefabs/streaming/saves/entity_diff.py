@@ -11,14 +11,14 @@ import msgspec
 
 from ...errors import ArcadePrefabsError, shown
 from ...pipeline import WorldEntity
-from ...spawning.blueprints.blueprint import PartPlan, PlacedPart
+from ...spawning.blueprints.blueprint import BlueprintPart, PartBlueprint
 from ...spawning.blueprints.overrides import paths_of
 from ...spawning.entities.entity import Entity, EntityRecord
-from ...spawning.entities.entity_index import Entities
-from ...spawning.spawner.despawn import Departures
-from ...spawning.spawner.spawn_task import Spawning
+from ...spawning.entities.entity_index import EntityIndex
+from ...spawning.spawner.despawn import Despawner
+from ...spawning.spawner.spawn_task import SpawnTask
 
-__all__ = ["Delta", "DeltaKeeper", "PartDelta", "place_of"]
+__all__ = ["EntityDiff", "EntityDiffer", "PartDiff", "place_of"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -30,7 +30,7 @@ _FRESH: Final = 4096
 _LOGGED: Final = 50
 
 
-class PartDelta(msgspec.Struct, frozen=True, omit_defaults=True):
+class PartDiff(msgspec.Struct, frozen=True, omit_defaults=True):
     """What changed of a part.
 
     Attributes:
@@ -46,7 +46,7 @@ class PartDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     lived: tuple[str, ...] = ()
 
 
-class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
+class EntityDiff(msgspec.Struct, frozen=True, omit_defaults=True):
     """What changed of an entity.
 
     Attributes:
@@ -59,7 +59,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
 
     place: PlaceRow | None = None
     visible: bool = True
-    parts: dict[str, PartDelta] = {}
+    parts: dict[str, PartDiff] = {}
     row: WorldEntity | None = None
     size: float = 0.0
 
@@ -70,19 +70,19 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
         own = any(one.fields or one.place is not None or one.gone for one in parts)
         return self.place is None and self.visible and self.row is None and not own
 
-    def with_row(self, row: WorldEntity, size: float) -> Delta:
+    def with_row(self, row: WorldEntity, size: float) -> EntityDiff:
         """The same, with what the entity is, and how large."""
-        return Delta(self.place, self.visible, self.parts, row, size)
+        return EntityDiff(self.place, self.visible, self.parts, row, size)
 
 
-def place_of(row: WorldEntity, delta: Delta | None) -> PlaceRow:
+def place_of(row: WorldEntity, delta: EntityDiff | None) -> PlaceRow:
     """Where an entity is to stand."""
     if delta is not None and delta.place is not None:
         return delta.place
     return (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
 
 
-class DeltaKeeper:
+class EntityDiffer:
     """Finds what changed, and puts it back.
 
     Args:
@@ -95,16 +95,16 @@ class DeltaKeeper:
     Main thread.
     """
 
-    def __init__(self, entities: Entities) -> None:
+    def __init__(self, entities: EntityIndex) -> None:
         self.problems: dict[str, str] = {}
         self._entities = entities
         self._registry = entities.registry
         # Components as their prefabs have them, by the identity of their plan, which is held.
-        self._fresh: dict[tuple[int, str], tuple[PartPlan, Any, dict[str, Any]]] = {}
+        self._fresh: dict[tuple[int, str], tuple[PartBlueprint, Any, dict[str, Any]]] = {}
 
     # ---------------------------------------------------------------------------------------- find
 
-    def find(self, row: WorldEntity, spawning: Spawning) -> Delta | None:
+    def find(self, row: WorldEntity, spawning: SpawnTask) -> EntityDiff | None:
         """What of an entity is not as its row and its prefab say; None if everything is."""
         entity, plan = spawning.entity, spawning.plan
         if plan is None:
@@ -123,7 +123,7 @@ class DeltaKeeper:
         elif not all(map(math.isfinite, (x, y, angle, wide, high))):
             place = None
             self.tell(row.id, "its place is no number: it will be back where it was at first")
-        parts: dict[str, PartDelta] = {}
+        parts: dict[str, PartDiff] = {}
         paths: list[str] | None = None
         lived: dict[EntityRecord, list[str]] = {}
         for one, name in sorted(spawning.lived, key=_name) if spawning.lived else ():
@@ -131,20 +131,20 @@ class DeltaKeeper:
         for number, (part, one) in enumerate(zip(plan.parts, spawning.built, strict=True)):
             found = self._part(part, one, root=one is spawning.root)
             if lived and one in lived and one.plan is not None:
-                found = found or PartDelta()
+                found = found or PartDiff()
                 names = tuple(name for name in lived[one] if name not in found.fields)
-                found = PartDelta(found.fields, found.place, lived=names)
+                found = PartDiff(found.fields, found.place, lived=names)
             if found is not None:
                 paths = paths_of(plan) if paths is None else paths
                 parts[paths[number]] = found
         if place is None and not parts and spawning.visible:
             return None
-        return Delta(place, spawning.visible, parts)
+        return EntityDiff(place, spawning.visible, parts)
 
-    def _part(self, part: PlacedPart, record: EntityRecord, *, root: bool) -> PartDelta | None:
+    def _part(self, part: BlueprintPart, record: EntityRecord, *, root: bool) -> PartDiff | None:
         plan = record.plan
         if plan is None:
-            return PartDelta(gone=True)
+            return PartDiff(gone=True)
         built = record.components
         fields: dict[str, dict[str, Any]] = {}
         if built:
@@ -159,9 +159,9 @@ class DeltaKeeper:
                 place = (at[0], at[1], turn, scale[0], scale[1])
                 if not all(map(math.isfinite, place)):
                     place = None
-        return PartDelta(fields, place) if fields or place is not None else None
+        return PartDiff(fields, place) if fields or place is not None else None
 
-    def _fields(self, plan: PartPlan, name: str, component: Any) -> dict[str, Any]:
+    def _fields(self, plan: PartBlueprint, name: str, component: Any) -> dict[str, Any]:
         fresh, plain = self._fresh_of(plan, name)
         try:
             if component == fresh and name not in plan.typed:
@@ -180,7 +180,7 @@ class DeltaKeeper:
                 changed[field] = now
         return changed
 
-    def _fresh_of(self, plan: PartPlan, name: str) -> tuple[Any, dict[str, Any]]:
+    def _fresh_of(self, plan: PartBlueprint, name: str) -> tuple[Any, dict[str, Any]]:
         known = self._fresh.get((id(plan), name))
         if known is None:
             # Not the object of `typed`, which is the entity's own: what its prefab would have.
@@ -206,7 +206,7 @@ class DeltaKeeper:
 
     # ------------------------------------------------------------------------------------ put back
 
-    def apply(self, delta: Delta, spawning: Spawning, departures: Departures) -> None:
+    def apply(self, delta: EntityDiff, spawning: SpawnTask, departures: Despawner) -> None:
         """Put back what was changed of an entity that is built, and not alive yet."""
         if not delta.visible:
             spawning.show(False)
@@ -238,7 +238,7 @@ class DeltaKeeper:
                 spawning.lived |= {(record, name) for name in names}
 
     def _put_fields(
-        self, record: EntityRecord, plan: PartPlan, name: str, fields: Mapping[str, Any]
+        self, record: EntityRecord, plan: PartBlueprint, name: str, fields: Mapping[str, Any]
     ) -> None:
         where = f"{plan.id} {name}"
         if name not in plan.names:
@@ -258,7 +258,7 @@ class DeltaKeeper:
             record.components = {}
         record.components[name] = made
 
-    def texts(self, delta: Delta, spawning: Spawning) -> list[tuple[Entity, str]]:
+    def texts(self, delta: EntityDiff, spawning: SpawnTask) -> list[tuple[Entity, str]]:
         """Parts whose text says something else than in their prefab: drawing them takes time."""
         plan = spawning.plan
         found: list[tuple[Entity, str]] = []

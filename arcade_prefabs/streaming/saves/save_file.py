@@ -20,13 +20,13 @@ import msgspec
 
 from ...errors import SaveError, shown
 from ...pipeline.store.locations import identity
-from ..cells.grid import Cell, Grid
+from ..cells.grid import Grid, GridCell
 from ..cells.known_cells import cell_of
 from .save_format import (
     FORMAT,
     WHEREVER,
-    CellRecord,
-    SavedRow,
+    SavedCell,
+    SavedEntity,
     cell_values,
     check_tables,
     damaged,
@@ -39,9 +39,9 @@ from .save_format import (
     row_of,
     row_values,
 )
-from .save_slot import Claim, Slot, told
+from .save_slot import SaveLock, SaveSlot, told
 
-__all__ = ["CellRecord", "SaveFile", "SavedRow"]
+__all__ = ["SaveFile", "SavedCell", "SavedEntity"]
 
 _log = logging.getLogger("arcade_prefabs")
 _T = TypeVar("_T")
@@ -103,8 +103,8 @@ class SaveFile:
         self._lock = threading.RLock()
         self._closing = False
         self._replaceable = False  # whether nothing in the file for what is not saved is needed
-        self._claim = Claim(world, lambda: wanted() and not self._closing)
-        self._slot: Slot | None = None
+        self._claim = SaveLock(world, lambda: wanted() and not self._closing)
+        self._slot: SaveSlot | None = None
         self._opened: tuple[int, int] | None = None  # which file has what is not saved
         self._db: sqlite3.Connection | None = None
         self._size = 0.0  # pixels of a cell; 0 as long as the file does not say
@@ -124,15 +124,15 @@ class SaveFile:
             with contextlib.closing(self._new()) as source:
                 self._fill(source)
             return
-        slot = Slot(self.path)
-        Claim.check(slot.unsaved, self.path, _BUSY_S)
+        slot = SaveSlot(self.path)
+        SaveLock.check(slot.unsaved, self.path, _BUSY_S)
         found = slot.look()
         fresh = slot.make_unsaved()
         self._slot, self._replaceable = slot, fresh
         try:
             self._db = self._lock_unsaved(slot, found=found)
         except sqlite3.OperationalError:
-            Claim.check(slot.unsaved, self.path, 0.0)  # another thread was quicker
+            SaveLock.check(slot.unsaved, self.path, 0.0)  # another thread was quicker
             raise
         self._opened = identity(slot.unsaved)
         self._claim.take(slot.unsaved)
@@ -165,7 +165,7 @@ class SaveFile:
             raise
         return db
 
-    def _lock_unsaved(self, slot: Slot, *, found: bool) -> sqlite3.Connection:
+    def _lock_unsaved(self, slot: SaveSlot, *, found: bool) -> sqlite3.Connection:
         """A connection to what is not saved, which nobody else can have."""
         with contextlib.ExitStack() as undo, contextlib.suppress(_DamagedError):
             with _damage():
@@ -201,7 +201,7 @@ class SaveFile:
         db.execute("DELETE FROM unsaved")
         self._put_facts(db, {"base": None if self._slot is None else self._slot.generation})
 
-    def _saved_facts(self, slot: Slot) -> dict[str, Any]:
+    def _saved_facts(self, slot: SaveSlot) -> dict[str, Any]:
         with contextlib.closing(slot.open_save()) as db:
             facts, _ = _sound_facts(db)
         self._check_facts(facts)
@@ -222,7 +222,7 @@ class SaveFile:
                 "choose another file for this world"
             )
 
-    def _goes_on(self, slot: Slot) -> bool:
+    def _goes_on(self, slot: SaveSlot) -> bool:
         """Whether a game that did not end properly has gone on from the save that is there."""
         db = self._open()
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
@@ -249,7 +249,7 @@ class SaveFile:
         self.recovered = db.execute("SELECT count(*) FROM unsaved").fetchone()[0]
         return True
 
-    def _take_first(self, slot: Slot, *, recover: bool) -> None:
+    def _take_first(self, slot: SaveSlot, *, recover: bool) -> None:
         """Read a file of the first format, and put one of this format in its place.
 
         Until it stands there, whoever kills this finds the old one, and everything in it.
@@ -402,7 +402,7 @@ class SaveFile:
             db.executemany(_PUT, map(row_values, kept))
             if not self._size:
                 found = db.execute("SELECT level, x, y, left_at FROM cells WHERE size=0")
-                cells = [(Cell(x, y, level), when) for level, x, y, when in found.fetchall()]
+                cells = [(GridCell(x, y, level), when) for level, x, y, when in found.fetchall()]
                 db.execute("DELETE FROM cells WHERE size=0")
                 db.executemany(_PUT_CELL, (cell_values(before, *one) for one in cells))
             self._put_facts(db, {"cell_size": cell_size})
@@ -410,7 +410,7 @@ class SaveFile:
         with self._lock, told(self.path, "read"):
             self._look_for_older()
 
-    def unplaced(self) -> list[SavedRow]:
+    def unplaced(self) -> list[SavedEntity]:
         """Entities whose place is known, and the cell that tells what they are is not.
 
         Raises:
@@ -422,7 +422,7 @@ class SaveFile:
             rows = [self._row(one) for one in self._paced(found)]
         return [row for row in rows if row.delta is not None and row.delta.place is not None]
 
-    def place(self, rows: Iterable[SavedRow]) -> None:
+    def place(self, rows: Iterable[SavedEntity]) -> None:
         """Know in which cells those stand, all of them or none.
 
         Raises:
@@ -446,7 +446,7 @@ class SaveFile:
         with self._lock, told(self.path, "read"):
             return _sound_facts(self._open())[0]
 
-    def cell(self, label: str, names: Sequence[str] = ()) -> CellRecord:
+    def cell(self, label: str, names: Sequence[str] = ()) -> SavedCell:
         """What is kept of a cell: who is in it, and whom it tells of, wherever that is.
 
         Args:
@@ -471,15 +471,15 @@ class SaveFile:
             cell = cell_of(label)
             left = None if cell is None else self._left(db, cell)
             older = () if cell is None else tuple(self._left_before(db, cell))
-        return CellRecord(tuple(self._row(found[name]) for name in sorted(found)), left, older)
+        return SavedCell(tuple(self._row(found[name]) for name in sorted(found)), left, older)
 
-    def _left(self, db: sqlite3.Connection, cell: Cell) -> float | None:
+    def _left(self, db: sqlite3.Connection, cell: GridCell) -> float | None:
         query = "SELECT left_at FROM cells WHERE size=? AND level=? AND x=? AND y=?"
         found = db.execute(query, (self._size, cell.level, cell.column, cell.row)).fetchone()
         return None if found is None else float(found[0])
 
     def _left_before(
-        self, db: sqlite3.Connection, cell: Cell
+        self, db: sqlite3.Connection, cell: GridCell
     ) -> Generator[tuple[tuple[float, float, float, float], float]]:
         """Cells of the world's former grids in the place of one."""
         if not self._size:
@@ -494,9 +494,9 @@ class SaveFile:
             first, last = grid.cell_at(left, bottom, level), grid.cell_at(right, top, level)
             span = (first.column, last.column, first.row, last.row)
             for x, y, when in db.execute(query, (size, level, *span)):
-                yield grid.box(Cell(x, y, level)), float(when)
+                yield grid.box(GridCell(x, y, level)), float(when)
 
-    def _row(self, values: tuple[Any, ...]) -> SavedRow:
+    def _row(self, values: tuple[Any, ...]) -> SavedEntity:
         try:
             return row_of(values)
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
@@ -512,7 +512,7 @@ class SaveFile:
         with self._lock, told(self.path, "read"):
             return [str(row[0]) for row in self._open().execute(f"{query} ORDER BY 1")]
 
-    def row(self, name: str) -> SavedRow | None:
+    def row(self, name: str) -> SavedEntity | None:
         """What is kept of one entity.
 
         Raises:
@@ -525,7 +525,7 @@ class SaveFile:
     # --------------------------------------------------------------------------------------- write
 
     def write(
-        self, rows: Iterable[SavedRow], cells: Mapping[str, float], facts: Mapping[str, Any]
+        self, rows: Iterable[SavedEntity], cells: Mapping[str, float], facts: Mapping[str, Any]
     ) -> None:
         """Keep what happened, as what is not saved yet.
 
@@ -536,7 +536,7 @@ class SaveFile:
             self._put(db, rows, cells, facts)
 
     def save(
-        self, rows: Iterable[SavedRow], cells: Mapping[str, float], facts: Mapping[str, Any]
+        self, rows: Iterable[SavedEntity], cells: Mapping[str, float], facts: Mapping[str, Any]
     ) -> int:
         """Keep what happened, and save all of that; gives how many entities are in the save.
 
@@ -566,7 +566,7 @@ class SaveFile:
     def _put(
         self,
         db: sqlite3.Connection,
-        rows: Iterable[SavedRow],
+        rows: Iterable[SavedEntity],
         cells: Mapping[str, float],
         facts: Mapping[str, Any],
     ) -> None:
@@ -578,7 +578,7 @@ class SaveFile:
         base = None if self._slot is None else self._slot.generation
         self._put_facts(db, {**facts, "base": base})
 
-    def _put_rows(self, db: sqlite3.Connection, rows: Iterable[SavedRow]) -> None:
+    def _put_rows(self, db: sqlite3.Connection, rows: Iterable[SavedEntity]) -> None:
         known = list(rows)
         needless = [(row.id,) for row in known if row.needless]
         db.executemany(_PUT, (row_values(row) for row in known if not row.needless))

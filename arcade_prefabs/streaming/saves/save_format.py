@@ -16,18 +16,18 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ...errors import SaveError
-from ...pipeline import Cell, cell_label
+from ...pipeline import ALWAYS_LOADED, GridCell
 from ..cells.grid import Box, Grid
 from ..cells.known_cells import cell_of
-from .entity_diff import Delta, place_of
+from .entity_diff import EntityDiff, place_of
 
 __all__ = [
     "APPLICATION",
     "FORMAT",
     "NOWHERE",
     "WHEREVER",
-    "CellRecord",
-    "SavedRow",
+    "SavedCell",
+    "SavedEntity",
     "cell_values",
     "check_tables",
     "damaged",
@@ -61,18 +61,17 @@ CREATE TABLE unsaved(id TEXT PRIMARY KEY) WITHOUT ROWID
 WHEREVER: Final = "?"
 # The same for what was looked for in the whole world, which has no such entity.
 NOWHERE: Final = "nowhere"
-_ALWAYS: Final = "always"
 # The default of worlds that do not say.
 _USUAL_SIZE: Final = 1024.0
 
-_Paced = Callable[[Iterable["SavedRow"]], Iterator["SavedRow"]]
+_Paced = Callable[[Iterable["SavedEntity"]], Iterator["SavedEntity"]]
 
 # Not JSON: it has no infinity, which games like to put into a field.
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Delta).decode
+_decode = msgspec.msgpack.Decoder(EntityDiff).decode
 
 
-class SavedRow(NamedTuple):
+class SavedEntity(NamedTuple):
     """What is kept of an entity.
 
     Attributes:
@@ -87,7 +86,7 @@ class SavedRow(NamedTuple):
     home: str | None
     cell: str | None
     left_at: float
-    delta: Delta | None
+    delta: EntityDiff | None
 
     @property
     def destroyed(self) -> bool:
@@ -100,7 +99,7 @@ class SavedRow(NamedTuple):
         return self.delta is None and (self.cell == self.home or self.home is None)
 
 
-class CellRecord(NamedTuple):
+class SavedCell(NamedTuple):
     """What is kept of a cell.
 
     Attributes:
@@ -109,7 +108,7 @@ class CellRecord(NamedTuple):
         older: The same of cells that a world with another cell size had in its place.
     """
 
-    rows: tuple[SavedRow, ...]
+    rows: tuple[SavedEntity, ...]
     left_at: float | None
     older: tuple[tuple[Box, float], ...] = ()
 
@@ -131,14 +130,14 @@ def _seal(table: str, *values: Any) -> int:
     return zlib.crc32(repr((table, *values)).encode("utf-8", "backslashreplace"))
 
 
-def row_values(row: SavedRow) -> tuple[Any, ...]:
+def row_values(row: SavedEntity) -> tuple[Any, ...]:
     """A row of ``entities``."""
     data = None if row.delta is None else _encode(row.delta)
     values = (row.id, row.home, row.cell, float(row.left_at), data)
     return (*values, _seal("entities", *values))
 
 
-def cell_values(size: float, cell: Cell, left_at: float) -> tuple[Any, ...]:
+def cell_values(size: float, cell: GridCell, left_at: float) -> tuple[Any, ...]:
     """A row of ``cells``."""
     values = (float(size), cell.level, cell.column, cell.row, float(left_at))
     return (*values, _seal("cells", *values))
@@ -155,7 +154,7 @@ def is_sealed(table: str, row: tuple[Any, ...]) -> bool:
     return bool(_seal(table, *values) == found)
 
 
-def row_of(values: tuple[Any, ...]) -> SavedRow:
+def row_of(values: tuple[Any, ...]) -> SavedEntity:
     """A row of ``entities`` as what it means.
 
     Raises:
@@ -166,14 +165,14 @@ def row_of(values: tuple[Any, ...]) -> SavedRow:
     return _row(values[:5])
 
 
-def _row(values: tuple[Any, ...]) -> SavedRow:
+def _row(values: tuple[Any, ...]) -> SavedEntity:
     name, home, cell, left_at, data = values
     if not isinstance(name, str) or not isinstance(home, str | None):
         raise ValueError("its id or its cell is no text")
     if not isinstance(cell, str | None) or isinstance(left_at, bytes | None):
         raise ValueError("its cell is no text, or its time no number")
     delta = None if data is None else _decode(data)
-    return SavedRow(name, home, cell, float(left_at), delta)
+    return SavedEntity(name, home, cell, float(left_at), delta)
 
 
 # ------------------------------------------------------------------------------------------ tables
@@ -233,7 +232,7 @@ def _first_fault(db: sqlite3.Connection) -> str | None:
 
 def read_first_format(
     db: sqlite3.Connection, where: str, paced: _Paced
-) -> tuple[sqlite3.Connection, list[SavedRow], dict[Cell, float], dict[str, Any]]:
+) -> tuple[sqlite3.Connection, list[SavedEntity], dict[GridCell, float], dict[str, Any]]:
     """What a file of format 1 has saved, and what happened after that.
 
     It had a table for each of the two, and no seals. Cells have no size in it: see `in_grid`.
@@ -275,7 +274,7 @@ def read_first_format(
         raise
 
 
-def _first_rows(db: sqlite3.Connection, table: str, where: str) -> Iterator[SavedRow]:
+def _first_rows(db: sqlite3.Connection, table: str, where: str) -> Iterator[SavedEntity]:
     for values in db.execute(f"SELECT id, home, cell, left_at, data FROM {table} ORDER BY id"):
         try:
             yield _row(values)
@@ -283,8 +282,8 @@ def _first_rows(db: sqlite3.Connection, table: str, where: str) -> Iterator[Save
             raise SaveError(f"{where}: the entity {values[0]} is damaged: {error}") from error
 
 
-def _first_cells(db: sqlite3.Connection, table: str) -> dict[Cell, float]:
-    found: dict[Cell, float] = {}
+def _first_cells(db: sqlite3.Connection, table: str) -> dict[GridCell, float]:
+    found: dict[GridCell, float] = {}
     for label, when in db.execute(f"SELECT cell, left_at FROM {table}"):
         cell = cell_of(str(label))
         if cell is not None:
@@ -296,8 +295,8 @@ def _first_cells(db: sqlite3.Connection, table: str) -> dict[Cell, float]:
 
 
 def in_grid(
-    rows: Iterable[SavedRow], grid: Grid, before: float | None, paced: _Paced
-) -> tuple[list[tuple[SavedRow, SavedRow | None]], float]:
+    rows: Iterable[SavedEntity], grid: Grid, before: float | None, paced: _Paced
+) -> tuple[list[tuple[SavedEntity, SavedEntity | None]], float]:
     """Find the cells of entities by their places, for the world has cells of another size now.
 
     Args:
@@ -326,11 +325,11 @@ def in_grid(
     return [(row, moved) for row, moved in moves if moved != row], before
 
 
-def _named_by_cell(row: SavedRow) -> bool:
+def _named_by_cell(row: SavedEntity) -> bool:
     return row.id.startswith("~c") and " " in row.id
 
 
-def _anywhere(row: SavedRow) -> SavedRow:
+def _anywhere(row: SavedEntity) -> SavedEntity:
     """A row that is found by its id if it does not say what it is.
 
     If it knows a place, `Tracer` finds out what stands there.
@@ -338,12 +337,12 @@ def _anywhere(row: SavedRow) -> SavedRow:
     home, cell = row.home, row.cell
     if (row.delta is not None and row.delta.row is not None) or _named_by_cell(row):
         return row
-    home = home if home in (None, _ALWAYS) else WHEREVER
-    cell = cell if cell in (None, _ALWAYS) else WHEREVER
+    home = home if home in (None, ALWAYS_LOADED.label) else WHEREVER
+    cell = cell if cell in (None, ALWAYS_LOADED.label) else WHEREVER
     return row._replace(home=home, cell=cell)
 
 
-def _in_grid(row: SavedRow, grid: Grid, before: float) -> SavedRow | None:
+def _in_grid(row: SavedEntity, grid: Grid, before: float) -> SavedEntity | None:
     delta, home, cell = row.delta, row.home, row.cell
     told = None if delta is None else delta.row
     if _named_by_cell(row):
@@ -355,9 +354,9 @@ def _in_grid(row: SavedRow, grid: Grid, before: float) -> SavedRow | None:
         size = before * (1 << old.level)
         delta = msgspec.structs.replace(delta, size=size)
     level = grid.level_of(size, size)
-    if home not in (None, _ALWAYS):
+    if home not in (None, ALWAYS_LOADED.label):
         home = _label(grid, told.x, told.y, level) or home
-    if cell not in (None, _ALWAYS):
+    if cell not in (None, ALWAYS_LOADED.label):
         x, y, *_ = place_of(told, delta)
         cell = _label(grid, x, y, level) or cell
     return row._replace(home=home, cell=cell, delta=delta)
@@ -365,7 +364,7 @@ def _in_grid(row: SavedRow, grid: Grid, before: float) -> SavedRow | None:
 
 def _label(grid: Grid, x: float, y: float, level: int) -> str | None:
     with contextlib.suppress(ValueError, OverflowError):
-        return cell_label(*grid.cell_at(x, y, level))
+        return grid.cell_at(x, y, level).label
     return None
 
 
@@ -375,7 +374,7 @@ class _Bounds:
     def __init__(self) -> None:
         self.least, self.most = 0.0, math.inf
 
-    def see(self, row: SavedRow) -> None:
+    def see(self, row: SavedEntity) -> None:
         """Look at an entity whose cell and place are known."""
         delta = row.delta
         if delta is None:

@@ -1,4 +1,4 @@
-"""`Slot`: where a saved game stands on the disk.
+"""`SaveSlot`: where a saved game stands on the disk.
 
 The save itself is one file, which is never written to: a save is written beside it, and takes its
 place in one step. So there is no moment at which that file is not a whole save, whoever kills the
@@ -28,7 +28,7 @@ from ...errors import SaveError
 from ...pipeline.store.locations import identity
 from .save_format import APPLICATION, FORMAT
 
-__all__ = ["Claim", "Slot", "told"]
+__all__ = ["SaveLock", "SaveSlot", "told"]
 
 _UNSAVED: Final = ".unsaved"
 _NEW: Final = ".new"
@@ -43,7 +43,7 @@ _HEADER: Final = 100
 Stamp = tuple[int, int, int, int, int]
 
 
-class Claim:
+class SaveLock:
     """That a world of this process has a save open.
 
     Two worlds of one process share their locks of a file: what the system says of it names nobody.
@@ -55,7 +55,7 @@ class Claim:
 
     # Of the whole process, as its locks are. By the identity of the file, for a path has many
     # spellings.
-    _all: Final[dict[tuple[int, int], Claim]] = {}
+    _all: Final[dict[tuple[int, int], SaveLock]] = {}
     _changed: Final = threading.Condition()
 
     def __init__(self, world: str, wanted: Callable[[], bool]) -> None:
@@ -77,7 +77,7 @@ class Claim:
                 )
 
     @classmethod
-    def _holder(cls, unsaved: Path) -> Claim | None:
+    def _holder(cls, unsaved: Path) -> SaveLock | None:
         key = identity(unsaved)
         return None if key is None else cls._all.get(key)
 
@@ -103,7 +103,7 @@ class Claim:
             self._changed.notify_all()
 
 
-class Slot:
+class SaveSlot:
     """The files of a saved game.
 
     Args:

@@ -29,7 +29,7 @@ import PIL.Image
 import platformdirs
 
 from ..errors import AssetError, MissingAssetError, UnsafePathError
-from ..loading import Loaded, LoadedImage
+from ..loading import DecodedAsset, LoadedImage
 from ..loading.workers.decoders import builtin_decoders
 from ..pipeline import AssetPipeline, BakedAsset
 from ..pipeline.sources import checked_path
@@ -275,7 +275,7 @@ def _content(asset: BakedAsset) -> bytes:
 def _picture(asset: BakedAsset) -> bytes:
     """A PNG with the pixels of an image, whatever it was; loaders look at the content."""
     made: Any = builtin_decoders()["image"](asset, ComponentRegistry())
-    while not isinstance(made, Loaded):
+    while not isinstance(made, DecodedAsset):
         try:
             next(made)
         except StopIteration as stop:

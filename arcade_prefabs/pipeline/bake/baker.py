@@ -13,19 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from ...errors import LocatedError, shown
-from ..model.bake_report import BakeReport, Progress
-from ..model.bake_result import Key
-from ..model.page_codec import DICTIONARY_BYTES, Dictionary, make_dictionary
+from ..model.bake_report import BakeProgress, BakeReport
+from ..model.bake_result import BakeKey
+from ..model.page_codec import DICTIONARY_BYTES, CompressionDictionary, make_dictionary
 from ..sources import SourceFile
 from ..store import writes as records
 from ..store.rows import errors_of, typed
 from ..store.schema import INPUT, NAMED
-from .changes import Known, below, compared, known, look_at, look_at_inputs, others, variants
-from .executor import Cancelled, Engine, Work, trusted
+from .changes import AssetRow, below, compared, known, look_at, look_at_inputs, others, variants
+from .executor import BakeExecutor, Cancelled, StaleAsset, trusted
 
 __all__ = ["Baker", "OnProgress"]
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[BakeProgress], None]
 
 # A store that begins with fewer prefabs gets no dictionary, which would be half of it.
 _WORTH_A_DICTIONARY: Final = 64
@@ -41,7 +41,7 @@ class Baker:
     Any thread, several at a time.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: BakeExecutor) -> None:
         self.engine = engine
 
     # ------------------------------------------------------------------------------- whole bakes
@@ -51,9 +51,9 @@ class Baker:
     ) -> None:
         """Bring the whole store up to date."""
         run = self.engine.begin()
-        todo: list[Work] = []
-        gone: list[Known] = []
-        touched: list[tuple[SourceFile, Known]] = []
+        todo: list[StaleAsset] = []
+        gone: list[AssetRow] = []
+        touched: list[tuple[SourceFile, AssetRow]] = []
         now = self.engine.now_ns()
         files = (trusted(file, now) for file in self.engine.source.scan())
         for file, row in compared(self.engine.store, files):
@@ -74,7 +74,7 @@ class Baker:
             elif reason == "touched" and row is not None:
                 touched.append((file, row))
             else:
-                todo.append(Work(Key(file.path), file, processor, reason))
+                todo.append(StaleAsset(BakeKey(file.path), file, processor, reason))
         report.errors += self.engine.source.refused()
         self._others(todo, gone, touched)
         self._finish(report, run, todo, gone, touched, on_progress, cancelled)
@@ -88,9 +88,9 @@ class Baker:
     ) -> None:
         """Bring these files up to date, and everything that is made from them."""
         run = self.engine.begin()
-        todo: list[Work] = []
-        gone: list[Known] = []
-        touched: list[tuple[SourceFile, Known]] = []
+        todo: list[StaleAsset] = []
+        gone: list[AssetRow] = []
+        touched: list[tuple[SourceFile, AssetRow]] = []
         for path in paths:
             report.files += 1
             rows = variants(self.engine.store, path)
@@ -103,7 +103,7 @@ class Baker:
                 gone += [row for row in rows if row.processed]
                 continue
             if not rows or rows[0].variant:
-                todo.append(Work(Key(path), file, processor, "new"))
+                todo.append(StaleAsset(BakeKey(path), file, processor, "new"))
             for row in rows:
                 if row.variant and not row.processed:
                     continue
@@ -113,15 +113,15 @@ class Baker:
                 elif reason is None:
                     report.unchanged += 1
                 else:
-                    todo.append(Work(row.key, file, processor, reason))
+                    todo.append(StaleAsset(row.key, file, processor, reason))
         report.errors += self.engine.source.refused()  # still: they are no files of these paths
         self._finish(report, run, todo, gone, touched, on_progress, cancelled)
 
     def _others(
         self,
-        todo: list[Work],
-        gone: list[Known],
-        touched: list[tuple[SourceFile, Known]],
+        todo: list[StaleAsset],
+        gone: list[AssetRow],
+        touched: list[tuple[SourceFile, AssetRow]],
     ) -> None:
         for row in others(self.engine.store):
             file = self.engine.stat(row.path)
@@ -133,15 +133,15 @@ class Baker:
             if reason == "touched":
                 touched.append((file, row))
             elif reason is not None:
-                todo.append(Work(row.key, file, processor, reason))
+                todo.append(StaleAsset(row.key, file, processor, reason))
 
     def _finish(
         self,
         report: BakeReport,
         run: int,
-        todo: list[Work],
-        gone: list[Known],
-        touched: list[tuple[SourceFile, Known]],
+        todo: list[StaleAsset],
+        gone: list[AssetRow],
+        touched: list[tuple[SourceFile, AssetRow]],
         on_progress: OnProgress | None,
         cancelled: Cancelled | None,
     ) -> None:
@@ -149,7 +149,7 @@ class Baker:
         self.engine.forget(gone, report)
         todo += self.engine.really_changed(touched, report)
         look_at_inputs(self.engine.store, self.engine.source, self.engine.stat)
-        tries: Counter[Key] = Counter()
+        tries: Counter[BakeKey] = Counter()
         done = 0
         if self._wants_dictionary(todo):
             done = self._learn(todo, tries, run, report, on_progress, cancelled)
@@ -160,7 +160,7 @@ class Baker:
             for outcome in self.engine.process(todo, run, report, cancelled):
                 done += 1
                 if on_progress is not None:
-                    on_progress(Progress(done, total, outcome.key.path))
+                    on_progress(BakeProgress(done, total, outcome.key.path))
             # First what was made from this wave: in a chain of files each wave is one file, and a
             # look through the whole store for each would take the square of the chain. Then
             # whatever else is stale, such as what a bake left that was killed.
@@ -175,7 +175,7 @@ class Baker:
                 break
         self._complete(report, swept=bool(done or gone))
 
-    def _next_wave(self, made_from: Sequence[Key] | None = None) -> list[Work]:
+    def _next_wave(self, made_from: Sequence[BakeKey] | None = None) -> list[StaleAsset]:
         """What is stale now, and what was asked for and is not there yet.
 
         Args:
@@ -183,33 +183,35 @@ class Baker:
         """
         with self.engine.store.reading() as db:
             found = records.stale(db, made_from=made_from)
-            wished: Iterable[Key] = db.execute(
+            wished: Iterable[BakeKey] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN wishes w ON w.target=a.id "
                 "WHERE a.state=?",
                 (NAMED,),
             )
-            wished = [typed(row, Key) for row in wished]
+            wished = [typed(row, BakeKey) for row in wished]
             # Files behind handles are in no scan: they are baked because somebody needs them.
-            needed: Iterable[Key] = db.execute(
+            needed: Iterable[BakeKey] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN needs n ON n.target=a.id "
                 "WHERE a.state=? AND a.path LIKE ':%'",
                 (NAMED,),
             )
-            needed = [typed(row, Key) for row in needed]
+            needed = [typed(row, BakeKey) for row in needed]
         reasons = dict.fromkeys(needed, "something needs it")
         reasons |= dict.fromkeys(wished, "something asked for these settings")
         reasons |= found
-        wave: list[Work] = []
+        wave: list[StaleAsset] = []
         for key, reason in reasons.items():
             file = self.engine.stat(key.path)
             processor = self.engine.choose(key.path)
             if file is not None and processor is not None:
-                wave.append(Work(key, file, processor, reason))
+                wave.append(StaleAsset(key, file, processor, reason))
         return wave
 
     # --------------------------------------------------------------------------------- one asset
 
-    def one(self, key: Key, is_fresh: Callable[[Key], bool] = lambda _: False) -> set[Key]:
+    def one(
+        self, key: BakeKey, is_fresh: Callable[[BakeKey], bool] = lambda _: False
+    ) -> set[BakeKey]:
         """Bring one asset up to date, and before it what it is made from.
 
         Args:
@@ -222,9 +224,9 @@ class Baker:
         """
         self.engine.begin(run=False)
         made_from = self._made_from(key, is_fresh)
-        todo: list[Work] = []
-        touched: list[tuple[SourceFile, Known]] = []
-        unbaked: list[Known] = []
+        todo: list[StaleAsset] = []
+        touched: list[tuple[SourceFile, AssetRow]] = []
+        unbaked: list[AssetRow] = []
         for one, file, row in made_from:
             processor = self.engine.choose(one.path) if file is not None else None
             if file is None or processor is None:
@@ -241,7 +243,7 @@ class Baker:
             if reason == "touched" and row is not None:
                 touched.append((file, row))
             elif reason is not None:
-                todo.append(Work(one, file, processor, reason))
+                todo.append(StaleAsset(one, file, processor, reason))
         todo += self.engine.really_changed(touched, BakeReport())
         look_at(unbaked, self.engine.store, self.engine.source, self.engine.stat)
         baked = {work.key for work in todo}
@@ -253,10 +255,10 @@ class Baker:
         return {one for one, file, _ in made_from if file is not None}
 
     def _made_from(
-        self, key: Key, is_fresh: Callable[[Key], bool]
-    ) -> list[tuple[Key, SourceFile | None, Known | None]]:
+        self, key: BakeKey, is_fresh: Callable[[BakeKey], bool]
+    ) -> list[tuple[BakeKey, SourceFile | None, AssetRow | None]]:
         """An asset and what it is made from, by way of others, each behind what it is made from."""
-        found: list[tuple[Key, SourceFile | None, Known | None]] = []
+        found: list[tuple[BakeKey, SourceFile | None, AssetRow | None]] = []
         seen = {key}
         # Calls that nest would end at a chain of some hundred files.
         ways = [self._targets(key)]
@@ -272,8 +274,8 @@ class Baker:
         return found
 
     def _targets(
-        self, key: Key
-    ) -> tuple[tuple[Key, SourceFile | None, Known | None], Iterator[Key]]:
+        self, key: BakeKey
+    ) -> tuple[tuple[BakeKey, SourceFile | None, AssetRow | None], Iterator[BakeKey]]:
         """How an asset stands, and what it is made from directly."""
         file = self.engine.stat(key.path)
         paths: list[str] = []
@@ -285,10 +287,10 @@ class Baker:
                     "WHERE i.asset=? AND i.kind<2"
                 )
                 paths = [typed(one, tuple[str])[0] for one in db.execute(query, (row.id,))]
-        return (key, file, row), map(Key, paths)
+        return (key, file, row), map(BakeKey, paths)
 
     def _bake_stale(
-        self, assets: list[tuple[Key, SourceFile | None, Known | None]], baked: set[Key]
+        self, assets: list[tuple[BakeKey, SourceFile | None, AssetRow | None]], baked: set[BakeKey]
     ) -> bool:
         """Bake those of assets that are made from what is another one now, in their order."""
         found = False
@@ -301,21 +303,21 @@ class Baker:
             if reason is not None:
                 found = True
                 baked.add(key)
-                work = Work(key, file, processor, reason)
+                work = StaleAsset(key, file, processor, reason)
                 for _ in self.engine.process([work], 0, BakeReport(), None):
                     pass
         return found
 
     # -------------------------------------------------------------------------------- dictionary
 
-    def _wants_dictionary(self, todo: list[Work]) -> bool:
+    def _wants_dictionary(self, todo: list[StaleAsset]) -> bool:
         prefabs = sum(work.processor.name == "prefab" for work in todo)
         return prefabs >= _WORTH_A_DICTIONARY and self.engine.store.newest_dictionary() is None
 
     def _learn(
         self,
-        todo: list[Work],
-        tries: Counter[Key],
+        todo: list[StaleAsset],
+        tries: Counter[BakeKey],
         run: int,
         report: BakeReport,
         on_progress: OnProgress | None,
@@ -328,7 +330,7 @@ class Baker:
         pages: list[bytes] = []
         for done, outcome in enumerate(self.engine.process(sample, run, report, cancelled), 1):
             if on_progress is not None:
-                on_progress(Progress(done, len(todo), outcome.key.path))
+                on_progress(BakeProgress(done, len(todo), outcome.key.path))
             for packed in outcome.outputs:
                 if packed.kind == "prefab":
                     # Another process may have made a dictionary meanwhile.
@@ -341,7 +343,9 @@ class Baker:
         if len(data) > DICTIONARY_BYTES // 8:
             with self.engine.store.writing() as db:
                 if not db.execute("SELECT count(*) FROM dictionaries").fetchone()[0]:
-                    db.execute("INSERT INTO dictionaries VALUES (?, ?)", Dictionary.of(data))
+                    db.execute(
+                        "INSERT INTO dictionaries VALUES (?, ?)", CompressionDictionary.of(data)
+                    )
         return len(sample)
 
     # ------------------------------------------------------------------------------------ at end

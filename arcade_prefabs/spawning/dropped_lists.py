@@ -1,4 +1,4 @@
-"""`LentLists`: tells the game when entities live on in a `SpriteList` that nobody draws any more.
+"""`DroppedListWatch`: tells the game of entities in a `SpriteList` that nobody draws any more.
 
 A game hands a list of its own to `spawn`, and drops it with the level: the next one gets a new one.
 Arcade's list is not collected by that, for its sprites hold it, and the entities hold those. They
@@ -31,7 +31,7 @@ from .entities.entity import EntityRecord, EntityState
 from .layers import SpawnScene
 from .walls import Walls
 
-__all__ = ["LentLists", "ListedSpawn"]
+__all__ = ["DroppedListWatch", "ListedSpawn"]
 
 _log = logging.getLogger("arcade_prefabs")
 
@@ -111,7 +111,7 @@ class _Lent:
                 yield one
 
 
-class LentLists:
+class DroppedListWatch:
     """Looks every two seconds whether some of the game's lists are dropped, or cleared.
 
     Args:

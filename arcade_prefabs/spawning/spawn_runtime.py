@@ -1,4 +1,4 @@
-"""`SpawnEngine`: loader, textures and factory put together, and the work of one frame."""
+"""`SpawnRuntime`: loader, textures and factory put together, and the work of one frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
 
-from ..frames import DrainReport, FrameBudget, GarbageManners
+from ..frames import DrainReport, FrameBudget, GarbageScheduler
 from ..loading import AsyncPrefabLoader, Executor, LoaderSettings
 from ..pipeline import AssetPipeline
 from ..prefab import ComponentRegistry
@@ -15,13 +15,13 @@ from ..window.arcade_private import draw_rate
 from .atlas.installation import current_atlas, install_atlas, restore_atlas
 from .atlas.stock_atlas import StockAtlas
 from .atlas.textures import TextureAtlas, TextureStore
-from .blueprints.blueprint import SpawnPlanner
+from .blueprints.blueprint import BlueprintDecoder
 from .blueprints.labels import Labels
-from .entities.entity_index import Entities
+from .entities.entity_index import EntityIndex
 from .layers import Layers
 from .spawner.entity_factory import EntityFactory
 
-__all__ = ["SpawnEngine"]
+__all__ = ["SpawnRuntime"]
 
 _RECLAIMED: Final = 50
 # Less than that of a frame's budget is not worth a second round.
@@ -30,7 +30,7 @@ _FLOOR_S: Final = 0.00025
 _SMALLEST_ATLAS: Final = 64
 
 
-class SpawnEngine:
+class SpawnRuntime:
     """What stands behind the plugin of a window.
 
     Args:
@@ -68,7 +68,7 @@ class SpawnEngine:
         atlas_size: tuple[int, int],
         budget_ms: float,
         settings: LoaderSettings | None,
-        garbage: GarbageManners | None,
+        garbage: GarbageScheduler | None,
         executor: Executor | None,
         clock: Callable[[], float],
     ) -> None:
@@ -87,7 +87,7 @@ class SpawnEngine:
             pipeline,
             replace(
                 given,
-                decoders={"prefab": SpawnPlanner(), "image": textures.decode, **given.decoders},
+                decoders={"prefab": BlueprintDecoder(), "image": textures.decode, **given.decoders},
                 activators={"image": textures.activate, **given.activators},
             ),
             registry=registry,
@@ -98,7 +98,7 @@ class SpawnEngine:
         )
         undo.callback(self.loader.shutdown)
         self.budget_ms = budget_ms
-        self.entities = Entities(registry)
+        self.entities = EntityIndex(registry)
         self.layers = Layers(layers)
         labels = Labels(window.ctx, target)
         labels.warm_up()
