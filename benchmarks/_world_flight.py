@@ -195,7 +195,7 @@ def dropped(root: Path, cells: int, radius: int) -> dict[str, float]:
     run.settle()
     run.frames(30)
     rest = sorted(run.ours_ms[-20:])[10]
-    active = one.world.statistics().regions[CellState.ACTIVE]
+    active = one.world.statistics().live_cells[CellState.ACTIVE]
     entities = one.world.statistics().entities
     coming = sum(max(0.0, ms - rest) for ms in run.ours_ms)
     run.forget()
@@ -268,12 +268,12 @@ def teleports(root: Path, cells: int, count: int) -> dict[str, float]:
     for turn in ("cold", "warm"):
         for x, y in points:
             began, frames = time.perf_counter(), 0
-            arrival = one.world.teleport((x, y))
-            while not arrival.done:
+            request = one.world.teleport((x, y))
+            while not request.done:
                 run.frame()
                 frames += 1
-            if arrival.error is not None:
-                raise arrival.error
+            if request.error is not None:
+                raise request.error
             found[turn].append((time.perf_counter() - began) * 1e3)
             if turn == "warm":
                 found["frames"].append(frames)

@@ -98,10 +98,10 @@ def _compare(times: list[list[float]], ours: _Ours, theirs: _Arcades) -> Iterato
 def _churn(adders: list[Callable[[int, Image.Image, bytes], Any]], made: int) -> list[list[float]]:
     """Seconds of each add, the atlases in turns, one texture dropped for each that is added."""
     border = SIDE + 4
-    contents = [random.Random(one).randbytes(border * border * 4) for one in range(64)]
+    provider = [random.Random(one).randbytes(border * border * 4) for one in range(64)]
     images = [
         Image.frombytes("RGBA", (border, border), one).crop((2, 2, SIDE + 2, SIDE + 2))
-        for one in contents
+        for one in provider
     ]
     alive: list[deque[Any]] = [deque() for _ in adders]
     times: list[list[float]] = [[] for _ in adders]
@@ -110,7 +110,7 @@ def _churn(adders: list[Callable[[int, Image.Image, bytes], Any]], made: int) ->
         for which, add in enumerate(adders):
             if len(alive[which]) >= ALIVE:
                 alive[which].popleft()
-            seconds, texture = add(number, images[number % 64], contents[number % 64])
+            seconds, texture = add(number, images[number % 64], provider[number % 64])
             times[which].append(seconds)
             alive[which].append(texture)
     return times

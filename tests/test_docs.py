@@ -174,7 +174,7 @@ def test_every_built_in_component_is_documented_with_all_its_fields() -> None:
         row = next(line for line in table.splitlines() if line.startswith(f"| `{name}` |"))
         missing = [
             field
-            for field in component.plan.fields
+            for field in component.converter.fields
             if f"`{field}`" not in row.replace("*", "") and f"`{field}(" not in row
         ]
         assert missing == []

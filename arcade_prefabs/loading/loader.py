@@ -164,15 +164,15 @@ class AsyncPrefabLoader:
         Any thread.
         """
         key = key_of(asset_id(identifier), settings)
-        want = (rank_of(priority), position)
-        score = self._scoring.score(key[0], (want,))
+        demand = (rank_of(priority), position)
+        score = self._scoring.score(key[0], (demand,))
         loads = self._loads
         with loads.lock:
             if loads.closed:
                 raise LoaderClosedError("the loader was shut down: it loads nothing any more")
             record = loads.request(key, settings)
             handle: Handle[Any] = Handle(loads, record, next(self._serials))
-            loads.want(record, handle.serial, want, score)
+            loads.demand(record, handle.serial, demand, score)
             waits = record.attempt is not None or record.tree is TreeState.LOADING
         if waits:
             self._executor.wake()
@@ -277,10 +277,10 @@ class AsyncPrefabLoader:
         self, handle: Handle[Any], priority: Priority, position: Position | None = None
     ) -> None:
         """Give a load another urgency; that of what it needs follows. Any thread."""
-        record, want = handle.record, (rank_of(priority), position)
-        score = self._scoring.score(record.id, (want,))
+        record, demand = handle.record, (rank_of(priority), position)
+        score = self._scoring.score(record.id, (demand,))
         with self._loads.lock:
-            self._loads.change(record, handle.serial, want, score)
+            self._loads.change(record, handle.serial, demand, score)
 
     def set_focus(self, *positions: Position) -> None:
         """Say where the players are, in pixels: what waits is scored anew, in slices."""
@@ -453,9 +453,9 @@ class AsyncPrefabLoader:
                 ended[LoadState.FAILED],
                 ended[LoadState.CANCELLED],
                 len(scheduler),
-                scheduler.flying,
-                scheduler.flying_bytes,
-                scheduler.most_flying,
+                scheduler.in_flight,
+                scheduler.bytes_in_flight,
+                scheduler.most_in_flight,
                 scheduler.most_flying_bytes,
                 self._loads.cache.statistics(),
                 self.gate.holds(),

@@ -137,12 +137,12 @@ class AssetPipeline:
             own = list(processors)
             names = {one.name for one in own}
             chosen = [*(one for one in builtin_processors(registry) if one.name not in names), *own]
-            engine = BakeExecutor(self.store, self.source, chosen, self._workers, clock_ns)
+            executor = BakeExecutor(self.store, self.source, chosen, self._workers, clock_ns)
         except BaseException:
             # What the caller gave is the caller's to close; nobody else can close the store.
             self._close_store()
             raise
-        self._baker = Baker(engine)
+        self._baker = Baker(executor)
         self._shelf = BakedAssetReader(self.store, self._baker, note_use=store_limit is not None)
         if self._note:
             self._shelf.notes.append(self._note)
@@ -251,8 +251,8 @@ class AssetPipeline:
                 error.hint = references.hint_for(error)
 
     def _references(self) -> ReferenceChecker:
-        engine = self._baking().engine
-        return ReferenceChecker(self.store, engine.source, engine.choose, self._registry)
+        executor = self._baking().executor
+        return ReferenceChecker(self.store, executor.source, executor.choose, self._registry)
 
     def _baking(self) -> Baker:
         if self._closed:
@@ -392,7 +392,7 @@ class AssetPipeline:
 
     def takes(self, path: str) -> bool:
         """Whether a processor takes files of that path. Any thread."""
-        return self._baking().engine.choose(path) is not None
+        return self._baking().executor.choose(path) is not None
 
     def unbaked(self) -> list[str]:
         """The files that baked ones name, which are there and were not baked yet. Any thread."""
@@ -415,8 +415,8 @@ class AssetPipeline:
     def statistics(self) -> StoreStatistics:
         """What the store holds, and what was done since the pipeline was opened. Any thread."""
         restarts = getattr(self._workers, "restarts", 0)
-        baked = self._baker.engine.files_baked if self._baker else 0
-        seconds = self._baker.engine.bake_seconds if self._baker else 0.0
+        baked = self._baker.executor.files_baked if self._baker else 0
+        seconds = self._baker.executor.bake_seconds if self._baker else 0.0
         return self._shelf.asked(partial(statistics, self.store))._replace(
             baked=baked,
             bakes=self._bakes,

@@ -198,10 +198,10 @@ class BakedAssetReader:
     def _bake(self, key: BakeKey) -> None:
         """Make sure that what the store has under a key is what the files say."""
         assert self._baker is not None
-        before, forgotten = self._baker.engine.files_baked, self.forgotten
+        before, forgotten = self._baker.executor.files_baked, self.forgotten
         looked_at = self._baker.one(key, self._is_fresh)
         with self._lock:
-            self.on_demand += self._baker.engine.files_baked > before
+            self.on_demand += self._baker.executor.files_baked > before
             if forgotten == self.forgotten:  # or the file may have changed since it was looked at
                 self._fresh |= looked_at
                 self._fresh.add(key)
@@ -209,9 +209,9 @@ class BakedAssetReader:
     def _refuse_unknown_kind(self, key: BakeKey) -> None:
         """Raise if the file is there, but nobody knows how to bake it."""
         if self._baker is not None:
-            engine = self._baker.engine
-            if engine.source.stat(key.path) is not None and engine.choose(key.path) is None:
-                shown = engine.source.shown(key.path)
+            executor = self._baker.executor
+            if executor.source.stat(key.path) is not None and executor.choose(key.path) is None:
+                shown = executor.source.shown(key.path)
                 message = "no processor takes files of this kind"
                 raise AssetError(message, path=shown, hint=instead_of(key.path))
 

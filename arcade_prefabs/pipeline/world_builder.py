@@ -227,13 +227,13 @@ class WorldBuilder:
                 hint = did_you_mean(name, self._registry.names())
                 raise UnknownNameError(f"unknown component `{name}`", path=self.id, hint=hint)
             for one in fields:
-                if one not in known.plan.fields:
-                    hint = did_you_mean(one, known.plan.fields)
+                if one not in known.converter.fields:
+                    hint = did_you_mean(one, known.converter.fields)
                     message = f"`{name}` has no field `{one}`"
                     raise UnknownNameError(message, path=self.id, hint=hint)
-            if known.plan.required <= fields.keys():  # otherwise the prefab has the rest
+            if known.converter.required <= fields.keys():  # otherwise the prefab has the rest
                 self._registry.build(name, fields)
-            needs |= {Dependency(kind, one) for kind, one in known.plan.names(fields) if one}
+            needs |= {Dependency(kind, one) for kind, one in known.converter.names(fields) if one}
         needs = {one for one in needs if one.kind != "sprite_class"}
         if len(self._checked) >= _KNOWN:
             self._checked.clear()

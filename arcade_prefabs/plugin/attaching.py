@@ -115,7 +115,7 @@ def attach(
                 assets, processors=[*images, *processors], registry=registry, handles=own
             )
             undo.callback(pipeline.close)
-        engine = SpawnRuntime(
+        spawn_runtime = SpawnRuntime(
             window,
             pipeline,
             undo,
@@ -128,7 +128,7 @@ def attach(
             executor=executor,
             clock=clock,
         )
-        plugin = PrefabPlugin(window, engine, undo, clock, monitor)
+        plugin = PrefabPlugin(window, spawn_runtime, undo, clock, monitor)
         folder = assets_folder(assets)
         if resource_handle is not None:
             shown = None if folder is None else ConfinedFolder.of(folder)
@@ -137,7 +137,7 @@ def attach(
             if shown is not None:
                 undo.enter_context(resource_folder(resource_handle, shown))
         if hot_reload or (hot_reload is None and folder is not None):
-            undo.callback(AssetWatcher(pipeline, engine.loader.apply).start().stop)
+            undo.callback(AssetWatcher(pipeline, spawn_runtime.loader.apply).start().stop)
     except BaseException:
         undo.close()
         raise

@@ -56,32 +56,32 @@ class MemoryReport(NamedTuple):
 
 
 def report_memory(
-    engine: SpawnRuntime, context: Any, worlds: Iterable[StreamingManager], scene_lists: int
+    spawn_runtime: SpawnRuntime, context: Any, worlds: Iterable[StreamingManager], scene_lists: int
 ) -> MemoryReport:
     """Measure what a plugin keeps in memory now.
 
     Args:
-        engine: The plugin's loader and entities.
+        spawn_runtime: The plugin's loader and entities.
         context: The window's OpenGL context.
         worlds: Open worlds.
         scene_lists: Sprite lists of the plugin's own scene.
 
     Main thread.
     """
-    cache = engine.loader.statistics().cache
+    cache = spawn_runtime.loader.statistics().cache
     stats = context.stats
     atlas = current_atlas(context)
     width, height = (0, 0) if atlas is None else atlas.size
     lists = scene_lists
     for world in worlds:
-        lists += sum(len(region.lists.all()) for region in world.regions.values())
-    parts = engine.entities.sprite_count
+        lists += sum(len(live.lists.all()) for live in world.live_cells.values())
+    parts = spawn_runtime.entities.sprite_count
     return MemoryReport(
         resident_bytes(),
         cache.bytes,
         parts * PART,
         width * height * _PIXEL,
-        len(engine.entities),
+        len(spawn_runtime.entities),
         parts,
         lists,
         cache.entries,

@@ -67,27 +67,27 @@ class PrefabPlugin:
     def __init__(
         self,
         window: arcade.Window,
-        engine: SpawnRuntime,
+        spawn_runtime: SpawnRuntime,
         undo: ExitStack,
         clock: Callable[[], float],
         monitor: FrameMonitor | None = None,
     ) -> None:
         self.window = window
-        self.pipeline = engine.pipeline
-        self.loader = engine.loader
-        self.atlas = engine.atlas
-        self.entities = engine.entities
+        self.pipeline = spawn_runtime.pipeline
+        self.loader = spawn_runtime.loader
+        self.atlas = spawn_runtime.atlas
+        self.entities = spawn_runtime.entities
         self.report: DrainReport | None = None
         self._guard = ThreadGuard()
         self._undo = undo
         self._closed = False
         self._clock = clock
         self._worlds: list[StreamingManager] = []
-        self._engine = engine
-        self._factory = engine.factory
+        self._spawn_runtime = spawn_runtime
+        self._factory = spawn_runtime.factory
         events = WindowEvents(window)
-        engine.loader.add_listener(events.heard)
-        engine.factory.on_failure = events.spawn_failed
+        spawn_runtime.loader.add_listener(events.heard)
+        spawn_runtime.factory.on_failure = events.spawn_failed
         self._hooks = FrameHooks(
             window,
             tick=self._tick,
@@ -186,7 +186,7 @@ class PrefabPlugin:
     @property
     def scene(self) -> Scene:
         """The plugin's own scene, where sprites go that are given no other one."""
-        return self._engine.layers.scene
+        return self._spawn_runtime.layers.scene
 
     @property
     def walls(self) -> Walls:
@@ -197,7 +197,7 @@ class PrefabPlugin:
         """Draw the plugin's own scene; options are those of `arcade.Scene.draw`."""
         self._check("draw")
         require_current(self.window, "PrefabPlugin.draw")
-        self._engine.layers.scene.draw(**options)
+        self._spawn_runtime.layers.scene.draw(**options)
 
     # ------------------------------------------------------------------------------------- worlds
 
@@ -234,7 +234,7 @@ class PrefabPlugin:
         self._check("open_world")
         require_current(self.window, "PrefabPlugin.open_world")
         opened = StreamingManager.open(
-            self._engine,
+            self._spawn_runtime,
             self.window,
             world,
             name=name,
@@ -300,18 +300,18 @@ class PrefabPlugin:
         Raises:
             ValueError: It is set to less than nothing, or to a second and more.
         """
-        return self._engine.budget_ms
+        return self._spawn_runtime.budget_ms
 
     @budget_ms.setter
     def budget_ms(self, milliseconds: float) -> None:
-        self._engine.budget_ms = milliseconds
+        self._spawn_runtime.budget_ms = milliseconds
 
     @property
     def busy(self) -> bool:
         """Whether anything is being loaded, uploaded or built, or waits for that."""
         if self._closed:
             return False
-        return self._engine.busy or any(one.busy for one in self._worlds)
+        return self._spawn_runtime.busy or any(one.busy for one in self._worlds)
 
     def memory(self) -> MemoryReport:
         """What the plugin keeps in memory, and what there is of things."""
@@ -319,7 +319,7 @@ class PrefabPlugin:
         return self._measure_memory()
 
     def _measure_memory(self) -> MemoryReport:
-        return report_memory(self._engine, self.window.ctx, self.worlds, len(self.scene))
+        return report_memory(self._spawn_runtime, self.window.ctx, self.worlds, len(self.scene))
 
     def frame_report(self) -> FrameReport:
         """What the monitor has measured, with `memory` beside it; once closed, that of the end."""
@@ -382,7 +382,7 @@ class PrefabPlugin:
             if world.closed:  # the game may close it in a listener
                 self._worlds = [one for one in self._worlds if not one.closed]
         streamed_s = time.perf_counter() - began
-        self.report = report = self._engine.work(delta_time)
+        self.report = report = self._spawn_runtime.work(delta_time)
         jobs = {kind: ran.seconds for kind, ran in report.ran.items()}
         if self._worlds:
             jobs[STREAMING] = streamed_s

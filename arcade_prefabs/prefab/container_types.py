@@ -78,13 +78,13 @@ class Tuple(Converter):
         if len(value) != len(self.items):
             return report(at, f"expected {self.wanted}, found {_values(len(value))}")
         return [
-            plan.lower(item, (at, i, f"[{i}]"), report, checked)
-            for i, (plan, item) in enumerate(zip(self.items, value, strict=True))
+            converter.lower(item, (at, i, f"[{i}]"), report, checked)
+            for i, (converter, item) in enumerate(zip(self.items, value, strict=True))
         ]
 
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
-        for plan, item in zip(self.items, lowered or (), strict=False):
-            yield from plan.names(item)
+        for converter, item in zip(self.items, lowered or (), strict=False):
+            yield from converter.names(item)
 
 
 class Dict(Converter):
@@ -117,8 +117,8 @@ def _entries(
     entries: Map,
     at: At,
     report: Report,
-    key_plan: Converter,
-    value_plan: Converter,
+    key_converter: Converter,
+    value_converter: Converter,
     checked: Checked,
 ) -> dict[str, Any]:
     lowered: dict[str, Any] = {}
@@ -130,14 +130,14 @@ def _entries(
         def report_key(_: At, message: str, place: At = place, **more: Any) -> None:
             report(place, message, **{**more, "key": True})
 
-        name = key_plan.lower(key, place, report_key, checked)
+        name = key_converter.lower(key, place, report_key, checked)
         if name is None:
             continue
         # JSON's keys are text; msgspec turns them back into numbers where the type says so.
         text = name if isinstance(name, str) else str(name).lower()
         if text in lowered:
             report(place, f"the key {shown(repr(text))} stands twice", key=True)
-        lowered[text] = value_plan.lower(item, place, report, checked)
+        lowered[text] = value_converter.lower(item, place, report, checked)
     return lowered
 
 
@@ -187,77 +187,83 @@ class Record(Converter):
         match value:
             case Struct():
                 for name, item in value._items():
-                    plan = self.fields.get(name)
+                    converter = self.fields.get(name)
                     place = (at, name, f".{name}")
-                    if plan is None:
+                    if converter is None:
                         hint = partial(did_you_mean, name, self.fields)
                         message = f"unknown field `{shown(name)}`"
                         report(place, message, hint=hint, kind=UnknownNameError, key=True)
                     elif name in lowered:
                         report(place, f"the field `{name}` stands twice", key=True)
                     else:
-                        lowered[name] = plan.lower(item, place, report, checked)
+                        lowered[name] = converter.lower(item, place, report, checked)
             case TupleStruct():
                 if len(value) > len(self.fields):
                     fields = f"{len(self.fields)} field{'s' * (len(self.fields) != 1)}"
                     message = f"{self.name} has {fields}, found {_values(len(value))}"
                     report(at, message, hint=f"in order: {', '.join(self.fields) or 'none'}")
                 pairs = zip(self.fields.items(), value, strict=False)
-                for i, ((name, plan), item) in enumerate(pairs):
-                    lowered[name] = plan.lower(item, (at, i, f".{name}"), report, checked)
+                for i, ((name, converter), item) in enumerate(pairs):
+                    lowered[name] = converter.lower(item, (at, i, f".{name}"), report, checked)
         return lowered
 
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
         if self._naming is None:
-            self._naming = {name: plan for name, plan in self.fields.items() if _can_name(plan, [])}
-        for name, plan in self._naming.items():
+            self._naming = {
+                name: converter
+                for name, converter in self.fields.items()
+                if _can_name(converter, [])
+            }
+        for name, converter in self._naming.items():
             value = lowered.get(name)
             if value is not None:
-                yield from plan.names(value)
+                yield from converter.names(value)
 
 
-def _can_name(plan: Converter, inside: list[Converter]) -> bool:
+def _can_name(converter: Converter, inside: list[Converter]) -> bool:
     """Whether data of a plan can name a file, prefab or class."""
-    if any(plan is outer for outer in inside):
+    if any(converter is outer for outer in inside):
         return False  # a type inside itself names what its other fields name
-    inside = [*inside, plan]
-    match plan:
+    inside = [*inside, converter]
+    match converter:
         case Named():
             return True
         case Items():
-            return _can_name(plan.item, inside)
+            return _can_name(converter.item, inside)
         case Tuple():
-            return any(_can_name(item, inside) for item in plan.items)
+            return any(_can_name(item, inside) for item in converter.items)
         case Dict():
-            return _can_name(plan.key, inside) or _can_name(plan.value, inside)
+            return _can_name(converter.key, inside) or _can_name(converter.value, inside)
         case Union():
-            return any(_can_name(choice, inside) for choice in plan.plans)
+            return any(_can_name(choice, inside) for choice in converter.converters)
         case Record():
-            return any(_can_name(field, inside) for field in plan.fields.values())
+            return any(_can_name(field, inside) for field in converter.fields.values())
     return False
 
 
 class Union(Converter):
     """One of several types, told apart by the kind of the value."""
 
-    def __init__(self, plans: list[Converter]) -> None:
-        self.plans = plans
-        self.wanted = " or ".join(plan.wanted for plan in plans)
-        records = [plan for plan in plans if isinstance(plan, Record)]
-        self.by_tag = {plan.tag: plan for plan in records if plan.tag is not None}
+    def __init__(self, converters: list[Converter]) -> None:
+        self.converters = converters
+        self.wanted = " or ".join(one.wanted for one in converters)
+        records = [one for one in converters if isinstance(one, Record)]
+        self.by_tag = {
+            converter.tag: converter for converter in records if converter.tag is not None
+        }
 
     def advice(self, value: Value) -> str | None:
         if isinstance(value, str) and value in self.by_tag:
             return f"no quotes: `{value}(...)`"
-        return next(filter(None, (plan.advice(value) for plan in self.plans)), None)
+        return next(filter(None, (converter.advice(value) for converter in self.converters)), None)
 
     def accepts(self, value: Value) -> bool:
-        return any(plan.accepts(value) for plan in self.plans)
+        return any(converter.accepts(value) for converter in self.converters)
 
     def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
-        for plan in self.plans:
-            if plan.accepts(value):
-                return plan.lower(value, at, report, checked)
+        for converter in self.converters:
+            if converter.accepts(value):
+                return converter.lower(value, at, report, checked)
         name = value._name if isinstance(value, Struct) else getattr(value, "name", None)
         if name is not None and self.by_tag:
             hint = partial(did_you_mean, name, self.by_tag)
@@ -267,17 +273,25 @@ class Union(Converter):
 
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
         if isinstance(lowered, dict) and self.by_tag:
-            plans: list[Converter] = [
-                plan for tag, plan in self.by_tag.items() if lowered.get(plan.tag_field) == tag
+            converters: list[Converter] = [
+                converter
+                for tag, converter in self.by_tag.items()
+                if lowered.get(converter.tag_field) == tag
             ]
         elif isinstance(lowered, str):
-            plans = [plan for plan in self.plans if isinstance(plan, Named)]
+            converters = [
+                converter for converter in self.converters if isinstance(converter, Named)
+            ]
         elif isinstance(lowered, list):
-            plans = [plan for plan in self.plans if isinstance(plan, Items | Tuple)]
+            converters = [
+                converter for converter in self.converters if isinstance(converter, Items | Tuple)
+            ]
         else:
-            plans = [plan for plan in self.plans if isinstance(plan, Dict | Record)]
-        for plan in plans:
-            yield from plan.names(lowered)
+            converters = [
+                converter for converter in self.converters if isinstance(converter, Dict | Record)
+            ]
+        for converter in converters:
+            yield from converter.names(lowered)
 
 
 class Optional(Union):

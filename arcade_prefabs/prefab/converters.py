@@ -110,10 +110,10 @@ def number_text(value: float) -> str:
     return "NaN" if math.isnan(value) else str(value)
 
 
-def mismatch(plan: Converter, value: Value, at: At, report: Report) -> None:
+def mismatch(converter: Converter, value: Value, at: At, report: Report) -> None:
     """Report a value of the wrong kind."""
-    hint = _foreign_word(value) or plan.advice(value)
-    report(at, f"expected {plan.wanted}, found {kind_of(value)}", hint=hint)
+    hint = _foreign_word(value) or converter.advice(value)
+    report(at, f"expected {converter.wanted}, found {kind_of(value)}", hint=hint)
 
 
 def _foreign_word(value: Value) -> str | None:

@@ -1,4 +1,4 @@
-"""The types that a component's fields may have, and their plans.
+"""The types that a component's fields may have, and their converters.
 
 Besides the ordinary ones (numbers, text, lists, tuples, dicts, enums, literals, dataclasses), a
 field may be one of several `Variant` classes, and text may be marked as naming a file, a prefab or
@@ -14,7 +14,7 @@ import msgspec
 import msgspec.inspect as inspect
 
 from . import container_types as containers
-from . import converters as plans
+from . import converters
 from .container_types import Record
 from .converters import Converter
 
@@ -85,10 +85,10 @@ def compile_type(cls: type) -> Record:
     except (TypeError, SyntaxError) as error:
         raise UnsupportedType(str(error)) from error
     compiler = _Compiler()
-    plan = compiler.plan(described, cls.__name__)
-    assert isinstance(plan, Record)
-    plan.has_any = compiler.has_any
-    return plan
+    converter = compiler.converter(described, cls.__name__)
+    assert isinstance(converter, Record)
+    converter.has_any = compiler.has_any
+    return converter
 
 
 def shape_of(cls: type) -> type:
@@ -130,7 +130,7 @@ class _Compiler:
         self._records: dict[type, Record] = {}
         self.has_any = False
 
-    def plan(self, described: inspect.Type, where: str) -> Converter:
+    def converter(self, described: inspect.Type, where: str) -> Converter:
         match described:
             case inspect.Metadata():
                 kind = (described.extra or {}).get(ASSET_KIND)
@@ -139,30 +139,35 @@ class _Compiler:
                         f"{where}: only text can name a {kind}: mark the str itself"
                     )
                 if kind is not None:
-                    return plans.Named(str(kind))
-                plan = self.plan(described.type, where)
-                plan.wanted = (described.extra or {}).get(WANTED, plan.wanted)
-                return plan
+                    return converters.Named(str(kind))
+                converter = self.converter(described.type, where)
+                converter.wanted = (described.extra or {}).get(WANTED, converter.wanted)
+                return converter
             case inspect.NoneType():
-                return plans.Nothing()
+                return converters.Nothing()
             case inspect.AnyType():
                 self.has_any = True
                 return containers.Anything()
             case inspect.EnumType():
                 by_name = {member.name: member.value for member in described.cls}
                 by_value = {member.value: member.value for member in described.cls}
-                return plans.Choice({**by_value, **by_name}, list(by_name))
+                return converters.Choice({**by_value, **by_name}, list(by_name))
             case inspect.LiteralType():
                 choices = [choice for choice in described.values if choice is not None]
-                choice = plans.Choice({key: key for key in choices}, [str(key) for key in choices])
+                choice = converters.Choice(
+                    {key: key for key in choices}, [str(key) for key in choices]
+                )
                 optional = len(choices) < len(described.values)
-                return containers.Optional([choice, plans.Nothing()]) if optional else choice
+                return containers.Optional([choice, converters.Nothing()]) if optional else choice
             case inspect.DictType():
                 return containers.Dict(
-                    self._key(described.key_type, where), self.plan(described.value_type, where)
+                    self._key(described.key_type, where),
+                    self.converter(described.value_type, where),
                 )
             case inspect.TupleType():
-                return containers.Tuple([self.plan(item, where) for item in described.item_types])
+                return containers.Tuple(
+                    [self.converter(item, where) for item in described.item_types]
+                )
             case inspect.UnionType():
                 return self._union(described, where)
             case inspect.DataclassType() | inspect.StructType():
@@ -174,7 +179,7 @@ class _Compiler:
                 | inspect.FrozenSetType()
                 | inspect.CollectionType()
             ):
-                item = self.plan(described.item_type, where)
+                item = self.converter(described.item_type, where)
                 return containers.Items(item, described.min_length, described.max_length)
         base = _SCALARS.get(type(described))
         if base is None:
@@ -182,24 +187,24 @@ class _Compiler:
             raise UnsupportedType(f"{where}: the type {kind} cannot be filled from a file")
         names = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern")
         limits = {name: getattr(described, name, None) for name in names}
-        return plans.Scalar(
+        return converters.Scalar(
             base, {name: limit for name, limit in limits.items() if limit is not None}
         )
 
     def _key(self, described: inspect.Type, where: str) -> Converter:
         """The plan of a map's keys, which are text in JSON and numbers at most behind it."""
         if isinstance(described, inspect.AnyType):
-            return containers.Union([plans.Scalar(base, {}) for base in (str, int, float)])
-        plan = self.plan(described, f"{where} (key)")
-        if isinstance(plan, plans.Choice | plans.Named):
-            return plan
-        if isinstance(plan, plans.Scalar) and plan.base is not bool:
-            return plan
+            return containers.Union([converters.Scalar(base, {}) for base in (str, int, float)])
+        converter = self.converter(described, f"{where} (key)")
+        if isinstance(converter, converters.Choice | converters.Named):
+            return converter
+        if isinstance(converter, converters.Scalar) and converter.base is not bool:
+            return converter
         raise UnsupportedType(f"{where}: keys can be text, numbers or enums only")
 
     def _union(self, described: inspect.UnionType, where: str) -> Converter:
         optional = any(isinstance(item, inspect.NoneType) for item in described.types)
-        choices = [self.plan(item, where) for item in described.types]
+        choices = [self.converter(item, where) for item in described.types]
         return containers.Optional(choices) if optional else containers.Union(choices)
 
     def _record(self, described: inspect.DataclassType | inspect.StructType) -> Record:
@@ -221,8 +226,8 @@ class _Compiler:
             tag_field, tag = described.tag_field, str(described.tag)
         record = self._records[cls] = Record(cls.__name__, tag_field, tag)
         for field in described.fields:
-            plan = self.plan(field.type, f"{cls.__name__}.{field.name}")
-            record.fields[field.encode_name] = plan
+            converter = self.converter(field.type, f"{cls.__name__}.{field.name}")
+            record.fields[field.encode_name] = converter
         required = (field.encode_name for field in described.fields if field.required)
         record.required = frozenset(required)
         return record

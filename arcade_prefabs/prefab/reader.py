@@ -268,8 +268,8 @@ class DocumentReader:
                     return f"components stand in a list: {where}: [{component}(...)]"
             for component in _OFTEN:
                 found = self._registry.get(component)
-                field = name if found is None else other_word(name, found.plan.fields) or name
-                if found is not None and field in found.plan.fields:
+                field = name if found is None else other_word(name, found.converter.fields) or name
+                if found is not None and field in found.converter.fields:
                     return f"it is a field of `{component}`: {where}: [{component}({field}: ...)]"
         return did_you_mean(name, known)
 
@@ -328,7 +328,7 @@ class DocumentReader:
                 self._report(place, f"the component `{name}` stands twice")
             else:
                 named: At = (at, i, name)
-                fields = component.plan.given(item, named, self._report, self.checked)
+                fields = component.converter.given(item, named, self._report, self.checked)
                 parts[name] = ComponentDocument(fields, named)
         return MappingProxyType(parts)
 

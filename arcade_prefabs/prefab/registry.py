@@ -41,11 +41,11 @@ class RegistryDescription:
     baked again when the fields of a component that they name have changed.
 
     Attributes:
-        plans: What each component's fields accept, by name.
+        converters: What each component's fields accept, by name.
         sprite_classes: The names of the sprite classes, sorted.
     """
 
-    plans: Mapping[str, Record]
+    converters: Mapping[str, Record]
     sprite_classes: tuple[str, ...]
     _digests: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
@@ -59,7 +59,7 @@ class RegistryDescription:
         Any thread.
         """
         if names is None:
-            names = [*self.plans, *("@" + name for name in self.sprite_classes)]
+            names = [*self.converters, *("@" + name for name in self.sprite_classes)]
         hasher = hashlib.blake2b(digest_size=16)
         for name in sorted(names):
             hasher.update(name.encode() + b"\0")
@@ -71,8 +71,8 @@ class RegistryDescription:
         if known is None:
             if name.startswith("@"):
                 known = b"there" if name[1:] in self.sprite_classes else b"missing"
-            elif name in self.plans:
-                text = _canonical(self.plans[name], {})
+            elif name in self.converters:
+                text = _canonical(self.converters[name], {})
                 known = hashlib.blake2b(text.encode(), digest_size=16).digest()
             else:
                 known = b"missing"
@@ -83,12 +83,12 @@ class RegistryDescription:
 class ComponentType:
     """A registered component: its name, its class, and what its fields accept."""
 
-    __slots__ = ("_shape", "cls", "name", "plan")
+    __slots__ = ("_shape", "cls", "converter", "name")
 
-    def __init__(self, name: str, cls: type, shape: type, plan: Record) -> None:
+    def __init__(self, name: str, cls: type, shape: type, converter: Record) -> None:
         self.name = name
         self.cls = cls
-        self.plan = plan
+        self.converter = converter
         self._shape = shape
 
     def build(self, fields: dict[str, Any]) -> Any:
@@ -98,14 +98,14 @@ class ComponentType:
             PrefabError: A field is missing, or the class itself refuses the values.
         """
         self._refuse_missing(fields)
-        if self.plan.has_any:
+        if self.converter.has_any:
             fields = copy.deepcopy(fields)  # entities must not share what each of them may change
         try:
             filled: Any = msgspec.convert(fields, self._shape, str_keys=True)
             if self._shape is self.cls:
                 return filled
             return self.cls(
-                **{name: getattr(filled, name) for name in self.plan.fields.keys() & fields}
+                **{name: getattr(filled, name) for name in self.converter.fields.keys() & fields}
             )
         except (msgspec.ValidationError, ValueError, TypeError) as error:
             # Field types were checked when the fields were lowered, so that this is the class's
@@ -116,9 +116,9 @@ class ComponentType:
             raise PrefabError(f"{type(error).__name__}: {error}") from error
 
     def _refuse_missing(self, fields: dict[str, Any]) -> None:
-        missing = self.plan.required - fields.keys()
+        missing = self.converter.required - fields.keys()
         if missing:
-            names = ", ".join(f"`{name}`" for name in self.plan.fields if name in missing)
+            names = ", ".join(f"`{name}`" for name in self.converter.fields if name in missing)
             raise PrefabError(f"missing field{'s' * (len(missing) > 1)} {names}")
 
 
@@ -215,11 +215,11 @@ class ComponentRegistry:
     def _compiled(self, name: str, cls: type) -> ComponentType:
         try:
             shape = shape_of(cls)
-            plan = compile_type(shape)
+            converter = compile_type(shape)
         except (UnsupportedType, SyntaxError) as error:
             raise RegistryError(f"component `{name}`: {error}") from error
-        plan.name = name
-        return ComponentType(name, cls, shape, plan)
+        converter.name = name
+        return ComponentType(name, cls, shape, converter)
 
     def get(self, name: str) -> ComponentType | None:
         """The component of that name, or None.
@@ -314,13 +314,13 @@ class ComponentRegistry:
         known = self._description
         if known is not None:
             return known
-        plans = {}
+        converters = {}
         for name in self.names():
             found = self.get(name)
             assert found is not None
-            plans[name] = found.plan
-        known = RegistryDescription(plans, self.sprite_class_names())
-        if set(plans) == set(self.names()):  # nothing was registered meanwhile
+            converters[name] = found.converter
+        known = RegistryDescription(converters, self.sprite_class_names())
+        if set(converters) == set(self.names()):  # nothing was registered meanwhile
             self._description = known
         return known
 
@@ -332,8 +332,8 @@ class ComponentRegistry:
         it does not see.
         """
         registry = cls(builtins=False)
-        for name, plan in description.plans.items():
-            registry._types[name] = _DescribedType(name, dict, dict, plan)
+        for name, converter in description.converters.items():
+            registry._types[name] = _DescribedType(name, dict, dict, converter)
         registry._sprite_classes = dict.fromkeys(description.sprite_classes)
         return registry
 

@@ -137,7 +137,7 @@ class Resolver:
         self._registry = default_registry if registry is None else registry
         self._known_ids = known_ids
         self._documents: dict[str, PrefabDocument] = {}
-        self._blueprints: dict[str, _MergedPrefab] = {}
+        self._merged: dict[str, _MergedPrefab] = {}
         self._resolved: dict[str, _Finished] = {}
         # What could not be worked out. Without it, prefabs that double each other would be tried
         # again from every user, 2^n times.
@@ -176,7 +176,7 @@ class Resolver:
         try:
             document = self._document(prefab_id(identifier))
             if document.abstract:
-                self._check_children(self._blueprint(document, ()))
+                self._check_children(self._merged_prefab(document, ()))
             else:
                 self._prefab(document, ())
         except MultipleErrors as several:
@@ -196,17 +196,17 @@ class Resolver:
         full = prefab_id(identifier)
         self._forget_failures()
         try:
-            blueprint = self._blueprint(self._document(full), ())
-            self._check_children(blueprint)
+            merged_prefab = self._merged_prefab(self._document(full), ())
+            self._check_children(merged_prefab)
         except MultipleErrors as several:
             raise several.errors[0] from None
-        components = {name: merged.fields for name, merged in blueprint.components.items()}
+        components = {name: merged.fields for name, merged in merged_prefab.components.items()}
         children = [
             [child.name, child.prefab.id, child.owner.id, child.placement, _changes(child)]
-            for child in blueprint.children.values()
+            for child in merged_prefab.children.values()
         ]
-        parts = tuple(child.prefab.id for child in blueprint.children.values())
-        return AbstractPrefab([components, children, sorted(blueprint.lineage)], parts)
+        parts = tuple(child.prefab.id for child in merged_prefab.children.values())
+        return AbstractPrefab([components, children, sorted(merged_prefab.lineage)], parts)
 
     def provenance(self, identifier: str) -> list[Any]:
         """What heirs of a prefab can tell, and its components and children do not show.
@@ -218,11 +218,11 @@ class Resolver:
             As `resolve`.
         """
         try:
-            blueprint = self._blueprint(self._document(prefab_id(identifier)), ())
+            merged_prefab = self._merged_prefab(self._document(prefab_id(identifier)), ())
         except MultipleErrors as several:
             raise several.errors[0] from None
-        children = [[child.name, child.owner.id] for child in blueprint.children.values()]
-        return [children, sorted(blueprint.lineage)]
+        children = [[child.name, child.owner.id] for child in merged_prefab.children.values()]
+        return [children, sorted(merged_prefab.lineage)]
 
     def document(self, identifier: str) -> PrefabDocument:
         """The checked document of an id, nothing inherited.
@@ -281,18 +281,18 @@ class Resolver:
 
     # ------------------------------------------------------------------------------- inheritance
 
-    def _blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
-        known = self._blueprints.get(document.id)
+    def _merged_prefab(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
+        known = self._merged.get(document.id)
         if known is None:
             self._failed_blueprints.raise_known(document.id)
             try:
-                known = self._blueprints[document.id] = self._new_blueprint(document, chain)
+                known = self._merged[document.id] = self._merge(document, chain)
             except MultipleErrors as several:
                 self._failed_blueprints.note(document.id, several)
                 raise
         return known
 
-    def _new_blueprint(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
+    def _merge(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
         chain = (*chain, document.id)
         components: dict[str, Merged] = {}
         children: Children = {}
@@ -303,7 +303,7 @@ class Resolver:
             if errors.full or len(lineage) > 1 + MOST_ANCESTORS:
                 break
             with errors:
-                parent = self._blueprint(self._follow(reference, document, chain), chain)
+                parent = self._merged_prefab(self._follow(reference, document, chain), chain)
                 if parent.depth >= DEEPEST:
                     # By this way it is too deep, though it was reached by a shorter one before.
                     raise _too_deep(document, reference, document.id)
@@ -337,8 +337,8 @@ class Resolver:
         self._failed.raise_known(document.id)
         errors = Errors()
         with errors:
-            blueprint = self._blueprint(document, chain)
-            known = self._assemble(blueprint, blueprint.components, chain)
+            merged_prefab = self._merged_prefab(document, chain)
+            known = self._assemble(merged_prefab, merged_prefab.components, chain)
             self._resolved[document.id] = known
             return known
         failed = errors.several()
@@ -346,22 +346,22 @@ class Resolver:
         raise failed
 
     def _assemble(
-        self, blueprint: _MergedPrefab, components: Mapping[str, Merged], chain: tuple[str, ...]
+        self, merged_prefab: _MergedPrefab, components: Mapping[str, Merged], chain: tuple[str, ...]
     ) -> _Finished:
-        chain = (*chain, blueprint.document.id)
+        chain = (*chain, merged_prefab.document.id)
         errors = Errors()
         needs: set[Dependency] = set()
         for name, merged in components.items():
             with errors:
-                needs.update(self._checked(name, merged, blueprint.document))
-        files = {file_of(ancestor) for ancestor in blueprint.lineage}
+                needs.update(self._checked(name, merged, merged_prefab.document))
+        files = {file_of(ancestor) for ancestor in merged_prefab.lineage}
         children: list[Child] = []
-        size, depth = 1, blueprint.depth
-        for child in blueprint.children.values():
+        size, depth = 1, merged_prefab.depth
+        for child in merged_prefab.children.values():
             if size > MOST_PARTS or errors.full:
                 break
             with errors:
-                way = self._way_to(child.owner, blueprint.document)
+                way = self._way_to(child.owner, merged_prefab.document)
                 prefab, inside, levels = self._child(child, (*chain, *way))
                 size += inside
                 if size > MOST_PARTS:
@@ -376,7 +376,7 @@ class Resolver:
                 needs.update(prefab.needs)
         errors.raise_all()
         prefab = Prefab(
-            id=blueprint.document.id,
+            id=merged_prefab.document.id,
             components={name: merged.fields for name, merged in components.items()},
             children=tuple(children),
             needs=tuple(sorted(needs)),
@@ -394,21 +394,21 @@ class Resolver:
         changes = [(user, change) for user, change in child.changes if change.changes_components]
         if not changes:
             return plain
-        blueprint = self._blueprint(document, chain)
-        components = dict(blueprint.components)
+        merged_prefab = self._merged_prefab(document, chain)
+        components = dict(merged_prefab.components)
         for user, change in changes:
             remove(components, change.removed, user)
             for name, part in change.overrides.items():
                 merge(components, name, Merged(part.fields, user, part.at))
-        return self._assemble(blueprint, components, chain)
+        return self._assemble(merged_prefab, components, chain)
 
-    def _check_children(self, blueprint: _MergedPrefab) -> None:
+    def _check_children(self, merged_prefab: _MergedPrefab) -> None:
         """Raise what is wrong with the children of an abstract prefab, as their files have them."""
         errors = Errors()
-        for child in blueprint.children.values():
+        for child in merged_prefab.children.values():
             with errors:
-                way = self._way_to(child.owner, blueprint.document)
-                self._child(replace(child, changes=()), (blueprint.document.id, *way))
+                way = self._way_to(child.owner, merged_prefab.document)
+                self._child(replace(child, changes=()), (merged_prefab.document.id, *way))
         errors.raise_all()
 
     def _way_to(self, owner: PrefabDocument, heir: PrefabDocument) -> tuple[str, ...]:
@@ -422,7 +422,7 @@ class Resolver:
         raise AssertionError(f"{heir.id} does not inherit from {owner.id}")
 
     def _ancestors(self, document: PrefabDocument) -> frozenset[str]:
-        return self._blueprints[document.id].lineage
+        return self._merged[document.id].lineage
 
     def _checked(self, name: str, merged: Merged, user: PrefabDocument) -> Iterator[Dependency]:
         """What a finished component needs; building one shows that the class takes it."""
@@ -435,7 +435,7 @@ class Resolver:
             if merged.document is not user:
                 message += f", which {user.id} needs"
             raise merged.document.file.error(merged.at, message) from error
-        for kind, needed in component.plan.names(merged.fields):
+        for kind, needed in component.converter.names(merged.fields):
             if kind != "sprite_class":
                 yield Dependency(kind, needed)
 

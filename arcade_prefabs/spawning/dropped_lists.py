@@ -129,22 +129,22 @@ class DroppedListWatch:
         self._next: float | None = None
         self._told = 0
 
-    def add(self, spawning: ListedSpawn) -> None:
+    def add(self, spawn_task: ListedSpawn) -> None:
         """Note what is spawned into a list or scene of the game."""
-        scene = spawning.scene
+        scene = spawn_task.scene
         assert scene is not None
         lent = self._lent.get(id(scene))
         if lent is None:
             lent = self._lent[id(scene)] = _Lent(scene)
             self._turn.append(lent)
-        lent.spawnings[spawning] = lent.looks
+        lent.spawnings[spawn_task] = lent.looks
 
-    def discard(self, spawning: ListedSpawn) -> None:
+    def discard(self, spawn_task: ListedSpawn) -> None:
         """Note that it is over; a list in which nothing lives is not kept."""
-        lent = self._lent.get(id(spawning.scene))
-        if lent is None or lent.spawnings.pop(spawning, None) is None or lent.spawnings:
+        lent = self._lent.get(id(spawn_task.scene))
+        if lent is None or lent.spawnings.pop(spawn_task, None) is None or lent.spawnings:
             return
-        del self._lent[id(spawning.scene)]
+        del self._lent[id(spawn_task.scene)]
         lent.scene = None
         lent.marks.clear()
 
@@ -199,13 +199,13 @@ class DroppedListWatch:
                 kind,
             )
 
-    def _lost(self, spawning: ListedSpawn, dropped: Sequence[SpriteList[Any]]) -> bool:
+    def _lost(self, spawn_task: ListedSpawn, dropped: Sequence[SpriteList[Any]]) -> bool:
         """Whether some sprite of it is in a dropped list, and in no other one that is drawn."""
-        if not spawning.visible:
+        if not spawn_task.visible:
             return False
         gone = {id(one) for one in dropped}
         walls = self._wall_ids()
-        for sprite in _sprites_of(spawning):
+        for sprite in _sprites_of(spawn_task):
             where = {id(one) for one in sprite.sprite_lists} - walls
             if sprite.visible and where and where <= gone:
                 return True
@@ -238,19 +238,19 @@ class DroppedListWatch:
         lost: list[ListedSpawn] = []
         recent: list[ListedSpawn] = []  # spawned shortly before the list was cleared, or after
         refilled = False
-        for spawning in lent.alive():
-            at = lent.spawnings[spawning]
+        for spawn_task in lent.alive():
+            at = lent.spawnings[spawn_task]
             if at > lent.out:
                 continue
-            sprites = _sprites_of(spawning)
+            sprites = _sprites_of(spawn_task)
             if any(id(one) not in walls for sprite in sprites for one in sprite.sprite_lists):
                 if at < lent.out:
                     return []  # the game puts back what it wants to show
                 refilled = True
-            elif spawning.visible and any(sprite.sprite_lists for sprite in sprites):
+            elif spawn_task.visible and any(sprite.sprite_lists for sprite in sprites):
                 if _kept(sprites):
                     return []  # the game may put it back
-                (lost if at < lent.out else recent).append(spawning)
+                (lost if at < lent.out else recent).append(spawn_task)
         return lost if refilled else lost + recent
 
     def _tell(self, lent: _Lent, message: str, *values: str) -> None:
@@ -303,8 +303,8 @@ def _dropped(lent: _Lent) -> list[SpriteList[Any]]:
     ]
 
 
-def _sprites_of(spawning: ListedSpawn) -> list[BasicSprite]:
-    parts = islice(spawning.built, _PARTS)
+def _sprites_of(spawn_task: ListedSpawn) -> list[BasicSprite]:
+    parts = islice(spawn_task.built, _PARTS)
     return [sprite for entity in parts for sprite in entity.own_sprites()]
 
 

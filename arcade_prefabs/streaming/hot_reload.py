@@ -27,7 +27,7 @@ class WorldReloader:
     """Brings regions up to date whose files were saved.
 
     Args:
-        flow: The regions.
+        lifecycle: The regions.
         renderer: Knows the layers.
         queue: The main thread's queue.
 
@@ -35,9 +35,9 @@ class WorldReloader:
     """
 
     def __init__(
-        self, flow: CellLifecycle, renderer: WorldRenderer, queue: MainThreadQueue
+        self, lifecycle: CellLifecycle, renderer: WorldRenderer, queue: MainThreadQueue
     ) -> None:
-        self._flow = flow
+        self._lifecycle = lifecycle
         self._renderer = renderer
         self._queue = queue
         self._running = False
@@ -45,7 +45,7 @@ class WorldReloader:
 
     def heard(self, event: LoadEvent) -> None:
         """The loader told of something."""
-        failures = self._flow.parts.population.failures
+        failures = self._lifecycle.parts.population.failures
         if failures and event.kind in ("ready", "reloaded", "dependency_reloaded"):
             self._prefabs[event.id] = None
 
@@ -53,15 +53,15 @@ class WorldReloader:
         """Begin to bring up to date what waits for it."""
         if self._running:
             return
-        flow = self._flow
-        late = flow.dirty_at is not None and now - flow.dirty_at >= _TOGETHER_S
+        lifecycle = self._lifecycle
+        late = lifecycle.dirty_at is not None and now - lifecycle.dirty_at >= _TOGETHER_S
         if late or self._prefabs:
             self._running = True
             self._queue.post(self._refresh(), "reload", Step("reload", 1))
 
     def _refresh(self) -> Steps:
-        flow = self._flow
-        parts = flow.parts
+        lifecycle = self._lifecycle
+        parts = lifecycle.parts
         try:
             prefabs, self._prefabs = self._prefabs, {}
             failed = [
@@ -71,23 +71,23 @@ class WorldReloader:
                 and one.row.prefab in prefabs
             ]
             yield from self._run(parts.builder.retry(failed))
-            dirty = [one for one in parts.regions.values() if one.dirty and one.active]
+            dirty = [one for one in parts.live_cells.values() if one.dirty and one.active]
             if dirty:
-                flow.dirty_at = None
+                lifecycle.dirty_at = None
                 yield from self._refresh_regions(dirty)
-                if any(one.dirty for one in parts.regions.values()):  # it is still being built
-                    flow.dirty_at = flow.dirty_at or parts.clock()
+                if any(one.dirty for one in parts.live_cells.values()):  # it is still being built
+                    lifecycle.dirty_at = lifecycle.dirty_at or parts.clock()
         finally:
             self._running = False
 
     def _refresh_regions(self, dirty: list[LiveCell]) -> Steps:
-        ledger, builder = self._flow.parts.ledger, self._flow.parts.builder
+        journal, builder = self._lifecycle.parts.journal, self._lifecycle.parts.builder
         reads: list[SavedCellLoad] = []
-        for region in dirty:
-            if region.load is not None:
-                _ = region.load.done  # takes the newest over
-            rows = () if region.load is None else region.load.rows or ()
-            reads.append(ledger.read(region.label, rows))
+        for live in dirty:
+            if live.load is not None:
+                _ = live.load.done  # takes the newest over
+            rows = () if live.load is None else live.load.rows or ()
+            reads.append(journal.read(live.label, rows))
         try:
             while not all(one.done for one in reads):
                 yield NEXT_FRAME
@@ -95,16 +95,16 @@ class WorldReloader:
             self._look_for(gone)
         finally:
             for one in reads:
-                ledger.forget_read(one)
+                journal.forget_read(one)
 
     def _look_for(self, gone: set[str]) -> None:
         """Have regions looked at that were built while somebody was still in its old cell."""
-        flow = self._flow
-        for region in flow.parts.regions.values():
-            rows = () if region.load is None else region.load.rows or ()
+        lifecycle = self._lifecycle
+        for live in lifecycle.parts.live_cells.values():
+            rows = () if live.load is None else live.load.rows or ()
             if gone and any(row.id in gone for row in rows):
-                region.dirty = True
-                flow.dirty_at = flow.parts.clock()
+                live.dirty = True
+                lifecycle.dirty_at = lifecycle.parts.clock()
 
     def _run(self, task: Generator[Step | None, None, _T]) -> Generator[Any, None, _T]:
         while True:
@@ -115,30 +115,30 @@ class WorldReloader:
                 return found
             yield NEXT_FRAME if step is None else step
 
-    def head_changed(self, contents: BakedCells) -> bool:
+    def head_changed(self, provider: BakedCells) -> bool:
         """The world itself was baked anew; False if its grid is another one now."""
-        flow = self._flow
-        parts = flow.parts
-        if not contents.refresh():
+        lifecycle = self._lifecycle
+        parts = lifecycle.parts
+        if not provider.refresh():
             return False
-        self._renderer.learn(contents.layers)
-        before, parts.cells.told = parts.cells.told, contents.cells
+        self._renderer.learn(provider.layers)
+        before, parts.cells.told = parts.cells.told, provider.cells
         parts.sources.changed = True
-        for region in list(parts.regions.values()):
-            cell = region.cell
-            gone = cell != ALWAYS_LOADED and cell in before and cell not in contents.cells
-            if gone and not region.active:
-                flow.unload(region)
-            elif gone and region.load is not None:
-                region.load.stop()
-                region.load.rows = ()
-                region.load.error = None
-                region.dirty = True
-                flow.dirty_at = parts.clock()
-            elif region.state is CellState.FAILED or (
-                cell != ALWAYS_LOADED and cell in contents.cells and cell not in before
+        for live in list(parts.live_cells.values()):
+            cell = live.cell
+            gone = cell != ALWAYS_LOADED and cell in before and cell not in provider.cells
+            if gone and not live.active:
+                lifecycle.unload(live)
+            elif gone and live.load is not None:
+                live.load.stop()
+                live.load.rows = ()
+                live.load.error = None
+                live.dirty = True
+                lifecycle.dirty_at = parts.clock()
+            elif live.state is CellState.FAILED or (
+                cell != ALWAYS_LOADED and cell in provider.cells and cell not in before
             ):
-                flow.unload(region)  # it is read once more
-        if contents.has_always and ALWAYS_LOADED not in parts.regions:
-            flow.require(ALWAYS_LOADED)
+                lifecycle.unload(live)  # it is read once more
+        if provider.has_always and ALWAYS_LOADED not in parts.live_cells:
+            lifecycle.require(ALWAYS_LOADED)
         return True

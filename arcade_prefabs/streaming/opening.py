@@ -47,10 +47,10 @@ class OpenWorld:
     """A world that is open; see the modules of these names."""
 
     parts: WorldParts
-    flow: CellLifecycle
+    lifecycle: CellLifecycle
     renderer: WorldRenderer
-    wanderers: CellMigration
-    refresher: WorldReloader
+    migration: CellMigration
+    reloader: WorldReloader
     additions: Additions
     health: HealthWatch
 
@@ -94,11 +94,11 @@ class WorldOpener:
         self._fit_asked = self._fitting = self._fit_done = False
         self._unplaced: list[SavedEntity] = []
         self._tracer: Tracer | None = None
-        self.contents: CellProvider | None = None
+        self.provider: CellProvider | None = None
         if isinstance(world, str):
             self.head = loader.load(world)
         else:
-            self.contents = GeneratedCells(loader, world)
+            self.provider = GeneratedCells(loader, world)
         loader.in_background(self._open_file)
 
     @property
@@ -124,23 +124,23 @@ class WorldOpener:
             self._file.close(discard=False)
 
     def _fit_file(
-        self, file: SaveFile, contents: CellProvider, traced: Sequence[SavedEntity]
+        self, file: SaveFile, provider: CellProvider, traced: Sequence[SavedEntity]
     ) -> None:
         """Have what was saved found in the cells of the world; a loader thread.
 
         Args:
             file: The save.
-            contents: The world.
+            provider: The world.
             traced: What was looked for in the world.
         """
         self._fitting = True
         try:
-            file.fit(contents.cell_size)
+            file.fit(provider.cell_size)
             if traced:
                 file.place(traced)
             # What was looked for in vain is there when a cell tells of it.
             self._unplaced = file.unplaced() if self._tracer is None else []
-            cells = KnownCells(contents.cells)
+            cells = KnownCells(provider.cells)
             for number, label in enumerate(file.visited(), 1):
                 cell = cell_of(label)
                 cells.add(() if cell is None else (cell,))
@@ -171,7 +171,7 @@ class WorldOpener:
 
     def look(
         self,
-        engine: SpawnRuntime,
+        spawn_runtime: SpawnRuntime,
         settings: StreamingSettings,
         sources: Sources,
         walls: Walls,
@@ -182,65 +182,67 @@ class WorldOpener:
         head, fitted = self.head, self._fit_done
         if not self._file_done or (head is not None and not head.done):
             return None
-        if head is not None and self.contents is None:
+        if head is not None and self.provider is None:
             self.error = head.error
             if self.error is None and not isinstance(head.value, WorldHead):
                 self.error = StreamingError(f"{head.id} was baked to {head.kind}, not to a world")
             if self.error is None:
-                self.contents = BakedCells(self._loader, head)
+                self.provider = BakedCells(self._loader, head)
         self.error = self.error or self._file_error
         if self.error is not None:
             self.stop()
             return None
         assert self._file is not None
-        assert self.contents is not None
+        assert self.provider is not None
         if not fitted:
             if not self._fit_asked:
-                self._fit(self._file, self.contents, ())
+                self._fit(self._file, self.provider, ())
             return None
         if self._unplaced:
             if self._tracer is None:
-                self._tracer = Tracer(self.contents, self._unplaced)
+                self._tracer = Tracer(self.provider, self._unplaced)
             if self._tracer.look():
-                self._fit(self._file, self.contents, self._tracer.found)
+                self._fit(self._file, self.provider, self._tracer.found)
             return None
         try:
-            return self._build(engine, settings, sources, walls, clock, writer or ThreadWriter())
+            return self._build(
+                spawn_runtime, settings, sources, walls, clock, writer or ThreadWriter()
+            )
         except Exception as error:
             self.error = error
             self.stop()
             return None
 
-    def _fit(self, file: SaveFile, contents: CellProvider, traced: Sequence[SavedEntity]) -> None:
+    def _fit(self, file: SaveFile, provider: CellProvider, traced: Sequence[SavedEntity]) -> None:
         self._fit_asked, self._fit_done = True, False
-        self._loader.in_background(partial(self._fit_file, file, contents, traced))
+        self._loader.in_background(partial(self._fit_file, file, provider, traced))
 
     def _build(
         self,
-        engine: SpawnRuntime,
+        spawn_runtime: SpawnRuntime,
         settings: StreamingSettings,
         sources: Sources,
         walls: Walls,
         clock: Callable[[], float],
         writer: Writer,
     ) -> OpenWorld:
-        contents, file, cells = self.contents, self._file, self._cells
-        assert contents is not None
+        provider, file, cells = self.provider, self._file, self._cells
+        assert provider is not None
         assert file is not None
         assert cells is not None
-        grid = Grid(contents.cell_size)
+        grid = Grid(provider.cell_size)
         sources.cell_size = grid.cell_size
-        ledger = ChangeJournal(
+        journal = ChangeJournal(
             file, background=self._loader.in_background, writer=writer, clock=clock
         )
-        regions: dict[Any, Any] = {}
+        live_cells: dict[Any, Any] = {}
         population = Population(
-            engine.factory,
+            spawn_runtime.factory,
             grid,
-            ledger,
-            regions,
+            journal,
+            live_cells,
             placeholders=settings.placeholders,
-            unique=isinstance(contents, BakedCells),
+            unique=isinstance(provider, BakedCells),
         )
 
         def budget_s() -> float | None:
@@ -249,29 +251,29 @@ class WorldOpener:
         queue = self._loader.queue
         parts = WorldParts(
             settings=settings,
-            contents=contents,
+            provider=provider,
             grid=grid,
             cells=cells,
             sources=sources,
             planner=Planner(grid, cells, settings, sources, clock),
-            account=MemoryBudget(settings.memory_limit),
-            ledger=ledger,
+            memory_budget=MemoryBudget(settings.memory_limit),
+            journal=journal,
             population=population,
-            builder=CellBuilder(engine.factory, population, ledger),
+            builder=CellBuilder(spawn_runtime.factory, population, journal),
             building=CellJobs(queue, "spawn", budget_s, clock),
             leaving=CellJobs(queue, "retire", budget_s, clock),
             walls=walls,
             clock=clock,
-            regions=regions,
+            live_cells=live_cells,
         )
         for what, why in file.damaged.items():
-            population.keeper.tell(what, why)
+            population.differ.tell(what, why)
         for name, why in (self._tracer.lost if self._tracer else {}).items():
-            population.keeper.tell(name, why)
-        renderer = WorldRenderer(contents.layers)
-        flow = CellLifecycle(parts, renderer.known)
-        if contents.has_always:
-            flow.require(ALWAYS_LOADED)
+            population.differ.tell(name, why)
+        renderer = WorldRenderer(provider.layers)
+        lifecycle = CellLifecycle(parts, renderer.known)
+        if provider.has_always:
+            lifecycle.require(ALWAYS_LOADED)
         if file.recovered:
             _log.info(
                 "%s: %d changes of a game that was not closed",
@@ -281,11 +283,11 @@ class WorldOpener:
         sources.changed = True
         return OpenWorld(
             parts,
-            flow,
+            lifecycle,
             renderer,
-            CellMigration(flow),
-            WorldReloader(flow, renderer, queue),
-            Additions(engine.factory, flow),
+            CellMigration(lifecycle),
+            WorldReloader(lifecycle, renderer, queue),
+            Additions(spawn_runtime.factory, lifecycle),
             HealthWatch(settings),
         )
 

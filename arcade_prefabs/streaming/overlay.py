@@ -55,7 +55,7 @@ class OverlaidWorld(Protocol):
     @property
     def sources(self) -> Sequence[StreamingSource]: ...
     @property
-    def regions(self) -> Mapping[GridCell, LiveCell]: ...
+    def live_cells(self) -> Mapping[GridCell, LiveCell]: ...
     @property
     def failures(self) -> Mapping[str, Any]: ...
     def statistics(self) -> Any: ...
@@ -137,11 +137,11 @@ class StreamingOverlay:
         self._draw_text()
 
     def _draw_cells(self, thick: float) -> None:
-        for region in self._world.regions.values():
-            color = COLORS.get(region.state)
-            if region.cell == ALWAYS_LOADED or color is None:
+        for live in self._world.live_cells.values():
+            color = COLORS.get(live.state)
+            if live.cell == ALWAYS_LOADED or color is None:
                 continue
-            left, bottom, right, top = region.box
+            left, bottom, right, top = live.box
             arcade.draw_lrbt_rectangle_filled(left, right, bottom, top, color)
             arcade.draw_lrbt_rectangle_outline(left, right, bottom, top, _FAINT, thick)
 
@@ -150,7 +150,7 @@ class StreamingOverlay:
         world = self._world
         now = world.statistics()
         states = ", ".join(
-            f"{count} {state.value}" for state, count in now.regions.items() if count
+            f"{count} {state.value}" for state, count in now.live_cells.items() if count
         )
         frozen = ", frozen" if world.frozen else ""
         lines = [

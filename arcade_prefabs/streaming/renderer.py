@@ -127,7 +127,7 @@ class WorldRenderer:
 
     def draw(
         self,
-        regions: Mapping[GridCell, LiveCell],
+        live_cells: Mapping[GridCell, LiveCell],
         box: Box,
         slack: float,
         only: Iterable[str],
@@ -136,16 +136,16 @@ class WorldRenderer:
         """Draw layers of what is in a box; gives how many lists were drawn.
 
         Args:
-            regions: All regions.
+            live_cells: All regions.
             box: What is to be seen, in pixels.
             slack: Pixels that sprites may reach beyond their cell.
             only: The layers; all if there are none.
             options: As `arcade.SpriteList.draw` takes them.
         """
         seen = [
-            region
-            for region in regions.values()
-            if region.state in _DRAWN and _touch(region, box, slack)
+            live
+            for live in live_cells.values()
+            if live.state in _DRAWN and _touch(live, box, slack)
         ]
         # From the back to the front, and always the same: the order in which they came is chance.
         seen.sort(key=_order)
@@ -153,17 +153,17 @@ class WorldRenderer:
         for layer in tuple(only) or self.known:
             if layer in self.hidden:
                 continue
-            for region in seen:
-                for one in region.lists.of(layer):
+            for live in seen:
+                for one in live.lists.of(layer):
                     one.draw(**options)
                     drawn += 1
         return drawn
 
 
-def _touch(region: LiveCell, box: Box, slack: float) -> bool:
-    left, bottom, right, top = region.box
-    if region.cell.level > 0:
-        slack *= 1 << region.cell.level
+def _touch(live: LiveCell, box: Box, slack: float) -> bool:
+    left, bottom, right, top = live.box
+    if live.cell.level > 0:
+        slack *= 1 << live.cell.level
     return (
         left - slack <= box[2]
         and right + slack >= box[0]
@@ -172,7 +172,7 @@ def _touch(region: LiveCell, box: Box, slack: float) -> bool:
     )
 
 
-def _order(region: LiveCell) -> tuple[bool, int, int, int]:
-    cell = region.cell
+def _order(live: LiveCell) -> tuple[bool, int, int, int]:
+    cell = live.cell
     # What is larger is likely to be ground; what is always there stands above.
     return (cell == ALWAYS_LOADED, -cell.level, -cell.row, cell.column)

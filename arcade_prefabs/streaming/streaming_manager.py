@@ -48,7 +48,7 @@ class StreamingStatistics(NamedTuple):
     """What a world is doing.
 
     Attributes:
-        regions: How many cells are in each state.
+        live_cells: How many cells are in each state.
         entities: How many entities are in memory.
         loads: How many cells were begun to be read so far.
         unloads: How many were taken away.
@@ -58,7 +58,7 @@ class StreamingStatistics(NamedTuple):
         left_out: Wanted cells for which there is no memory.
     """
 
-    regions: Mapping[CellState, int]
+    live_cells: Mapping[CellState, int]
     entities: int
     loads: int
     unloads: int
@@ -95,9 +95,9 @@ class StreamingManager:
 
     def __init__(
         self,
-        engine: SpawnRuntime,
+        spawn_runtime: SpawnRuntime,
         window: Any,
-        opening: WorldOpener,
+        opener: WorldOpener,
         name: str,
         sources: Sources,
         settings: StreamingSettings,
@@ -106,19 +106,19 @@ class StreamingManager:
     ) -> None:
         self.name = name
         self._camera_view = CameraView(window, name)
-        self._loop = WorldRuntime(name, engine, opening, sources, settings, clock, writer)
+        self._runtime = WorldRuntime(name, spawn_runtime, opener, sources, settings, clock, writer)
         self._sources = sources
         self._guard = ThreadGuard()
         self._see()
         self.overlay = StreamingOverlay(self, window, clock, self._camera_view)
-        self._engine = engine
-        self._has_save = opening.has_save
+        self._spawn_runtime = spawn_runtime
+        self._has_save = opener.has_save
         self._saving: list[SaveRequest] = []  # those that are looked at in slices
 
     @classmethod
     def open(
         cls,
-        engine: SpawnRuntime,
+        spawn_runtime: SpawnRuntime,
         window: Any,
         world: str | CellSource,
         *,
@@ -134,43 +134,43 @@ class StreamingManager:
         what = world_id(world) if isinstance(world, str) else world
         if name is None:
             name = what if isinstance(what, str) else type(what).__name__
-        opening = WorldOpener(engine.loader, what, name, save, recover=recover)
+        opener = WorldOpener(spawn_runtime.loader, what, name, save, recover=recover)
         sources = Sources(chosen, _DEFAULT_CELL_SIZE, clock)
-        return cls(engine, window, opening, name, sources, chosen, clock, writer)
+        return cls(spawn_runtime, window, opener, name, sources, chosen, clock, writer)
 
     def __repr__(self) -> str:
-        state = "closed" if self._loop.closed else "open" if self._open else "opening"
-        return f"<StreamingManager of {shown(self.name)}: {state}, {len(self.regions)} cells>"
+        state = "closed" if self._runtime.closed else "open" if self._open else "opening"
+        return f"<StreamingManager of {shown(self.name)}: {state}, {len(self.live_cells)} cells>"
 
     # ------------------------------------------------------------------------------------- opening
 
     @property
     def walls(self) -> Walls:
         """The sprites that things stop at, for physics engines."""
-        return self._loop.walls
+        return self._runtime.walls
 
     @property
     def _open(self) -> OpenWorld | None:
-        return self._loop.open
+        return self._runtime.open
 
     @property
     def is_open(self) -> bool:
         """Whether its content and its save are known; loading begins then."""
-        return self._open is not None and not self._loop.closed
+        return self._open is not None and not self._runtime.closed
 
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
-        return self._loop.closed
+        return self._runtime.closed
 
     @property
     def error(self) -> Exception | None:
         """Why it cannot be opened, or None."""
-        return self._loop.error
+        return self._runtime.error
 
     def _check(self, what: str) -> None:
         self._guard.check(f"StreamingManager.{what}")
-        if self._loop.closed:
+        if self._runtime.closed:
             raise StreamingError(f"the world {shown(self.name)} was closed")
 
     def _opened_world(self, what: str) -> OpenWorld:
@@ -188,7 +188,7 @@ class StreamingManager:
         Raises:
             ArcadePrefabsError: It cannot be opened; raised where it is awaited.
         """
-        return Opened(self._loop, self)
+        return Opened(self._runtime, self)
 
     # ------------------------------------------------------------------------------------- drawing
 
@@ -216,7 +216,7 @@ class StreamingManager:
             if layers:
                 renderer.check(layers)
             box = self._see()
-            renderer.draw(parts.regions, box, parts.grid.cell_size / 2, layers, options)
+            renderer.draw(parts.live_cells, box, parts.grid.cell_size / 2, layers, options)
         if not layers:
             self.overlay.draw()
 
@@ -242,17 +242,17 @@ class StreamingManager:
     # -------------------------------------------------------------------------------------- asking
 
     @property
-    def regions(self) -> Mapping[GridCell, LiveCell]:
+    def live_cells(self) -> Mapping[GridCell, LiveCell]:
         """All cells that are not unloaded."""
-        return MappingProxyType({} if self._open is None else self._open.parts.regions)
+        return MappingProxyType({} if self._open is None else self._open.parts.live_cells)
 
     def state_at(self, position: Sequence[float]) -> CellState:
         """The state of the cell at a place; `CellState.ACTIVE` if there is nothing in it."""
         parts = self._opened_world("state_at").parts
         cell = parts.grid.cell_at(*checked_position(position))
-        region = parts.regions.get(cell)
-        if region is not None:
-            return region.state
+        live = parts.live_cells.get(cell)
+        if live is not None:
+            return live.state
         return CellState.UNLOADED if cell in parts.cells else CellState.ACTIVE
 
     def entity(self, name: str) -> Entity | None:
@@ -264,15 +264,15 @@ class StreamingManager:
 
     def id_of(self, entity: Entity) -> str | None:
         """The name of an entity in the world; None if it is not one of the world's."""
-        owner = record_of(entity).spawning.owner
+        owner = record_of(entity).spawn_task.owner
         return owner.id if isinstance(owner, Resident) else None
 
     def entities(self) -> Iterator[Entity]:
         """All of its entities that are there."""
         if self._open is not None:
-            for region in list(self._open.parts.regions.values()):
-                if region.active:
-                    yield from _alive(region)
+            for live in list(self._open.parts.live_cells.values()):
+                if live.active:
+                    yield from _alive(live)
 
     def entities_near(self, position: Sequence[float], radius: float) -> list[Entity]:
         """The entities that are there, and stand no farther away, the nearest first.
@@ -287,9 +287,9 @@ class StreamingManager:
             return []
         found: list[tuple[float, int, Entity]] = []
         slack = self._open.parts.grid.cell_size / 2  # who has just left its cell
-        for region in self._open.parts.regions.values():
-            if region.active and box_distance(x, y, region.reach) <= radius + slack:
-                for entity in _alive(region):
+        for live in self._open.parts.live_cells.values():
+            if live.active and box_distance(x, y, live.reach) <= radius + slack:
+                for entity in _alive(live):
                     there = entity.position
                     far = math.hypot(there[0] - x, there[1] - y)
                     if far <= radius:
@@ -300,8 +300,8 @@ class StreamingManager:
         """The lists of a layer that are there now: for collisions, say. They come and go."""
         if self._open is None:
             return []
-        regions = self._open.parts.regions.values()
-        return [one for region in regions if region.active for one in region.lists.of(layer)]
+        live_cells = self._open.parts.live_cells.values()
+        return [one for live in live_cells if live.active for one in live.lists.of(layer)]
 
     @property
     def failures(self) -> Mapping[str, Failure]:
@@ -312,7 +312,7 @@ class StreamingManager:
     def problems(self) -> Mapping[str, str]:
         """What of a save is damaged, or cannot be kept or put back, each told once."""
         return MappingProxyType(
-            {} if self._open is None else self._open.parts.population.keeper.problems
+            {} if self._open is None else self._open.parts.population.differ.problems
         )
 
     @property
@@ -333,29 +333,29 @@ class StreamingManager:
     @property
     def time(self) -> float:
         """Seconds that the world was played for, all sessions of its save together."""
-        return 0.0 if self._open is None else self._open.parts.ledger.time
+        return 0.0 if self._open is None else self._open.parts.journal.time
 
     @property
     def busy(self) -> bool:
         """Whether anything is being opened, loaded, built or taken away."""
-        if self._loop.closed or self.error is not None:
+        if self._runtime.closed or self.error is not None:
             return False
-        return self._open is None or self._open.flow.busy or self._sources.changed
+        return self._open is None or self._open.lifecycle.busy or self._sources.changed
 
     def statistics(self) -> StreamingStatistics:
         """What it is doing."""
         if self._open is None:
             return StreamingStatistics({}, 0, 0, 0, 0, 0.0, 0, 0)
-        parts, flow = self._open.parts, self._open.flow
+        parts, lifecycle = self._open.parts, self._open.lifecycle
         return StreamingStatistics(
-            {state: flow.counts[state] for state in CellState},
+            {state: lifecycle.counts[state] for state in CellState},
             len(parts.population.residents),
-            flow.loads,
-            flow.unloads,
-            parts.account.used,
+            lifecycle.loads,
+            lifecycle.unloads,
+            parts.memory_budget.used,
             parts.planner.latency.seconds,
-            parts.ledger.waiting,
-            parts.account.dropped,
+            parts.journal.waiting,
+            parts.memory_budget.dropped,
         )
 
     # ------------------------------------------------------------------------------------- sources
@@ -385,7 +385,7 @@ class StreamingManager:
             ValueError, TypeError: That is no pair of numbers.
             StreamingError: The world was closed.
         """
-        if self._loop.closed or not self._guard.here:
+        if self._runtime.closed or not self._guard.here:
             self._check("update_player_position")
         self.player.update(position)
 
@@ -462,7 +462,9 @@ class StreamingManager:
             ValueError, TypeError: That is no area, or no time.
         """
         self._check("preload")
-        return self._loop.journeys.begin(box_of(area), timeout_s, lease_s, _nothing, on_done)
+        return self._runtime.preload_requests.begin(
+            box_of(area), timeout_s, lease_s, _nothing, on_done
+        )
 
     def teleport(
         self,
@@ -495,7 +497,7 @@ class StreamingManager:
         x, y = checked_position(position)
         who = self.player if source is None else source
         jump = partial(who.jump, (x, y))
-        return self._loop.journeys.begin((x, y), timeout_s, lease_s, jump, on_done)
+        return self._runtime.preload_requests.begin((x, y), timeout_s, lease_s, jump, on_done)
 
     # ------------------------------------------------------------------------------------ entities
 
@@ -559,7 +561,7 @@ class StreamingManager:
         Raises:
             UnknownNameError: The class is not registered as a component.
         """
-        return self._loop.wake.on_wake(component)
+        return self._runtime.wake.on_wake(component)
 
     # ------------------------------------------------------------------------------------- saving
 
@@ -586,27 +588,27 @@ class StreamingManager:
                 pass
         else:
             self._saving.append(request)
-            self._engine.factory.post(self._captured(request), Step("save", _CAPTURED))
+            self._spawn_runtime.factory.post(self._captured(request), Step("save", _CAPTURED))
         return request
 
     def _captured(self, request: SaveRequest) -> Steps:
         """Enter everything that is in memory into the ledger, then have it written."""
         assert self._open is not None
         parts = self._open.parts
-        population, ledger = parts.population, parts.ledger
+        population, journal = parts.population, parts.journal
         for number, resident in enumerate(list(population.residents.values()), 1):
             if request.done:  # the world was closed
                 return
             if population.residents.get(resident.id) is resident:
                 row = population.capture(resident)
                 if row is not None:
-                    ledger.enter(row)
+                    journal.enter(row)
             if number % _CAPTURED == 0:
                 yield Step("save", _CAPTURED)
         if request in self._saving:
             self._saving.remove(request)
         if not request.done:
-            ledger.save(request)
+            journal.save(request)
 
     def close(self, *, save: bool = True, timeout_s: float = 10.0) -> SaveRequest | None:
         """Take the world away, and save it before. Twice is fine.
@@ -619,13 +621,13 @@ class StreamingManager:
             How saving went; None if nothing was to be saved.
         """
         self._guard.check("StreamingManager.close")
-        if self._loop.closed:
+        if self._runtime.closed:
             return None
         request: SaveRequest | None = None
         if self._open is not None and save and self._has_save:
             request = self.save(at_once=True)
         self.overlay.unbind()
-        self._loop.end(request, timeout_s)
+        self._runtime.end(request, timeout_s)
         waiting, self._saving = self._saving, []
         for one in waiting:  # what they wanted saved is saved by now, or never will be
             if request is None:
@@ -639,27 +641,27 @@ class StreamingManager:
     @property
     def frozen(self) -> bool:
         """Whether nothing is loaded or unloaded any more, to look at it."""
-        return self._loop.frozen
+        return self._runtime.frozen
 
     @frozen.setter
     def frozen(self, frozen: bool) -> None:
-        self._loop.frozen = frozen
+        self._runtime.frozen = frozen
 
     def tick(self, delta_time: float) -> None:
         """Do what a frame begins with, whose length is in seconds; called by the plugin."""
-        self._loop.tick(delta_time)
+        self._runtime.tick(delta_time)
 
     def add_listener(self, listener: Callable[[CellEvent], object]) -> None:
         """Call something with every `CellEvent`, on the main thread, once in a frame."""
-        self._loop.listeners.append(listener)
+        self._runtime.listeners.append(listener)
 
     def add_health_listener(self, listener: Callable[[StreamingHealth], object]) -> None:
         """Call something with the `StreamingHealth` whenever it is another one."""
-        self._loop.health_listeners.append(listener)
+        self._runtime.health_listeners.append(listener)
 
     def remove_listener(self, listener: Callable[..., object]) -> None:
         """Call no more what `add_listener` or `add_health_listener` was given."""
-        for listeners in (self._loop.listeners, self._loop.health_listeners):
+        for listeners in (self._runtime.listeners, self._runtime.health_listeners):
             while listener in listeners:
                 listeners.remove(listener)
 
@@ -668,8 +670,8 @@ def _nothing() -> None:
     pass
 
 
-def _alive(region: LiveCell) -> Iterator[Entity]:
-    for resident in list(region.residents.values()):
+def _alive(live: LiveCell) -> Iterator[Entity]:
+    for resident in list(live.residents.values()):
         entity = resident.entity
         if entity is not None:
             yield entity

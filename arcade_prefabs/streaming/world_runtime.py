@@ -31,8 +31,8 @@ class WorldRuntime:
 
     Args:
         name: The world's id.
-        engine: What stands behind the plugin.
-        opening: What opens the world.
+        spawn_runtime: What stands behind the plugin.
+        opener: What opens the world.
         sources: Whom it is streamed for.
         settings: See there.
         clock: Seconds.
@@ -43,7 +43,7 @@ class WorldRuntime:
         closed: Whether `end` was called.
         frozen: Whether nothing is loaded or unloaded any more.
         walls: Its solid sprites.
-        journeys: Who waits for an area.
+        preload_requests: Who waits for an area.
         wake: Functions that are called for who has slept.
         listeners: Called with every event.
         health_listeners: Called with every other health.
@@ -55,8 +55,8 @@ class WorldRuntime:
     def __init__(
         self,
         name: str,
-        engine: SpawnRuntime,
-        opening: WorldOpener,
+        spawn_runtime: SpawnRuntime,
+        opener: WorldOpener,
         sources: Sources,
         settings: StreamingSettings,
         clock: Callable[[], float],
@@ -66,14 +66,14 @@ class WorldRuntime:
         self.open: OpenWorld | None = None
         self.closed = self.frozen = False
         self.walls = Walls()
-        self.journeys = PreloadRequests(settings, clock)
-        self.wake = WakeHooks(engine.entities)
+        self.preload_requests = PreloadRequests(settings, clock)
+        self.wake = WakeHooks(spawn_runtime.entities)
         self.listeners: list[Callable[[CellEvent], object]] = []
         self.health_listeners: list[Callable[[StreamingHealth], object]] = []
         self.settlement = Completion()
         self._busy = self._told_shrunk = False
-        self._engine = engine
-        self._opening = opening
+        self._spawn_runtime = spawn_runtime
+        self._opener = opener
         self._sources = sources
         self._settings = settings
         self._clock = clock
@@ -82,7 +82,7 @@ class WorldRuntime:
     @property
     def error(self) -> Exception | None:
         """Why it cannot be opened, or None."""
-        return self._opening.error
+        return self._opener.error
 
     @property
     def settled(self) -> bool:
@@ -102,11 +102,11 @@ class WorldRuntime:
             self._try_to_open()
         if self.open is not None:
             self._work(self.open, delta_time, began)
-        self._engine.factory.spent_s += self._clock() - began
+        self._spawn_runtime.factory.spent_s += self._clock() - began
 
     def _try_to_open(self) -> None:
-        self.open = self._opening.look(
-            self._engine,
+        self.open = self._opener.look(
+            self._spawn_runtime,
             self._settings,
             self._sources,
             self.walls,
@@ -115,13 +115,13 @@ class WorldRuntime:
         )
         if self.open is not None:
             self.open.parts.population.woken = self.wake.woken
-            self._engine.loader.add_listener(self.open.refresher.heard)
-            if isinstance(self.open.parts.contents, BakedCells):
-                self.open.parts.contents.watch(self._head_changed)
+            self._spawn_runtime.loader.add_listener(self.open.reloader.heard)
+            if isinstance(self.open.parts.provider, BakedCells):
+                self.open.parts.provider.watch(self._head_changed)
         elif self.error is not None:
             why = shown_error(self.error)
             _log.error("the world %s cannot be opened: %s", shown(self.name), why)
-            self.journeys.close()
+            self.preload_requests.close()
         if self.settled:
             self.settlement.finish()
 
@@ -129,41 +129,41 @@ class WorldRuntime:
         world = self.open
         if world is None or self.closed:
             return
-        contents = world.parts.contents
-        if isinstance(contents, BakedCells) and not world.refresher.head_changed(contents):
+        provider = world.parts.provider
+        if isinstance(provider, BakedCells) and not world.reloader.head_changed(provider):
             _log.warning("%s has cells of another size now: open it again", shown(self.name))
 
     def _work(self, world: OpenWorld, delta_time: float, now: float) -> None:
-        parts, flow = world.parts, world.flow
-        parts.ledger.time += delta_time
-        parts.ledger.tick()
+        parts, lifecycle = world.parts, world.lifecycle
+        parts.journal.time += delta_time
+        parts.journal.tick()
         if not self.frozen:
-            if self.journeys.changed or parts.planner.is_time(now):
+            if self.preload_requests.changed or parts.planner.is_time(now):
                 self._plan(world, now)
-            if flow.busy:
+            if lifecycle.busy:
                 self._busy = True
                 parts.building.begin_frame()
                 parts.leaving.begin_frame()
-                flow.advance()
+                lifecycle.advance()
                 self._judge(world)
             elif self._busy:  # what has come with the last frame
                 self._busy = False
                 self._judge(world)
-            world.wanderers.look()
-            world.refresher.look(now)
-        if len(self.journeys):
-            self.journeys.look(parts.regions)
-        if flow.events:
+            world.migration.look()
+            world.reloader.look(now)
+        if len(self.preload_requests):
+            self.preload_requests.look(parts.live_cells)
+        if lifecycle.events:
             self._tell(world)
 
     def _plan(self, world: OpenWorld, now: float) -> None:
-        parts, flow = world.parts, world.flow
-        self.journeys.locate(parts.grid, parts.cells)
-        wanted = parts.planner.want(now, self.journeys.leases(now))
-        if self.journeys.next_end is not None:
-            parts.planner.remind(self.journeys.next_end)
-        before = parts.account.dropped
-        wanted = parts.account.fitting(wanted)
+        parts, lifecycle = world.parts, world.lifecycle
+        self.preload_requests.locate(parts.grid, parts.cells)
+        wanted = parts.planner.want(now, self.preload_requests.leases(now))
+        if self.preload_requests.next_end is not None:
+            parts.planner.remind(self.preload_requests.next_end)
+        before = parts.memory_budget.dropped
+        wanted = parts.memory_budget.fitting(wanted)
         if parts.planner.shrunk and not self._told_shrunk:
             self._told_shrunk = True
             _log.warning(
@@ -174,26 +174,26 @@ class WorldRuntime:
                 max(one.load_distance for one in self._sources),
                 parts.planner.farthest,
             )
-        if parts.account.dropped and not before:
+        if parts.memory_budget.dropped and not before:
             _log.warning(
                 "%s: no memory for %d cells that are near enough: the world is there as far as "
                 "memory_limit goes, which is %.0f MiB",
                 shown(self.name),
-                parts.account.dropped,
-                parts.account.limit / 2**20,
+                parts.memory_budget.dropped,
+                parts.memory_budget.limit / 2**20,
             )
-        flow.apply(wanted, now)
+        lifecycle.apply(wanted, now)
         self._busy = True
 
     def _judge(self, world: OpenWorld) -> None:
-        world.parts.planner.measure(world.flow.wanted, world.parts.regions)
+        world.parts.planner.measure(world.lifecycle.wanted, world.parts.live_cells)
         if world.health.judge(self._sources):
             for listener in tuple(self.health_listeners):
                 listener(world.health.state)
 
     def _tell(self, world: OpenWorld) -> None:
-        flow = world.flow
-        events, flow.events = flow.events, []
+        lifecycle = world.lifecycle
+        events, lifecycle.events = lifecycle.events, []
         for event in events:
             for listener in tuple(self.listeners):
                 listener(event)
@@ -206,17 +206,17 @@ class WorldRuntime:
             timeout_s: Seconds to wait for the disk.
         """
         self.closed = True
-        self.journeys.close()
+        self.preload_requests.close()
         world = self.open
         if world is None:
-            self._opening.stop()
+            self._opener.stop()
             self.settlement.finish()
             return
         parts = world.parts
-        self._engine.loader.remove_listener(world.refresher.heard)
-        world.flow.close()
+        self._spawn_runtime.loader.remove_listener(world.reloader.heard)
+        world.lifecycle.close()
         try:
-            parts.ledger.close(timeout_s, save=request is not None)
+            parts.journal.close(timeout_s, save=request is not None)
         except SaveError as error:
             _log.error("%s: %s", shown(self.name), error)
         if request is not None and request.error is not None:
@@ -226,15 +226,15 @@ class WorldRuntime:
 class Opened(Generic[_World]):
     """Waits until a world is open, and gives it. Main thread."""
 
-    def __init__(self, loop: WorldRuntime, world: _World) -> None:
-        self._loop = loop
+    def __init__(self, runtime: WorldRuntime, world: _World) -> None:
+        self._runtime = runtime
         self._world = world
 
     def __await__(self) -> Generator[Any, Any, _World]:
-        loop = self._loop
-        yield from loop.settlement.wait()
-        if loop.error is not None:
-            raise loop.error
-        if loop.closed:
-            raise StreamingError(f"the world {shown(loop.name)} was closed")
+        runtime = self._runtime
+        yield from runtime.settlement.wait()
+        if runtime.error is not None:
+            raise runtime.error
+        if runtime.closed:
+            raise StreamingError(f"the world {shown(runtime.name)} was closed")
         return self._world

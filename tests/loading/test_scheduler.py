@@ -128,7 +128,7 @@ def test_load_that_is_put_again_moves_to_its_new_place() -> None:
     queue.put(loads["a"])
     assert len(queue) == 3
     assert names(queue) == ["c", "b", "a"]
-    assert queue.flying == queue.started == 3
+    assert queue.in_flight == queue.started == 3
 
 
 def test_removed_load_is_never_taken() -> None:
@@ -217,11 +217,11 @@ def test_no_more_loads_fly_than_may() -> None:
     for one in loads:
         queue.put(one)
     assert names(queue) == ["0", "1"]
-    assert (queue.flying, queue.most_flying) == (2, 2)
+    assert (queue.in_flight, queue.most_in_flight) == (2, 2)
     queue.release(loads[0])
     queue.release(loads[0])  # twice is no error, and frees no second place
     assert names(queue) == ["2"]
-    assert (queue.flying, queue.most_flying, queue.started) == (2, 2, 3)
+    assert (queue.in_flight, queue.most_in_flight, queue.started) == (2, 2, 3)
 
 
 def test_no_more_bytes_fly_than_may() -> None:
@@ -231,10 +231,10 @@ def test_no_more_bytes_fly_than_may() -> None:
     for one in loads:
         queue.put(one)
     assert names(queue) == ["60", "40"]
-    assert queue.flying_bytes == 100
+    assert queue.bytes_in_flight == 100
     queue.release(loads[1])
     assert names(queue) == ["1"]
-    assert queue.flying_bytes == 61
+    assert queue.bytes_in_flight == 61
     assert queue.most_flying_bytes == 100
 
 
@@ -254,13 +254,13 @@ def test_load_larger_than_the_limit_flies_alone() -> None:
 def test_smaller_load_does_not_overtake_one_that_waits_for_room() -> None:
     """Or a large one would wait for ever."""
     queue = scheduler(most_bytes=100)
-    flying = attempt("flying", size=60)
-    queue.put(flying)
+    in_flight = attempt("flying", size=60)
+    queue.put(in_flight)
     queue.take()
     queue.put(attempt("large", Priority.HIGH, size=80))
     queue.put(attempt("small", size=1))
     assert queue.take() is None
-    queue.release(flying)
+    queue.release(in_flight)
     assert names(queue) == ["large", "small"]
 
 
@@ -281,7 +281,7 @@ def test_load_of_unknown_size_counts_as_a_usual_one() -> None:
     for _ in range(12):
         queue.put(attempt("unknown"))
     assert len(names(queue)) == 10
-    assert queue.flying_bytes == 10 * USUAL
+    assert queue.bytes_in_flight == 10 * USUAL
 
 
 def test_size_that_turned_out_replaces_the_guess() -> None:
@@ -292,12 +292,12 @@ def test_size_that_turned_out_replaces_the_guess() -> None:
         queue.put(load)
         queue.take()
     queue.sized(one, 900)
-    assert (queue.flying_bytes, queue.most_flying_bytes) == (950, 950)
+    assert (queue.bytes_in_flight, queue.most_flying_bytes) == (950, 950)
     queue.sized(one, 10)
-    assert (queue.flying_bytes, queue.most_flying_bytes) == (60, 950)
+    assert (queue.bytes_in_flight, queue.most_flying_bytes) == (60, 950)
     queue.release(one)
     queue.release(other)
-    assert (queue.flying, queue.flying_bytes) == (0, 0)
+    assert (queue.in_flight, queue.bytes_in_flight) == (0, 0)
 
 
 def test_size_of_a_load_that_does_not_fly_counts_nothing() -> None:
@@ -308,7 +308,7 @@ def test_size_of_a_load_that_does_not_fly_counts_nothing() -> None:
     queue.take()
     queue.release(one)
     queue.sized(one, 900)
-    assert queue.flying_bytes == 0
+    assert queue.bytes_in_flight == 0
 
 
 # --- Loads that made room ------------------------------------------------------------------------
@@ -326,7 +326,7 @@ def test_begun_load_goes_on_whatever_the_limits() -> None:
         queue.put(one)
     queue.put(attempt("fresh", Priority.CRITICAL))
     assert names(queue) == ["a", "b"]
-    assert (queue.flying, queue.started) == (2, 2)
+    assert (queue.in_flight, queue.started) == (2, 2)
 
 
 def test_more_urgent_fresh_load_comes_before_a_begun_one() -> None:
@@ -363,7 +363,7 @@ def test_released_load_starts_anew_under_the_limits() -> None:
     queue.release(one)
     queue.put(one)
     assert names(queue) == ["one"]
-    assert (queue.flying, queue.started) == (1, 2)
+    assert (queue.in_flight, queue.started) == (1, 2)
 
 
 # --- Any order of calls --------------------------------------------------------------------------
@@ -377,7 +377,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.most, self.most_bytes = 3, 100
         self.real = LoadScheduler(self.most, self.most_bytes)
         self.queued: dict[LoadAttempt, tuple[Any, ...]] = {}
-        self.flying: dict[LoadAttempt, int] = {}  # with bytes
+        self.in_flight: dict[LoadAttempt, int] = {}  # with bytes
         self.loads: list[LoadAttempt] = []
         self.turn = 0
         self.started = 0
@@ -414,45 +414,45 @@ class SchedulerMachine(RuleBasedStateMachine):
         one = self.pick(index, self.loads)
         was = self.queued.pop(one, None) is not None
         assert self.real.remove(one) is was
-        if one in self.flying:  # as the loader does with those that had begun
-            del self.flying[one]
+        if one in self.in_flight:  # as the loader does with those that had begun
+            del self.in_flight[one]
             self.real.release(one)
 
-    @precondition(lambda self: set(self.flying) - set(self.queued))
+    @precondition(lambda self: set(self.in_flight) - set(self.queued))
     @rule(index=index)
     def make_room(self, index: int) -> None:
-        self.place(self.pick(index, [one for one in self.flying if one not in self.queued]))
+        self.place(self.pick(index, [one for one in self.in_flight if one not in self.queued]))
 
-    @precondition(lambda self: set(self.flying) - set(self.queued))
+    @precondition(lambda self: set(self.in_flight) - set(self.queued))
     @rule(index=index)
     def finish(self, index: int) -> None:
-        one = self.pick(index, [one for one in self.flying if one not in self.queued])
-        del self.flying[one]
+        one = self.pick(index, [one for one in self.in_flight if one not in self.queued])
+        del self.in_flight[one]
         self.real.release(one)
 
-    @precondition(lambda self: self.flying)
+    @precondition(lambda self: self.in_flight)
     @rule(index=index, size=st.integers(1, 150))
     def size_known(self, index: int, size: int) -> None:
-        one = self.pick(index, self.flying)
-        self.flying[one] = size
+        one = self.pick(index, self.in_flight)
+        self.in_flight[one] = size
         self.real.sized(one, size)
 
     @rule()
     def take(self) -> None:
         order = sorted(self.queued, key=self.queued.__getitem__)
-        fresh = next((one for one in order if one not in self.flying), None)
-        begun = next((one for one in order if one in self.flying), None)
+        fresh = next((one for one in order if one not in self.in_flight), None)
+        begun = next((one for one in order if one in self.in_flight), None)
         expected = begun
         if fresh is not None and (begun is None or self.queued[fresh] < self.queued[begun]):
-            total = sum(self.flying.values()) + fresh.record.size
-            room = len(self.flying) < self.most and total <= self.most_bytes
-            if room or not self.flying:
+            total = sum(self.in_flight.values()) + fresh.record.size
+            room = len(self.in_flight) < self.most and total <= self.most_bytes
+            if room or not self.in_flight:
                 expected = fresh
         assert self.real.take() is expected
         if expected is not None:
             del self.queued[expected]
-            if expected not in self.flying:
-                self.flying[expected] = expected.record.size
+            if expected not in self.in_flight:
+                self.in_flight[expected] = expected.record.size
                 self.started += 1
 
     @invariant()
@@ -460,21 +460,21 @@ class SchedulerMachine(RuleBasedStateMachine):
         real = self.real
         assert len(real) == len(self.queued)
         assert sorted(map(id, real.waiting())) == sorted(id(one.record) for one in self.queued)
-        assert (real.flying, real.started) == (len(self.flying), self.started)
-        assert real.flying_bytes == sum(self.flying.values())
-        assert real.most_flying >= real.flying
-        assert real.most_flying_bytes >= real.flying_bytes
+        assert (real.in_flight, real.started) == (len(self.in_flight), self.started)
+        assert real.bytes_in_flight == sum(self.in_flight.values())
+        assert real.most_in_flight >= real.in_flight
+        assert real.most_flying_bytes >= real.bytes_in_flight
         assert all(one.queued == (one in self.queued) for one in self.loads)
         limit = max(65, 4 * len(self.queued) + 1)
         assert len(real._begun) <= max(limit, 65 + 4 * len(self.loads))
-        assert real.flying <= max(self.most, 1)
+        assert real.in_flight <= max(self.most, 1)
 
     def teardown(self) -> None:
         """Whatever happened, everything left can be taken in the end."""
         bound = 2 * len(self.loads) + 2
         for _ in range(bound):
-            for one in [one for one in self.flying if one not in self.queued]:
-                del self.flying[one]
+            for one in [one for one in self.in_flight if one not in self.queued]:
+                del self.in_flight[one]
                 self.real.release(one)
             self.take()
         assert not self.queued

@@ -116,9 +116,9 @@ class Play:
             for one in idle:
                 assert one.idle
                 assert not one.wanted
-            flying = loads.scheduler.flying
-            assert 0 <= flying <= 3
-            assert loads.scheduler.flying_bytes >= 0
+            in_flight = loads.scheduler.in_flight
+            assert 0 <= in_flight <= 3
+            assert loads.scheduler.bytes_in_flight >= 0
             loading = sum(one.loading for one in entries)
             assert loads.requested == sum(loads.ended.values()) + loading
 
@@ -126,7 +126,12 @@ class Play:
         """What has to be so when nothing is left to do."""
         self.check_books()
         loads = self.loader._loads
-        assert loads.scheduler.flying == loads.scheduler.flying_bytes == len(loads.scheduler) == 0
+        assert (
+            loads.scheduler.in_flight
+            == loads.scheduler.bytes_in_flight
+            == len(loads.scheduler)
+            == 0
+        )
         for one in loads.records():
             assert one.attempt is None
             assert held(one) or one.idle or one.cyclic
@@ -238,7 +243,7 @@ def settle(play: Play, bound_s: float = 30.0) -> None:
         report = play.loader.drain(0.05)
         with loads.lock:
             rest = any(one.attempt is not None for one in loads.records())
-            busy = rest or loads.scheduler.flying or loads.dropped
+            busy = rest or loads.scheduler.in_flight or loads.dropped
         if not (report.steps or busy or len(play.loader.queue) or loads.dropped_handles):
             return
         play.loader.queue.wait(0.005)

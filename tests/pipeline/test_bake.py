@@ -310,16 +310,16 @@ class Upper:
         self.version = version
         self.settings: Mapping[str, Any] = {"mark": mark}
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
-        footer = job.read("footer.inc").decode()
-        if "fail" in job.text():
+    def process(self, context: ProcessContext) -> Iterator[Output]:
+        footer = context.read("footer.inc").decode()
+        if "fail" in context.text():
             raise KeyError("the processor failed")
-        if "twice" in job.text():
-            yield job.output(1, label="a")
-            yield job.output(2, label="a")
-        if "large" in job.text():
+        if "twice" in context.text():
+            yield context.output(1, label="a")
+            yield context.output(2, label="a")
+        if "large" in context.text():
             yield Output("", "data", (b"x" * 200_000,))
-        yield job.output(job.text().upper() + job.settings["mark"] + footer)
+        yield context.output(context.text().upper() + context.settings["mark"] + footer)
 
 
 def test_processor_from_outside_has_all_that_ours_have(tmp_path: Path) -> None:

@@ -102,10 +102,10 @@ class Upper:
         self.settings = settings or {"mark": ""}
         self.name = name
 
-    def process(self, job: ProcessContext) -> Iterable[Output]:
+    def process(self, context: ProcessContext) -> Iterable[Output]:
         if self.work is not None:
-            return self.work(job)
-        return [job.output(job.text().upper() + str(job.settings["mark"]))]
+            return self.work(context)
+        return [context.output(context.text().upper() + str(context.settings["mark"]))]
 
 
 @pytest.fixture
@@ -215,11 +215,11 @@ def test_time_of_a_file_is_trusted_by_the_clock_before_it_was_read(opened: Opene
     clock = Clock(source)
     clock.behind = 1000
 
-    def slowly(job: ProcessContext) -> list[Output]:
-        if job.text() == "one":
+    def slowly(context: ProcessContext) -> list[Output]:
+        if context.text() == "one":
             source.sneak("a.t", "two")
             clock.behind += 5 * SECOND
-        return [job.output(job.text())]
+        return [context.output(context.text())]
 
     pipeline = opened(source, Upper(slowly), clock_ns=clock)
     pipeline.bake()
@@ -252,7 +252,7 @@ def test_input_that_nobody_bakes_is_hashed_while_it_is_fresh(opened: Opened) -> 
     source = Tree({"a.t": "x", "in.dat": "one"})
     clock = Clock(source)
     clock.behind = 1000
-    reader = Upper(lambda job: [job.output(job.read("in.dat").decode())])
+    reader = Upper(lambda context: [context.output(context.read("in.dat").decode())])
     pipeline = opened(source, reader, clock_ns=clock)
     pipeline.bake()
     pipeline.bake()
@@ -420,9 +420,9 @@ def test_each_dependent_is_baked_once_for_one_edit(opened: Opened) -> None:
     done: Counter[str] = Counter()
 
     class Counted(PrefabProcessor):
-        def process(self, job: ProcessContext) -> Iterator[Output]:
-            done[job.path] += 1
-            return super().process(job)
+        def process(self, context: ProcessContext) -> Iterator[Output]:
+            done[context.path] += 1
+            return super().process(context)
 
     parents = ["base", "a0", "a1", "a2", "a3", "a4"]
     chain = {f"a{n}": f'Prefab(extends: "{parent}")' for n, parent in enumerate(parents)}
@@ -984,7 +984,9 @@ def test_orphans_leave_no_row_in_any_table(opened: Opened) -> None:
             "a.t": "x",
         }
     )
-    pipeline = opened(source, Upper(lambda job: [job.output(len(job.read("prefabs/mid.ron")))]))
+    pipeline = opened(
+        source, Upper(lambda context: [context.output(len(context.read("prefabs/mid.ron")))])
+    )
     report = pipeline.bake()
     assert report.ok
     tables = ("assets", "outputs", "pages", "inputs", "needs", "wishes")
@@ -1060,11 +1062,11 @@ def test_edit_during_a_request_is_not_forgotten(opened: Opened) -> None:
     source = Tree({"a.t": "one"})
     pipeline = opened(source)
 
-    def work(job: ProcessContext) -> list[Output]:
+    def work(context: ProcessContext) -> list[Output]:
         if MemorySource.read(source, "a.t") == b"one":
             source.write("a.t", "two")
             pipeline.invalidate()
-        return [job.output(job.text())]
+        return [context.output(context.text())]
 
     pipeline = opened(source, Upper(work))
     pipeline.get("a.t")
@@ -1095,11 +1097,11 @@ def test_long_chain_of_files_is_served_on_demand(opened: Opened) -> None:
     """Files that a processor reads may be made from others, in any number of steps."""
     count = 1500
 
-    def work(job: ProcessContext) -> list[Output]:
-        number = int(job.path.removesuffix(".t"))
+    def work(context: ProcessContext) -> list[Output]:
+        number = int(context.path.removesuffix(".t"))
         if number + 1 < count:
-            job.read(f"{number + 1:05}.t")
-        return [job.output(number)]
+            context.read(f"{number + 1:05}.t")
+        return [context.output(number)]
 
     source = Tree({f"{number:05}.t": "x" for number in range(count)})
     pipeline = opened(source, Upper(work))
@@ -1235,11 +1237,11 @@ def test_ids_are_told_once_a_bake_of_everything_has_ended(opened: Opened) -> Non
     working, go_on = threading.Event(), threading.Event()
     done: list[str] = []
 
-    def work(job: ProcessContext) -> list[Output]:
-        done.append(job.path)
+    def work(context: ProcessContext) -> list[Output]:
+        done.append(context.path)
         working.set()
         assert go_on.wait(BOUND_S)
-        return [job.output("x", kind="made")]
+        return [context.output("x", kind="made")]
 
     source = Tree({"a.t": "a"})
     pipeline = opened(source, Upper(work))
@@ -1292,12 +1294,12 @@ def test_unsafe_path_of_a_processor_is_that_files_error(
 ) -> None:
     """What a file names leads no further than what a caller names."""
 
-    def work(job: ProcessContext) -> list[Output]:
+    def work(context: ProcessContext) -> list[Output]:
         if way == "read":
-            job.read(path)
+            context.read(path)
         elif way == "wish":
-            job.wish(path, {"mark": "!"})
-        return [job.output(1, needs=[Dependency("data", path)] if way == "needs" else [])]
+            context.bake_request(path, {"mark": "!"})
+        return [context.output(1, needs=[Dependency("data", path)] if way == "needs" else [])]
 
     pipeline = opened(Tree({"a.t": "x", "b.t": "y"}), Upper(work))
     report = pipeline.bake()
@@ -1366,75 +1368,75 @@ def test_progress_that_raises_ends_the_bake_alone(opened: Opened) -> None:
 
 
 def raises(error: BaseException) -> Callable[[ProcessContext], list[Output]]:
-    def work(job: ProcessContext) -> list[Output]:
+    def work(context: ProcessContext) -> list[Output]:
         raise error
 
     return work
 
 
-def wrong_surrogate(job: ProcessContext) -> list[Output]:
+def wrong_surrogate(context: ProcessContext) -> list[Output]:
     raise ValueError("no such file: caf\udce9.png")
 
 
-def too_large(job: ProcessContext) -> list[Output]:
+def too_large(context: ProcessContext) -> list[Output]:
     return [Output("", "data", (b"x" * (128 * 1024 + 1),))]
 
 
-def too_large_head(job: ProcessContext) -> list[Output]:
-    return [job.output("x" * 200_000)]
+def too_large_head(context: ProcessContext) -> list[Output]:
+    return [context.output("x" * 200_000)]
 
 
-def twice(job: ProcessContext) -> list[Output]:
-    return [job.output(1, label="a"), job.output(2, label="a")]
+def twice(context: ProcessContext) -> list[Output]:
+    return [context.output(1, label="a"), context.output(2, label="a")]
 
 
-def halfway(job: ProcessContext) -> Iterator[Output]:
-    yield job.output(1)
+def halfway(context: ProcessContext) -> Iterator[Output]:
+    yield context.output(1)
     raise RuntimeError("half way")
 
 
-def not_json(job: ProcessContext) -> list[Output]:
-    return [job.output(object())]
+def not_json(context: ProcessContext) -> list[Output]:
+    return [context.output(object())]
 
 
-def no_pages(job: ProcessContext) -> list[Output]:
+def no_pages(context: ProcessContext) -> list[Output]:
     return [Output("", "data", ())]
 
 
-def no_outputs(job: ProcessContext) -> Any:
+def no_outputs(context: ProcessContext) -> Any:
     return None
 
 
-def odd_label(job: ProcessContext) -> list[Output]:
-    return [job.output(1, label="caf\udce9")]
+def odd_label(context: ProcessContext) -> list[Output]:
+    return [context.output(1, label="caf\udce9")]
 
 
-def odd_kind(job: ProcessContext) -> list[Output]:
-    return [job.output(1, kind="caf\udce9")]
+def odd_kind(context: ProcessContext) -> list[Output]:
+    return [context.output(1, kind="caf\udce9")]
 
 
-def odd_need(job: ProcessContext) -> list[Output]:
-    return [job.output(1, needs=[Dependency("data", "caf\udce9")])]
+def odd_need(context: ProcessContext) -> list[Output]:
+    return [context.output(1, needs=[Dependency("data", "caf\udce9")])]
 
 
-def no_label(job: ProcessContext) -> list[Output]:
+def no_label(context: ProcessContext) -> list[Output]:
     return [Output(None, "data", (b"1",))]  # type: ignore[arg-type]
 
 
-def no_output(job: ProcessContext) -> list[Any]:
+def no_output(context: ProcessContext) -> list[Any]:
     return [{"label": ""}]
 
 
-def odd_page(job: ProcessContext) -> list[Output]:
+def odd_page(context: ProcessContext) -> list[Output]:
     return [Output("", "data", ("text",))]  # type: ignore[arg-type]
 
 
-def odd_wish(job: ProcessContext) -> list[Output]:
-    job.wish("b.t", {"mark": object()})
-    return [job.output(1)]
+def odd_wish(context: ProcessContext) -> list[Output]:
+    context.bake_request("b.t", {"mark": object()})
+    return [context.output(1)]
 
 
-def deep(job: ProcessContext) -> list[Output]:
+def deep(context: ProcessContext) -> list[Output]:
     def down() -> None:
         down()
 
@@ -1442,11 +1444,11 @@ def deep(job: ProcessContext) -> list[Output]:
     return []
 
 
-def exits(job: ProcessContext) -> list[Output]:
+def exits(context: ProcessContext) -> list[Output]:
     raise SystemExit(3)
 
 
-def reads_nothing(job: ProcessContext) -> list[Output]:
+def reads_nothing(context: ProcessContext) -> list[Output]:
     raise MissingAssetError("there is no such thing", path="elsewhere")
 
 
@@ -1467,10 +1469,10 @@ def test_processor_that_fails_is_its_files_error_alone(
     """The rest is baked; the last good one stays; the error is one of ours, now and later."""
     source = Tree({"a.t": "good", "b.t": "other"})
 
-    def chosen(job: ProcessContext) -> Any:
-        if job.text() == "bad":
-            return work(job)
-        return [job.output(job.text())]
+    def chosen(context: ProcessContext) -> Any:
+        if context.text() == "bad":
+            return work(context)
+        return [context.output(context.text())]
 
     with opened(source, Upper(chosen), store=tmp_path / "s") as pipeline:
         pipeline.bake()
@@ -1493,12 +1495,12 @@ def test_processor_that_fails_is_its_files_error_alone(
 def test_processor_that_reads_another_file_follows_it(opened: Opened) -> None:
     """A missing one is a dependency, too, that heals; so is one that is baked itself."""
 
-    def work(job: ProcessContext) -> list[Output]:
-        name = job.text().strip()
+    def work(context: ProcessContext) -> list[Output]:
+        name = context.text().strip()
         try:
-            return [job.output(job.read(name).decode())]
+            return [context.output(context.read(name).decode())]
         except MissingAssetError:
-            return [job.output("nothing")]
+            return [context.output("nothing")]
 
     source = Tree({"a.t": "in.dat", "b.t": "data/x.json"})
     pipeline = opened(source, Upper(work))
@@ -1521,7 +1523,9 @@ def test_processor_that_reads_another_file_follows_it(opened: Opened) -> None:
 def test_processor_that_lets_a_missing_file_through_heals(opened: Opened) -> None:
     """Without catching anything; also where the file is asked for on demand."""
     source = Tree({"a.t": "x"})
-    pipeline = opened(source, Upper(lambda job: [job.output(job.read("in.dat").decode())]))
+    pipeline = opened(
+        source, Upper(lambda context: [context.output(context.read("in.dat").decode())])
+    )
     assert len(pipeline.bake().errors) == 1
     source.write("in.dat", "here")
     pipeline.invalidate()

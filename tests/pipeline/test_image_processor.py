@@ -320,9 +320,9 @@ def test_no_bytes_raise_anything_but_asset_errors(data: bytes, flip: int) -> Non
     real[flip % len(real)] ^= 0x55
     processor = ImageProcessor()
     for content in (data, b"\x89PNG\r\n\x1a\n" + data, bytes(real)):
-        job = ProcessContext("a.png", content, processor.settings, read=lambda path: b"")
+        context = ProcessContext("a.png", content, processor.settings, read=lambda path: b"")
         with contextlib.suppress(AssetError):
-            (output,) = processor.process(job)
+            (output,) = processor.process(context)
             assert output.kind == "image"
 
 
@@ -416,8 +416,8 @@ def test_average_color_is_exact(cells: list[tuple[int, int, int, int]]) -> None:
     image = Image.new("RGBA", (len(cells), 1))
     image.putdata(cells)
     processor = ImageProcessor()
-    job = ProcessContext("a.png", encoded(image), processor.settings, read=lambda path: b"")
-    (output,) = processor.process(job)
+    context = ProcessContext("a.png", encoded(image), processor.settings, read=lambda path: b"")
+    (output,) = processor.process(context)
     color = msgspec.json.decode(output.pages[0])["frames"][0]["color"]
     weight = sum(cell[3] for cell in cells)
     exact = [sum(cell[i] * cell[3] for cell in cells) / max(weight, 1) for i in range(3)]

@@ -216,8 +216,8 @@ class Lines:
     patterns = ("*.line",)
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
-        yield Output("", "data", (job.read(job.data.decode()) if job.data else b"",))
+    def process(self, context: ProcessContext) -> Iterator[Output]:
+        yield Output("", "data", (context.read(context.data.decode()) if context.data else b"",))
 
 
 def seconds(action: Callable[[], Any]) -> float:

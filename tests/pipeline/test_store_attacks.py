@@ -51,8 +51,8 @@ class Plain:
         self.work = work
         self.settings: dict[str, Any] = {}
 
-    def process(self, job: ProcessContext) -> Any:
-        return self.work(job) if self.work else [job.output(job.text())]
+    def process(self, context: ProcessContext) -> Any:
+        return self.work(context) if self.work else [context.output(context.text())]
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -406,7 +406,7 @@ def test_full_disk_loses_nothing_and_heals_with_room(
     files = {f"{number:03}.t": str(number) for number in range(200)}
     source = MemorySource({name: files[name] for name in list(files)[:10]})
     noise = random.Random(3)
-    big = Plain(lambda job: [job.output(job.text(), data=noise.randbytes(3000))])
+    big = Plain(lambda context: [context.output(context.text(), data=noise.randbytes(3000))])
     store = tmp_path / "store.sqlite"
     with AssetPipeline(source, processors=[big], jobs=0, store=store) as pipeline:
         pipeline.bake()
@@ -436,7 +436,7 @@ def test_deleted_assets_give_their_room_back(tmp_path: Path) -> None:
     """Without a compaction, after the bake that removed them."""
     noise = random.Random(3)
     source = MemorySource({f"{number}.t": "x" for number in range(200)})
-    big = Plain(lambda job: [job.output(1, data=noise.randbytes(20_000))])
+    big = Plain(lambda context: [context.output(1, data=noise.randbytes(20_000))])
     with AssetPipeline(source, processors=[big], jobs=0, store=tmp_path / "s") as pipeline:
         pipeline.bake()
         before = pipeline.store.file_bytes()
@@ -454,9 +454,9 @@ def test_what_left_a_limited_store_is_baked_when_it_is_asked_for(tmp_path: Path)
     source = MemorySource({f"{number:03}.t": str(number) for number in range(100)})
     done: list[str] = []
 
-    def work(job: ProcessContext) -> list[Output]:
-        done.append(job.path)
-        return [job.output(job.text(), data=noise.randbytes(20_000))]
+    def work(context: ProcessContext) -> list[Output]:
+        done.append(context.path)
+        return [context.output(context.text(), data=noise.randbytes(20_000))]
 
     with AssetPipeline(
         source,
@@ -480,7 +480,7 @@ def test_release_of_a_limited_store_lacks_nothing(tmp_path: Path) -> None:
     """What left the store is baked for it."""
     noise = random.Random(3)
     source = MemorySource({f"{number:03}.t": str(number) for number in range(40)})
-    big = Plain(lambda job: [job.output(job.text(), data=noise.randbytes(20_000))])
+    big = Plain(lambda context: [context.output(context.text(), data=noise.randbytes(20_000))])
     with AssetPipeline(
         source, processors=[big], jobs=0, store=tmp_path / "s", store_limit=300_000
     ) as pipeline:
@@ -619,7 +619,7 @@ def test_older_read_that_waits_for_the_lock_does_not_win(monkeypatch: pytest.Mon
 def test_release_is_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bake that is committed meanwhile is in it whole or not at all."""
     source = MemorySource({"a.t": "1"})
-    large = Plain(lambda job: [job.output(job.text(), data=job.data * 300_000)])
+    large = Plain(lambda context: [context.output(context.text(), data=context.data * 300_000)])
     with AssetPipeline(source, processors=[large], jobs=0) as pipeline:
         pipeline.bake()
         real = release_module._packed_anew
@@ -708,12 +708,12 @@ def test_store_that_is_begun_anew_during_a_bake_gets_no_numbers_of_the_old_one(
     source = MemorySource({f"{name}.t": name for name in "abcdef"})
     turns = iter([True])
 
-    def work(job: ProcessContext) -> list[Output]:
+    def work(context: ProcessContext) -> list[Output]:
         if next(turns, False):
             other.store.rebuild()
             other.bake(["f.t"])
             other.bake(["c.t"])
-        return [job.output(job.text())]
+        return [context.output(context.text())]
 
     with (
         AssetPipeline(source, processors=[Plain()], jobs=0, store=tmp_path / "s") as other,

@@ -352,8 +352,8 @@ class Stopping:
         self.stop: Callable[[], None] = lambda: None
         self.baked: list[str] = []
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
-        self.baked.append(job.path)
+    def process(self, context: ProcessContext) -> Iterator[Output]:
+        self.baked.append(context.path)
         self.stop()
         yield Output("", "data", (b"x",))
 

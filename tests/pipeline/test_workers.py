@@ -30,8 +30,8 @@ class Order:
     patterns = ("*.order",)
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
-        match job.text():
+    def process(self, context: ProcessContext) -> Iterator[Output]:
+        match context.text():
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "exit":
@@ -45,9 +45,9 @@ class Order:
             case "raise":
                 raise KeyError("gone")
             case "nice":
-                yield job.output(os.getpriority(os.PRIO_PROCESS, 0))
+                yield context.output(os.getpriority(os.PRIO_PROCESS, 0))
                 return
-        yield job.output({"pid": os.getpid(), "text": job.text()})
+        yield context.output({"pid": os.getpid(), "text": context.text()})
 
     def process_for_ever(self) -> None:
         self.process_for_ever()

@@ -317,7 +317,7 @@ def test_one_id_in_two_files_is_told_with_both() -> None:
 def test_labels_of_cells_are_labels() -> None:
     """Negative columns and rows included."""
     for cell in ((0, 0), (-3, 7), (10**9, -(10**9))):
-        assert is_label(cell.label)
+        assert is_label(GridCell(*cell).label)
 
 
 def test_overridden_component_that_changes_bakes_the_world_again(tmp_path: Any) -> None:
@@ -377,13 +377,13 @@ def test_files_that_overrides_name_are_needed_by_their_cell() -> None:
     overrides = f'overrides: [Sprite(texture: "a.png"), Animation(frames: {sheet})]'
     processor = WorldProcessor()
     data = world(f'(prefab: "a", at: (0, 0), {overrides})').encode()
-    job = ProcessContext(NAME, data, processor.settings, read=lambda path: b"")
-    cell = list(processor.process(job))[1]
+    context = ProcessContext(NAME, data, processor.settings, read=lambda path: b"")
+    cell = list(processor.process(context))[1]
     needed = [("prefab", "prefabs/a.ron"), ("texture", "a.png"), ("texture", "b.png")]
     assert list(cell.needs) == needed
-    (wish,) = job.wishes
-    assert wish.path == "b.png"
-    assert wish.settings == {"frame_size": [4, 4], "columns": 2, "count": 2, "first": 0}
+    (bake_request,) = context.bake_requests
+    assert bake_request.path == "b.png"
+    assert bake_request.settings == {"frame_size": [4, 4], "columns": 2, "count": 2, "first": 0}
 
 
 def test_sprite_class_of_an_override_is_part_of_the_key() -> None:
@@ -391,9 +391,9 @@ def test_sprite_class_of_an_override_is_part_of_the_key() -> None:
     registry = ComponentRegistry()
     registry.sprite_class(type("Enemy", (), {}))
     data = world('(prefab: "a", at: (0, 0), overrides: [Sprite(sprite_class: "Enemy")])')
-    job = ProcessContext(NAME, data.encode(), WorldProcessor.settings, read=lambda path: b"")
-    list(WorldProcessor(registry).process(job))
-    assert ("ambient", "components:@Enemy,Sprite") in job.inputs
+    context = ProcessContext(NAME, data.encode(), WorldProcessor.settings, read=lambda path: b"")
+    list(WorldProcessor(registry).process(context))
+    assert ("ambient", "components:@Enemy,Sprite") in context.inputs
 
 
 def test_errors_of_many_files_are_limited_together() -> None:
@@ -444,10 +444,10 @@ def test_memory_of_a_bake_is_small_for_each_entity() -> None:
     """No entity is held as a value, a document, an object and a row at a time."""
     count = 4_000
     data = one_to_a_cell(count).encode()
-    job = ProcessContext(NAME, data, {"cell_size": 1024.0}, read=lambda path: b"")
+    context = ProcessContext(NAME, data, {"cell_size": 1024.0}, read=lambda path: b"")
     tracemalloc.start()
     try:
-        outputs = sum(1 for _ in WorldProcessor().process(job))
+        outputs = sum(1 for _ in WorldProcessor().process(context))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -96,7 +96,7 @@ def books(atlas: ReclaimingAtlas) -> tuple[Any, ...]:
         atlas.size,
         atlas.version,
         atlas.statistics(),
-        dict(atlas._places),
+        dict(atlas._rects),
         {name: (one.x, one.y) for name, one in atlas._texture_regions.items()},
         dict(atlas._texture_uvs._slots),
         dict(atlas._image_uvs._slots),
@@ -113,7 +113,7 @@ def assert_empty(atlas: ReclaimingAtlas) -> None:
     assert (statistics.images, statistics.textures, statistics.used_bytes) == (0, 0, 0)
     assert statistics.waiting == 0
     for book in (
-        atlas._places,
+        atlas._rects,
         atlas._shown,
         atlas._blank,
         atlas._watches,

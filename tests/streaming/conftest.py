@@ -91,7 +91,7 @@ class WorldStage:
             if condition():
                 return
             self.frame()
-        raise AssertionError(f"that did not happen within {most} frames: {self.world.regions}")
+        raise AssertionError(f"that did not happen within {most} frames: {self.world.live_cells}")
 
     def settle(self) -> None:
         """Play frames until everything is there that should be."""
@@ -104,14 +104,14 @@ class WorldStage:
         """Columns and rows of cells of level 0 in a state."""
         return {
             (cell.column, cell.row)
-            for cell, region in self.world.regions.items()
-            if region.state is state and cell.level == 0
+            for cell, live in self.world.live_cells.items()
+            if live.state is state and cell.level == 0
         }
 
     def state(self, column: int, row: int, level: int = 0) -> CellState:
         """The state of a cell."""
-        region = self.world.regions.get(GridCell(column, row, level))
-        return CellState.UNLOADED if region is None else region.state
+        live = self.world.live_cells.get(GridCell(column, row, level))
+        return CellState.UNLOADED if live is None else live.state
 
     def names(self) -> set[str]:
         """The names of everything that is there."""

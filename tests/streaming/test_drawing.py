@@ -115,7 +115,7 @@ def test_cameras_see_what_they_look_at(world_on: Make) -> None:
     camera.position = (9000, 9000)
     world = one.world._open
     picture(one, camera=camera)
-    drawn = world.renderer.draw(world.parts.regions, (8800, 8850, 9200, 9150), 50.0, (), {})
+    drawn = world.renderer.draw(world.parts.live_cells, (8800, 8850, 9200, 9150), 50.0, (), {})
     assert drawn == 0
 
 
@@ -145,7 +145,7 @@ def test_cells_are_drawn_from_the_back_to_the_front(world_on: Make) -> None:
     one = world_on(text, FILES)
     one.put(100, 100)
     one.settle()
-    assert one.world.regions[GridCell(0, 0, 2)].residents
+    assert one.world.live_cells[GridCell(0, 0, 2)].residents
     seen = picture(one)
     assert at(seen, 50, 100) == (255, 0, 0), "the lower cell is drawn above the upper one"
     assert at(seen, 50, 113) == (0, 255, 0), "small things are drawn above large ones"
@@ -170,7 +170,7 @@ def test_nothing_is_seen_before_all_of_a_cell_is_there(world_on: Make) -> None:
     one.until(lambda: one.state(0, 0) is CellState.ACTIVATING)
     one.frame(3)
     assert one.state(0, 0) is CellState.ACTIVATING
-    assert one.world.regions[GridCell(0, 0)].residents
+    assert one.world.live_cells[GridCell(0, 0)].residents
     assert not any(picture(one).convert("L").getdata())
     one.until(lambda: one.state(0, 0) is CellState.ACTIVE)
     seen = picture(one)
@@ -239,7 +239,7 @@ def test_walls_follow_the_cells(world_on: Make) -> None:
     # A wall that goes to the next cell stays a wall.
     one.world.entity("far").position = (1050, 50)
     one.frame(100)
-    assert one.world._open.parts.population.residents["far"].region.cell == GridCell(10, 0)
+    assert one.world._open.parts.population.residents["far"].live.cell == GridCell(10, 0)
     assert [wall.position for wall in one.world.walls] == [(1050, 50)]
     assert at(picture(one, camera=arcade.Camera2D(position=(1050, 50))), 200, 150) == (0, 255, 0)
     one.world.entity("far").despawn()
@@ -256,7 +256,7 @@ def test_an_entity_outlasts_the_cell_that_it_has_left(world_on: Make) -> None:
     one.settle()
     walker = one.world.entity("walker")
     walker.position = (150, 50)
-    one.until(lambda: "walker" in one.world.regions[GridCell(1, 0)].residents)
+    one.until(lambda: "walker" in one.world.live_cells[GridCell(1, 0)].residents)
     one.put(220, 50)
     one.until(lambda: one.state(0, 0) is CellState.UNLOADED)
     assert walker.alive
@@ -376,4 +376,4 @@ def test_entities_that_are_always_there(world_on: Make) -> None:
     one.world.entity("sun").position = (300, 150)
     one.frame(100)
     assert at(picture(one), 300, 150) == (255, 0, 0)
-    assert one.world.regions[GridCell(0, 0, -1)].active
+    assert one.world.live_cells[GridCell(0, 0, -1)].active

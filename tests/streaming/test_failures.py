@@ -54,18 +54,18 @@ def test_broken_cells_are_listed_and_the_rest_is_there(world_on: Make, caplog: A
     assert len(failed) >= 2
     assert len(active) >= 10
     assert set(one.world.failures) == {
-        region.label for region in one.world.regions.values() if region.error
+        live.label for live in one.world.live_cells.values() if live.error
     }
     assert "no way to make" in caplog.text
-    for region in one.world.regions.values():
-        if region.error is not None:
-            assert isinstance(region.error, OSError)
-            assert len(region.lists.of("default")[0]) == 1
+    for live in one.world.live_cells.values():
+        if live.error is not None:
+            assert isinstance(live.error, OSError)
+            assert len(live.lists.of("default")[0]) == 1
     assert one.world.health.value == "good"  # what fails does not come, however slowly one goes
     one.put(5000, 5000)
     one.settle()
     one.frame(200)
-    assert all(abs(region.cell.column - 50) < 5 for region in one.world.regions.values())
+    assert all(abs(live.cell.column - 50) < 5 for live in one.world.live_cells.values())
 
 
 def test_missing_prefab_leaves_a_placeholder_and_comes_when_its_file_does(
@@ -83,15 +83,15 @@ def test_missing_prefab_leaves_a_placeholder_and_comes_when_its_file_does(
     assert one.state(0, 0) is CellState.ACTIVE
     failure = one.world.failures["casper"]
     assert (failure.prefab, failure.cell) == ("prefabs/ghost.ron", GridCell(0, 0))
-    [region] = one.world.regions.values()
-    assert sum(len(lists) for lists in region.lists.all()) == 2
+    [live] = one.world.live_cells.values()
+    assert sum(len(lists) for lists in live.lists.all()) == 2
     one.on.edit({"prefabs/ghost.ron": 'Prefab(components: [Sprite(texture: "images/tree.png")])'})
     handle = one.prefabs.load("ghost")
     one.until(lambda: handle.done)
     one.frame(10)
     assert one.names() == {"oak", "casper"}
     assert one.world.failures == {}
-    assert sum(len(lists) for lists in region.lists.all()) == 2
+    assert sum(len(lists) for lists in live.lists.all()) == 2
 
 
 @pytest.mark.parametrize(
@@ -249,11 +249,11 @@ def test_a_world_that_is_missing_or_broken_tells_why(world_on: Make, caplog: Any
             errors.append(error)
 
     one.prefabs.start(wait())
-    arrival = one.world.preload((0, 0, 100, 100))
+    request = one.world.preload((0, 0, 100, 100))
     one.frame(20)
     assert "worlds/test.ron:1:" in str(errors[0])
     assert "cannot be opened" in caplog.text
-    assert isinstance(arrival.error, PreloadError)
+    assert isinstance(request.error, PreloadError)
     assert not one.world.busy
     with pytest.raises(StreamingError, match="could not be opened"):
         one.world.add("tree", (0, 0))
@@ -273,13 +273,13 @@ def test_slow_disk_does_not_pile_up(world_on: Make, text_of: Make) -> None:
     flying: list[int] = []
 
     def look() -> None:
-        counts = one.world.statistics().regions
+        counts = one.world.statistics().live_cells
         flying.append(counts[CellState.LOADING] + counts[CellState.READY])
 
     one.fly(600, 0, 1, look)
     assert one.world.health.value != "good"
     assert max(flying) <= 4
-    assert len(one.world.regions) < 80
+    assert len(one.world.live_cells) < 80
 
 
 def test_memory_limit_takes_the_far_and_shrinks_the_circle(world_on: Make, caplog: Any) -> None:
@@ -289,7 +289,7 @@ def test_memory_limit_takes_the_far_and_shrinks_the_circle(world_on: Make, caplo
     one.settle()
     full = one.world.statistics()
     assert full.left_out == 0
-    each = full.bytes // len(one.world.regions)
+    each = full.bytes // len(one.world.live_cells)
     one.close()
     limit = each * 9
     two = world_on(Code(20), load_distance=250.0, memory_limit=limit, on=one.on)
@@ -339,14 +339,14 @@ def test_teleport_into_a_broken_cell_times_out_and_cancels(world_on: Make) -> No
     one.settle()
     before = one.cells()
     errors: list[Any] = []
-    arrival = one.world.teleport((5050, 50), on_done=lambda one: errors.append(one.error))
-    one.until(lambda: arrival.done)
-    assert errors == [arrival.error]
-    assert set(arrival.error.failures) == {"c50_m1", "c50_0", "c50_1"}
-    assert "no way to make" in str(arrival.error)
+    request = one.world.teleport((5050, 50), on_done=lambda one: errors.append(one.error))
+    one.until(lambda: request.done)
+    assert errors == [request.error]
+    assert set(request.error.failures) == {"c50_m1", "c50_0", "c50_1"}
+    assert "no way to make" in str(request.error)
     assert one.world.player.position == (50.0, 50.0)
     with pytest.raises(PreloadError, match="c50_"):
-        arrival.result()
+        request.result()
 
     one.units = 0
     late = one.world.teleport((9050, 50), timeout_s=0.5)
@@ -404,11 +404,11 @@ def test_preload_keeps_its_area_for_a_while(world_on: Make) -> None:
     one.put(50, 50)
     one.settle()
     seen: list[float] = []
-    arrival = one.world.preload((3010, 10, 3290, 90), lease_s=3.0)
-    while not arrival.done:
+    request = one.world.preload((3010, 10, 3290, 90), lease_s=3.0)
+    while not request.done:
         one.frame()
-        seen.append(arrival.progress)
-    assert arrival.result() is None
+        seen.append(request.progress)
+    assert request.result() is None
     assert seen == sorted(seen)
     assert {(30, 0), (31, 0), (32, 0)} <= one.cells()
     one.frame(170)
@@ -452,9 +452,9 @@ def test_a_game_that_takes_the_whole_frame_starves_nothing(world_on: Make) -> No
     one = world_on(Code(30), options={"step_s": 0.00005})
     one.on.prefabs.budget_ms = 0.01
     one.put(50, 50)
-    before = len(one.world.regions)
+    before = len(one.world.live_cells)
     one.frame(200)
-    assert len(one.world.regions) > before
+    assert len(one.world.live_cells) > before
     assert one.cells()
     one.on.prefabs.budget_ms = 2.0
     one.until(lambda: len(one.cells()) >= 9, 60)
@@ -478,9 +478,9 @@ def test_code_that_makes_nonsense_fails_its_cell_alone(world_on: Make) -> None:
     one.put(300, 50)
     one.settle()
     for column, text in ((1, "WorldEntity"), (2, "finite"), (3, "'x'"), (4, ".."), (5, "iterable")):
-        region = one.world.regions[GridCell(column, 0)]
-        assert region.state is CellState.FAILED
-        assert text in str(region.error), region.error
+        live = one.world.live_cells[GridCell(column, 0)]
+        assert live.state is CellState.FAILED
+        assert text in str(live.error), live.error
     assert one.state(0, 0) is CellState.ACTIVE
 
 
@@ -514,7 +514,7 @@ def test_cells_too_small_for_the_view_are_told(world_on: Make, caplog: Any) -> N
     one = world_on(Code(1), load_distance=20_000.0)
     one.put(50, 50)
     one.frame(3)
-    assert 3_000 < len(one.world.regions) < 4_000
+    assert 3_000 < len(one.world.live_cells) < 4_000
     assert caplog.text.count("too small for a load distance of 20000") == 1
     one.world.set_distances(150.0)
     one.frame(3)

@@ -159,7 +159,7 @@ def test_an_entity_whose_first_spawn_changed_nothing_is_marked(world_on: Make) -
     orks.away_and_back()
     orks.away_and_back()
     assert seen == ["plain"]
-    file = orks.world._open.parts.ledger.file
+    file = orks.world._open.parts.journal.file
     assert file.row("plain") is not None
     assert all(file.row(name) is None for name in NAMES)
     assert orks.world.problems == {}
@@ -393,8 +393,8 @@ def test_a_component_that_a_reload_adds_has_its_own_first_time(world_on: Make) -
 
 def marks(orks: Orks, name: str) -> set[str]:
     """Components of an entity whose first spawn is in the file of what is not saved."""
-    row = orks.world._open.parts.ledger.file.row(name)
-    parts = {} if row is None or row.delta is None else row.delta.parts
+    row = orks.world._open.parts.journal.file.row(name)
+    parts = {} if row is None or row.diff is None else row.diff.parts
     return {one for part in parts.values() for one in (*part.lived, *part.fields)}
 
 
@@ -422,7 +422,7 @@ def test_a_first_time_by_a_reload_is_written_as_soon_as_what_it_adds(world_on: M
     assert marks(orks, "one") == {"Hits"}
     lit = with_torches(orks)
     assert Counter(lit) == ONCE + Counter(["candle"])
-    orks.world._open.parts.ledger.flush()
+    orks.world._open.parts.journal.flush()
     assert marks(orks, "candle") == {"Torch"}
     assert all(marks(orks, name) == {"Hits", "Torch"} for name in NAMES)
 

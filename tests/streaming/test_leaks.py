@@ -39,7 +39,7 @@ def counts(one: Any) -> dict[str, int]:
     objects = gc.get_objects()
     stats = one.on.window.ctx.stats
     parts = one.world._open.parts
-    ledger = parts.ledger
+    journal = parts.journal
     return {
         "sprites": sum(isinstance(each, arcade.BasicSprite) for each in objects),
         "lists": sum(isinstance(each, arcade.SpriteList) for each in objects),
@@ -49,10 +49,10 @@ def counts(one: Any) -> dict[str, int]:
         "threads": threading.active_count(),
         "entities": len(one.prefabs.entities),
         "residents": len(parts.population.residents),
-        "regions": len(one.world.regions),
-        "rows": len(ledger._rows) + len(ledger._by_cell) + len(ledger._new),
-        "reading": len(ledger._reading),
-        "shared": len(parts.account._shared),
+        "live_cells": len(one.world.live_cells),
+        "rows": len(journal._rows) + len(journal._by_cell) + len(journal._new),
+        "reading": len(journal._reading),
+        "shared": len(parts.memory_budget._shared),
         "held": one.prefabs.loader.statistics().cache.entries
         - one.prefabs.loader.statistics().cache.idle_entries,
         "walls": len(one.world.walls.lists),
@@ -72,9 +72,9 @@ def test_laps_leave_nothing_behind(world_on: Make, text_of: Make) -> None:
         lap(one)
     assert counts(one) == before
     assert one.world.statistics().loads > loads + 100
-    flow = one.world._open.flow
-    assert sum(flow.counts.values()) == len(one.world.regions)
-    assert min(flow.counts.values()) >= 0
+    lifecycle = one.world._open.lifecycle
+    assert sum(lifecycle.counts.values()) == len(one.world.live_cells)
+    assert min(lifecycle.counts.values()) >= 0
 
 
 @pytest.mark.slow
@@ -107,15 +107,15 @@ def test_a_closed_world_is_gone(world_on: Make, text_of: Make) -> None:
     one = world_on(text_of(range(-3, 3), range(-3, 3)))
     one.put(0, 0)
     one.settle()
-    region = next(iter(one.world.regions.values()))
+    live = next(iter(one.world.live_cells.values()))
     seen = [
         weakref.ref(one.world),
-        weakref.ref(region.lists.all()[0]),
+        weakref.ref(live.lists.all()[0]),
         weakref.ref(next(iter(one.world.entities())).sprite),
     ]
     one.world.close()
     one.frame = None
-    del region
+    del live
     one.world = one.prefabs  # the stage closes it once more
     one.close = lambda: None
     one.events.clear()
@@ -136,9 +136,9 @@ def test_two_hundred_cells_are_dropped_in_slices(world_on: Make, text_of: Make) 
     )
     one.put(0, 0)
     one.settle()
-    arrival = one.world.preload((-750, -750, 690, 690), lease_s=0.5)
-    one.until(lambda: arrival.done, 3000)
-    assert arrival.error is None
+    request = one.world.preload((-750, -750, 690, 690), lease_s=0.5)
+    one.until(lambda: request.done, 3000)
+    assert request.error is None
     assert len(one.cells()) >= 200
     one.events.clear()
     spent = []

@@ -94,7 +94,7 @@ def away_and_back(one: Any) -> None:
     one.settle()
     one.frame(150)
     one.settle()
-    assert all(cell.column > 40 for cell in one.world.regions)
+    assert all(cell.column > 40 for cell in one.world.live_cells)
     one.put(50, 50)
     one.settle()
 
@@ -229,21 +229,21 @@ def test_wanderers_are_each_in_one_place(farm: Make, each: int, ticks: int) -> N
                 resident = parts.population.residents.get(name)
                 assert (resident is not None) == (name in alive)
                 if resident is not None:
-                    assert sum(name in region.residents for region in world.regions.values()) == 1
+                    assert sum(name in live.residents for live in world.live_cells.values()) == 1
     # Everybody is somewhere: in memory, or written down in exactly one cell.
     one.put(50, 50)
     one.settle()
-    parts.ledger.flush()
+    parts.journal.flush()
     for name in speeds:
         resident = parts.population.residents.get(name)
-        row = parts.ledger.known(name) or parts.ledger.file.row(name)
+        row = parts.journal.known(name) or parts.journal.file.row(name)
         assert resident is not None or (row is not None and not row.destroyed), name
     # And comes when somebody goes there.
     lost = [name for name in speeds if world.entity(name) is None]
     assert lost
     for name in lost[:20]:
-        row = parts.ledger.known(name) or parts.ledger.file.row(name)
-        x, y = row.delta.place[:2]
+        row = parts.journal.known(name) or parts.journal.file.row(name)
+        x, y = row.diff.place[:2]
         one.put(x, y)
         one.settle()
         assert world.entity(name) is not None
@@ -387,7 +387,7 @@ def test_full_disk_loses_nothing(farm: Make, tmp_path: Path, caplog: Any) -> Non
     """Writes fail; the game goes on, keeps what it knows, and writes it once there is room."""
     path = tmp_path / "slot.sqlite"
     one = farm(save=path)
-    file = one.world._open.parts.ledger.file
+    file = one.world._open.parts.journal.file
     pages = file._db.execute("PRAGMA page_count").fetchone()[0]
     file._db.execute(f"PRAGMA max_page_count={pages + 1}")
     for entity in list(one.world.entities()):
@@ -462,12 +462,12 @@ def test_a_save_of_an_older_world_opens(world_on: Make, tmp_path: Path) -> None:
     world.close()
     # What was saved of it is still there, should it come back.
     file = SaveFile(path, "worlds/test.ron")
-    assert file.row("old").delta.place[:2] == (35.0, 25.0)
+    assert file.row("old").diff.place[:2] == (35.0, 25.0)
     file.close()
 
 
 @pytest.mark.parametrize(
-    ("delta", "untouched"),
+    ("diff", "untouched"),
     [
         (EntityDiff(), True),
         (EntityDiff(parts={"": PartDiff(lived=("Crop",)), "left": PartDiff()}), True),
@@ -479,9 +479,9 @@ def test_a_save_of_an_older_world_opens(world_on: Make, tmp_path: Path) -> None:
         (EntityDiff(parts={"left": PartDiff(gone=True)}), False),
     ],
 )
-def test_who_has_only_lived_is_untouched(delta: EntityDiff, untouched: bool) -> None:
+def test_who_has_only_lived_is_untouched(diff: EntityDiff, untouched: bool) -> None:
     """Nothing is lost if a newer world does not tell of it any more."""
-    assert delta.untouched == untouched
+    assert diff.untouched == untouched
 
 
 def test_saving_while_entities_come_and_go(farm: Make, tmp_path: Path) -> None:
@@ -543,12 +543,12 @@ def test_what_cannot_be_looked_at_is_told(farm: Make, tmp_path: Path, monkeypatc
     """An error while an entity is compared keeps neither its cell nor a save waiting."""
     one = farm(save=tmp_path / "slot.sqlite", load_distance=40.0)
     before = one.names()
-    keeper = one.world._open.parts.population.keeper
+    differ = one.world._open.parts.population.differ
 
     def find(*_: Any) -> Any:
         raise ZeroDivisionError("the game's own")
 
-    monkeypatch.setattr(keeper, "find", find)
+    monkeypatch.setattr(differ, "find", find)
     assert saved(one) == 0
     away_and_back(one)
     assert one.names() == before
@@ -559,11 +559,11 @@ def test_a_cell_that_nobody_wants_any_more_is_not_read() -> None:
     """A player who turns leaves reads behind; those of the cells ahead do not wait for them."""
     background: list[Callable[[], None]] = []
     file = SaveFile(None, "worlds/farm")
-    ledger = ChangeJournal(
+    journal = ChangeJournal(
         file, background=background.append, writer=InlineWriter(), clock=lambda: 0.0
     )
-    behind, ahead = ledger.read("0,0", ()), ledger.read("1,0", ())
-    ledger.forget_read(behind)
+    behind, ahead = journal.read("0,0", ()), journal.read("1,0", ())
+    journal.forget_read(behind)
     for work in background:
         work()
     assert not behind.done

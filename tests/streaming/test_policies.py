@@ -21,7 +21,7 @@ from arcade_prefabs.streaming.settings import StreamingSettings
 from arcade_prefabs.testing import VirtualClock
 
 
-def region(left: float, size: int = 0, column: int = 0) -> LiveCell:
+def live(left: float, size: int = 0, column: int = 0) -> LiveCell:
     """A cell of 100 pixels whose left edge is there."""
     box = (left, 0.0, left + 100, 100.0)
     made = LiveCell(GridCell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
@@ -38,7 +38,7 @@ def test_load_goes_on_a_quarter_of_the_way_to_the_unload_distance(gap: float, ke
     sources.add((0, 50), name="", weight=1, load_distance=None, unload_distance=None)
     planner = Planner(grid, EveryCell(), settings, sources, clock)
     planner.want(0.0, ())
-    one = region(gap)
+    one = live(gap)
     one.state = CellState.LOADING
     assert planner.keeps(one) is kept
     one.state = CellState.ACTIVE  # what is there stays up to the unload distance
@@ -68,20 +68,20 @@ class Prefab:
 
 def test_cell_that_had_no_room_stays_out_until_somebody_moves() -> None:
     """What it shared with none left with it; that is no room, or it would come and go for ever."""
-    account = MemoryBudget(100)
-    first, second = region(0, 50, 0), region(100, 30, 1)
+    memory_budget = MemoryBudget(100)
+    first, second = live(0, 50, 0), live(100, 30, 1)
     second.prefabs = {"shared": Prefab()}  # type: ignore[dict-item]
-    account.enter(first)
-    account.enter(second)
+    memory_budget.enter(first)
+    memory_budget.enter(second)
     wanted = {GridCell(0, 0): CellDemand(0.0, 0), GridCell(1, 0): CellDemand(0.5, 0)}
-    assert account.used == 120
-    assert set(account.fitting(wanted)) == {GridCell(0, 0)}
-    account.leave(GridCell(1, 0))
+    assert memory_budget.used == 120
+    assert set(memory_budget.fitting(wanted)) == {GridCell(0, 0)}
+    memory_budget.leave(GridCell(1, 0))
     for _ in range(3):
-        assert set(account.fitting(wanted)) == {GridCell(0, 0)}
-        assert account.dropped == 1
+        assert set(memory_budget.fitting(wanted)) == {GridCell(0, 0)}
+        assert memory_budget.dropped == 1
     moved = {GridCell(1, 0): CellDemand(0.0, 0), GridCell(0, 0): CellDemand(0.5, 0)}
-    assert set(account.fitting(moved)) == {GridCell(0, 0), GridCell(1, 0)}
+    assert set(memory_budget.fitting(moved)) == {GridCell(0, 0), GridCell(1, 0)}
 
 
 @pytest.mark.parametrize(
@@ -123,18 +123,18 @@ class File:
 def test_read_that_began_before_a_write_does_not_miss_it() -> None:
     """It may have looked before the row was in the file, so the row is known until it is over."""
     later: list[Callable[[], None]] = []
-    ledger = ChangeJournal(
+    journal = ChangeJournal(
         File(),  # type: ignore[arg-type]
         background=later.append,
         writer=InlineWriter(),
         clock=VirtualClock(),
     )
-    read = ledger.read("c0_0", ())
+    read = journal.read("c0_0", ())
     later.pop()()  # sees the file without the row
     row = SavedEntity("gold", "c0_0", None, 0.0, None)
-    ledger.enter(row)
-    ledger.flush()
-    ledger.tick()
-    assert ledger.merged(read).rows == (row,)
-    ledger.forget_read(read)
-    assert ledger.known("gold") is None
+    journal.enter(row)
+    journal.flush()
+    journal.tick()
+    assert journal.merged(read).rows == (row,)
+    journal.forget_read(read)
+    assert journal.known("gold") is None

@@ -24,7 +24,7 @@ from arcade_prefabs.streaming.settings import StreamingPolicy, StreamingSettings
 from arcade_prefabs.testing import VirtualClock
 
 
-def region(column: int, size: int = 0, parts: int = 0) -> LiveCell:
+def live(column: int, size: int = 0, parts: int = 0) -> LiveCell:
     """A cell of 100 pixels."""
     box = (column * 100.0, 0.0, column * 100.0 + 100, 100.0)
     made = LiveCell(GridCell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
@@ -261,11 +261,11 @@ def test_cell_beyond_half_the_load_distance_is_wanted_ahead() -> None:
     """One at half of it is near; one that somebody waits for is never ahead."""
     plan = Plan(load=300)
     for column, source, ahead in ((1, 0, False), (2, 0, False), (3, 0, True), (3, -1, False)):
-        one = region(column)
+        one = live(column)
         one.source = source
         assert plan.planner.is_ahead(one) is ahead
     near = Plan(load=100)  # the cell of column 1 is 50 pixels away
-    one = region(1)
+    one = live(1)
     one.source = 0
     assert not near.planner.is_ahead(one)
     near.one.motion.x = 49
@@ -276,17 +276,17 @@ def test_ratio_is_the_distance_of_the_nearest_cell_that_is_missing() -> None:
     """Active and failed cells are there; what has no region, or loads, is missing."""
     plan = Plan(load=300)
     wanted = {GridCell(column, 0): CellDemand(0.0, 0) for column in range(4)}
-    regions = {cell: region(cell.column) for cell in wanted}
-    for one in regions.values():
+    live_cells = {cell: live(cell.column) for cell in wanted}
+    for one in live_cells.values():
         one.state = CellState.ACTIVE
-    plan.planner.measure(wanted, regions)
+    plan.planner.measure(wanted, live_cells)
     assert plan.one.ratio == 1.0
-    regions[GridCell(1, 0)].state = CellState.FAILED
-    regions[GridCell(3, 0)].state = CellState.LOADING
-    plan.planner.measure(wanted, regions)
+    live_cells[GridCell(1, 0)].state = CellState.FAILED
+    live_cells[GridCell(3, 0)].state = CellState.LOADING
+    plan.planner.measure(wanted, live_cells)
     assert plan.one.ratio == pytest.approx(250 / 300)
-    del regions[GridCell(2, 0)]
-    plan.planner.measure(wanted, regions)
+    del live_cells[GridCell(2, 0)]
+    plan.planner.measure(wanted, live_cells)
     assert plan.one.ratio == 0.5
     plan.planner.measure({GridCell(9, 0): CellDemand(0.0, 0)}, {})
     assert plan.one.ratio == 1.0
@@ -307,65 +307,71 @@ class Prefab:
 
 def test_shared_bytes_count_once_and_go_with_the_last_cell() -> None:
     """Own bytes are the content's and those of each sprite; entering twice is counted anew."""
-    account = MemoryBudget(10**6)
-    some = [region(column, 10, 2) for column in range(2)]
+    memory_budget = MemoryBudget(10**6)
+    some = [live(column, 10, 2) for column in range(2)]
     for one in some:
         one.prefabs = {"a": Prefab(image=70, prefab=7), "b": Prefab(image=70)}  # type: ignore[dict-item]
-        account.enter(one)
-        account.enter(one)
-    assert account.used == 2 * (10 + 2 * PART) + 77
-    account.leave(GridCell(0, 0))
-    account.leave(GridCell(0, 0))
-    assert account.used == 10 + 2 * PART + 77
-    account.leave(GridCell(1, 0))
-    assert account.used == 0
+        memory_budget.enter(one)
+        memory_budget.enter(one)
+    assert memory_budget.used == 2 * (10 + 2 * PART) + 77
+    memory_budget.leave(GridCell(0, 0))
+    memory_budget.leave(GridCell(0, 0))
+    assert memory_budget.used == 10 + 2 * PART + 77
+    memory_budget.leave(GridCell(1, 0))
+    assert memory_budget.used == 0
 
 
 def test_unknown_cell_is_expected_to_take_the_average() -> None:
     """Of what each cell took last, also of those that have left."""
-    account = MemoryBudget(100)
-    assert account.expected(GridCell(9, 0)) == 0
-    account.enter(region(0, 10))
-    account.enter(region(1, 50))
-    account.leave(GridCell(1, 0))
-    assert (account.expected(GridCell(1, 0)), account.expected(GridCell(9, 0))) == (50, 30)
-    account.enter(region(1, 20))
-    assert (account.expected(GridCell(1, 0)), account.expected(GridCell(9, 0))) == (20, 15)
-    assert account.excess([GridCell(9, 0), GridCell(1, 0)]) == 30 + 35 - 100
+    memory_budget = MemoryBudget(100)
+    assert memory_budget.expected(GridCell(9, 0)) == 0
+    memory_budget.enter(live(0, 10))
+    memory_budget.enter(live(1, 50))
+    memory_budget.leave(GridCell(1, 0))
+    assert (memory_budget.expected(GridCell(1, 0)), memory_budget.expected(GridCell(9, 0))) == (
+        50,
+        30,
+    )
+    memory_budget.enter(live(1, 20))
+    assert (memory_budget.expected(GridCell(1, 0)), memory_budget.expected(GridCell(9, 0))) == (
+        20,
+        15,
+    )
+    assert memory_budget.excess([GridCell(9, 0), GridCell(1, 0)]) == 30 + 35 - 100
 
 
 def test_oldest_size_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many are remembered as may be, and the average is of those."""
     monkeypatch.setattr("arcade_prefabs.streaming.planning.memory_budget._REMEMBERED", 2)
-    account = MemoryBudget(100)
+    memory_budget = MemoryBudget(100)
     for column, size in enumerate((90, 20, 40)):
-        account.enter(region(column, size))
-    assert [account.expected(GridCell(column, 0)) for column in range(3)] == [30, 20, 40]
+        memory_budget.enter(live(column, size))
+    assert [memory_budget.expected(GridCell(column, 0)) for column in range(3)] == [30, 20, 40]
 
 
 def test_memory_shrinks_the_world_to_one_distance() -> None:
     """The first without room ends it, though a farther one would fit; what is stood in stays."""
-    account = MemoryBudget(100)
+    memory_budget = MemoryBudget(100)
     for column, size in enumerate((60, 60, 50, 10)):
-        account.enter(region(column, size))
-        account.leave(GridCell(column, 0))
+        memory_budget.enter(live(column, size))
+        memory_budget.leave(GridCell(column, 0))
     wanted = {GridCell(column, 0): CellDemand(column / 4, 0) for column in range(4)}
-    assert list(account.fitting(wanted)) == [GridCell(0, 0)]
-    assert account.dropped == 3
+    assert list(memory_budget.fitting(wanted)) == [GridCell(0, 0)]
+    assert memory_budget.dropped == 3
     exact = {
         GridCell(1, 0): CellDemand(0.25, 0),
         GridCell(2, 0): CellDemand(0.5, 0),
         GridCell(3, 0): CellDemand(0.1, 0),
     }
-    assert list(account.fitting(exact)) == [GridCell(3, 0), GridCell(1, 0)]
-    assert account.dropped == 1
+    assert list(memory_budget.fitting(exact)) == [GridCell(3, 0), GridCell(1, 0)]
+    assert memory_budget.dropped == 1
     waited = {GridCell(0, 0): CellDemand(0.0, 0), GridCell(1, 0): CellDemand(-1.0, -1)}
-    assert set(account.fitting(waited)) == set(waited)  # nobody can stand in a hole
-    assert account.dropped == 0
+    assert set(memory_budget.fitting(waited)) == set(waited)  # nobody can stand in a hole
+    assert memory_budget.dropped == 0
     full = {GridCell(2, 0): CellDemand(0.5, 0), GridCell(0, 0): CellDemand(0.0, 0)}
-    account.limit = 110
-    assert account.fitting(full) == full
-    assert account.dropped == 0
+    memory_budget.limit = 110
+    assert memory_budget.fitting(full) == full
+    assert memory_budget.dropped == 0
 
 
 @pytest.mark.parametrize(
@@ -447,7 +453,7 @@ class Books:
     def __init__(self) -> None:
         self.file, self.writer, self.clock = File(), LateWriter(), VirtualClock(100.0)
         self.reads: list[Callable[[], None]] = []
-        self.ledger = ChangeJournal(
+        self.journal = ChangeJournal(
             self.file,  # type: ignore[arg-type]
             background=self.reads.append,
             writer=self.writer,
@@ -456,9 +462,9 @@ class Books:
 
     def tick(self) -> int:
         """Tick, write, and tick; how many writes there were so far."""
-        self.ledger.tick()
+        self.journal.tick()
         self.writer.run()
-        self.ledger.tick()
+        self.journal.tick()
         return len(self.file.writes)
 
 
@@ -470,25 +476,25 @@ def row(name: str, cell: str | None = "c0_0", home: str | None = "c0_0") -> Save
 def test_changes_are_written_once_a_second_and_many_at_once() -> None:
     """The first at once, the next a second later; 500 do not wait."""
     books = Books()
-    assert (books.ledger.time, books.ledger.added) == (5.5, 3)
+    assert (books.journal.time, books.journal.added) == (5.5, 3)
     assert books.tick() == 0  # nothing has happened
-    books.ledger.enter(row("a"))
-    assert books.ledger.waiting == 1
+    books.journal.enter(row("a"))
+    assert books.journal.waiting == 1
     assert books.tick() == 1
-    assert books.ledger.waiting == 0
-    books.ledger.enter(row("b"))
+    assert books.journal.waiting == 0
+    books.journal.enter(row("b"))
     books.clock.advance(0.9)
     assert books.tick() == 1
     books.clock.advance(0.1)
     assert books.tick() == 2
     for number in range(499):
-        books.ledger.enter(row(str(number)))
+        books.journal.enter(row(str(number)))
     assert books.tick() == 2
-    books.ledger.enter(row("last"))
+    books.journal.enter(row("last"))
     assert books.tick() == 3
     assert len(books.file.writes[-1][0]) == 500
     books.clock.advance(1)
-    books.ledger.left("c0_0")
+    books.journal.left("c0_0")
     assert books.tick() == 4
     assert books.file.writes[-1] == ([], {"c0_0": 5.5})
 
@@ -496,11 +502,11 @@ def test_changes_are_written_once_a_second_and_many_at_once() -> None:
 def test_no_second_write_is_begun_while_one_goes_on() -> None:
     """What happens meanwhile waits for its end."""
     books = Books()
-    books.ledger.enter(row("a"))
-    books.ledger.tick()
-    books.ledger.enter(row("b"))
+    books.journal.enter(row("a"))
+    books.journal.tick()
+    books.journal.enter(row("b"))
     books.clock.advance(9)
-    books.ledger.tick()
+    books.journal.tick()
     assert len(books.writer.work) == 1
     assert books.tick() == 1
     assert books.tick() == 2
@@ -511,81 +517,81 @@ def test_failed_write_is_tried_again_after_five_seconds(error: Exception, caplog
     """With all that was in it; the log tells once, until one has succeeded."""
     books = Books()
     books.file.error = error
-    books.ledger.enter(row("a"))
-    books.ledger.left("c1_0")
+    books.journal.enter(row("a"))
+    books.journal.left("c1_0")
     assert books.tick() == 0
-    assert books.ledger.waiting == 1
-    assert "full" in str(books.ledger.error)
+    assert books.journal.waiting == 1
+    assert "full" in str(books.journal.error)
     books.clock.advance(5)
     books.tick()
     assert len(caplog.records) == 1
     books.file.error = None
     books.clock.advance(4.9)
     assert books.tick() == 0
-    assert books.ledger.known("a") == row("a")
+    assert books.journal.known("a") == row("a")
     books.clock.advance(0.1)
     assert books.tick() == 1
     assert books.file.writes == [([row("a")], {"c1_0": 5.5})]
-    assert books.ledger.error is None
-    assert books.ledger.known("a") is None
+    assert books.journal.error is None
+    assert books.journal.known("a") is None
 
 
 def test_change_of_what_is_being_written_stays_known() -> None:
     """The newer row is written next, though the older one is in the file."""
     books = Books()
     old, new = row("a"), row("a", "c1_0")
-    books.ledger.enter(old)
-    books.ledger.left("c0_0")
-    books.ledger.tick()
-    books.ledger.enter(new)
-    books.ledger.time = 9.0
-    books.ledger.left("c0_0")
+    books.journal.enter(old)
+    books.journal.left("c0_0")
+    books.journal.tick()
+    books.journal.enter(new)
+    books.journal.time = 9.0
+    books.journal.left("c0_0")
     books.writer.run()
-    books.ledger.tick()
-    assert books.ledger.known("a") is new
+    books.journal.tick()
+    assert books.journal.known("a") is new
     books.clock.advance(1)
     books.tick()
     assert [rows for rows, _ in books.file.writes] == [[old], [new]]
     assert [left for _, left in books.file.writes] == [{"c0_0": 5.5}, {"c0_0": 9.0}]
-    assert books.ledger.known("a") is None
+    assert books.journal.known("a") is None
 
 
 def test_same_row_entered_again_while_it_is_written_stays_known() -> None:
     """It is on its way twice, and known until the second one is in the file."""
     books = Books()
     one = row("a")
-    books.ledger.enter(one)
-    books.ledger.tick()
-    books.ledger.enter(one)
+    books.journal.enter(one)
+    books.journal.tick()
+    books.journal.enter(one)
     books.writer.run()
-    books.ledger.tick()  # begins the next write only after a second
-    assert books.ledger.known("a") is one
-    assert books.ledger.waiting == 1
+    books.journal.tick()  # begins the next write only after a second
+    assert books.journal.known("a") is one
+    assert books.journal.waiting == 1
 
 
 def test_each_write_is_forgotten_when_no_older_read_goes_on() -> None:
     """Of two writes with a read begun between them, only the first is forgotten."""
     books = Books()
-    books.ledger.enter(row("first"))
+    books.journal.enter(row("first"))
     books.tick()
-    assert books.ledger.known("first") is None
-    early = books.ledger.read("c0_0", ())
-    books.ledger.enter(row("second"))
-    books.ledger.flush()
+    assert books.journal.known("first") is None
+    early = books.journal.read("c0_0", ())
+    books.journal.enter(row("second"))
+    books.journal.flush()
     books.writer.run()
-    books.ledger.tick()
-    late = books.ledger.read("c0_0", ())
-    books.ledger.enter(row("third"))
-    books.ledger.flush()
+    books.journal.tick()
+    late = books.journal.read("c0_0", ())
+    books.journal.enter(row("third"))
+    books.journal.flush()
     books.writer.run()
-    books.ledger.tick()
-    assert books.ledger.known("second") is not None
-    books.ledger.forget_read(early)
+    books.journal.tick()
+    assert books.journal.known("second") is not None
+    books.journal.forget_read(early)
     assert not early.wanted
-    assert books.ledger.known("second") is None
-    assert books.ledger.known("third") is not None
-    books.ledger.forget_read(late)
-    assert books.ledger.known("third") is None
+    assert books.journal.known("second") is None
+    assert books.journal.known("third") is not None
+    books.journal.forget_read(late)
+    assert books.journal.known("third") is None
 
 
 def test_cell_knows_what_is_in_it_and_what_has_left_it() -> None:
@@ -598,22 +604,22 @@ def test_cell_knows_what_is_in_it_and_what_has_left_it() -> None:
     )
     came, lower = row("came", "c1_0", "c0_0"), row("lower", "c0_0", "c1_0")
     for one in (here, gone, away, came, lower):
-        books.ledger.enter(one)
-    assert books.ledger.known_in("c1_0") == [here, came]
-    read = books.ledger.read("c1_0", ())
+        books.journal.enter(one)
+    assert books.journal.known_in("c1_0") == [here, came]
+    read = books.journal.read("c1_0", ())
     assert not read.done
     books.reads.pop()()
     assert read.done
-    assert set(books.ledger.merged(read).rows) == {here, gone, away, came, lower}
-    books.ledger.enter(row("came", "c3_0", "c0_0"))
-    assert books.ledger.known_in("c1_0") == [here]
+    assert set(books.journal.merged(read).rows) == {here, gone, away, came, lower}
+    books.journal.enter(row("came", "c3_0", "c0_0"))
+    assert books.journal.known_in("c1_0") == [here]
 
 
 def test_read_that_nobody_wants_is_not_read() -> None:
     """The player has turned before a thread came to it."""
     books = Books()
-    read = books.ledger.read("c0_0", ())
-    books.ledger.forget_read(read)
+    read = books.journal.read("c0_0", ())
+    books.journal.forget_read(read)
     books.reads.pop()()
     assert not read.done
 
@@ -622,7 +628,7 @@ def test_read_that_fails_tells_why() -> None:
     """It is done, with the error and without a record."""
     books = Books()
     books.file.cell = lambda *_: 1 / 0  # type: ignore[method-assign,assignment,return-value]
-    read = books.ledger.read("c0_0", ())
+    read = books.journal.read("c0_0", ())
     books.reads.pop()()
     assert read.done
     assert isinstance(read.error, ZeroDivisionError)
@@ -635,8 +641,8 @@ def test_save_request_ends_once_with_what_the_file_says() -> None:
     request.add_done_callback(told.append)
     with pytest.raises(SaveError, match="not saved yet"):
         request.result()
-    books.ledger.enter(row("a"))
-    books.ledger.save(request)
+    books.journal.enter(row("a"))
+    books.journal.save(request)
     assert not request.done
     assert books.tick() == 1
     assert (request.done, request.result(), told) == (True, 42, [request])
@@ -649,12 +655,12 @@ def test_failed_save_raises_and_keeps_the_changes() -> None:
     books = Books()
     books.file.error = OSError("full")
     request = SaveRequest()
-    books.ledger.enter(row("a"))
-    books.ledger.save(request)
+    books.journal.enter(row("a"))
+    books.journal.save(request)
     books.tick()
     with pytest.raises(SaveError, match="full"):
         request.result()
-    assert (request.entities, books.ledger.waiting) == (0, 1)
+    assert (request.entities, books.journal.waiting) == (0, 1)
 
 
 @pytest.mark.parametrize("save", [True, False])
@@ -662,10 +668,10 @@ def test_closing_ends_saves_that_were_not_written(save: bool) -> None:
     """Those that were are told as such, the others fail; the file closes after the last write."""
     books = Books()
     written, late = SaveRequest(), SaveRequest()
-    books.ledger.save(written)
+    books.journal.save(written)
     books.writer.run()
-    books.ledger.save(late)
-    books.ledger.close(0.0, save=save)
+    books.journal.save(late)
+    books.journal.close(0.0, save=save)
     assert written.result() == 42
     assert (late.entities, late.done) == (0, True)
     with pytest.raises(SaveError, match="closed"):
@@ -687,7 +693,7 @@ def test_await_goes_on_when_the_save_has_ended() -> None:
         task = asyncio.create_task(visit())
         await asyncio.sleep(0)
         assert not task.done()
-        books.ledger.save(request)
+        books.journal.save(request)
         books.tick()
         return await asyncio.wait_for(task, 5)
 

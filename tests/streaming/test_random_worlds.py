@@ -144,9 +144,9 @@ class Game:
     def teleport(self) -> None:
         if self.one.world.is_open:
             place = self.place()
-            arrival = self.one.world.teleport(place)
+            request = self.one.world.teleport(place)
             self.one.frame(self.chance.randrange(40))
-            if not arrival.cancel() and arrival.error is None:
+            if not request.cancel() and request.error is None:
                 self.one.x, self.one.y = place
 
     def preload(self) -> None:
@@ -278,10 +278,10 @@ class Game:
             thing = self.model.things[name]
             assert not thing.destroyed, (name, self.log)
             assert entity.position == (thing.x, thing.y) or not thing.moved, (name, self.log)
-        flow = self.one.world._open.flow if self.one.world.is_open else None
-        if flow is not None:
-            assert sum(flow.counts.values()) == len(self.one.world.regions)
-            assert min(flow.counts.values(), default=0) >= 0
+        lifecycle = self.one.world._open.lifecycle if self.one.world.is_open else None
+        if lifecycle is not None:
+            assert sum(lifecycle.counts.values()) == len(self.one.world.live_cells)
+            assert min(lifecycle.counts.values(), default=0) >= 0
 
     def check(self) -> None:
         """What holds at rest."""
@@ -289,7 +289,7 @@ class Game:
         self.one.settle()
         self.one.frame(100)
         self.one.settle()
-        active = {cell for cell, region in self.one.world.regions.items() if region.active}
+        active = {cell for cell, live in self.one.world.live_cells.items() if live.active}
         expected = {}
         for name, thing in self.model.things.items():
             cell = GridCell(*(math.floor(side / self.model.size) for side in (thing.x, thing.y)))
@@ -303,14 +303,14 @@ class Game:
             found[name] = (x, y, None if crop is None else crop.height)
         assert found == expected, self.log
         for source in self.one.world.sources:
-            region = self.one.world.regions.get(
+            live = self.one.world.live_cells.get(
                 GridCell(*(math.floor(side / self.model.size) for side in source.position))
             )
-            assert region is None or region.state is CellState.ACTIVE
+            assert live is None or live.state is CellState.ACTIVE
         sprites = {
             sprite
-            for region in self.one.world.regions.values()
-            for lists in region.lists.all()
+            for live in self.one.world.live_cells.values()
+            for lists in live.lists.all()
             for sprite in lists
         }
         failed = len(self.one.world._open.parts.population.failures)

@@ -51,8 +51,8 @@ def turn(number: int) -> tuple[list[SavedEntity], dict[str, float], bool]:
     for name in range(12):
         if chance.random() < 0.5:
             home, cell = f"c{name % 3}_0", chance.choice([f"c{name % 3}_0", "c7_7", None])
-            delta = None if cell is None else EntityDiff((float(number), 0.0, 0.0, 1.0, 1.0))
-            rows.append(SavedEntity(f"e{name}", home, cell, float(number), delta))
+            diff = None if cell is None else EntityDiff((float(number), 0.0, 0.0, 1.0, 1.0))
+            rows.append(SavedEntity(f"e{name}", home, cell, float(number), diff))
     return rows, {"c0_0": float(number)}, number % 3 == 2
 
 
@@ -173,6 +173,6 @@ def test_games_that_are_killed(tmp_path: Path, seed: int | range) -> None:
             for row in file.cell(label).rows:
                 assert places.setdefault(row.id, row.cell) == row.cell
                 if row.cell is not None and row.cell != row.home:
-                    assert row.delta is not None
-                    assert row.delta.row is not None
+                    assert row.diff is not None
+                    assert row.diff.row is not None
         file.close()

@@ -546,7 +546,7 @@ def first_format(
     db.executescript(FIRST)
     for table, rows in (("saved", saved), ("working", working)):
         for row in rows:
-            data = None if row.delta is None else msgspec.msgpack.encode(row.delta)
+            data = None if row.diff is None else msgspec.msgpack.encode(row.diff)
             db.execute(f"INSERT INTO {table} VALUES (?,?,?,?,?)", (*row[:4], data))
     db.execute("INSERT INTO saved_cells VALUES ('c0_0', 3.0), ('c1_0_l1', 4.0)")
     db.execute("INSERT INTO working_cells VALUES ('c0_0', 6.0)")
@@ -701,7 +701,7 @@ def test_who_was_moved_within_a_cell_is_there_when_its_place_is(
         one.put(380, 380)
         one.settle()
         if size < 380:
-            assert GridCell(110 // size, 110 // size) not in one.world.regions
+            assert GridCell(110 // size, 110 // size) not in one.world.live_cells
         assert one.world.entity("oak").position == (380.0, 380.0)
         assert len(one.names() & {"oak"}) == 1
         one.put(110, 110)
@@ -751,7 +751,7 @@ def test_who_is_looked_for_in_vain_is_told_and_not_looked_for_again(
     with opened(path) as file:
         row = file.row("pine")
     assert row is not None
-    assert row.delta == at(310.0, 310.0)
+    assert row.diff == at(310.0, 310.0)
 
 
 def test_who_is_in_no_cell_of_a_baked_world_is_told(world_on: Make, tmp_path: Path) -> None:
@@ -1269,7 +1269,7 @@ def test_a_disk_that_answers_late_closes_the_save_late(world_on: Make, tmp_path:
     one.put(110, 110)
     one.settle()
     one.world.entity("oak").position = (115, 115)
-    file = one.world._open.parts.ledger.file
+    file = one.world._open.parts.journal.file
     answer = threading.Event()
 
     def step(name: str) -> None:
@@ -1284,9 +1284,9 @@ def test_a_disk_that_answers_late_closes_the_save_late(world_on: Make, tmp_path:
     oak = second.row("oak")
     second.close()
     assert oak is not None
-    assert oak.delta is not None
-    assert oak.delta.place is not None
-    assert oak.delta.place[:2] == (115.0, 115.0)
+    assert oak.diff is not None
+    assert oak.diff.place is not None
+    assert oak.diff.place[:2] == (115.0, 115.0)
     assert [one.name for one in tmp_path.glob("slot*")] == ["slot.sqlite"]
 
 

@@ -30,7 +30,7 @@ def test_what_is_near_is_there_and_nothing_else(
         for column, row in near
         for number in range(3)
     }
-    assert len(one.world.regions) == len(near)
+    assert len(one.world.live_cells) == len(near)
     assert one.kinds(0, 0) == ["queued", "loading", "ready", "activating", "active"]
 
 
@@ -47,13 +47,13 @@ def test_statistics_tell_of_nothing_before_the_world_is_open(world_on: Make, tex
     """Every number of them is 0, and grows with what is loaded."""
     one = world_on(text_of(range(-4, 4), range(-4, 4)))
     before = one.world.statistics()
-    assert before.regions == {}
-    assert {value for name, value in before._asdict().items() if name != "regions"} == {0}
+    assert before.live_cells == {}
+    assert {value for name, value in before._asdict().items() if name != "live_cells"} == {0}
     one.put(0, 0)
     one.settle()
     after = one.world.statistics()
     assert min(after.entities, after.loads, after.bytes) > 0
-    assert after.regions[CellState.ACTIVE] > 0
+    assert after.live_cells[CellState.ACTIVE] > 0
 
 
 def test_nothing_is_loaded_before_anybody_is_there(world_on: Make, text_of: Make) -> None:
@@ -61,7 +61,7 @@ def test_nothing_is_loaded_before_anybody_is_there(world_on: Make, text_of: Make
     one = world_on(text_of(WIDE, WIDE))
     one.on.frame(20)
     assert one.world.is_open
-    assert len(one.world.regions) == 0
+    assert len(one.world.live_cells) == 0
 
 
 def test_straight_flight_has_the_cell_below_active_all_the_way(
@@ -95,7 +95,7 @@ def test_fast_flight_looks_ahead(world_on: Make, text_of: Make) -> None:
     assert aim.x > one.x
     assert aim.radius > 150
     column = int(one.x // 100)
-    wanted = one.world._open.flow.wanted
+    wanted = one.world._open.lifecycle.wanted
     ahead = max(cell.column for cell in wanted) - column
     above = max(cell.row for cell in wanted)
     assert ahead > above >= 1
@@ -182,8 +182,8 @@ def test_turning_round_cancels_what_is_behind_at_once(world_on: Make, text_of: M
     one.fly(2000, 0, 0.1)
     waiting = {
         cell
-        for cell, region in one.world.regions.items()
-        if region.state in (CellState.QUEUED, CellState.LOADING)
+        for cell, live in one.world.live_cells.items()
+        if live.state in (CellState.QUEUED, CellState.LOADING)
     }
     assert len(waiting) >= 4
     one.events.clear()

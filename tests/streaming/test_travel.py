@@ -28,15 +28,15 @@ class Trip:
 
     def __init__(self) -> None:
         self.clock = VirtualClock(10.0)
-        self.journeys = PreloadRequests(StreamingSettings(), self.clock)
-        self.regions: dict[GridCell, LiveCell] = {}
+        self.preload_requests = PreloadRequests(StreamingSettings(), self.clock)
+        self.live_cells: dict[GridCell, LiveCell] = {}
         self.before: list[str] = []
 
     def begin(
         self, place: Any, timeout_s: float | None = 5.0, lease_s: float = 3.0, on_done: Any = None
     ) -> PreloadRequest:
         told = self.before
-        return self.journeys.begin(
+        return self.preload_requests.begin(
             place, timeout_s, lease_s, lambda: told.append("before"), on_done
         )
 
@@ -45,11 +45,11 @@ class Trip:
             box = GRID.box(cell)
             made = LiveCell(cell, box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
             made.state, made.error = state, error
-            self.regions[cell] = made
+            self.live_cells[cell] = made
 
     def look(self) -> None:
-        self.journeys.locate(GRID, CELLS)
-        self.journeys.look(self.regions)
+        self.preload_requests.locate(GRID, CELLS)
+        self.preload_requests.look(self.live_cells)
 
 
 def row_of_cells(count: int) -> tuple[tuple[float, float, float, float], list[GridCell]]:
@@ -64,7 +64,7 @@ def test_arrival_is_done_when_each_of_its_cells_is_active() -> None:
     trip = Trip()
     area, cells = row_of_cells(4)
     one = trip.begin(area, on_done=lambda _: trip.before.append("done"))
-    assert (one.progress, one.total, len(trip.journeys)) == (0.0, 0, 1)
+    assert (one.progress, one.total, len(trip.preload_requests)) == (0.0, 0, 1)
     trip.put(CellState.LOADING, *cells)
     trip.put(CellState.ACTIVE, cells[0])
     trip.look()
@@ -75,7 +75,7 @@ def test_arrival_is_done_when_each_of_its_cells_is_active() -> None:
     trip.put(CellState.ACTIVE, *cells)
     trip.look()
     trip.look()
-    assert (one.done, one.progress, one.error, len(trip.journeys)) == (True, 1.0, None, 0)
+    assert (one.done, one.progress, one.error, len(trip.preload_requests)) == (True, 1.0, None, 0)
     assert repr(one) == "<PreloadRequest: 4 of 4 cells, done>"
     assert trip.before == ["before", "done"]
     one.result()
@@ -97,8 +97,8 @@ def test_area_without_cells_is_there_at_once() -> None:
 
     trip = Trip()
     one = trip.begin((0.0, 0.0, 50.0, 50.0))
-    trip.journeys.locate(GRID, KnownCells(Nothing()))
-    trip.journeys.look(trip.regions)
+    trip.preload_requests.locate(GRID, KnownCells(Nothing()))
+    trip.preload_requests.look(trip.live_cells)
     assert (one.done, one.total, one.progress) == (True, 0, 1.0)
 
 
@@ -106,7 +106,7 @@ def test_place_means_its_cell_and_the_eight_around_it() -> None:
     """The box goes to the middles of the neighbours, so that it touches each and no more."""
     trip = Trip()
     one = trip.begin((150.0, 250.0))
-    trip.journeys.locate(GRID, CELLS)
+    trip.preload_requests.locate(GRID, CELLS)
     assert one.cells is not None
     assert set(one.cells) == {GridCell(x, y) for x in (0, 1, 2) for y in (1, 2, 3)}
 
@@ -130,7 +130,7 @@ def test_timeout_names_the_first_three_cells_that_are_missing(states: int) -> No
     assert str(one.error) == told + (", …" if states > 3 else "")
     assert one.progress == 0.0
     assert trip.before == []
-    assert trip.journeys.next_end is None  # nothing is kept of what was not there
+    assert trip.preload_requests.next_end is None  # nothing is kept of what was not there
 
 
 def test_timeout_tells_of_cells_that_failed_before_it() -> None:
@@ -153,10 +153,10 @@ def test_world_that_does_not_open_in_time_is_told_so() -> None:
     trip = Trip()
     one, ever = trip.begin((0.0, 0.0)), trip.begin((0.0, 0.0), timeout_s=None)
     trip.clock.advance(4.9)
-    trip.journeys.look({})
+    trip.preload_requests.look({})
     assert not one.done
     trip.clock.advance(0.1)
-    trip.journeys.look({})
+    trip.preload_requests.look({})
     assert isinstance(one.error, PreloadTimeoutError)
     assert "not open" in str(one.error)
     assert not ever.done
@@ -191,12 +191,12 @@ def test_cancelled_arrival_calls_nobody_and_can_be_cancelled_once() -> None:
     called: list[PreloadRequest] = []
     one = trip.begin((0.0, 0.0), on_done=called.append)
     one.add_done_callback(called.append)
-    trip.journeys.leases(0.0)
+    trip.preload_requests.leases(0.0)
     assert one.cancel()
-    assert trip.journeys.changed
+    assert trip.preload_requests.changed
     assert not one.cancel()
     one.add_done_callback(called.append)
-    assert (called, len(trip.journeys), one.done, one.cancelled) == ([], 0, True, True)
+    assert (called, len(trip.preload_requests), one.done, one.cancelled) == ([], 0, True, True)
     assert trip.before == []
     with pytest.raises(PreloadError, match="cancelled"):
         one.result()
@@ -229,29 +229,29 @@ def test_cells_are_kept_while_waited_for_and_for_the_lease_after() -> None:
     """Of two leases of a cell the longer one counts, whichever was given first."""
     trip = Trip()
     area, cells = row_of_cells(2)
-    assert not trip.journeys.changed
+    assert not trip.preload_requests.changed
     trip.begin(area, lease_s=3.0)
-    assert trip.journeys.changed
-    assert trip.journeys.leases(10.0) == {}  # not located yet
-    assert not trip.journeys.changed
-    trip.journeys.locate(GRID, CELLS)
-    assert list(trip.journeys.leases(10.0)) == cells
+    assert trip.preload_requests.changed
+    assert trip.preload_requests.leases(10.0) == {}  # not located yet
+    assert not trip.preload_requests.changed
+    trip.preload_requests.locate(GRID, CELLS)
+    assert list(trip.preload_requests.leases(10.0)) == cells
     trip.put(CellState.ACTIVE, *cells)
     trip.look()
-    assert trip.journeys.changed
-    assert trip.journeys.next_end == 13.0
+    assert trip.preload_requests.changed
+    assert trip.preload_requests.next_end == 13.0
     for lease_s in (1.0, 0.0):
         trip.begin(area, lease_s=lease_s)
         trip.look()
-        assert trip.journeys.next_end == 13.0
+        assert trip.preload_requests.next_end == 13.0
     trip.begin(row_of_cells(1)[0], lease_s=4.0)
     trip.look()
-    assert set(trip.journeys.leases(12.9)) == set(cells)
-    assert trip.journeys.next_end == 13.0
-    assert list(trip.journeys.leases(13.0)) == cells[:1]
-    assert trip.journeys.next_end == 14.0
-    assert trip.journeys.leases(14.0) == {}
-    assert trip.journeys.next_end is None
+    assert set(trip.preload_requests.leases(12.9)) == set(cells)
+    assert trip.preload_requests.next_end == 13.0
+    assert list(trip.preload_requests.leases(13.0)) == cells[:1]
+    assert trip.preload_requests.next_end == 14.0
+    assert trip.preload_requests.leases(14.0) == {}
+    assert trip.preload_requests.next_end is None
 
 
 def test_area_may_have_ten_thousand_cells_and_not_more() -> None:
@@ -259,7 +259,7 @@ def test_area_may_have_ten_thousand_cells_and_not_more() -> None:
     trip = Trip()
     largest = trip.begin((-4_900.0, 200.0, 5_000.0, 10_100.0))
     larger = trip.begin((-4_900.0, 200.0, 5_100.0, 10_100.0))
-    trip.journeys.locate(GRID, CELLS)
+    trip.preload_requests.locate(GRID, CELLS)
     assert not largest.done
     assert str(larger.error) == "an area of 10,100 cells: 10,000 at most"
 
@@ -268,9 +268,9 @@ def test_closing_the_world_ends_every_arrival() -> None:
     """Whoever waits is told that it was closed."""
     trip = Trip()
     some = [trip.begin((0.0, 0.0)), trip.begin((500.0, 0.0))]
-    trip.journeys.close()
+    trip.preload_requests.close()
     assert [str(one.error) for one in some] == ["the world was closed"] * 2
-    assert len(trip.journeys) == 0
+    assert len(trip.preload_requests) == 0
 
 
 @pytest.mark.parametrize("seconds", [-0.1, float("nan"), float("inf")])
@@ -280,7 +280,7 @@ def test_time_that_is_none_is_refused(name: str, seconds: float) -> None:
     trip = Trip()
     with pytest.raises(ValueError, match=name):
         trip.begin((0.0, 0.0), **{name: seconds})
-    assert len(trip.journeys) == 0
+    assert len(trip.preload_requests) == 0
     trip.begin((0.0, 0.0), **{name: 0.0})
 
 

@@ -59,8 +59,7 @@ def test_entities_come_go_and_move_with_their_file(world_on: Make) -> None:
     edit(one, world(entity("b", 125, 20), entity("a", 10, 10)))
     assert places(one) == {"a": (10, 10), "b": (125, 20)}
     assert (
-        sum(len(lists) for region in one.world.regions.values() for lists in region.lists.all())
-        == 2
+        sum(len(lists) for live in one.world.live_cells.values() for lists in live.lists.all()) == 2
     )
 
 
@@ -116,7 +115,7 @@ def test_who_has_gone_to_another_cell_follows_its_file(world_on: Make) -> None:
     one.settle()
     one.world.entity("a").position = (160.0, 60.0)
     one.frame(60)
-    assert "a" in one.world.regions[GridCell(1, 0)].residents
+    assert "a" in one.world.live_cells[GridCell(1, 0)].residents
     edit(one, world(entity("a", 10, 10, "rock"), entity("b", 150, 50)))
     assert places(one) == {"a": (160, 60), "b": (150, 50)}
     assert one.world.entity("a").prefab_id == "prefabs/rock.ron"

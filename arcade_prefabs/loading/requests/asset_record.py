@@ -124,7 +124,7 @@ class AssetRecord:
         size: Bytes of the value.
         version: Counts its values, 1 for the first.
         attempt: The attempt under way.
-        wants: What its handles ask for, by their serial numbers.
+        demands: What its handles ask for, by their serial numbers.
         pins: How often it is pinned.
         parents: Assets that depend on it.
         needs: Assets that it depends on.
@@ -150,6 +150,7 @@ class AssetRecord:
         "children",
         "counts",
         "cyclic",
+        "demands",
         "digest",
         "error",
         "id",
@@ -173,7 +174,6 @@ class AssetRecord:
         "value",
         "version",
         "waiters",
-        "wants",
         "watchers",
     )
 
@@ -193,7 +193,7 @@ class AssetRecord:
         self.size = 0
         self.version = 0
         self.attempt: LoadAttempt | None = None
-        self.wants: dict[int, Demand] = {}
+        self.demands: dict[int, Demand] = {}
         self.counts = 0
         self.pins = 0
         self.parents: dict[AssetRecord, None] = {}
@@ -225,7 +225,7 @@ class AssetRecord:
     @property
     def wanted(self) -> bool:
         """Whether a handle or a pin holds it, parents left aside."""
-        return bool(self.wants) or self.pins > 0
+        return bool(self.demands) or self.pins > 0
 
     @property
     def loading(self) -> bool:

@@ -163,35 +163,35 @@ class LoadRegistry:
             record.attempt = LoadAttempt(record)
         return record
 
-    def want(self, record: AssetRecord, serial: int, want: Demand, score: float) -> None:
+    def demand(self, record: AssetRecord, serial: int, demand: Demand, score: float) -> None:
         """Note that a handle wants an asset, and how urgently."""
-        first = not record.wants and not record.parents and not record.pins
-        record.wants[serial] = want
-        record.count(want[0], 1)
+        first = not record.demands and not record.parents and not record.pins
+        record.demands[serial] = demand
+        record.count(demand[0], 1)
         self.cache.hold(record)
         if record.attempt is not None or record.tree is TreeState.LOADING:
             if first:
-                record.priority, record.score = PRIORITIES[want[0]], score
+                record.priority, record.score = PRIORITIES[demand[0]], score
                 self._queue(record)
             else:
                 self.rate(record, min(record.score, score))
 
-    def change(self, record: AssetRecord, serial: int, want: Demand, score: float) -> None:
+    def change(self, record: AssetRecord, serial: int, demand: Demand, score: float) -> None:
         """Note that a handle wants an asset with another urgency."""
-        old = record.wants.get(serial)
+        old = record.demands.get(serial)
         if old is not None:
             record.count(old[0], -1)
-            record.wants[serial] = want
-            record.count(want[0], 1)
+            record.demands[serial] = demand
+            record.count(demand[0], 1)
             self.rate(record, score)
 
     def unwant(self, record: AssetRecord, serial: int) -> None:
         """Note that a handle wants an asset no more."""
-        want = record.wants.pop(serial, None)
+        demand = record.demands.pop(serial, None)
         record.waiters.pop(serial, None)
         record.watchers.pop(serial, None)
-        if want is not None:
-            record.count(want[0], -1)
+        if demand is not None:
+            record.count(demand[0], -1)
             self.let_go(record)
             self.trim()
 

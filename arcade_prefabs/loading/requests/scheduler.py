@@ -25,9 +25,9 @@ class LoadScheduler:
         most_bytes: Bytes of those; a single larger one may fly alone.
 
     Attributes:
-        flying: Loads in attempt.
-        flying_bytes: Bytes of those, as far as is known.
-        most_flying: The highest number so far.
+        in_flight: Loads in attempt.
+        bytes_in_flight: Bytes of those, as far as is known.
+        most_in_flight: The highest number so far.
         most_flying_bytes: The highest number of bytes so far.
         started: Loads that began.
 
@@ -37,9 +37,9 @@ class LoadScheduler:
     def __init__(self, most: int, most_bytes: int) -> None:
         self.most = most
         self.most_bytes = most_bytes
-        self.flying = 0
-        self.flying_bytes = 0
-        self.most_flying = 0
+        self.in_flight = 0
+        self.bytes_in_flight = 0
+        self.most_in_flight = 0
         self.most_flying_bytes = 0
         self.started = 0
         self._fresh: list[_Item] = []
@@ -82,8 +82,8 @@ class LoadScheduler:
             heapq.heappop(self._fresh)
             attempt = fresh[4]
             attempt.counted = True
-            self.flying += 1
-            self.most_flying = max(self.most_flying, self.flying)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
             self.started += 1
             self._grow(attempt, round(attempt.record.size or self._usual))
         elif begun is not None:
@@ -105,20 +105,20 @@ class LoadScheduler:
         """Note that a load is not in attempt any more."""
         if attempt.counted:
             attempt.counted = False
-            self.flying -= 1
-            self.flying_bytes -= attempt.size
+            self.in_flight -= 1
+            self.bytes_in_flight -= attempt.size
             attempt.size = 0
 
     def _grow(self, attempt: LoadAttempt, size: int) -> None:
         attempt.size += size
-        self.flying_bytes += size
-        self.most_flying_bytes = max(self.most_flying_bytes, self.flying_bytes)
+        self.bytes_in_flight += size
+        self.most_flying_bytes = max(self.most_flying_bytes, self.bytes_in_flight)
 
     def _admits(self, attempt: LoadAttempt) -> bool:
-        if not self.flying:
+        if not self.in_flight:
             return True
         size = attempt.record.size or self._usual
-        return self.flying < self.most and self.flying_bytes + size <= self.most_bytes
+        return self.in_flight < self.most and self.bytes_in_flight + size <= self.most_bytes
 
     @staticmethod
     def _top(heap: list[_Item]) -> _Item | None:

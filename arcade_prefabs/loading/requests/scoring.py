@@ -37,16 +37,16 @@ class Scoring:
         self._rescoring = False
         self._again = False
 
-    def score(self, identifier: str, wants: Iterable[Demand]) -> float:
+    def score(self, identifier: str, demands: Iterable[Demand]) -> float:
         """The score of a load, the lowest first."""
         system = self._system
         if system is ScoreSystem.FIFO:
             return 0.0
-        wants = tuple(wants)
-        positions = tuple(want[1] for want in wants if want[1] is not None)
+        demands = tuple(demands)
+        positions = tuple(demand[1] for demand in demands if demand[1] is not None)
         if isinstance(system, ScoreSystem):
             return _sortable(distance_score(positions, self._focus))
-        priority = Priority(max((want[0] for want in wants), default=0))
+        priority = Priority(max((demand[0] for demand in demands), default=0))
         try:
             return _sortable(
                 float(system(PendingLoad(identifier, priority, positions, self._focus)))
@@ -73,10 +73,10 @@ class Scoring:
                     waiting = self._loads.scheduler.waiting()
                 for start in range(0, len(waiting), _AT_ONCE):
                     some = waiting[start : start + _AT_ONCE]
-                    scores = [self.score(one.id, tuple(one.wants.values())) for one in some]
+                    scores = [self.score(one.id, tuple(one.demands.values())) for one in some]
                     with self._loads.lock:
                         for record, score in zip(some, scores, strict=True):
-                            if record.wants:
+                            if record.demands:
                                 self._loads.rate(record, score)
                     yield None
         finally:

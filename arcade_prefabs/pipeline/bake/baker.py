@@ -41,8 +41,8 @@ class Baker:
     Any thread, several at a time.
     """
 
-    def __init__(self, engine: BakeExecutor) -> None:
-        self.engine = engine
+    def __init__(self, executor: BakeExecutor) -> None:
+        self.executor = executor
 
     # ------------------------------------------------------------------------------- whole bakes
 
@@ -50,32 +50,34 @@ class Baker:
         self, report: BakeReport, on_progress: OnProgress | None, cancelled: Cancelled | None
     ) -> None:
         """Bring the whole store up to date."""
-        run = self.engine.begin()
+        run = self.executor.begin()
         todo: list[StaleAsset] = []
         gone: list[AssetRow] = []
         touched: list[tuple[SourceFile, AssetRow]] = []
-        now = self.engine.now_ns()
-        files = (trusted(file, now) for file in self.engine.source.scan())
-        for file, row in compared(self.engine.store, files):
+        now = self.executor.now_ns()
+        files = (trusted(file, now) for file in self.executor.source.scan())
+        for file, row in compared(self.executor.store, files):
             if file is None:
                 assert row is not None
                 if row.processed:
                     gone.append(row)
                 continue
             report.files += 1
-            processor = self.engine.choose(file.path)
+            processor = self.executor.choose(file.path)
             if processor is None:
                 if row is not None and row.processed:
                     gone.append(row)
                 continue
-            reason = "new" if row is None else row.reason(file, self.engine.recipes[processor.name])
+            reason = (
+                "new" if row is None else row.reason(file, self.executor.recipes[processor.name])
+            )
             if reason is None:
                 report.unchanged += 1
             elif reason == "touched" and row is not None:
                 touched.append((file, row))
             else:
                 todo.append(StaleAsset(BakeKey(file.path), file, processor, reason))
-        report.errors += self.engine.source.refused()
+        report.errors += self.executor.source.refused()
         self._others(todo, gone, touched)
         self._finish(report, run, todo, gone, touched, on_progress, cancelled)
 
@@ -87,18 +89,18 @@ class Baker:
         cancelled: Cancelled | None = None,
     ) -> None:
         """Bring these files up to date, and everything that is made from them."""
-        run = self.engine.begin()
+        run = self.executor.begin()
         todo: list[StaleAsset] = []
         gone: list[AssetRow] = []
         touched: list[tuple[SourceFile, AssetRow]] = []
         for path in paths:
             report.files += 1
-            rows = variants(self.engine.store, path)
-            file = self.engine.stat(path)
+            rows = variants(self.executor.store, path)
+            file = self.executor.stat(path)
             if file is None and not rows:  # it may have been a folder
-                gone += below(self.engine.store, path)
+                gone += below(self.executor.store, path)
                 continue
-            processor = self.engine.choose(path) if file is not None else None
+            processor = self.executor.choose(path) if file is not None else None
             if file is None or processor is None:
                 gone += [row for row in rows if row.processed]
                 continue
@@ -107,14 +109,14 @@ class Baker:
             for row in rows:
                 if row.variant and not row.processed:
                     continue
-                reason = row.reason(file, self.engine.recipes[processor.name])
+                reason = row.reason(file, self.executor.recipes[processor.name])
                 if reason == "touched":
                     touched.append((file, row))
                 elif reason is None:
                     report.unchanged += 1
                 else:
                     todo.append(StaleAsset(row.key, file, processor, reason))
-        report.errors += self.engine.source.refused()  # still: they are no files of these paths
+        report.errors += self.executor.source.refused()  # still: they are no files of these paths
         self._finish(report, run, todo, gone, touched, on_progress, cancelled)
 
     def _others(
@@ -123,13 +125,13 @@ class Baker:
         gone: list[AssetRow],
         touched: list[tuple[SourceFile, AssetRow]],
     ) -> None:
-        for row in others(self.engine.store):
-            file = self.engine.stat(row.path)
-            processor = self.engine.choose(row.path)
+        for row in others(self.executor.store):
+            file = self.executor.stat(row.path)
+            processor = self.executor.choose(row.path)
             if file is None or processor is None:
                 gone.append(row)
                 continue
-            reason = row.reason(file, self.engine.recipes[processor.name])
+            reason = row.reason(file, self.executor.recipes[processor.name])
             if reason == "touched":
                 touched.append((file, row))
             elif reason is not None:
@@ -146,9 +148,9 @@ class Baker:
         cancelled: Cancelled | None,
     ) -> None:
         """The waves, from what differs."""
-        self.engine.forget(gone, report)
-        todo += self.engine.really_changed(touched, report)
-        look_at_inputs(self.engine.store, self.engine.source, self.engine.stat)
+        self.executor.forget(gone, report)
+        todo += self.executor.really_changed(touched, report)
+        look_at_inputs(self.executor.store, self.executor.source, self.executor.stat)
         tries: Counter[BakeKey] = Counter()
         done = 0
         if self._wants_dictionary(todo):
@@ -157,7 +159,7 @@ class Baker:
         while True:
             tries.update(work.key for work in todo)
             total = done + len(todo)
-            for outcome in self.engine.process(todo, run, report, cancelled):
+            for outcome in self.executor.process(todo, run, report, cancelled):
                 done += 1
                 if on_progress is not None:
                     on_progress(BakeProgress(done, total, outcome.key.path))
@@ -181,7 +183,7 @@ class Baker:
         Args:
             made_from: Look only for what was made from these; at everything if None.
         """
-        with self.engine.store.reading() as db:
+        with self.executor.store.reading() as db:
             found = records.stale(db, made_from=made_from)
             wished: Iterable[BakeKey] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN wishes w ON w.target=a.id "
@@ -201,8 +203,8 @@ class Baker:
         reasons |= found
         wave: list[StaleAsset] = []
         for key, reason in reasons.items():
-            file = self.engine.stat(key.path)
-            processor = self.engine.choose(key.path)
+            file = self.executor.stat(key.path)
+            processor = self.executor.choose(key.path)
             if file is not None and processor is not None:
                 wave.append(StaleAsset(key, file, processor, reason))
         return wave
@@ -222,32 +224,32 @@ class Baker:
             All assets with a file that are up to date now. Whoever asks for many that are made
             from each other passes these on, or each walk would go over all of them again.
         """
-        self.engine.begin(run=False)
+        self.executor.begin(run=False)
         made_from = self._made_from(key, is_fresh)
         todo: list[StaleAsset] = []
         touched: list[tuple[SourceFile, AssetRow]] = []
         unbaked: list[AssetRow] = []
         for one, file, row in made_from:
-            processor = self.engine.choose(one.path) if file is not None else None
+            processor = self.executor.choose(one.path) if file is not None else None
             if file is None or processor is None:
                 if row is not None and row.processed:
-                    self.engine.forget([row], BakeReport())
+                    self.executor.forget([row], BakeReport())
                 elif row is not None and row.state in (NAMED, INPUT):
                     unbaked.append(row)
                 continue
             reason = (
                 "asked for"
                 if row is None
-                else row.reason(file, self.engine.recipes[processor.name])
+                else row.reason(file, self.executor.recipes[processor.name])
             )
             if reason == "touched" and row is not None:
                 touched.append((file, row))
             elif reason is not None:
                 todo.append(StaleAsset(one, file, processor, reason))
-        todo += self.engine.really_changed(touched, BakeReport())
-        look_at(unbaked, self.engine.store, self.engine.source, self.engine.stat)
+        todo += self.executor.really_changed(touched, BakeReport())
+        look_at(unbaked, self.executor.store, self.executor.source, self.executor.stat)
         baked = {work.key for work in todo}
-        for _ in self.engine.process(todo, 0, BakeReport(), None):
+        for _ in self.executor.process(todo, 0, BakeReport(), None):
             pass
         for _ in range(_MOST_TRIES):  # once, unless files refer to each other in a circle
             if not self._bake_stale(made_from, baked):
@@ -277,9 +279,9 @@ class Baker:
         self, key: BakeKey
     ) -> tuple[tuple[BakeKey, SourceFile | None, AssetRow | None], Iterator[BakeKey]]:
         """How an asset stands, and what it is made from directly."""
-        file = self.engine.stat(key.path)
+        file = self.executor.stat(key.path)
         paths: list[str] = []
-        with self.engine.store.reading() as db:
+        with self.executor.store.reading() as db:
             row = known(db, key)
             if row is not None and file is not None:
                 query = (
@@ -295,16 +297,16 @@ class Baker:
         """Bake those of assets that are made from what is another one now, in their order."""
         found = False
         for key, file, _ in assets:
-            processor = self.engine.choose(key.path)
+            processor = self.executor.choose(key.path)
             if file is None or processor is None or key in baked:
                 continue
-            with self.engine.store.reading() as db:
+            with self.executor.store.reading() as db:
                 reason = records.stale(db, key).get(key)
             if reason is not None:
                 found = True
                 baked.add(key)
                 work = StaleAsset(key, file, processor, reason)
-                for _ in self.engine.process([work], 0, BakeReport(), None):
+                for _ in self.executor.process([work], 0, BakeReport(), None):
                     pass
         return found
 
@@ -312,7 +314,7 @@ class Baker:
 
     def _wants_dictionary(self, todo: list[StaleAsset]) -> bool:
         prefabs = sum(work.processor.name == "prefab" for work in todo)
-        return prefabs >= _WORTH_A_DICTIONARY and self.engine.store.newest_dictionary() is None
+        return prefabs >= _WORTH_A_DICTIONARY and self.executor.store.newest_dictionary() is None
 
     def _learn(
         self,
@@ -328,20 +330,20 @@ class Baker:
         step = max(1, len(at) // _WORTH_A_DICTIONARY)
         sample = [todo[number] for number in at[::step][:_WORTH_A_DICTIONARY]]
         pages: list[bytes] = []
-        for done, outcome in enumerate(self.engine.process(sample, run, report, cancelled), 1):
+        for done, outcome in enumerate(self.executor.process(sample, run, report, cancelled), 1):
             if on_progress is not None:
                 on_progress(BakeProgress(done, len(todo), outcome.key.path))
             for packed in outcome.outputs:
                 if packed.kind == "prefab":
                     # Another process may have made a dictionary meanwhile.
                     first = packed.pages[0]
-                    pages.append(first.unpack(self.engine.store.dictionary(first.method)))
+                    pages.append(first.unpack(self.executor.store.dictionary(first.method)))
         chosen = {work.key for work in sample}
         todo[:] = [work for work in todo if work.key not in chosen]
         tries.update(chosen)
         data = make_dictionary(pages)
         if len(data) > DICTIONARY_BYTES // 8:
-            with self.engine.store.writing() as db:
+            with self.executor.store.writing() as db:
                 if not db.execute("SELECT count(*) FROM dictionaries").fetchone()[0]:
                     db.execute(
                         "INSERT INTO dictionaries VALUES (?, ?)", CompressionDictionary.of(data)
@@ -351,21 +353,21 @@ class Baker:
     # ------------------------------------------------------------------------------------ at end
 
     def _has_failed_variants(self) -> bool:
-        with self.engine.store.reading() as db:
+        with self.executor.store.reading() as db:
             query = "SELECT 1 FROM assets WHERE variant<>'' AND errors IS NOT NULL LIMIT 1"
             return db.execute(query).fetchone() is not None
 
     def can(self, path: str) -> bool:
         """Whether there is a file of that path, and a processor takes it."""
-        return self.engine.choose(path) is not None and self.engine.stat(path) is not None
+        return self.executor.choose(path) is not None and self.executor.stat(path) is not None
 
     def _complete(self, report: BakeReport, *, swept: bool) -> None:
         if swept or self._has_failed_variants():
-            with self.engine.store.writing() as db:
+            with self.executor.store.writing() as db:
                 records.sweep(db)
-            self.engine.store.settle()
+            self.executor.store.settle()
         self._list_errors(report)
-        with self.engine.store.reading() as db:
+        with self.executor.store.reading() as db:
             missing: dict[str, list[str]] = {}
             for row in db.execute(
                 "SELECT t.path, a.path FROM needs n JOIN assets t ON t.id=n.target "
@@ -379,7 +381,7 @@ class Baker:
     def _list_errors(self, report: BakeReport) -> None:
         """Add the errors of the store to those of the scan, each once."""
         owners = {str(error): (error, error.path or "") for error in report.errors}
-        with self.engine.store.reading() as db:
+        with self.executor.store.reading() as db:
             rows = db.execute(
                 "SELECT path, errors FROM assets WHERE errors IS NOT NULL ORDER BY path"
             )

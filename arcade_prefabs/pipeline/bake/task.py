@@ -84,16 +84,16 @@ class _Reader:
         return known
 
 
-def process_batch(context: WorkerContext, tasks: Iterable[BakeTask]) -> Iterator[BakeResult]:
+def process_batch(worker_context: WorkerContext, tasks: Iterable[BakeTask]) -> Iterator[BakeResult]:
     """What comes of each task; no exception of a processor gets out.
 
     Any thread; processors keep nothing but caches that belong to one thread at a time.
     """
-    read = _Reader(context.source)
+    read = _Reader(worker_context.source)
     shared: dict[Any, Any] = {}
     try:
         for task in tasks:
-            yield _process(context, task, read, shared)
+            yield _process(worker_context, task, read, shared)
     finally:
         for one in shared.values():
             if hasattr(one, "close"):
@@ -102,17 +102,17 @@ def process_batch(context: WorkerContext, tasks: Iterable[BakeTask]) -> Iterator
 
 
 def _process(
-    context: WorkerContext, task: BakeTask, read: _Reader, shared: dict[Any, Any]
+    worker_context: WorkerContext, task: BakeTask, read: _Reader, shared: dict[Any, Any]
 ) -> BakeResult:
     started = time.perf_counter()
-    processor = context.processors[task.processor]
+    processor = worker_context.processors[task.processor]
     path = task.key.path
-    shown = context.source.shown(path)
+    shown = worker_context.source.shown(path)
     outputs: ManyPacked = ManyPacked()
     failed: list[str | None] = []
     errors: list[LocatedError] = []
     content: bytes | None = UNREADABLE
-    job: ProcessContext | None = None
+    context: ProcessContext | None = None
     try:
         data = read.own(path)
         content = digest(data)
@@ -120,12 +120,12 @@ def _process(
             message = "this is not the file itself, but a Git LFS pointer to it"
             raise AssetError(message, path=shown, hint="`git lfs pull` fetches the file")
         settings = _settings(processor, task.settings, shown)
-        job = ProcessContext(
-            path, data, settings, read=read, shown=context.source.shown, shared=shared
+        context = ProcessContext(
+            path, data, settings, read=read, shown=worker_context.source.shown, shared=shared
         )
-        outputs = _packed(processor.process(job), context.dictionary, job)
+        outputs = _packed(processor.process(context), worker_context.dictionary, context)
     except MissingAssetError as error:
-        if job is None:
+        if context is None:
             content = None
         failed.append(None)
         errors.append(error)
@@ -137,9 +137,9 @@ def _process(
     except (Exception, SystemExit) as error:
         failed.append(None)
         errors.append(located(error, shown, processor.name))
-    if job is not None:
-        errors = [*(located(one, shown, processor.name) for one in job.errors), *errors]
-        failed = [*job.failed, *failed]
+    if context is not None:
+        errors = [*(located(one, shown, processor.name) for one in context.errors), *errors]
+        failed = [*context.failed, *failed]
     for one in errors:
         # Tracebacks hold frames, and frames hold whole files.
         one.__traceback__ = one.__cause__ = one.__context__ = None
@@ -149,9 +149,11 @@ def _process(
         outputs=outputs,
         failed=tuple(dict.fromkeys(failed)),
         errors=tuple(errors),
-        inputs=tuple(job.inputs.values()) if job else (),
-        wishes=tuple(BakeKey(one.path, settings_key(one.settings)) for one in job.wishes)
-        if job
+        inputs=tuple(context.inputs.values()) if context else (),
+        bake_requests=tuple(
+            BakeKey(one.path, settings_key(one.settings)) for one in context.bake_requests
+        )
+        if context
         else (),
         seconds=time.perf_counter() - started,
     )
@@ -168,20 +170,20 @@ def _settings(processor: Processor, own: Mapping[str, Any], shown: str) -> dict[
 
 
 def _packed(
-    outputs: Iterable[Output], dictionary: CompressionDictionary | None, job: ProcessContext
+    outputs: Iterable[Output], dictionary: CompressionDictionary | None, context: ProcessContext
 ) -> ManyPacked:
     found = ManyPacked()
     labels: set[str] = set()
     for output in outputs:
         if output.label in labels:
-            raise job.error(f"two outputs have the label {output.label!r}")
+            raise context.error(f"two outputs have the label {output.label!r}")
         if not (isinstance(output.label, str) and (not output.label or is_label(output.label))):
-            raise job.error(f"the label of an output is no plain name: {output.label!r}")
+            raise context.error(f"the label of an output is no plain name: {output.label!r}")
         if not output.pages:
-            raise job.error(f"the output {output.label!r} has no pages")
+            raise context.error(f"the output {output.label!r} has no pages")
         large = max(len(page) for page in output.pages)
         if large > PAGE_BYTES:
-            raise job.error(f"a page has {large:,} bytes, over {PAGE_BYTES:,}")
+            raise context.error(f"a page has {large:,} bytes, over {PAGE_BYTES:,}")
         labels.add(output.label)
         found.append(pack(output, dictionary))
     return found
@@ -192,11 +194,11 @@ _contexts: OrderedDict[bytes, WorkerContext] = OrderedDict()
 _KEPT_CONTEXTS: Final = 2
 
 
-def process_pickled(mark: bytes, context: bytes, tasks: list[BakeTask]) -> list[BakeResult]:
+def process_pickled(mark: bytes, worker_context: bytes, tasks: list[BakeTask]) -> list[BakeResult]:
     """Process a batch in a worker process; contexts are unpacked once and kept."""
     known = _contexts.get(mark)
     if known is None:
-        known = _contexts[mark] = pickle.loads(context)
+        known = _contexts[mark] = pickle.loads(worker_context)
         while len(_contexts) > _KEPT_CONTEXTS:
             _contexts.popitem(last=False)
     # Looking for cycles took a quarter of the time; processors leave few, gone at the end.

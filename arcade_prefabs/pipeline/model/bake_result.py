@@ -35,7 +35,7 @@ class BakeResult(NamedTuple):
         failed: Labels that could not be baked; None in it: the whole file.
         errors: What is wrong.
         inputs: What it was made from.
-        wishes: Variants of other files that it asks for.
+        bake_requests: Variants of other files that it asks for.
         seconds: How long it took.
     """
 
@@ -45,7 +45,7 @@ class BakeResult(NamedTuple):
     failed: tuple[str | None, ...]
     errors: tuple[LocatedError, ...]
     inputs: tuple[Input, ...]
-    wishes: tuple[BakeKey, ...]
+    bake_requests: tuple[BakeKey, ...]
     seconds: float
 
 

@@ -148,6 +148,7 @@ class ProcessContext:
     __slots__ = (
         "_read",
         "_shown",
+        "bake_requests",
         "data",
         "errors",
         "failed",
@@ -156,7 +157,6 @@ class ProcessContext:
         "settings",
         "shared",
         "shown",
-        "wishes",
     )
 
     def __init__(
@@ -175,7 +175,7 @@ class ProcessContext:
         self.shared: dict[Any, Any] = {} if shared is None else shared
         self.shown = shown(path)
         self.inputs: dict[tuple[str, str], Input] = {}
-        self.wishes: list[BakeRequest] = []
+        self.bake_requests: list[BakeRequest] = []
         self.errors: list[Exception] = []
         self.failed: list[str | None] = []
         self._read = read
@@ -225,13 +225,13 @@ class ProcessContext:
         """Note something that the output depends on; see `Input`."""
         self.inputs[kind, name] = Input(kind, name, known)
 
-    def wish(self, path: str, settings: Mapping[str, Any]) -> None:
+    def bake_request(self, path: str, settings: Mapping[str, Any]) -> None:
         """Ask for another file to be baked with settings of its own, a sprite sheet's for one."""
         try:
             settings_key(settings)
         except TypeError as error:
             raise ProcessorError(f"settings must be JSON: {error}", path=self.shown) from error
-        self.wishes.append(BakeRequest(self._checked(path), settings))
+        self.bake_requests.append(BakeRequest(self._checked(path), settings))
 
     def _checked(self, path: str) -> str:
         try:
@@ -315,7 +315,7 @@ class Processor(Protocol):
         """See above."""
         ...
 
-    def process(self, job: ProcessContext) -> Iterable[Output]:
+    def process(self, context: ProcessContext) -> Iterable[Output]:
         """The outputs of one file.
 
         An error that it raises is the file's error, and its last good outputs are kept. Errors

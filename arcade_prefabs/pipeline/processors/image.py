@@ -149,13 +149,13 @@ class ImageProcessor:
                 raise ValueError(f"`{one.name}` has a setting {min(taken)!r}, and so has another")
             self.settings = {**self.settings, **one.settings}
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
+    def process(self, context: ProcessContext) -> Iterator[Output]:
         """One output: the frames in the head, their bytes behind it."""
-        border = _whole(job, "border", least=0, most=64)
+        border = _whole(context, "border", least=0, most=64)
         frames: list[ImageFrame] = []
         data = bytearray()
         known: dict[str, ImageFrame] = {}
-        for image, duration in _frames(job):
+        for image, duration in _frames(context):
             pixels = image.tobytes()
             name = hashlib.sha256(pixels).hexdigest()
             frame = known.get(name)
@@ -168,32 +168,32 @@ class ImageProcessor:
                     color=_average(image),
                     at=len(data),
                     size=len(bordered),
-                    derived={one.name: _derived(job, one, image) for one in self._derive},
+                    derived={one.name: _derived(context, one, image) for one in self._derive},
                 )
                 data += bordered
             frames.append(msgspec.structs.replace(frame, duration=duration))
         head = msgspec.to_builtins(ImageHead(border, tuple(frames)))
         try:
-            yield job.output(head, data=data, kind="image")
+            yield context.output(head, data=data, kind="image")
         except AssetTooLargeError as error:
-            raise _too_many(job, len(frames)) from error
+            raise _too_many(context, len(frames)) from error
 
 
-def _derived(job: ProcessContext, derivation: Derivation, image: Image.Image) -> Any:
+def _derived(context: ProcessContext, derivation: Derivation, image: Image.Image) -> Any:
     try:
         # A copy, for the next derivation must see the same pixels.
-        return msgspec.to_builtins(derivation(image.copy(), job.settings))
+        return msgspec.to_builtins(derivation(image.copy(), context.settings))
     except AssetError as error:
-        raise job.error(error.message, hint=error.hint) from error
+        raise context.error(error.message, hint=error.hint) from error
     except Exception as error:
         message = f"the derivation `{derivation.name}` failed: {type(error).__name__}: {error}"
-        raise ProcessorError(message, path=job.shown) from error
+        raise ProcessorError(message, path=context.shown) from error
 
 
-def _too_many(job: ProcessContext, count: int) -> AssetTooLargeError:
+def _too_many(context: ProcessContext, count: int) -> AssetTooLargeError:
     message = f"the image has {count:,} frames, more than fit into the head of an asset"
     hint = f"at most about {_MOST_FRAMES:,} fit, fewer with derived data: cut it into several files"
-    return AssetTooLargeError(message, path=job.shown, hint=hint)
+    return AssetTooLargeError(message, path=context.shown, hint=hint)
 
 
 def read_image(asset: BakedAsset) -> ImageHead:
@@ -209,81 +209,81 @@ def read_image(asset: BakedAsset) -> ImageHead:
     return msgspec.json.decode(asset.first, type=ImageHead)
 
 
-def _frames(job: ProcessContext) -> Iterator[tuple[Image.Image, float | None]]:
+def _frames(context: ProcessContext) -> Iterator[tuple[Image.Image, float | None]]:
     """The RGBA frames of an image, and how long each is shown."""
-    limit = _whole(job, "max_pixels", least=1)
-    image = _opened(job, limit)
-    if job.settings["frame_size"] is not None:
-        yield from ((frame, None) for frame in _cut(job, _decoded(job, image)))
+    limit = _whole(context, "max_pixels", least=1)
+    image = _opened(context, limit)
+    if context.settings["frame_size"] is not None:
+        yield from ((frame, None) for frame in _cut(context, _decoded(context, image)))
         return
-    count = _frame_count(job, image)
+    count = _frame_count(context, image)
     if count > _MOST_FRAMES:
-        raise _too_many(job, count)
+        raise _too_many(context, count)
     if count * image.width * image.height > limit:
         size = f"{count:,} frames of {image.width:,}×{image.height:,} pixels"
-        raise _too_large(job, f"the image has {size}", limit)
+        raise _too_large(context, f"the image has {size}", limit)
     # What a PNG shows to those who cannot see animations may be no frame of it.
     first = 1 if count > 1 and image.info.get("default_image") else 0
     for number in range(first, count):
-        frame = _decoded(job, image, number)
+        frame = _decoded(context, image, number)
         milliseconds = image.info.get("duration") if count > 1 else None
         yield frame, round(milliseconds / 1000, 6) if milliseconds else None
 
 
-def _opened(job: ProcessContext, limit: int) -> Image.Image:
+def _opened(context: ProcessContext, limit: int) -> Image.Image:
     """The image, nothing of it decoded."""
-    gif = gif_extent(job.data, _MOST_FRAMES)
+    gif = gif_extent(context.data, _MOST_FRAMES)
     if gif is not None:
-        _refuse_large(job, gif[:2], limit)
-        if gif.frames > _MOST_FRAMES and job.settings["frame_size"] is None:
-            raise _too_many(job, gif.frames)
-    by_suffix: tuple[str, ...] = _BY_SUFFIX if job.path.lower().endswith(".tga") else ()
+        _refuse_large(context, gif[:2], limit)
+        if gif.frames > _MOST_FRAMES and context.settings["frame_size"] is None:
+            raise _too_many(context, gif.frames)
+    by_suffix: tuple[str, ...] = _BY_SUFFIX if context.path.lower().endswith(".tga") else ()
     try:
         # Reads the header only.
-        image = Image.open(io.BytesIO(job.data), formats=(*_FORMATS, *by_suffix))
+        image = Image.open(io.BytesIO(context.data), formats=(*_FORMATS, *by_suffix))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         found = re.search(r"[0-9]+", str(error))
         pixels = f"{int(found.group()):,}" if found else "too many"
-        raise _too_large(job, f"the image has {pixels} pixels", limit) from error
+        raise _too_large(context, f"the image has {pixels} pixels", limit) from error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             *others, last = (*_FORMATS, *by_suffix)
             reason = f"it is no {', '.join(others)} or {last}, or damaged"
-        raise job.error(f"the image cannot be read: {reason}") from error
+        raise context.error(f"the image cannot be read: {reason}") from error
     if image.width < 1 or image.height < 1:
-        raise job.error("the image has no pixels")
-    _refuse_large(job, image.size, limit)
+        raise context.error("the image has no pixels")
+    _refuse_large(context, image.size, limit)
     return image
 
 
-def _refuse_large(job: ProcessContext, size: tuple[int, int], limit: int) -> None:
+def _refuse_large(context: ProcessContext, size: tuple[int, int], limit: int) -> None:
     if size[0] * size[1] > limit:
-        raise _too_large(job, f"the image has {size[0]:,}×{size[1]:,} pixels", limit)
+        raise _too_large(context, f"the image has {size[0]:,}×{size[1]:,} pixels", limit)
 
 
-def _too_large(job: ProcessContext, what: str, limit: int) -> AssetTooLargeError:
+def _too_large(context: ProcessContext, what: str, limit: int) -> AssetTooLargeError:
     hint = "cut it into smaller ones, or raise `max_pixels`"
-    return AssetTooLargeError(f"{what}, over {limit:,} in all", path=job.shown, hint=hint)
+    return AssetTooLargeError(f"{what}, over {limit:,} in all", path=context.shown, hint=hint)
 
 
-def _frame_count(job: ProcessContext, image: Image.Image) -> int:
+def _frame_count(context: ProcessContext, image: Image.Image) -> int:
     if image.format not in _ANIMATED:
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
     except Exception as error:  # it looks through the whole file
-        raise job.error(f"the image is damaged: {type(error).__name__}: {error}") from error
+        raise context.error(f"the image is damaged: {type(error).__name__}: {error}") from error
 
 
-def _decoded(job: ProcessContext, image: Image.Image, number: int = 0) -> Image.Image:
+def _decoded(context: ProcessContext, image: Image.Image, number: int = 0) -> Image.Image:
     try:
         if number:
             image.seek(number)
         return _rgba(image)
     except Exception as error:
         message = f"the image cannot be decoded: {type(error).__name__}: {error}"
-        raise job.error(message, hint="is the file complete?") from error
+        raise context.error(message, hint="is the file complete?") from error
 
 
 def _rgba(image: Image.Image) -> Image.Image:
@@ -303,28 +303,28 @@ def _rgba(image: Image.Image) -> Image.Image:
     return Image.merge("RGBA", (grey, grey, grey, alpha))
 
 
-def _cut(job: ProcessContext, image: Image.Image) -> Iterator[Image.Image]:
+def _cut(context: ProcessContext, image: Image.Image) -> Iterator[Image.Image]:
     """The frames of a sprite sheet."""
-    size = job.settings["frame_size"]
+    size = context.settings["frame_size"]
     if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_whole(n) for n in size)):
-        raise job.error(f"frame_size must be [width, height] in pixels, got {size!r}")
+        raise context.error(f"frame_size must be [width, height] in pixels, got {size!r}")
     width, height = size
     across, down = image.width // width, image.height // height
-    columns = across if job.settings["columns"] is None else _whole(job, "columns")
+    columns = across if context.settings["columns"] is None else _whole(context, "columns")
     if columns > across or not across or not down:
         message = (
             f"{columns or 1} columns of {width}×{height} pixels do not fit into an image of "
             f"{image.width}×{image.height}"
         )
-        raise job.error(message, hint=f"{across} columns and {down} rows would fit")
-    first = _whole(job, "first", least=0)
+        raise context.error(message, hint=f"{across} columns and {down} rows would fit")
+    first = _whole(context, "first", least=0)
     there = columns * down
-    count = there - first if job.settings["count"] is None else _whole(job, "count")
+    count = there - first if context.settings["count"] is None else _whole(context, "count")
     if count < 1 or first + count > there:
         message = f"frames {first} to {first + count - 1} are asked for, and there are {there}"
-        raise job.error(message, hint=f"{columns} columns and {down} rows, counted from 0")
+        raise context.error(message, hint=f"{columns} columns and {down} rows, counted from 0")
     if count > _MOST_FRAMES:
-        raise _too_many(job, count)
+        raise _too_many(context, count)
     for number in range(first, first + count):
         left, top = number % columns * width, number // columns * height
         yield image.crop((left, top, left + width, top + height))
@@ -334,11 +334,11 @@ def _is_whole(value: object, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _whole(job: ProcessContext, name: str, *, least: int = 1, most: int | None = None) -> int:
-    value = job.settings[name]
+def _whole(context: ProcessContext, name: str, *, least: int = 1, most: int | None = None) -> int:
+    value = context.settings[name]
     if not _is_whole(value, least) or (most is not None and value > most):
         limits = f"from {least}" + (f" to {most}" if most is not None else " on")
-        raise job.error(f"the setting `{name}` must be a whole number {limits}, got {value!r}")
+        raise context.error(f"the setting `{name}` must be a whole number {limits}, got {value!r}")
     return int(value)
 
 

@@ -37,9 +37,9 @@ class RawProcessor:
     )
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
+    def process(self, context: ProcessContext) -> Iterator[Output]:
         """One output: the bytes."""
-        yield job.output({"size": len(job.data)}, data=job.data, kind="data")
+        yield context.output({"size": len(context.data)}, data=context.data, kind="data")
 
 
 class JsonProcessor:
@@ -53,16 +53,16 @@ class JsonProcessor:
     patterns = ("*.json",)
     settings: Mapping[str, Any] = {}
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
+    def process(self, context: ProcessContext) -> Iterator[Output]:
         """One output: the value in the head, or, if it is too large for that, its text."""
-        text = job.text()
+        text = context.text()
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             place = position_of(text, error.pos)
             raise AssetError(
                 f"not JSON: {error.msg}",
-                path=job.shown,
+                path=context.shown,
                 line=place.line,
                 column=place.column,
                 source_line=source_line(text, place.offset),
@@ -70,12 +70,12 @@ class JsonProcessor:
         try:
             compact = orjson.dumps(value)
         except TypeError as error:  # it reads deeper than it writes
-            raise job.error("more than 254 brackets stand inside each other") from error
+            raise context.error("more than 254 brackets stand inside each other") from error
         # Not by Job.output, which sorts: people count on the order of a file's keys.
         if len(compact) <= _IN_HEAD:
             yield Output("", "json", (b'{"value":%b}' % compact,))
         else:
-            yield job.output({"size": len(compact)}, data=compact, kind="json")
+            yield context.output({"size": len(compact)}, data=compact, kind="json")
 
 
 def read_data(asset: BakedAsset) -> bytes:

@@ -85,20 +85,20 @@ class PrefabProcessor:
             return None
         return _fingerprint(self._registry.describe(), name)
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
+    def process(self, context: ProcessContext) -> Iterator[Output]:
         """The prefabs of a file; a mistake in one of a library's leaves the others alone."""
-        batch = job.shared.get(PrefabProcessor)
+        batch = context.shared.get(PrefabProcessor)
         if batch is None:
-            batch = job.shared[PrefabProcessor] = _Batch(self._registry, self._cache, job)
+            batch = context.shared[PrefabProcessor] = _Batch(self._registry, self._cache, context)
         try:
-            file = batch.own_file(job)
+            file = batch.own_file(context)
         except (RonError, PrefabError):
-            job.depends("ambient", _ALL, batch.fingerprint(_ALL))
+            context.depends("ambient", _ALL, batch.fingerprint(_ALL))
             raise
         if file.errors:
             for error in file.errors:
-                job.fail(error)
-            job.depends("ambient", _ALL, batch.fingerprint(_ALL))
+                context.fail(error)
+            context.depends("ambient", _ALL, batch.fingerprint(_ALL))
             return
         failed: dict[str, list[LocatedError]] = {}
         for label, document in file.prefabs.items():
@@ -110,11 +110,11 @@ class PrefabProcessor:
                 yield output
                 if output.kind == "prefab":
                     for path, settings in _variants(batch.resolver.resolve(document.id)):
-                        job.wish(path, settings)
-        followed = batch.note_inputs(job, file, failed=bool(failed))
+                        context.bake_request(path, settings)
+        followed = batch.note_inputs(context, file, failed=bool(failed))
         for label, problems in failed.items():
             for problem in _own_or_followed(problems, file, followed):
-                job.fail(problem, label=label)
+                context.fail(problem, label=label)
 
 
 class _FileCache:
@@ -151,12 +151,14 @@ class _Named(NamedTuple):
 class _Batch:
     """What the prefab files of one batch share: every file is read and worked out once."""
 
-    def __init__(self, registry: ComponentRegistry, cache: _FileCache, job: ProcessContext) -> None:
+    def __init__(
+        self, registry: ComponentRegistry, cache: _FileCache, context: ProcessContext
+    ) -> None:
         self._registry = registry
         self._description: RegistryDescription = registry.describe()
         self._cache = cache
-        self._peek = job.peek
-        self._shown = job.shown_name
+        self._peek = context.peek
+        self._shown = context.shown_name
         self._files: dict[str, PrefabFile | LocatedError] = {}
         self._content: dict[str, bytes | None] = {}
         self._outputs: dict[str, Output] = {}
@@ -177,18 +179,18 @@ class _Batch:
 
     # ------------------------------------------------------------------------------------- files
 
-    def own_file(self, job: ProcessContext) -> PrefabFile:
+    def own_file(self, context: ProcessContext) -> PrefabFile:
         """The file of a job; as another job of the batch saw it, if one did."""
-        if job.path not in self._files:
-            self._content[job.path] = digest(job.data)
+        if context.path not in self._files:
+            self._content[context.path] = digest(context.data)
             try:
-                file = self._parse(job.path, job.data)
+                file = self._parse(context.path, context.data)
             except RonError as error:
-                self._files[job.path] = error
+                self._files[context.path] = error
                 raise
-            self._files[job.path] = file
+            self._files[context.path] = file
             self._own.append(file)
-        return self._load(job.path)
+        return self._load(context.path)
 
     def _load(self, identifier: str) -> PrefabFile:
         known = self._files.get(identifier)
@@ -269,7 +271,7 @@ class _Batch:
     # ------------------------------------------------------------------------------------ inputs
 
     def note_inputs(
-        self, job: ProcessContext, file: PrefabFile, *, failed: bool
+        self, context: ProcessContext, file: PrefabFile, *, failed: bool
     ) -> set[str | None]:
         """Note what a file was made from; gives the paths of what it failed for, as errors have it.
 
@@ -279,26 +281,26 @@ class _Batch:
             named = self._named_by(file.id)
             if not named.broken:  # or its heir filled what it lacks: no baked form to go by
                 for reference in named.sound:
-                    job.depends("output", reference, self._interface(reference))
+                    context.depends("output", reference, self._interface(reference))
                 names: set[str] = set()
                 for identifier in self._reach(file):
                     if identifier not in self._named:
                         self._named[identifier] = self._names(identifier)
                     names |= self._named[identifier]
                 name = "components:" + ",".join(sorted(names))
-                job.depends("ambient", name, self.fingerprint(name))
+                context.depends("ambient", name, self.fingerprint(name))
                 return set()
-        job.inputs.clear()
-        job.depends("ambient", _ALL, self.fingerprint(_ALL))
+        context.inputs.clear()
+        context.depends("ambient", _ALL, self.fingerprint(_ALL))
         reached = self._reach(file, _MOST_FOLLOWED if failed else None)
         if failed and len(reached) > _MOST_FOLLOWED:
-            return self._note_followed(job, file)
+            return self._note_followed(context, file)
         for identifier in reached:
             if identifier != file.id:
-                job.depends("file", identifier, self._content.get(identifier))
+                context.depends("file", identifier, self._content.get(identifier))
         return {self._shown(identifier) for identifier in reached}
 
-    def _note_followed(self, job: ProcessContext, file: PrefabFile) -> set[str | None]:
+    def _note_followed(self, context: ProcessContext, file: PrefabFile) -> set[str | None]:
         """Note, of more files than can be noted for each heir, those on ways to what is broken.
 
         A file goes on failing until one on the ways to the errors that it tells changes.
@@ -322,17 +324,17 @@ class _Batch:
         for reference in self._named_by(file.id).broken:
             other = file_of(reference)
             if other not in followed:  # not what it tells, but may be what it fails for
-                job.depends("file", other, self._content.get(other))
-                job.depends("output", reference, None)
+                context.depends("file", other, self._content.get(other))
+                context.depends("output", reference, None)
         for identifier in followed:
             if identifier != file.id:
-                job.depends("file", identifier, self._content.get(identifier))
+                context.depends("file", identifier, self._content.get(identifier))
         for identifier in followed:  # its own first
             most = None if identifier == file.id else _MOST_NAMED
             for reference in self._named_by(identifier, most).sound:
-                if identifier != file.id and len(job.inputs) > 2 * _MOST_FOLLOWED:
+                if identifier != file.id and len(context.inputs) > 2 * _MOST_FOLLOWED:
                     break
-                job.depends("output", reference, self._interface(reference))
+                context.depends("output", reference, self._interface(reference))
         return {self._shown(identifier) for identifier in followed}
 
     def _named_by(self, identifier: str, most: int | None = None) -> _Named:
@@ -396,7 +398,7 @@ class _Batch:
                         if found is not None:
                             names.update(
                                 "@" + named
-                                for kind, named in found.plan.names(part.fields)
+                                for kind, named in found.converter.names(part.fields)
                                 if kind == "sprite_class"
                             )
         return names

@@ -112,49 +112,49 @@ class WorldProcessor:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(ComponentRegistry.described(state["description"]))  # type: ignore[misc]
 
-    def process(self, job: ProcessContext) -> Iterator[Output]:
+    def process(self, context: ProcessContext) -> Iterator[Output]:
         """The outputs of a world, or all of its mistakes."""
-        reader = _Included(job, self._registry)
+        reader = _Included(context, self._registry)
         try:
-            reader.read(job.path, job.data, ())
+            reader.read(context.path, context.data, ())
         except RonError:
-            self._depend(job, None)
+            self._depend(context, None)
             raise
         if reader.errors:
             for error in reader.errors[:_MOST_ERRORS]:
-                job.fail(error)
+                context.fail(error)
             if reader.unshown or len(reader.errors) > _MOST_ERRORS:
-                job.fail(job.error("more errors are not shown"))
-            self._depend(job, None)
+                context.fail(context.error("more errors are not shown"))
+            self._depend(context, None)
             return
-        self._depend(job, reader.components)
-        yield from _outputs(job, reader)
+        self._depend(context, reader.components)
+        yield from _outputs(context, reader)
 
-    def _depend(self, job: ProcessContext, components: set[str] | None) -> None:
+    def _depend(self, context: ProcessContext, components: set[str] | None) -> None:
         names = None if components is None else sorted(components)
         if names != []:
             # The prefab processor, whose registry this is, answers for these names.
             name = "components:" + ("*" if names is None else ",".join(names))
-            job.depends("ambient", name, self._registry.describe().fingerprint(names))
+            context.depends("ambient", name, self._registry.describe().fingerprint(names))
 
 
 class _Included:
     """A world file with all that it includes."""
 
-    def __init__(self, job: ProcessContext, registry: ComponentRegistry) -> None:
+    def __init__(self, context: ProcessContext, registry: ComponentRegistry) -> None:
         self.errors: list[LocatedError] = []
         self.entities: list[EntityDocument] = []
         self.components: set[str] = set()
         self.unshown = False
         self.top: WorldDocument | None = None
-        self._job = job
+        self._context = context
         self._registry = registry
         self._seen: set[str] = set()
         self._ids: dict[str, EntityDocument] = {}
 
     def read(self, path: str, data: bytes, chain: tuple[str, ...]) -> None:
         """Read a file, and behind it those that it includes."""
-        shown = self._job.shown_name(path)
+        shown = self._context.shown_name(path)
         world = read_world_file(data, path, self._registry, shown)
         self._seen.add(path)
         self.errors += world.file.errors
@@ -209,7 +209,7 @@ class _Included:
             self._fail(world, at, f"{path} is included by another file already")
         else:
             try:
-                self.read(path, self._job.read(path), chain)
+                self.read(path, self._context.read(path), chain)
             except MissingAssetError:
                 self._fail(world, at, f"there is no world file {path}")
             except RonError as error:
@@ -221,9 +221,9 @@ class _Included:
         self.errors.append(world.file.error(at, message))
 
 
-def _outputs(job: ProcessContext, reader: _Included) -> Iterator[Output]:
+def _outputs(context: ProcessContext, reader: _Included) -> Iterator[Output]:
     assert reader.top is not None
-    size = reader.top.cell_size or _checked_size(job)
+    size = reader.top.cell_size or _checked_size(context)
     # Entities as JSON, which takes half of what they take as objects.
     cells: dict[GridCell, list[bytes]] = {}
     needs: dict[GridCell | None, frozenset[Dependency]] = {}
@@ -241,7 +241,7 @@ def _outputs(job: ProcessContext, reader: _Included) -> Iterator[Output]:
         if not facts.needs <= known:
             needs[cell] = known | facts.needs
         for path, settings in _sheets(entity):
-            job.wish(path, settings)
+            context.bake_request(path, settings)
     order = sorted(cells)
     head = {
         "cell_size": size,
@@ -251,17 +251,17 @@ def _outputs(job: ProcessContext, reader: _Included) -> Iterator[Output]:
     }
     packed = CellIndex(order).to_bytes()
     needed = sorted(needs.get(None, ()))
-    yield job.output(head, data=packed, kind="world", needs=needed)
+    yield context.output(head, data=packed, kind="world", needs=needed)
     for cell in order:
         yield _cell_output(GridCell(*cell).label, cells.pop(cell), needs[cell])
     if always:
         yield _cell_output(ALWAYS_LOADED.label, always, needs[None])
 
 
-def _checked_size(job: ProcessContext) -> float:
-    size = job.settings["cell_size"]
+def _checked_size(context: ProcessContext) -> float:
+    size = context.settings["cell_size"]
     if isinstance(size, bool) or not isinstance(size, int | float) or not 1 <= size <= 1e9:
-        raise job.error(f"the setting `cell_size` must be pixels from 1 on, got {size!r}")
+        raise context.error(f"the setting `cell_size` must be pixels from 1 on, got {size!r}")
     return float(size)
 
 

@@ -264,7 +264,7 @@ class _Reader:
         needs = {Dependency("prefab", prefab)}
         for name, part in overrides.items():
             component = self._registry.get(name)
-            for kind, named in component.plan.names(part.fields) if component else ():
+            for kind, named in component.converter.names(part.fields) if component else ():
                 if kind == "sprite_class":
                     self._world.components.add("@" + named)
                 elif named:

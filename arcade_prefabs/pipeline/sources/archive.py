@@ -44,7 +44,7 @@ class _Archive(NamedTuple):
     file: io.BufferedReader
     zip: zipfile.ZipFile
     entries: dict[str, zipfile.ZipInfo]
-    sifted: NameFilter
+    name_filter: NameFilter
     refused: list[UnsafePathError]
 
 
@@ -101,7 +101,8 @@ class ZipSource:
         with self._lock:
             archive = self._opened()
         files = [
-            _described(path, archive.entries[name]) for path, name in archive.sifted.names.items()
+            _described(path, archive.entries[name])
+            for path, name in archive.name_filter.names.items()
         ]
         return iter(files)
 
@@ -122,7 +123,7 @@ class ZipSource:
         path = checked_path(path)
         with self._lock:
             archive = self._opened()
-        name = archive.sifted.find(path, self.shown)
+        name = archive.name_filter.find(path, self.shown)
         return None if name is None else _described(path, archive.entries[name])
 
     def read(self, path: str) -> bytes:
@@ -140,7 +141,7 @@ class ZipSource:
         shown = self.shown(path)
         with self._lock:
             archive = self._opened()
-        name = archive.sifted.find(path, self.shown)
+        name = archive.name_filter.find(path, self.shown)
         if name is None:
             raise missing(path, shown)
         entry = archive.entries[name]
@@ -239,10 +240,10 @@ class ZipSource:
             if name in index:
                 refuse(name, "the name stands in the archive more than once; the last one counts")
             index[name] = entry
-        sifted = NameFilter(index, self.shown)
-        refused += sifted.refused
+        name_filter = NameFilter(index, self.shown)
+        refused += name_filter.refused
         refused.sort(key=lambda error: error.path or "")
-        return _Archive(file, archive, index, sifted, refused)
+        return _Archive(file, archive, index, name_filter, refused)
 
 
 class _Reader(io.BufferedReader):

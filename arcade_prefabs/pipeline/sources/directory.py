@@ -139,9 +139,9 @@ class DirectorySource:
             if seen > MOST_FILES:
                 message = f"the folder holds over {MOST_FILES:,} files"
                 raise AssetTooLargeError(message, path=str(self._given))
-            sifted = NameFilter(entries, partial(self._shown_below, prefix))
-            refused += sifted.refused
-            for name, on_disk in sifted.names.items():
+            name_filter = NameFilter(entries, partial(self._shown_below, prefix))
+            refused += name_filter.refused
+            for name, on_disk in name_filter.names.items():
                 path = prefix + name
                 entry = entries[on_disk]
                 try:
@@ -257,8 +257,8 @@ class DirectorySource:
                     # The common case, a file that nobody made yet, ends here with an error; only
                     # `lexists` would take one that we may not look at for missing, too.
                     _look_for(place, name)
-                sifted = NameFilter(os.listdir(place), str)  # noqa: PTH208  # names, not paths
-                known = self._listings[place] = _Listing(stamp, sifted)
+                name_filter = NameFilter(os.listdir(place), str)  # noqa: PTH208  # names, not paths
+                known = self._listings[place] = _Listing(stamp, name_filter)
             on_disk = known.names.find(name, lambda _: self.shown(path))
             if on_disk is None:
                 return None

@@ -40,7 +40,7 @@ class MemorySource:
     def __init__(self, files: Mapping[str, bytes | str] | None = None) -> None:
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
-        self._sifted: NameFilter | None = None
+        self._name_filter: NameFilter | None = None
         # From the clock on, so that no stamp of a run is met again in the next one, whose store
         # would then take another content for the old one.
         self._stamps = itertools.count(time.time_ns())
@@ -80,7 +80,7 @@ class MemorySource:
             raise AssetTooLargeError(f"the file has over {LARGEST_FILE:,} bytes", path=path)
         with self._lock:
             if path not in self._files:
-                self._sifted = None
+                self._name_filter = None
             self._files[path] = _File(content, next(self._stamps))
 
     def remove(self, path: str) -> None:
@@ -96,7 +96,7 @@ class MemorySource:
         with self._lock:
             if self._files.pop(path, None) is None:
                 raise missing(path, self.shown(path))
-            self._sifted = None
+            self._name_filter = None
 
     def scan(self) -> Iterator[SourceFile]:
         """All files, each once, sorted by path. Any thread."""
@@ -149,9 +149,9 @@ class MemorySource:
 
     def _names(self) -> NameFilter:
         # Sifted when first asked for: to do so at every write would make ten thousand of them slow.
-        if self._sifted is None:
-            self._sifted = NameFilter(self._files, self.shown)
-        return self._sifted
+        if self._name_filter is None:
+            self._name_filter = NameFilter(self._files, self.shown)
+        return self._name_filter
 
     def _described(self, path: str) -> SourceFile:
         file = self._files[path]

@@ -31,7 +31,7 @@ class OverlaySource:
 
     def __init__(self, *sources: AssetSource) -> None:
         self._layers = sources
-        self._sifted: NameFilter | None = None
+        self._name_filter: NameFilter | None = None
         self._refused: list[UnsafePathError] = []
 
     def __repr__(self) -> str:
@@ -59,10 +59,12 @@ class OverlaySource:
         def shown(path: str) -> str:
             return self._layers[top[path][0]].shown(path)
 
-        sifted = NameFilter(top, shown)
-        self._sifted = sifted
-        self._refused = refused + sifted.refused
-        return iter([_stamped(file, number) for number, file in map(top.__getitem__, sifted.names)])
+        name_filter = NameFilter(top, shown)
+        self._name_filter = name_filter
+        self._refused = refused + name_filter.refused
+        return iter(
+            [_stamped(file, number) for number, file in map(top.__getitem__, name_filter.names)]
+        )
 
     def refused(self) -> list[UnsafePathError]:
         """What the last `scan` left out, layer by layer, and why. Any thread."""
@@ -140,9 +142,9 @@ class OverlaySource:
 
     def _checked(self, path: str) -> str:
         path = checked_path(path)
-        sifted = self._sifted
-        if sifted is not None:
-            sifted.find(path, self.shown)
+        name_filter = self._name_filter
+        if name_filter is not None:
+            name_filter.find(path, self.shown)
         return path
 
     def _find(self, path: str) -> tuple[int, SourceFile] | None:

@@ -151,8 +151,8 @@ def write(
         db.execute("DELETE FROM needs WHERE asset=?", (asset,))
         db.execute("DELETE FROM wishes WHERE asset=?", (asset,))
     write_needs(db, numbers, asset, needs)
-    wishes = [(asset, numbers.asset(wish)) for wish in outcome.wishes]
-    db.executemany("INSERT OR IGNORE INTO wishes VALUES (?,?)", wishes)
+    bake_requests = [(asset, numbers.asset(bake_request)) for bake_request in outcome.bake_requests]
+    db.executemany("INSERT OR IGNORE INTO wishes VALUES (?,?)", bake_requests)
     step("state")
     db.execute(
         "UPDATE assets SET state=?, size=?, stamp=?, content=?, recipe=?, errors=?, reason=?, "

@@ -122,18 +122,18 @@ class ShelfAllocator:
         shelf = self._find(width, height)
         if shelf is None:
             return None
-        place = AtlasRect(shelf.take(width), shelf.y, width, height)
-        self._taken[place.x, place.y] = (place, shelf)
+        rect = AtlasRect(shelf.take(width), shelf.y, width, height)
+        self._taken[rect.x, rect.y] = (rect, shelf)
         self.used_pixels += width * height
-        return place
+        return rect
 
-    def give_back(self, place: AtlasRect) -> None:
+    def give_back(self, rect: AtlasRect) -> None:
         """Make a rectangle free again.
 
         Raises:
             KeyError: It was not taken.
         """
-        known, shelf = self._taken.pop((place.x, place.y))
+        known, shelf = self._taken.pop((rect.x, rect.y))
         self.used_pixels -= known.width * known.height
         shelf.give_back(known.x, known.width)
         if not shelf.used:

@@ -121,13 +121,13 @@ class _Packing(NamedTuple):
     Attributes:
         size: Width and height in pixels.
         rooms: The room that is left.
-        places: Of each image's hash, its place.
+        rects: Of each image's hash, its place.
         extra: The place of the image that is to be added; None if none is.
     """
 
     size: tuple[int, int]
     rooms: ShelfAllocator
-    places: dict[str, AtlasRect]
+    rects: dict[str, AtlasRect]
     extra: AtlasRect | None
 
 
@@ -181,7 +181,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         self.on_full = on_full
         self._guard = ThreadGuard()
         self._rooms = ShelfAllocator(*size)
-        self._places: dict[str, AtlasRect] = {}
+        self._rects: dict[str, AtlasRect] = {}
         self._blank: set[str] = set()  # images that are reserved, and whose pixels are not there
         # Of each texture's name, its image's hash and the order of its corners.
         self._shown: dict[str, tuple[str, Corners]] = {}
@@ -232,11 +232,11 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         if found is not None:
             return found
         data = texture.image_data
-        if data.hash not in self._places:
+        if data.hash not in self._rects:
             image = data.image  # may be read from another atlas, or fail
-            place = self._place(data)
+            rect = self._rect(data)
             try:
-                self.write_image(image, place.x, place.y)
+                self.write_image(image, rect.x, rect.y)
             except BaseException:  # an image of a kind that cannot be written
                 self._drop_image(data.hash)
                 raise
@@ -254,8 +254,8 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         self._guard.check("ReclaimingAtlas.reserve")
         if self._find(texture) is None:
             data = texture.image_data
-            if data.hash not in self._places:
-                self._fill(self._place(data), color)
+            if data.hash not in self._rects:
+                self._fill(self._rect(data), color)
                 self._blank.add(data.hash)
             self._register(texture)
         return texture.image_data.hash in self._blank
@@ -279,9 +279,9 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         data, border = texture.image_data, 2 * self._border
         _check_bytes(pixels, data.width + border, data.height + border)
         if self._find(texture) is None:
-            if data.hash not in self._places:
-                place = self._place(data)  # first: it may make another texture
-                write_area(self._texture, *place, pixels)
+            if data.hash not in self._rects:
+                rect = self._rect(data)  # first: it may make another texture
+                write_area(self._texture, *rect, pixels)
                 self._register(texture)
                 return True
             self._register(texture)
@@ -302,10 +302,10 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             WrongThreadError: This is not the main thread.
         """
         self._guard.check("ReclaimingAtlas.upload")
-        place = self._places.get(hash)
-        if place is None:
+        rect = self._rects.get(hash)
+        if rect is None:
             return False
-        return self.upload_rows(hash, pixels, 0, place.height)
+        return self.upload_rows(hash, pixels, 0, rect.height)
 
     def upload_rows(
         self,
@@ -331,26 +331,26 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             WrongThreadError: This is not the main thread.
         """
         self._guard.check("ReclaimingAtlas.upload_rows")
-        place = self._places.get(hash)
-        if place is None:
+        rect = self._rects.get(hash)
+        if rect is None:
             return False
-        if first_row < 0 or count < 1 or first_row + count > place.height:
+        if first_row < 0 or count < 1 or first_row + count > rect.height:
             raise ValueError(
                 f"rows {first_row} to {first_row + count - 1} of an image that has "
-                f"{place.height}, border included"
+                f"{rect.height}, border included"
             )
-        _check_bytes(pixels, place.width, count)
-        write_area(self._texture, place.x, place.y + first_row, place.width, count, pixels)
-        if first_row + count == place.height:
+        _check_bytes(pixels, rect.width, count)
+        write_area(self._texture, rect.x, rect.y + first_row, rect.width, count, pixels)
+        if first_row + count == rect.height:
             self._blank.discard(hash)
         return True
 
-    def _fill(self, place: AtlasRect, color: tuple[int, int, int, int]) -> None:
-        area = place.width * place.height
+    def _fill(self, rect: AtlasRect, color: tuple[int, int, int, int]) -> None:
+        area = rect.width * rect.height
         if area <= _WRITTEN_PIXELS:
-            write_area(self._texture, *place, bytes(color) * area)
+            write_area(self._texture, *rect, bytes(color) * area)
         else:
-            self._fbo.clear(color=color, viewport=place)
+            self._fbo.clear(color=color, viewport=rect)
 
     # ---------------------------------------------------------------------- names, numbers, room
 
@@ -373,15 +373,15 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             self._add_texture_ref(texture)
         return self._texture_uvs.get_slot_or_raise(name), self._texture_regions[name]
 
-    def _place(self, data: ImageData) -> AtlasRect:
+    def _rect(self, data: ImageData) -> AtlasRect:
         """Find room for an image; its pixels are up to the caller."""
         width, height = data.size
         border = 2 * self._border
-        place = self._rooms.take(width + border, height + border)
-        if place is None:
-            place = self._claim_place(width, height)
-        self._enter(data.hash, place)
-        return place
+        rect = self._rooms.take(width + border, height + border)
+        if rect is None:
+            rect = self._claim_place(width, height)
+        self._enter(data.hash, rect)
+        return rect
 
     def _register(self, texture: Texture) -> tuple[int, AtlasRegion]:
         """Add a texture with a name that is new here; its image has its place."""
@@ -432,20 +432,20 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         border = 2 * self._border
         wanted = width + border, height + border
         pixels = wanted[0] * wanted[1]
-        place: AtlasRect | None = None
+        rect: AtlasRect | None = None
         # Letting go is of no use for an image that is larger than the whole atlas.
         if wanted[0] <= self._size[0] and wanted[1] <= self._size[1]:
             # Looked up with each try: what is called for room may resize the atlas.
-            place = self._make_room(lambda: self._rooms.take(*wanted), pixels)
-            if place is None and self._collect():
+            rect = self._make_room(lambda: self._rooms.take(*wanted), pixels)
+            if rect is None and self._collect():
                 roomy = self._filled(pixels) <= _FULL
                 if roomy or not self._auto_resize:
-                    place = self._rooms.take(*wanted)
-        if place is None and self._auto_resize:
-            place = self._grow_for(wanted)
-        if place is None:
+                    rect = self._rooms.take(*wanted)
+        if rect is None and self._auto_resize:
+            rect = self._grow_for(wanted)
+        if rect is None:
             self._refuse(width, height)
-        return place
+        return rect
 
     def _make_room(self, find: Callable[[], Found | None], pixels: int) -> Found | None:
         """What ``find`` finds, if need be after something was let go."""
@@ -505,19 +505,19 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         raise AtlasFullError(
             f"no room for an image of {width}×{height} pixels: the atlas has "
             f"{self.width}×{self.height}, of which {self._filled():.0%} are in use by "
-            f"{len(self._places):,} images. {advice}"
+            f"{len(self._rects):,} images. {advice}"
         )
 
-    def _enter(self, hash: str, place: AtlasRect) -> None:  # noqa: A002
+    def _enter(self, hash: str, rect: AtlasRect) -> None:  # noqa: A002
         border = self._border
         all_width, all_height = self._size
-        x, y = place.x + border, place.y + border
-        width, height = place.width - 2 * border, place.height - 2 * border
+        x, y = rect.x + border, rect.y + border
+        width, height = rect.width - 2 * border, rect.height - 2 * border
         # As Arcade's `AtlasRegion` has them: upper left, upper right, lower left, lower right.
         left, top = x / all_width, y / all_height
         right, bottom = left + width / all_width, top + height / all_height
         corners = left, top, right, top, left, bottom, right, bottom
-        self._places[hash] = place
+        self._rects[hash] = rect
         self._image_regions[hash] = AtlasRegion(self, x, y, width, height, corners)
         slot = self._image_uvs.get_existing_or_free_slot(hash)
         self._image_uvs.set_slot_data(slot, corners)
@@ -570,7 +570,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         del self._image_regions[hash]
         self._image_uvs.free_slot_by_name(hash)
         self._blank.discard(hash)
-        self._rooms.give_back(self._places.pop(hash))
+        self._rooms.give_back(self._rects.pop(hash))
 
     # -------------------------------------------------------------------------------------- resize
 
@@ -605,7 +605,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         packing = self._pack(size)
         if packing is None:
             raise AtlasFullError(
-                f"{len(self._places):,} images of {self._rooms.used_pixels:,} pixels do not "
+                f"{len(self._rects):,} images of {self._rooms.used_pixels:,} pixels do not "
                 f"fit into an atlas of {size[0]}×{size[1]}"
             )
         self._move(packing)
@@ -618,27 +618,27 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             extra: Those of an image that is to be added.
         """
         rooms = ShelfAllocator(*size)
-        places: dict[str, AtlasRect] = {}
+        rects: dict[str, AtlasRect] = {}
         wanted: list[tuple[int, int, str | None]] = [
-            (old.height, old.width, name) for name, old in self._places.items()
+            (old.height, old.width, name) for name, old in self._rects.items()
         ]
         if extra is not None:
             wanted.append((extra[1], extra[0], None))
         wanted.sort(key=lambda one: one[:2], reverse=True)
         added: AtlasRect | None = None
         for height, width, name in wanted:
-            place = rooms.take(width, height)
-            if place is None:
+            rect = rooms.take(width, height)
+            if rect is None:
                 return None
             if name is None:
-                added = place
+                added = rect
             else:
-                places[name] = place
-        return _Packing(size, rooms, places, added)
+                rects[name] = rect
+        return _Packing(size, rooms, rects, added)
 
     def _move(self, packing: _Packing) -> None:
         """Make the texture of another size, and copy all images; it stays as it was on an error."""
-        ctx, places = self._ctx, packing.places
+        ctx, rects = self._ctx, packing.rects
         texture: Any
         try:
             texture = ctx.texture(
@@ -653,7 +653,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             ) from error
         into = self._rendered_into() if ctx.active_framebuffer is self._fbo else None
         with self._fbo.activate():
-            copy_areas(texture, [(self._places[one], places[one]) for one in places])
+            copy_areas(texture, [(self._rects[one], rects[one]) for one in rects])
             # It stays the same one: somebody may draw into an image right now (`render_into`), and
             # has it in hand.
             gl.glFramebufferTexture2D(
@@ -663,8 +663,8 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         self._fbo.resize()  # type: ignore[no-untyped-call]
         old, self._texture = self._texture, texture
         self._size, self._rooms = packing.size, packing.rooms
-        for name, place in places.items():
-            self._enter(name, place)
+        for name, rect in rects.items():
+            self._enter(name, rect)
         for name, shown in self._shown.items():
             self._show(name, *shown)
         if into is not None:  # that goes on where it is now
@@ -771,12 +771,12 @@ class ReclaimingAtlas(DefaultTextureAtlas):
 
     def has_pixels(self, hash: str) -> bool:  # noqa: A002
         """Whether an image is there with its own pixels, and is no area of one color any more."""
-        return hash in self._places and hash not in self._blank
+        return hash in self._rects and hash not in self._blank
 
     def statistics(self) -> AtlasStatistics:
         """What it holds. Any thread."""
         return AtlasStatistics(
-            len(self._places),
+            len(self._rects),
             len(self._texture_regions),
             self._rooms.used_pixels * 4,
             self.width * self.height * 4,

@@ -57,7 +57,7 @@ class PartBlueprint:
         id: The prefab that it is.
         fields: The fields of every component, by its name, as plain data.
         names: The names of its components.
-        look: Its sprite, or None.
+        spec: Its sprite, or None.
         label: Its text, or None.
         tags: The words of its `Tags`.
         typed: Components that are given as they are, by a spawn's overrides, by name.
@@ -65,13 +65,13 @@ class PartBlueprint:
     Any thread.
     """
 
-    __slots__ = ("fields", "id", "label", "look", "names", "tags", "typed")
+    __slots__ = ("fields", "id", "label", "names", "spec", "tags", "typed")
 
     def __init__(
         self,
         identifier: str,
         fields: Mapping[str, Mapping[str, Any]],
-        look: SpriteSpec | None,
+        spec: SpriteSpec | None,
         label: TextSpec | None,
         tags: tuple[str, ...],
         typed: Mapping[str, Any],
@@ -79,7 +79,7 @@ class PartBlueprint:
         self.id = identifier
         self.fields = fields
         self.names = tuple({**fields, **typed})
-        self.look = look
+        self.spec = spec
         self.label = label
         self.tags = tags
         self.typed = typed
@@ -121,20 +121,20 @@ def plan_part(
             known = registry.get(name)
             if known is not None and known.cls is cls:
                 built[name] = registry.build(name, dict(fields[name]))
-    look = look_of(built)
-    if look is not None:
-        registry.get_sprite_class(look.sprite_class)
+    spec = look_of(built)
+    if spec is not None:
+        registry.get_sprite_class(spec.sprite_class)
     tags = built.get("Tags")
     names = () if tags is None else tuple(dict.fromkeys(tags.names))
-    label = label_of(built, "default" if look is None else look.layer)
-    return PartBlueprint(identifier, fields, look, label, names, typed)
+    label = label_of(built, "default" if spec is None else spec.layer)
+    return PartBlueprint(identifier, fields, spec, label, names, typed)
 
 
 class BlueprintPart(NamedTuple):
     """A part where it stands.
 
     Attributes:
-        plan: What it is.
+        blueprint: What it is.
         parent: The number of the part that it belongs to; -1 for the prefab itself.
         name: Its name among its siblings.
         at: Pixels from its parent.
@@ -142,7 +142,7 @@ class BlueprintPart(NamedTuple):
         scale: Factors of the axes.
     """
 
-    plan: PartBlueprint
+    blueprint: PartBlueprint
     parent: int
     name: str | None
     at: tuple[float, float]
@@ -168,11 +168,11 @@ class Blueprint(NamedTuple):
     @classmethod
     def of(cls, identifier: str, parts: tuple[BlueprintPart, ...]) -> Blueprint:
         """The plan of a prefab with these parts. Any thread."""
-        plans = {id(part.plan): part.plan for part in parts}.values()
+        different = {id(part.blueprint): part.blueprint for part in parts}.values()
         textures = {
-            ref.key: ref for plan in plans if plan.look is not None for ref in plan.look.textures()
+            ref.key: ref for one in different if one.spec is not None for ref in one.spec.textures()
         }
-        labels = dict.fromkeys(plan.label for plan in plans if plan.label is not None)
+        labels = dict.fromkeys(one.label for one in different if one.label is not None)
         return cls(identifier, parts, tuple(textures.values()), tuple(labels))
 
 
@@ -180,10 +180,10 @@ class SpawnablePrefab(PackedPrefab, frozen=True, gc=True, weakref=True, eq=False
     """A loaded prefab that knows how to become an entity.
 
     Attributes:
-        plan: How.
+        blueprint: How.
     """
 
-    plan: Blueprint
+    blueprint: Blueprint
 
     __hash__ = PackedPrefab.__hash__
 
@@ -225,7 +225,7 @@ class BlueprintDecoder:
             rows.append(row)
             if len(rows) % _PARTS == 0:
                 for one in rows[-_PARTS:]:
-                    self._plan(one.prefab, registry)
+                    self._blueprint(one.prefab, registry)
                 yield DecodeProgress(1.0)
         return self._finished(loaded, registry, rows)
 
@@ -236,11 +236,16 @@ class BlueprintDecoder:
         assert isinstance(prefab, PackedPrefab)
         parts = tuple(
             BlueprintPart(
-                self._plan(row.prefab, registry), row.parent, row.name, row.at, row.angle, row.scale
+                self._blueprint(row.prefab, registry),
+                row.parent,
+                row.name,
+                row.at,
+                row.angle,
+                row.scale,
             )
             for row in rows
         )
-        plan = Blueprint.of(prefab.id, parts)
+        blueprint = Blueprint.of(prefab.id, parts)
         value = SpawnablePrefab(
             prefab.id,
             {},
@@ -249,30 +254,30 @@ class BlueprintDecoder:
             prefab.built_from,
             packed=prefab.packed,
             packed_needs=prefab.packed_needs,
-            plan=plan,
+            blueprint=blueprint,
         )
-        plans = len({id(part.plan) for part in parts})
-        size = loaded.size + _PLAN_BYTES * plans + _PART_BYTES * len(parts)
-        return DecodedAsset(value, size, tuple(_needs(prefab, plan)))
+        blueprints = len({id(part.blueprint) for part in parts})
+        size = loaded.size + _PLAN_BYTES * blueprints + _PART_BYTES * len(parts)
+        return DecodedAsset(value, size, tuple(_needs(prefab, blueprint)))
 
-    def _plan(self, part: Prefab, registry: ComponentRegistry) -> PartBlueprint:
+    def _blueprint(self, part: Prefab, registry: ComponentRegistry) -> PartBlueprint:
         assert isinstance(part, PackedPart)
         if registry is not self._registry or len(self._known) > _MOST_KNOWN:
             self._known = {}
             self._registry = registry
         # The part's own id is no part of the JSON, and an entity tells it.
         key = part.id.encode() + b"\n" + part.packed
-        plan = self._known.get(key)
-        if plan is None:
+        blueprint = self._known.get(key)
+        if blueprint is None:
             try:
-                plan = plan_part(part.id, part.components, registry)
+                blueprint = plan_part(part.id, part.components, registry)
             except LocatedError:
                 raise
             except ArcadePrefabsError as error:
                 error.add_note(f"in {part.id}")
                 raise
-            self._known[key] = plan
-        return plan
+            self._known[key] = blueprint
+        return blueprint
 
 
 class _Row(NamedTuple):
@@ -300,10 +305,10 @@ def _walk(prefab: Prefab) -> Iterable[_Row]:
             count += 1
 
 
-def _needs(prefab: Prefab, plan: Blueprint) -> Iterable[AssetDependency]:
+def _needs(prefab: Prefab, blueprint: Blueprint) -> Iterable[AssetDependency]:
     """What has to be loaded with a prefab, images with the settings that they are wanted with."""
-    own = {ref.path for ref in plan.textures}
-    for ref in plan.textures:
+    own = {ref.path for ref in blueprint.textures}
+    for ref in blueprint.textures:
         yield (ref.path, dict(ref.settings)) if ref.settings else ref.path
     for kind, name in prefab.needs:
         if kind != "texture" or name not in own:

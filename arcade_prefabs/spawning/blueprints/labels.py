@@ -66,14 +66,14 @@ class TextLabel(NamedTuple):
 
     Attributes:
         sprite: The sprite.
-        look: What it shows.
+        spec: What it shows.
         offset: Pixels from the entity to the sprite's center.
         scale: Factors of the axes.
         angle: Clockwise, in degrees.
     """
 
     sprite: Sprite
-    look: TextSpec
+    spec: TextSpec
     offset: tuple[float, float]
     scale: tuple[float, float] = (1.0, 1.0)
     angle: float = 0.0
@@ -135,38 +135,38 @@ class Labels:
         """Have fonts and shaders ready: a first text takes 20 ms, later ones 1 to 5."""
         self.draw(_ANY)
 
-    def get(self, look: TextSpec) -> Texture | None:
+    def get(self, spec: TextSpec) -> Texture | None:
         """The picture of a text, if it is there."""
-        return self._known.get(look.picture)
+        return self._known.get(spec.picture)
 
-    def draw(self, look: TextSpec) -> Texture:
+    def draw(self, spec: TextSpec) -> Texture:
         """The picture of a text; drawn now, if it is not there, which takes 1 to 5 ms.
 
         Raises:
             AtlasFullError: There is no room for it.
             PrefabError: It is larger than a text may be.
         """
-        known = self._known.get(look.picture)
+        known = self._known.get(spec.picture)
         if known is not None:
             return known
-        lines = "\n" in look.text
+        lines = "\n" in spec.text
         # White, for the sprite has the color.
         text = arcade.Text(
-            look.text,
+            spec.text,
             0,
             0,
             arcade.color.WHITE,
-            look.font_size,
-            font_name=look.font_names,
-            bold=look.bold,
-            italic=look.italic,
+            spec.font_size,
+            font_name=spec.font_names,
+            bold=spec.bold,
+            italic=spec.italic,
             multiline=lines,
             width=_WIDE if lines else None,
             anchor_y="bottom",
         )
         if lines:
             text.width = math.ceil(text.content_width) + 1
-            text.align = _ALIGN[look.anchor]
+            text.align = _ALIGN[spec.anchor]
         width = math.ceil(text.content_width) + 2 * _MARGIN
         height = math.ceil(text.content_height) + 2 * _MARGIN
         if max(width, height) > _WIDE:  # the atlas would grow for it
@@ -175,16 +175,16 @@ class Labels:
                 "its letters smaller, or break its lines"
             )
         text.position = (_MARGIN, _MARGIN)
-        texture = self._made(look, width, height)
+        texture = self._made(spec, width, height)
         with self._ctx.default_atlas.render_into(texture) as buffer:
             # Letters are blended over it: white, so that their edges get no dark fringe.
             buffer.clear(color=(255, 255, 255, 0))
             text.draw()
-        self._known[look.picture] = texture
+        self._known[spec.picture] = texture
         return texture
 
-    def _made(self, look: TextSpec, width: int, height: int) -> Texture:
-        name = hashlib.blake2b(repr(look.picture).encode(), digest_size=16).hexdigest()
+    def _made(self, spec: TextSpec, width: int, height: int) -> Texture:
+        name = hashlib.blake2b(repr(spec.picture).encode(), digest_size=16).hexdigest()
         right, top = width / 2, height / 2
         texture = Texture(
             self._atlas.stored(f"label {name}", (width, height)),
@@ -196,7 +196,7 @@ class Labels:
 
     def make(
         self,
-        look: TextSpec,
+        spec: TextSpec,
         place: tuple[float, float, float, tuple[float, float]],
         *,
         visible: bool,
@@ -204,17 +204,17 @@ class Labels:
         """A new sprite that shows a text.
 
         Args:
-            look: The text.
+            spec: The text.
             place: Its entity's x, y, angle and scale.
             visible: Whether it is shown.
 
         Raises:
             AtlasFullError: There is no room for it.
         """
-        texture = self.draw(look)
+        texture = self.draw(spec)
         sprite = Sprite(texture, visible=visible)
-        sprite.color = look.color
-        shift = _SHIFTS[look.anchor] * (texture.width - 2 * _MARGIN)
-        label = TextLabel(sprite, look, (look.offset[0] + shift, look.offset[1]))
+        sprite.color = spec.color
+        shift = _SHIFTS[spec.anchor] * (texture.width - 2 * _MARGIN)
+        label = TextLabel(sprite, spec, (spec.offset[0] + shift, spec.offset[1]))
         put(sprite, label, *place)
         return label

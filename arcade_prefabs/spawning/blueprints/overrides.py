@@ -74,9 +74,9 @@ class Overrides:
                 # Not the caller's own: several entities may be given the same one.
                 self._typed.setdefault(path, {})[name] = copy.deepcopy(value)
             elif isinstance(value, Mapping):
-                unknown = [one for one in value if one not in known.plan.fields]
+                unknown = [one for one in value if one not in known.converter.fields]
                 if unknown:
-                    hint = did_you_mean(unknown[0], known.plan.fields)
+                    hint = did_you_mean(unknown[0], known.converter.fields)
                     raise UnknownNameError(f"`{name}` has no field `{unknown[0]}`", hint=hint)
                 self._fields.setdefault(path, {})[name] = {
                     field: copy.deepcopy(one) if isinstance(one, _GROWING) else one
@@ -88,32 +88,32 @@ class Overrides:
                     f"got {value!r}"
                 )
 
-    def applied(self, plan: Blueprint, registry: ComponentRegistry) -> Blueprint:
+    def applied(self, blueprint: Blueprint, registry: ComponentRegistry) -> Blueprint:
         """A plan with these overrides.
 
         Raises:
             SpawnError: There is no such child.
             ArcadePrefabsError: A component refuses its fields.
         """
-        if self._last is not None and self._last[0] is plan:
+        if self._last is not None and self._last[0] is blueprint:
             return self._last[1]
-        numbers = {path: number for number, path in enumerate(paths_of(plan))}
-        parts = list(plan.parts)
+        numbers = {path: number for number, path in enumerate(paths_of(blueprint))}
+        parts = list(blueprint.parts)
         for path in {**self._fields, **self._typed}:
             number = numbers.get(path)
             if number is None:
                 hint = did_you_mean(path, [one for one in numbers if one])
-                raise SpawnError(f"{plan.id} has no child {path!r} to override; {hint}")
+                raise SpawnError(f"{blueprint.id} has no child {path!r} to override; {hint}")
             parts[number] = parts[number]._replace(
-                plan=self._part(parts[number], path, registry),
+                blueprint=self._part(parts[number], path, registry),
             )
         if self._removed:
-            parts[0] = parts[0]._replace(plan=self._reduced(parts[0].plan, registry))
+            parts[0] = parts[0]._replace(blueprint=self._reduced(parts[0].blueprint, registry))
         if self._layer is not None:
             parts = _relayered(parts, self._layer)
-        made = Blueprint.of(plan.id, tuple(parts))
+        made = Blueprint.of(blueprint.id, tuple(parts))
         if not self._typed:  # those are objects of one entity; everything else can be shared
-            self._last = (plan, made)
+            self._last = (blueprint, made)
         return made
 
     def _reduced(self, old: PartBlueprint, registry: ComponentRegistry) -> PartBlueprint:
@@ -121,7 +121,7 @@ class Overrides:
         return plan_part(old.id, fields, registry, old.typed)
 
     def _part(self, part: BlueprintPart, path: str, registry: ComponentRegistry) -> PartBlueprint:
-        old = part.plan
+        old = part.blueprint
         fields = {name: dict(value) for name, value in old.fields.items()}
         for name, value in self._fields.get(path, {}).items():
             fields[name] = {**fields.get(name, {}), **value}
@@ -146,19 +146,21 @@ def _placed(name: str, error: LocatedError) -> str:
 
 def _relayered(parts: list[BlueprintPart], layer: str) -> list[BlueprintPart]:
     """Parts that are drawn in the layer of the whole, in another one."""
-    seen = parts[0].plan.look or parts[0].plan.label
+    seen = parts[0].blueprint.spec or parts[0].blueprint.label
     old = "default" if seen is None else seen.layer
-    plans: dict[int, PartBlueprint] = {}
+    blueprints: dict[int, PartBlueprint] = {}
     for part in parts:
-        was = part.plan
-        if id(was) not in plans:
-            look, label = was.look, was.label
-            if look is not None and look.layer == old:
-                look = look._replace(layer=layer)
+        was = part.blueprint
+        if id(was) not in blueprints:
+            spec, label = was.spec, was.label
+            if spec is not None and spec.layer == old:
+                spec = spec._replace(layer=layer)
             if label is not None and label.layer == old:
                 label = label._replace(layer=layer)
-            plans[id(was)] = PartBlueprint(was.id, was.fields, look, label, was.tags, was.typed)
-    return [part._replace(plan=plans[id(part.plan)]) for part in parts]
+            blueprints[id(was)] = PartBlueprint(
+                was.id, was.fields, spec, label, was.tags, was.typed
+            )
+    return [part._replace(blueprint=blueprints[id(part.blueprint)]) for part in parts]
 
 
 def _named(given: Iterable[Any], registry: ComponentRegistry) -> Iterable[tuple[str, Any]]:
@@ -174,23 +176,23 @@ def _named(given: Iterable[Any], registry: ComponentRegistry) -> Iterable[tuple[
         yield name, component
 
 
-def paths_of(plan: Blueprint) -> list[str]:
+def paths_of(blueprint: Blueprint) -> list[str]:
     """A path for each part: the names from the whole to it, ``turret/barrel``.
 
     Parts without a name are told apart by their prefab and by how many of it came before.
     """
     found: list[str] = []
     counts: dict[tuple[int, str], int] = {}
-    for part in plan.parts:
+    for part in blueprint.parts:
         if part.parent < 0:
             found.append("")
             continue
         name = part.name
         if name is None:
-            number = counts[part.parent, part.plan.id] = (
-                counts.get((part.parent, part.plan.id), 0) + 1
+            number = counts[part.parent, part.blueprint.id] = (
+                counts.get((part.parent, part.blueprint.id), 0) + 1
             )
-            name = f"<{part.plan.id} {number}>"
+            name = f"<{part.blueprint.id} {number}>"
         above = found[part.parent]
         found.append(f"{above}/{name}" if above else name)
     return found

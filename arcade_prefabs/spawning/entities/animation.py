@@ -138,21 +138,21 @@ class Animator:
     def __len__(self) -> int:
         return len(self._due)
 
-    def begin(self, target: Animated, look: SpriteSpec, image: LoadedTexture) -> None:
+    def begin(self, target: Animated, spec: SpriteSpec, image: LoadedTexture) -> None:
         """Give something its animation, and start that if it should by itself."""
-        animation = look.animation
+        animation = spec.animation
         textures: list[Texture] = []
         durations: list[float] = []
         images = [image] if animation is None else [self._texture(one) for one in animation.frames]
         for one in images:
             if one is None:
                 continue
-            frames = one.flipped(look.flip)
+            frames = one.flipped(spec.flip)
             textures.extend(frames)
             own = one.durations if animation is None else None
             for number in range(len(frames)):
                 given = own[number] if own is not None else None
-                seconds = given if given is not None else _duration(look)
+                seconds = given if given is not None else _duration(spec)
                 durations.append(max(seconds, _SHORTEST_S))
         if not textures:
             return
@@ -192,5 +192,5 @@ class Animator:
         self._due.clear()
 
 
-def _duration(look: SpriteSpec) -> float:
-    return 0.1 if look.animation is None else look.animation.duration
+def _duration(spec: SpriteSpec) -> float:
+    return 0.1 if spec.animation is None else spec.animation.duration

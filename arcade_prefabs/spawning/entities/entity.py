@@ -178,10 +178,10 @@ class EntityRecord:
 
     Attributes:
         entity: The game's face of it; not there any more once a whole without parts is over.
-        spawning: The spawn that it came from.
+        spawn_task: The spawn that it came from.
         parent: The record of what it is a part of, or None.
         local: Where it stands in its parent; of a whole, where it stood before the game moved it.
-        plan: What it is made from; None before that is known, and once it is gone.
+        blueprint: What it is made from; None before that is known, and once it is gone.
         sprite: Its sprite, or None.
         label: Its text, or None.
         children: Its parts, or None.
@@ -199,6 +199,7 @@ class EntityRecord:
     __slots__ = (
         "angle",
         "animation",
+        "blueprint",
         "children",
         "components",
         "entity",
@@ -206,9 +207,8 @@ class EntityRecord:
         "label",
         "local",
         "parent",
-        "plan",
         "scale",
-        "spawning",
+        "spawn_task",
         "sprite",
         "x",
         "y",
@@ -216,16 +216,16 @@ class EntityRecord:
 
     def __init__(
         self,
-        spawning: EntitySpawn,
+        spawn_task: EntitySpawn,
         prefab_id: str,
         name: str | None,
         parent: EntityRecord | None,
         local: EntityTransform,
     ) -> None:
-        self.spawning = spawning
+        self.spawn_task = spawn_task
         self.parent = parent
         self.local = local
-        self.plan: PartBlueprint | None = None
+        self.blueprint: PartBlueprint | None = None
         self.sprite: BasicSprite | None = None
         self.label: TextLabel | None = None
         self.children: list[EntityRecord] | None = None
@@ -238,9 +238,9 @@ class EntityRecord:
         )
 
     @property
-    def look(self) -> SpriteSpec | None:
+    def spec(self) -> SpriteSpec | None:
         """What its sprite looks like; None if it has none."""
-        return None if self.plan is None else self.plan.look
+        return None if self.blueprint is None else self.blueprint.spec
 
     def walk(self) -> Iterator[EntityRecord]:
         """Itself and all of its children, parents first."""
@@ -274,9 +274,9 @@ class EntityRecord:
         while stack:
             one, x, y, angle, scale = stack.pop()
             one.x, one.y, one.angle, one.scale = x, y, angle, scale
-            look = one.look
-            if one.sprite is not None and look is not None:
-                put(one.sprite, look, x, y, angle, scale)
+            spec = one.spec
+            if one.sprite is not None and spec is not None:
+                put(one.sprite, spec, x, y, angle, scale)
             if one.label is not None:
                 put(one.label.sprite, one.label, x, y, angle, scale)
             if one.children:
@@ -323,8 +323,8 @@ class Entity:
     @property
     def state(self) -> EntityState:
         """Where it is on its way."""
-        state = self._record.spawning.state
-        if state is EntityState.ALIVE and self._record.plan is None:  # a child that went alone
+        state = self._record.spawn_task.state
+        if state is EntityState.ALIVE and self._record.blueprint is None:  # a child that went alone
             return EntityState.DESPAWNED
         return state
 
@@ -332,12 +332,12 @@ class Entity:
     def alive(self) -> bool:
         """Whether it is there, with all of its parts."""
         record = self._record
-        return record.spawning.state is EntityState.ALIVE and record.plan is not None
+        return record.spawn_task.state is EntityState.ALIVE and record.blueprint is not None
 
     @property
     def error(self) -> Exception | None:
         """Why it could not be spawned, or None."""
-        return self._record.spawning.error
+        return self._record.spawn_task.error
 
     @property
     def root(self) -> Entity:
@@ -355,15 +355,15 @@ class Entity:
         Raises:
             SpawnError: It could not be spawned, or was despawned meanwhile.
         """
-        spawning = self._record.spawning
-        if not spawning.done:
-            yield from wait_for(spawning.listen)
-        spawning.check()
+        spawn_task = self._record.spawn_task
+        if not spawn_task.done:
+            yield from wait_for(spawn_task.listen)
+        spawn_task.check()
         return self
 
     def despawn(self) -> None:
         """Take it out of the world, with all of its children; a child goes alone. Twice is fine."""
-        self._record.spawning.despawn(self._record)
+        self._record.spawn_task.despawn(self._record)
 
     # -------------------------------------------------------------------------------------- parts
 
@@ -375,7 +375,7 @@ class Entity:
         """
         record = self._record
         if record.sprite is None:
-            record.spawning.finish_now()
+            record.spawn_task.finish_now()
         return record.sprite
 
     @property
@@ -396,17 +396,17 @@ class Entity:
         """
         record = self._record
         if record.label is None:
-            record.spawning.finish_now()
-        return "" if record.label is None else record.label.look.text
+            record.spawn_task.finish_now()
+        return "" if record.label is None else record.label.spec.text
 
     @text.setter
     def text(self, text: str) -> None:
         if not isinstance(text, str):
             raise TypeError(f"a text is a string, not {text!r}")
         record = self._record
-        if not self.alive or record.plan is None or "Text" not in record.plan.names:
+        if not self.alive or record.blueprint is None or "Text" not in record.blueprint.names:
             raise SpawnError(f"{self!r} has no `Text` that could say something")
-        record.spawning.say(record, text)
+        record.spawn_task.say(record, text)
 
     @property
     def children(self) -> tuple[Entity, ...]:
@@ -444,11 +444,11 @@ class Entity:
     @property
     def tags(self) -> tuple[str, ...]:
         """The words of its `Tags`."""
-        plan = self._finished().plan
-        return () if plan is None else plan.tags
+        blueprint = self._finished().blueprint
+        return () if blueprint is None else blueprint.tags
 
     def _finished(self) -> EntityRecord:
-        self._record.spawning.finish_now()
+        self._record.spawn_task.finish_now()
         return self._record
 
     # --------------------------------------------------------------------------------- components
@@ -463,10 +463,10 @@ class Entity:
         found = self.get(component, _MISSING)
         if found is _MISSING:
             record = self._record
-            if record.plan is None:
-                record.spawning.check()
+            if record.blueprint is None:
+                record.spawn_task.check()
                 raise SpawnError(f"{self!r} has no components yet: await it, or ask `alive` before")
-            names = ", ".join(record.plan.names) or "none"
+            names = ", ".join(record.blueprint.names) or "none"
             raise UnknownNameError(
                 f"{self!r} has no {component.__name__}", hint=f"its components: {names}"
             )
@@ -480,18 +480,18 @@ class Entity:
     def get(self, component: type[Any], default: Any = None) -> Any:
         """Its component of a class, or the default if it has none."""
         record = self._record
-        plan = record.plan
-        if plan is None:
-            plan = self._finished().plan
-            if plan is None:
+        blueprint = record.blueprint
+        if blueprint is None:
+            blueprint = self._finished().blueprint
+            if blueprint is None:
                 return default
-        name = record.spawning.name_of(component)
+        name = record.spawn_task.name_of(component)
         built = record.components
         if built is not None and name in built:
             return built[name]
-        if name not in plan.names:
+        if name not in blueprint.names:
             return default
-        made = plan.build(name, record.spawning.registry)
+        made = blueprint.build(name, record.spawn_task.registry)
         if built is None:
             built = record.components = {}
         built[name] = made
@@ -504,8 +504,8 @@ class Entity:
     def components(self) -> tuple[Any, ...]:
         """All of its components, without those of its children."""
         record = self._finished()
-        names = () if record.plan is None else record.plan.names
-        return tuple(self[record.spawning.class_of(name)] for name in names)
+        names = () if record.blueprint is None else record.blueprint.names
+        return tuple(self[record.spawn_task.class_of(name)] for name in names)
 
     # ----------------------------------------------------------------------------------- placement
 
@@ -513,13 +513,13 @@ class Entity:
     def position(self) -> tuple[float, float]:
         """Where it is, in pixels; setting it moves its children, too."""
         record = self._record
-        sprite, look = record.sprite, record.look
-        if sprite is None or look is None:
+        sprite, spec = record.sprite, record.spec
+        if sprite is None or spec is None:
             return (record.x, record.y)
         x, y = sprite.position
-        if look.offset == (0.0, 0.0):
+        if spec.offset == (0.0, 0.0):
             return (x, y)
-        dx, dy = turned(look.offset, self.angle, record.scale)
+        dx, dy = turned(spec.offset, self.angle, record.scale)
         return (x - dx, y - dy)
 
     @position.setter
@@ -541,17 +541,17 @@ class Entity:
         """
         record = self._record
         if record.parent is not None:
-            return record.spawning.authored(record)
+            return record.spawn_task.authored(record)
         return AuthoredTransform(*record.local)  # of a root, nothing else changes that
 
     @property
     def angle(self) -> float:
         """Clockwise, in degrees; setting it turns the whole around its position."""
         record = self._record
-        look = record.look
-        if look is None or record.sprite is None:
+        spec = record.spec
+        if spec is None or record.sprite is None:
             return record.angle
-        return float(getattr(record.sprite, "angle", record.angle + look.angle)) - look.angle
+        return float(getattr(record.sprite, "angle", record.angle + spec.angle)) - spec.angle
 
     @angle.setter
     def angle(self, angle: float) -> None:
@@ -570,11 +570,11 @@ class Entity:
     @property
     def visible(self) -> bool:
         """Whether its sprites are shown."""
-        return self._record.spawning.visible
+        return self._record.spawn_task.visible
 
     @visible.setter
     def visible(self, visible: bool) -> None:
-        self._record.spawning.show(visible)
+        self._record.spawn_task.show(visible)
 
     def place(
         self, position: tuple[float, float], angle: float, scale: tuple[float, float]
@@ -619,5 +619,5 @@ async def awaited(entity: Entity) -> Entity:
     try:
         return await entity
     finally:
-        if not entity._record.spawning.done:
+        if not entity._record.spawn_task.done:
             entity.despawn()

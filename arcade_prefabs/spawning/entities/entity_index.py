@@ -242,15 +242,15 @@ class EntityIndex:
             alive[entity] = root
             self._count += 1
         for part in parts:
-            plan, entity = part.plan, part.entity
-            if plan is None:  # a saved game had taken it away
+            blueprint, entity = part.blueprint, part.entity
+            if blueprint is None:  # a saved game had taken it away
                 continue
-            for name in plan.names:
+            for name in blueprint.names:
                 known = self._by_component.get(name)
                 if known is None:
                     known = self._by_component[name] = {}
                 known[entity] = None
-            for tag in plan.tags:
+            for tag in blueprint.tags:
                 known = self._by_tag.get(tag)
                 if known is None:
                     known = self._by_tag[tag] = {}
@@ -263,12 +263,12 @@ class EntityIndex:
             if self._roots.get(entity.prefab_id, _NONE).pop(entity, None) is not None:
                 self._count -= 1
         for part in parts:
-            plan, entity = part.plan, part.entity
-            if plan is None:
+            blueprint, entity = part.blueprint, part.entity
+            if blueprint is None:
                 continue
-            for name in plan.names:
+            for name in blueprint.names:
                 self._by_component.get(name, _NONE).pop(entity, None)
-            for tag in plan.tags:
+            for tag in blueprint.tags:
                 self._by_tag.get(tag, _NONE).pop(entity, None)
 
     def has_first(self, name: str) -> bool:

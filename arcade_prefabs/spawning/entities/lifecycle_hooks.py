@@ -39,14 +39,14 @@ class HookedSpawn(Protocol):
 
 
 def call_spawn_hooks(
-    spawning: HookedSpawn,
+    spawn_task: HookedSpawn,
     entities: EntityIndex,
     come: Sequence[tuple[EntityRecord, Sequence[str]]],
 ) -> Generator[tuple[Entity, Exception], None, None]:
     """Call the hooks of components that parts have got, as long as they have them.
 
     Args:
-        spawning: The whole that they are parts of.
+        spawn_task: The whole that they are parts of.
         entities: Knows the hooks.
         come: The parts, and the names of those components.
 
@@ -57,24 +57,24 @@ def call_spawn_hooks(
     """
     if not entities.hooked:
         return
-    silent = spawning.silent = {(one, name) for one, names in come for name in names}
+    silent = spawn_task.silent = {(one, name) for one, names in come for name in names}
     for part, names in come:
         for name in names:
-            if _is_gone(spawning, part):  # a hook despawned it
+            if _is_gone(spawn_task, part):  # a hook despawned it
                 break
             entity = part.entity
             silent.discard((part, name))  # it may despawn itself in there
             begun = 0
             try:
-                if entities.has_first(name) and (part, name) not in spawning.lived:
+                if entities.has_first(name) and (part, name) not in spawn_task.lived:
                     for hook, component in entities.hooks(entity, name, LifecycleEvent.FIRST):
                         hook(entity, component)
                         begun += 1
-                    if _is_gone(spawning, part):
+                    if _is_gone(spawn_task, part):
                         break
-                    if not isinstance(spawning.lived, set):
-                        spawning.lived = set(spawning.lived)
-                    spawning.lived.add((part, name))
+                    if not isinstance(spawn_task.lived, set):
+                        spawn_task.lived = set(spawn_task.lived)
+                    spawn_task.lived.add((part, name))
                 for hook, component in entities.hooks(entity, name, LifecycleEvent.SPAWN):
                     hook(entity, component)
                     begun += 1
@@ -82,15 +82,15 @@ def call_spawn_hooks(
                 if not begun:
                     silent.add((part, name))
                 yield entity, error
-    spawning.silent = frozenset()
+    spawn_task.silent = frozenset()
 
 
-def _is_gone(spawning: HookedSpawn, part: EntityRecord) -> bool:
-    return part.plan is None or not spawning.is_alive()
+def _is_gone(spawn_task: HookedSpawn, part: EntityRecord) -> bool:
+    return part.blueprint is None or not spawn_task.is_alive()
 
 
 def call_despawn_hooks(
-    spawning: HookedSpawn,
+    spawn_task: HookedSpawn,
     entities: EntityIndex,
     going: Sequence[EntityRecord],
     names: Sequence[str] | None = None,
@@ -98,7 +98,7 @@ def call_despawn_hooks(
     """Call the hooks of parts that are about to go, as far as they were greeted.
 
     Args:
-        spawning: The whole that they are parts of.
+        spawn_task: The whole that they are parts of.
         entities: Knows the hooks.
         going: The parts.
         names: Components that are about to go, if not all.
@@ -112,19 +112,19 @@ def call_despawn_hooks(
         return True
     # Hooks may despawn it once more, or parts of it, or the whole: `going` is not despawned again,
     # and `silent` has said goodbye, even if another one of these calls is still at it.
-    before = spawning.going
+    before = spawn_task.going
     if names is None:
-        spawning.going = before.union(going)
-    if not isinstance(spawning.silent, set):
-        spawning.silent = set()
-    silent = spawning.silent
+        spawn_task.going = before.union(going)
+    if not isinstance(spawn_task.silent, set):
+        spawn_task.silent = set()
+    silent = spawn_task.silent
     said: list[tuple[EntityRecord, str]] = []
     for part in going:
-        plan = part.plan
-        if plan is None:
+        blueprint = part.blueprint
+        if blueprint is None:
             continue
-        for name in plan.names if names is None else names:
-            if part.plan is not plan or not spawning.is_alive():
+        for name in blueprint.names if names is None else names:
+            if part.blueprint is not blueprint or not spawn_task.is_alive():
                 break  # a hook despawned it, with all goodbyes
             if (part, name) in silent:
                 continue
@@ -136,7 +136,7 @@ def call_despawn_hooks(
                     hook(entity, component)
                 except Exception:
                     _log.exception("an on_despawn hook failed for %r", entity)
-    spawning.going = before
+    spawn_task.going = before
     if names is None and not before:
         silent.difference_update(said)  # they are gone with this
-    return spawning.is_alive()
+    return spawn_task.is_alive()

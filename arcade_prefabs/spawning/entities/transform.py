@@ -96,18 +96,18 @@ def relative(place: EntityTransform, parent: EntityTransform) -> EntityTransform
 
 def put(
     sprite: BasicSprite,
-    look: Attachment,
+    spec: Attachment,
     x: float,
     y: float,
     angle: float,
     scale: tuple[float, float],
 ) -> None:
     """Move a sprite to where its entity is."""
-    if look.offset != (0.0, 0.0):
-        dx, dy = turned(look.offset, angle, scale)
+    if spec.offset != (0.0, 0.0):
+        dx, dy = turned(spec.offset, angle, scale)
         x, y = x + dx, y + dy
-    sprite.scale = (look.scale[0] * scale[0], look.scale[1] * scale[1])
+    sprite.scale = (spec.scale[0] * scale[0], spec.scale[1] * scale[1])
     # A `BasicSprite` cannot turn.
     if hasattr(type(sprite), "angle"):
-        sprite.angle = angle + look.angle  # type: ignore[attr-defined]
+        sprite.angle = angle + spec.angle  # type: ignore[attr-defined]
     sprite.position = (x, y)

@@ -45,7 +45,7 @@ class Despawner:
             parent = record.parent
             if parent is not None and parent.children:
                 parent.children = [one for one in parent.children if one is not record]
-            record.plan = None
+            record.blueprint = None
         self.remove(parts)
 
     def remove(self, parts: Sequence[EntityRecord]) -> None:
@@ -119,10 +119,10 @@ def _remove(sprite: BasicSprite, lists: Sequence[SpriteList[Any]]) -> None:
     """
     engines = getattr(sprite, "physics_engines", None)  # a `BasicSprite` has none
     if engines:
-        for engine in engines:
+        for spawn_runtime in engines:
             # The game may have taken it out itself, and Arcade's engine fails on a second time.
-            if sprite in getattr(engine, "sprites", (sprite,)):
-                engine.remove_sprite(sprite)
+            if sprite in getattr(spawn_runtime, "sprites", (sprite,)):
+                spawn_runtime.remove_sprite(sprite)
         engines.clear()
     for one in tuple(lists):
         # A place that is no number is an error after Arcade has crossed out the old one, and then

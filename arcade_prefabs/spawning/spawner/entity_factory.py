@@ -88,8 +88,8 @@ class _SpawnGroup:
     def loaded(self) -> None:
         """The prefab is there: wait for the textures that are not."""
         self.stop()
-        plan = getattr(self.handle.value, "plan", None)
-        missing = plan.textures if isinstance(plan, Blueprint) else ()
+        blueprint = getattr(self.handle.value, "blueprint", None)
+        missing = blueprint.textures if isinstance(blueprint, Blueprint) else ()
         missing = tuple(ref for ref in missing if self._textures.get(ref) is None)
         if missing:
             self._wait = TextureWait(self._textures, missing, self._arrived)
@@ -103,8 +103,8 @@ class _SpawnGroup:
     def fail(self, error: Exception | None) -> None:
         """The prefab, or a texture of it, cannot be loaded."""
         self.stop()
-        for spawning in list(self.members):
-            spawning.fail(SpawnError("it cannot be loaded") if error is None else error)
+        for spawn_task in list(self.members):
+            spawn_task.fail(SpawnError("it cannot be loaded") if error is None else error)
 
     def stop(self) -> None:
         """Wait for textures no more."""
@@ -132,7 +132,7 @@ class EntityFactory:
         walls: Its solid sprites.
         lent: The game's own lists that it was spawned into.
         animator: Its animations.
-        departures: How what is alive goes.
+        despawner: How what is alive goes.
         on_failure: Called with the id and the error of what could not be spawned.
         spent_s: Seconds that `spawn` took since somebody set it to 0, which each frame does.
 
@@ -156,7 +156,7 @@ class EntityFactory:
         self.walls = Walls()
         self.lent = DroppedListWatch(self.walls, clock)
         self.animator = Animator(textures.get)
-        self.departures = Despawner(entities, loader.queue)
+        self.despawner = Despawner(entities, loader.queue)
         self._pending: dict[SpawnTask, None] = {}  # what is on its way, and in no group
         self._services = SpawnServices(
             textures=textures,
@@ -167,9 +167,9 @@ class EntityFactory:
             lent=self.lent,
             animator=self.animator,
             builder=SpriteBuilder(
-                textures, labels, layers, self.walls, entities, self.animator, self.departures
+                textures, labels, layers, self.walls, entities, self.animator, self.despawner
             ),
-            departures=self.departures,
+            despawner=self.despawner,
             guard=ThreadGuard(),
             queue=self,
             pending=self._pending,
@@ -211,24 +211,24 @@ class EntityFactory:
         group = self._groups.get(name)
         if group is not None and overrides is None and priority is Priority.NORMAL:
             handle = group.handle
-            spawning = SpawnTask(self._services, handle, name, local, scene, None, progressive)
-            entity = spawning.entity
-            group.members[spawning] = None
+            spawn_task = SpawnTask(self._services, handle, name, local, scene, None, progressive)
+            entity = spawn_task.entity
+            group.members[spawn_task] = None
             if scene is not None:
-                self.lent.add(spawning)
+                self.lent.add(spawn_task)
         else:
             own = None if overrides is None else Overrides(overrides, self.registry)
             known = self._handles.get(name)
             ready = known is not None and known.ready
             handle = known if known is not None and ready else self.handle_of(name, priority)
-            spawning = SpawnTask(self._services, handle, name, local, scene, own, progressive)
-            entity = spawning.entity
-            self._pending[spawning] = None
+            spawn_task = SpawnTask(self._services, handle, name, local, scene, own, progressive)
+            entity = spawn_task.entity
+            self._pending[spawn_task] = None
             if scene is not None:
-                self.lent.add(spawning)
+                self.lent.add(spawn_task)
             self._depth += 1  # hooks of what is spawned at once may spawn, too
             try:
-                self._begin(spawning, ready=ready, at_once=self._depth <= _DEEPEST)
+                self._begin(spawn_task, ready=ready, at_once=self._depth <= _DEEPEST)
             finally:
                 self._depth -= 1
         self.spent_s += self._clock() - started
@@ -268,11 +268,11 @@ class EntityFactory:
             authored: Where it stood before the game moved it; None if the game has not.
         """
         # Its lists are not drawn before everything is there, so nothing need be hidden.
-        spawning = SpawnTask(self._services, handle, handle.id, place, scene, overrides, True)
-        spawning.owner = owner
+        spawn_task = SpawnTask(self._services, handle, handle.id, place, scene, overrides, True)
+        spawn_task.owner = owner
         if authored is not None:
-            spawning.root.local = authored
-        return spawning
+            spawn_task.root.local = authored
+        return spawn_task
 
     def post(self, steps: Steps, first: Step) -> None:
         """Have something built in the budget of frames."""
@@ -280,37 +280,37 @@ class EntityFactory:
 
     # ------------------------------------------------------------------------------------ waiting
 
-    def _begin(self, spawning: SpawnTask, *, ready: bool = False, at_once: bool = False) -> None:
+    def _begin(self, spawn_task: SpawnTask, *, ready: bool = False, at_once: bool = False) -> None:
         """Have it built, or wait for what is not there yet."""
-        handle = spawning.handle
+        handle = spawn_task.handle
         if handle is None:
             return
         if not ready and handle.error is not None:
-            spawning.fail(handle.error)
+            spawn_task.fail(handle.error)
             return
         if ready or handle.value is not None:
             try:
-                missing = spawning.prepare()
+                missing = spawn_task.prepare()
             except Exception as error:
-                spawning.fail(error)
+                spawn_task.fail(error)
                 return
             if not missing:
-                if at_once and self.spent_s < _AT_ONCE_S and not self._queue and spawning.small:
-                    spawning.finish()
+                if at_once and self.spent_s < _AT_ONCE_S and not self._queue and spawn_task.small:
+                    spawn_task.finish()
                 else:
-                    self._queue.append(spawning)
+                    self._queue.append(spawn_task)
                     self._go_on()
                 return
-            if spawning.overrides is not None:
-                spawning.wait_for(missing)
+            if spawn_task.overrides is not None:
+                spawn_task.wait_for(missing)
                 return
         group = self._groups.get(handle.id)
         if group is None:
             group = self._groups[handle.id] = _SpawnGroup(handle, self.textures, self._release)
             if handle.value is not None:
                 group.loaded()
-        group.members[spawning] = None
-        self._pending.pop(spawning, None)
+        group.members[spawn_task] = None
+        self._pending.pop(spawn_task, None)
 
     def _heard(self, event: LoadEvent) -> None:
         group = self._groups.get(event.id)
@@ -336,18 +336,18 @@ class EntityFactory:
         self._queue.extend(group.members)
         self._go_on()
 
-    def left(self, spawning: SpawnTask) -> None:
+    def left(self, spawn_task: SpawnTask) -> None:
         """See `SpawnQueue`."""
-        group = self._groups.get(spawning.id)
+        group = self._groups.get(spawn_task.id)
         if group is not None:
-            group.members.pop(spawning, None)
+            group.members.pop(spawn_task, None)
             if not group.members:
                 group.stop()
-                del self._groups[spawning.id]
+                del self._groups[spawn_task.id]
 
-    def arrived(self, spawning: SpawnTask) -> None:
+    def arrived(self, spawn_task: SpawnTask) -> None:
         """See `SpawnQueue`."""
-        self._begin(spawning)
+        self._begin(spawn_task)
 
     def replaced(self, handle: Handle[Any]) -> None:
         """See `SpawnQueue`."""
@@ -375,21 +375,21 @@ class EntityFactory:
             while self._queue:
                 left = _PARTS
                 while self._queue and left > 0:
-                    spawning = self._queue.popleft()
-                    if spawning.done:
+                    spawn_task = self._queue.popleft()
+                    if spawn_task.done:
                         continue
-                    if not spawning.prepared():
-                        if not spawning.done:
-                            self._begin(spawning)
+                    if not spawn_task.prepared():
+                        if not spawn_task.done:
+                            self._begin(spawn_task)
                         continue
-                    pictures = yield from spawning.draw_labels()
-                    before = spawning.parts_left
+                    pictures = yield from spawn_task.draw_labels()
+                    before = spawn_task.parts_left
                     left -= min(before, left) + 1  # one for what it costs beside its parts
-                    while not spawning.done and not spawning.advance(_PARTS):
+                    while not spawn_task.done and not spawn_task.advance(_PARTS):
                         yield Step("spawn", _PARTS)
                     if before > _PARTS:
-                        yield from spawning.show_built()
-                    spawning.complete()
+                        yield from spawn_task.show_built()
+                    spawn_task.complete()
                     del pictures  # its sprites hold them now
                 yield Step("spawn", _PARTS)
         finally:
@@ -412,22 +412,22 @@ class EntityFactory:
 
     def clear(self) -> None:
         """Despawn everything that belongs to nobody else, such as a world."""
-        for spawning in self._unfinished():
-            if spawning.owner is None and not spawning.done:
-                spawning.despawn(spawning.root)
+        for spawn_task in self._unfinished():
+            if spawn_task.owner is None and not spawn_task.done:
+                spawn_task.despawn(spawn_task.root)
         for record in self.entities.roots():
-            if record.spawning.owner is None:
+            if record.spawn_task.owner is None:
                 record.entity.despawn()
 
     def close(self) -> None:
         """Spawn nothing any more; what is alive stays."""
         self._closed = True
-        for spawning in self._unfinished():
-            spawning.fail(PluginError("the plugin was detached before it was there"))
+        for spawn_task in self._unfinished():
+            spawn_task.fail(PluginError("the plugin was detached before it was there"))
         self._queue.clear()
         self.lent.close()
         self.animator.clear()
-        self.departures.finish()
+        self.despawner.finish()
 
     def _unfinished(self) -> list[SpawnTask]:
         groups = [one for group in self._groups.values() for one in group.members]

@@ -51,10 +51,10 @@ class Reloader:
     def prefab_changed(self, handle: Handle[Any]) -> None:
         """A prefab, or something that it needs, is another one now."""
         self.give_up(handle.id)
-        plan = getattr(handle.value, "plan", None)
-        if not isinstance(plan, Blueprint):
+        blueprint = getattr(handle.value, "blueprint", None)
+        if not isinstance(blueprint, Blueprint):
             return
-        missing = self._missing(plan)
+        missing = self._missing(blueprint)
         if missing:
             again = partial(self.prefab_changed, handle)
             self._waits[handle.id] = TextureWait(self._store, missing, again)
@@ -67,26 +67,26 @@ class Reloader:
         if wait is not None:
             wait.stop()
 
-    def _missing(self, plan: Blueprint) -> list[TextureRef]:
-        return [ref for ref in plan.textures if self._store.get(ref) is None]
+    def _missing(self, blueprint: Blueprint) -> list[TextureRef]:
+        return [ref for ref in blueprint.textures if self._store.get(ref) is None]
 
     def _update(self, handle: Handle[Any]) -> Generator[Step, None, None]:
         for number, root in enumerate(self._services.entities.roots(handle.id), 1):
-            spawning = root.spawning
-            plan = getattr(handle.value, "plan", None)
+            spawn_task = root.spawn_task
+            blueprint = getattr(handle.value, "blueprint", None)
             if (
-                isinstance(spawning, SpawnTask)
-                and spawning.is_alive()
-                and isinstance(plan, Blueprint)
+                isinstance(spawn_task, SpawnTask)
+                and spawn_task.is_alive()
+                and isinstance(blueprint, Blueprint)
             ):
-                entity = spawning.entity
+                entity = spawn_task.entity
                 try:
-                    new = spawning.effective(plan)
+                    new = spawn_task.effective(blueprint)
                     missing = self._missing(new)
                     if missing:
-                        self._load_first(spawning, handle, missing)
+                        self._load_first(spawn_task, handle, missing)
                     else:
-                        self._apply(spawning, new)
+                        self._apply(spawn_task, new)
                 except Exception as error:
                     self._tell(entity, error)
             if number % _ENTITIES == 0:
@@ -97,7 +97,7 @@ class Reloader:
         self._services.queue.tell_failure(entity.prefab_id, error)
 
     def _load_first(
-        self, spawning: SpawnTask, handle: Handle[Any], missing: list[TextureRef]
+        self, spawn_task: SpawnTask, handle: Handle[Any], missing: list[TextureRef]
     ) -> None:
         """Load what overrides need beyond the prefab, and go on then."""
         left = len(missing)
@@ -105,36 +105,40 @@ class Reloader:
         def done(texture: Handle[Any]) -> None:
             nonlocal left
             left -= 1
-            if not spawning.is_alive():
+            if not spawn_task.is_alive():
                 return
             if texture.error is not None:
-                self._tell(spawning.entity, texture.error)
+                self._tell(spawn_task.entity, texture.error)
             elif not left and all(self._store.get(one) is not None for one in missing):
                 self.prefab_changed(handle)
 
-        spawning.hold([self._services.queue.load_texture(one, done) for one in missing])
+        spawn_task.hold([self._services.queue.load_texture(one, done) for one in missing])
 
-    def _apply(self, spawning: SpawnTask, new: Blueprint) -> None:
+    def _apply(self, spawn_task: SpawnTask, new: Blueprint) -> None:
         """Bring one entity up to date: parts that went, parts that stay, parts that come."""
-        old = spawning.plan
+        old = spawn_task.blueprint
         assert old is not None
-        departures = self._services.departures
-        before = dict(zip(paths_of(old), zip(old.parts, spawning.built, strict=True), strict=True))
-        root = spawning.entity
+        despawner = self._services.despawner
+        before = dict(
+            zip(paths_of(old), zip(old.parts, spawn_task.built, strict=True), strict=True)
+        )
+        root = spawn_task.entity
         place = (root.position, root.angle, root.scale)
         paths = paths_of(new)
         stay = set(paths)
         gone = [part for path, (_, part) in before.items() if path not in stay]
         entities = self._services.entities
-        if not call_despawn_hooks(spawning, entities, gone):
+        if not call_despawn_hooks(spawn_task, entities, gone):
             return
-        departures.remove_parts(gone)
+        despawner.remove_parts(gone)
         for path, part in zip(paths, new.parts, strict=True):
             if path in before:
-                record, now_names = before[path][1], part.plan.names
-                names = () if record.plan is None else record.plan.names
+                record, now_names = before[path][1], part.blueprint.names
+                names = () if record.blueprint is None else record.blueprint.names
                 gone_names = [one for one in names if one not in now_names]
-                if gone_names and not call_despawn_hooks(spawning, entities, [record], gone_names):
+                if gone_names and not call_despawn_hooks(
+                    spawn_task, entities, [record], gone_names
+                ):
                     return
         # From here to the hooks of what came, nothing of the game's is called.
         built: list[EntityRecord] = []
@@ -145,21 +149,21 @@ class Reloader:
                 was, record = before[path]
                 if part.parent >= 0 and was[3:] != part[3:]:
                     record.local = (part.at, part.rotation, part.scale)
-                if record.plan is None:
+                if record.blueprint is None:
                     absent.add(record)
                 else:
-                    changes.append((record, was.plan, part.plan))
+                    changes.append((record, was.blueprint, part.blueprint))
             else:
                 parent = built[part.parent]
-                record = spawning.new_part(part, parent)
+                record = spawn_task.new_part(part, parent)
                 if parent in absent:
                     absent.add(record)
                 else:
-                    changes.append((record, None, part.plan))
+                    changes.append((record, None, part.blueprint))
             built.append(record)
-        spawning.plan, spawning.built = new, built
+        spawn_task.blueprint, spawn_task.built = new, built
         for record, was_plan, now_plan in changes:
-            if not spawning.is_alive():  # the class of a sprite is the game's, too
+            if not spawn_task.is_alive():  # the class of a sprite is the game's, too
                 return
             entity = record.entity
             self._reindex(record, was_plan, now_plan)
@@ -174,20 +178,20 @@ class Reloader:
             (record, [one for one in now.names if was is None or one not in was.names])
             for record, was, now in changes
         ]
-        before_them = len(spawning.lived)
-        for greeted, failed in call_spawn_hooks(spawning, entities, come):
+        before_them = len(spawn_task.lived)
+        for greeted, failed in call_spawn_hooks(spawn_task, entities, come):
             self._tell(greeted, failed)
-        if len(spawning.lived) != before_them and spawning.owner is not None:
-            spawning.owner.lived(spawning)
+        if len(spawn_task.lived) != before_them and spawn_task.owner is not None:
+            spawn_task.owner.lived(spawn_task)
 
     # ------------------------------------------------------------------------------------- sprites
 
     def _dress(self, record: EntityRecord, was: PartBlueprint | None, now: PartBlueprint) -> None:
-        builder, departures = self._services.builder, self._services.departures
+        builder, despawner = self._services.builder, self._services.despawner
         if was is None:
             builder.dress(record, now)
             return
-        old, new = was.look, now.look
+        old, new = was.spec, now.spec
         sprite = record.sprite
         if (
             new is None
@@ -195,11 +199,11 @@ class Reloader:
             or sprite is None  # it could not be made
             or any(getattr(old, name) != getattr(new, name) for name in _OF_SPRITE)
         ):
-            departures.drop_sprite(record)
+            despawner.drop_sprite(record)
             builder.dress(record, now)
             return
         if was.label != now.label:
-            departures.drop_label(record)
+            despawner.drop_label(record)
             if now.label is not None:
                 builder.add_label(record, now.label)
         changed = self._textures(record, old, new)
@@ -211,13 +215,13 @@ class Reloader:
         elif old.points != new.points:
             set_hit_box(sprite, new.points)
         if old.layer != new.layer:
-            layers, scene = self._services.layers, record.spawning.scene
+            layers, scene = self._services.layers, record.spawn_task.scene
             here = layers.list_with(scene, old.layer, sprite)
             if here is not None and here is not layers.list_of(scene, new.layer):
                 here.remove(sprite)
                 layers.list_of(scene, new.layer).append(sprite)
         if (old.solid, old.group) != (new.solid, new.group):
-            walls = record.spawning.owner or self._services.walls
+            walls = record.spawn_task.owner or self._services.walls
             group = walls.wall_list(old.group or DEFAULT_GROUP)
             if old.solid and sprite in group:
                 group.remove(sprite)
@@ -259,7 +263,7 @@ class Reloader:
         entities = self._services.entities
         if was is not None:
             entities.drop([record])
-        record.plan = now
+        record.blueprint = now
         entities.add([record])
 
     def _components(
@@ -277,10 +281,12 @@ class Reloader:
                 built[name] = _merged(component, stale, fresh)
 
 
-def _sort_children(plan: Blueprint, built: list[EntityRecord], absent: set[EntityRecord]) -> None:
+def _sort_children(
+    blueprint: Blueprint, built: list[EntityRecord], absent: set[EntityRecord]
+) -> None:
     """Have children in the order of the plan."""
     children: dict[int, list[EntityRecord]] = {}
-    for part, record in zip(plan.parts, built, strict=True):
+    for part, record in zip(blueprint.parts, built, strict=True):
         if part.parent >= 0 and record not in absent:
             children.setdefault(part.parent, []).append(record)
     for number, record in enumerate(built):

@@ -72,11 +72,11 @@ class SpawnOwner(Protocol):
         """The list for its solid sprites of a collision group."""
         ...
 
-    def gone(self, spawning: SpawnTask) -> None:
+    def gone(self, spawn_task: SpawnTask) -> None:
         """It was despawned, or failed; not called by `SpawnTask.retire`."""
         ...
 
-    def lived(self, spawning: SpawnTask) -> None:
+    def lived(self, spawn_task: SpawnTask) -> None:
         """A reload has given it components, and their `on_first_spawn` was called."""
         ...
 
@@ -84,11 +84,11 @@ class SpawnOwner(Protocol):
 class SpawnQueue(Protocol):
     """Who is told what becomes of spawns. Main thread."""
 
-    def arrived(self, spawning: SpawnTask) -> None:
+    def arrived(self, spawn_task: SpawnTask) -> None:
         """The textures came that it was waiting for by itself."""
         ...
 
-    def left(self, spawning: SpawnTask) -> None:
+    def left(self, spawn_task: SpawnTask) -> None:
         """It is over before it was alive: nothing need be built for it any more."""
         ...
 
@@ -120,7 +120,7 @@ class SpawnServices:
         lent: The game's own lists that it was spawned into.
         animator: Its animations.
         builder: How it gets its sprites.
-        departures: How what is alive goes.
+        despawner: How what is alive goes.
         guard: Refuses other threads.
         queue: Who is told what becomes of spawns.
         pending: Those that are on their way, and wait for nothing together with others; each takes
@@ -135,7 +135,7 @@ class SpawnServices:
     lent: DroppedListWatch
     animator: Animator
     builder: SpriteBuilder
-    departures: Despawner
+    despawner: Despawner
     guard: ThreadGuard
     queue: SpawnQueue
     pending: dict[SpawnTask, None]
@@ -163,7 +163,7 @@ class SpawnTask:
         owner: Whom it belongs to, or None if that is the game alone.
         state: Where it is on its way.
         error: Why it failed.
-        plan: What it was, or is being, built from.
+        blueprint: What it was, or is being, built from.
         built: Its parts, in the order of the plan's parts.
         visible: Whether its sprites are to be shown.
         prefab: What its plan was made from.
@@ -184,6 +184,7 @@ class SpawnTask:
         "_services",
         "_toggled",
         "_wait",
+        "blueprint",
         "built",
         "entity",
         "error",
@@ -193,7 +194,6 @@ class SpawnTask:
         "lived",
         "overrides",
         "owner",
-        "plan",
         "prefab",
         "root",
         "scene",
@@ -219,7 +219,7 @@ class SpawnTask:
         self.owner: SpawnOwner | None = None
         self.state = EntityState.LOADING
         self.error: Exception | None = None
-        self.plan: Blueprint | None = None
+        self.blueprint: Blueprint | None = None
         self.prefab: Any = None
         # Whether it is being built just now; is hidden so far; was shown or hidden meanwhile.
         self._busy = self._hidden = self._toggled = False
@@ -306,18 +306,18 @@ class SpawnTask:
         """
         handle = self.handle
         self.prefab = prefab = None if handle is None else handle.value
-        plan = getattr(prefab, "plan", None)
-        if not isinstance(plan, Blueprint):
+        blueprint = getattr(prefab, "blueprint", None)
+        if not isinstance(blueprint, Blueprint):
             kind = "nothing" if handle is None else handle.kind
             instead = instead_of(self.id)
             more = "" if instead is None else f"; {instead}"
             raise SpawnError(f"{self.id} is {kind}, not a prefab{more}")
         if self.overrides is not None:
-            plan = self.effective(plan)
+            blueprint = self.effective(blueprint)
         get = self._services.textures.get
         images: list[LoadedTexture] = []
         missing: list[TextureRef] = []
-        for ref in plan.textures:
+        for ref in blueprint.textures:
             image = get(ref)
             if image is None:
                 missing.append(ref)
@@ -325,12 +325,12 @@ class SpawnTask:
                 images.append(image)
         if not missing:
             # An edit may let go of them before its turn comes.
-            self.plan, self._images = plan, images
+            self.blueprint, self._images = blueprint, images
         return missing
 
     def prepared(self) -> bool:
         """Whether its plan is there, or could be made now. What goes wrong fails the spawn."""
-        if self.plan is not None:
+        if self.blueprint is not None:
             return True
         handle = self.handle
         try:
@@ -364,22 +364,22 @@ class SpawnTask:
     @property
     def small(self) -> bool:
         """Whether all of it can be built in one step: it has few parts, and no text to draw."""
-        plan = self.plan
-        if plan is None or len(plan.parts) > _SMALL:
+        blueprint = self.blueprint
+        if blueprint is None or len(blueprint.parts) > _SMALL:
             return False
-        return not plan.labels or None not in map(self._services.labels.get, plan.labels)
+        return not blueprint.labels or None not in map(self._services.labels.get, blueprint.labels)
 
     def draw_labels(self) -> Generator[Step, None, list[Texture]]:
         """Draw the texts that it needs, each in a step of its own."""
         drawn: list[Texture] = []
         labels = self._services.labels
-        for look in self.plan.labels if self.plan is not None else ():
-            if labels.get(look) is None:
+        for spec in self.blueprint.labels if self.blueprint is not None else ():
+            if labels.get(spec) is None:
                 yield Step("text", 1)
             if self.done:
                 break
             try:
-                drawn.append(labels.draw(look))
+                drawn.append(labels.draw(spec))
             except Exception as error:
                 self.fail(error)
         return drawn
@@ -387,14 +387,14 @@ class SpawnTask:
     @property
     def parts_left(self) -> int:
         """How many parts are not built yet."""
-        return 0 if self.plan is None else len(self.plan.parts) - len(self.built)
+        return 0 if self.blueprint is None else len(self.blueprint.parts) - len(self.built)
 
     def advance(self, most: int) -> bool:
         """Build some parts; whether there are no more of them. What goes wrong fails the spawn."""
-        plan = self.plan
-        assert plan is not None
+        blueprint = self.blueprint
+        assert blueprint is not None
         self.state = EntityState.BUILDING
-        parts = plan.parts
+        parts = blueprint.parts
         built = self.built
         if not isinstance(built, list):
             self.built = built = []
@@ -406,7 +406,7 @@ class SpawnTask:
             for part in parts[len(built) : len(built) + most]:
                 if part.parent < 0:
                     built.append(self.root)
-                    self._services.builder.dress(self.root, part.plan, shown=shown)
+                    self._services.builder.dress(self.root, part.blueprint, shown=shown)
                 else:
                     self._add_part(part, built[part.parent], built, shown=shown)
                 if self.state is not EntityState.BUILDING:
@@ -417,7 +417,7 @@ class SpawnTask:
             self._busy = False
         if self.state is not EntityState.BUILDING:
             # It failed; or the class of a sprite, which is the game's own, has despawned it.
-            self._services.departures.remove(built)
+            self._services.despawner.remove(built)
             return False
         return len(built) == len(parts)
 
@@ -430,12 +430,12 @@ class SpawnTask:
             parent.children = []
         parent.children.append(record)
         built.append(record)
-        self._services.builder.dress(record, part.plan, shown=shown)
+        self._services.builder.dress(record, part.blueprint, shown=shown)
 
     def new_part(self, part: BlueprintPart, parent: EntityRecord) -> EntityRecord:
         """The record of a part, in its place, without anything that is to be seen."""
         place = (part.at, part.rotation, part.scale)
-        record = EntityRecord(self, part.plan.id, part.name, parent, place)
+        record = EntityRecord(self, part.blueprint.id, part.name, parent, place)
         record.place_in_parent()
         return record
 
@@ -450,9 +450,9 @@ class SpawnTask:
 
     def finish(self) -> None:
         """Take all steps that are left, its plan being there."""
-        plan = self.plan
-        assert plan is not None
-        if self.advance(len(plan.parts)):
+        blueprint = self.blueprint
+        assert blueprint is not None
+        if self.advance(len(blueprint.parts)):
             if self._hidden:
                 for _ in self.show_built():
                     pass
@@ -495,7 +495,7 @@ class SpawnTask:
             self.fail(error)
 
     def _greet(self) -> None:
-        come = [(one, () if one.plan is None else one.plan.names) for one in self.built]
+        come = [(one, () if one.blueprint is None else one.blueprint.names) for one in self.built]
         for _, error in call_spawn_hooks(self, self._services.entities, come):
             raise error
 
@@ -536,7 +536,7 @@ class SpawnTask:
         if alive and entities.hooked and not call_despawn_hooks(self, entities, going):
             return
         if part:
-            services.departures.remove_parts(going)
+            services.despawner.remove_parts(going)
             return
         self._end(EntityState.DESPAWNED, None)
         if self.owner is not None:
@@ -582,14 +582,14 @@ class SpawnTask:
                 self._wait = None
             services.queue.left(self)
         # The game may keep the entity; that must keep nothing in memory.
-        self.handle = self.prefab = self.plan = None
+        self.handle = self.prefab = self.blueprint = None
         built, self.built = self.built or (root,), ()
         if dropped is not None:
-            services.departures.forget(built, dropped)
+            services.despawner.forget(built, dropped)
         elif len(built) == 1:
-            services.departures.drop_sprite(root)
+            services.despawner.drop_sprite(root)
         else:
-            services.departures.remove(built)
+            services.despawner.remove(built)
         # Without circles, it is gone with the last reference of the game: nothing waits for the
         # garbage collector, and the next spawn gets the same memory.
         if root.children is None:
@@ -619,15 +619,15 @@ class SpawnTask:
         Raises:
             SpawnError: It is not built yet, or gone.
         """
-        plan = self.plan
-        if plan is None or record not in self.built:
+        blueprint = self.blueprint
+        if blueprint is None or record not in self.built:
             self.check()
             raise SpawnError(f"{record.entity!r} is not built yet: await it, or ask `alive` before")
         chain: list[BlueprintPart] = []
-        part = plan.parts[self.built.index(record)]
+        part = blueprint.parts[self.built.index(record)]
         while part.parent >= 0:
             chain.append(part)
-            part = plan.parts[part.parent]
+            part = blueprint.parts[part.parent]
         (x, y), angle, (wide, high) = self.entity.authored
         for part in reversed(chain):
             dx, dy = turned(part.at, angle, (wide, high))
@@ -648,6 +648,10 @@ class SpawnTask:
         """The class of a component's name."""
         return self._services.entities.class_of(name)
 
-    def effective(self, plan: Blueprint) -> Blueprint:
+    def effective(self, blueprint: Blueprint) -> Blueprint:
         """A plan with what is this entity's own."""
-        return plan if self.overrides is None else self.overrides.applied(plan, self.registry)
+        return (
+            blueprint
+            if self.overrides is None
+            else self.overrides.applied(blueprint, self.registry)
+        )

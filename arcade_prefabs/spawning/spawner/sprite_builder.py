@@ -43,7 +43,7 @@ class SpriteBuilder:
         walls: Where solid ones are listed that no region has.
         entities: Knows whose they are.
         animator: Plays their animations.
-        departures: Takes away the text that another one replaces.
+        despawner: Takes away the text that another one replaces.
 
     Main thread.
     """
@@ -56,7 +56,7 @@ class SpriteBuilder:
         walls: Walls,
         entities: EntityIndex,
         animator: Animator,
-        departures: Despawner,
+        despawner: Despawner,
     ) -> None:
         self._textures = textures
         self._labels = labels
@@ -65,80 +65,80 @@ class SpriteBuilder:
         self._entities = entities
         self._registry = entities.registry
         self._animator = animator
-        self._departures = departures
+        self._despawner = despawner
 
-    def dress(self, record: EntityRecord, plan: PartBlueprint, *, shown: bool = True) -> None:
+    def dress(self, record: EntityRecord, blueprint: PartBlueprint, *, shown: bool = True) -> None:
         """Give a part its components and sprites.
 
         Args:
             record: The part.
-            plan: What it is.
+            blueprint: What it is.
             shown: Whether its sprites are to be seen, and are walls, as soon as they are there.
         """
-        record.plan = plan
-        look = plan.look
-        if look is not None:
-            image = self._textures.get(look.texture)
+        record.blueprint = blueprint
+        spec = blueprint.spec
+        if spec is not None:
+            image = self._textures.get(spec.texture)
             if image is None:
-                raise _missing(look.texture)
+                raise _missing(spec.texture)
             # Most are neither, and a thousand may come in one frame.
-            frames = image.textures if look.flip == _UPRIGHT else image.flipped(look.flip)
-            sprite = make_sprite(look, frames[0], self._registry, record, shown=shown)
+            frames = image.textures if spec.flip == _UPRIGHT else image.flipped(spec.flip)
+            sprite = make_sprite(spec, frames[0], self._registry, record, shown=shown)
             record.sprite, record.frames = sprite, frames
             if len(frames) > 1:
                 offer_frames(sprite, frames)
             self._entities.add_sprite(sprite, record.entity)
-            self._layers.list_of(record.spawning.scene, look.layer).append(sprite)
-            if look.solid:
-                self._add_wall(record, look, sprite, shown=shown)
-            if look.animation is not None or image.durations is not None:
-                self._animator.begin(record, look, image)
-        if plan.label is not None:
-            self.add_label(record, plan.label, shown=shown)
+            self._layers.list_of(record.spawn_task.scene, spec.layer).append(sprite)
+            if spec.solid:
+                self._add_wall(record, spec, sprite, shown=shown)
+            if spec.animation is not None or image.durations is not None:
+                self._animator.begin(record, spec, image)
+        if blueprint.label is not None:
+            self.add_label(record, blueprint.label, shown=shown)
 
     def _add_wall(
-        self, record: EntityRecord, look: SpriteSpec, sprite: BasicSprite, *, shown: bool
+        self, record: EntityRecord, spec: SpriteSpec, sprite: BasicSprite, *, shown: bool
     ) -> None:
         # A picture's own hit box is no larger than the picture.
         small = abs(sprite.width) < _LARGE and abs(sprite.height) < _LARGE
-        if look.points is not None or not small:
+        if spec.points is not None or not small:
             check_wall(sprite)
         if shown:
             self.make_solid(record)
 
     def make_solid(self, record: EntityRecord) -> bool:
         """Have things stop at a part's sprite, if it is to be solid and is not yet."""
-        look, sprite = record.look, record.sprite
-        if look is None or sprite is None or not look.solid:
+        spec, sprite = record.spec, record.sprite
+        if spec is None or sprite is None or not spec.solid:
             return False
-        walls = record.spawning.owner or self._walls
-        group = walls.wall_list(look.group or DEFAULT_GROUP)
+        walls = record.spawn_task.owner or self._walls
+        group = walls.wall_list(spec.group or DEFAULT_GROUP)
         if sprite in group:
             return False
         group.append(sprite)
         return True
 
-    def add_label(self, record: EntityRecord, look: TextSpec, *, shown: bool = True) -> None:
+    def add_label(self, record: EntityRecord, spec: TextSpec, *, shown: bool = True) -> None:
         """Make the sprite of a part's text, in front of the part's own."""
-        spawning, entity = record.spawning, record.entity
+        spawn_task, entity = record.spawn_task, record.entity
         x, y = entity.position
         place = (x, y, entity.angle, entity.scale)
-        label = self._labels.make(look, place, visible=shown and spawning.visible)
+        label = self._labels.make(spec, place, visible=shown and spawn_task.visible)
         record.label = label
         self._entities.add_sprite(label.sprite, entity)
-        self._layers.list_of(spawning.scene, look.layer).append(label.sprite)
+        self._layers.list_of(spawn_task.scene, spec.layer).append(label.sprite)
 
     def say(self, record: EntityRecord, text: str) -> None:
         """Have a part's text say something else; it has a `Text`, and is alive."""
-        component, own = record.entity[Text], record.look
-        look = label_of(
+        component, own = record.entity[Text], record.spec
+        spec = label_of(
             {"Text": dataclasses.replace(component, text=text)},
             "default" if own is None else own.layer,
         )
         component.text = text
-        self._departures.drop_label(record)
-        if look is not None:
-            self.add_label(record, look)
+        self._despawner.drop_label(record)
+        if spec is not None:
+            self.add_label(record, spec)
 
     def texture(self, ref: TextureRef) -> LoadedTexture:
         """A texture that is there.
@@ -157,7 +157,7 @@ def _missing(ref: TextureRef) -> SpawnError:
 
 
 def make_sprite(
-    look: SpriteSpec,
+    spec: SpriteSpec,
     texture: Texture,
     registry: ComponentRegistry,
     record: EntityRecord,
@@ -167,7 +167,7 @@ def make_sprite(
     """A new sprite.
 
     Args:
-        look: What it is.
+        spec: What it is.
         texture: What it shows.
         registry: Where its class is registered.
         record: The part whose it will be, in its place.
@@ -179,32 +179,32 @@ def make_sprite(
     Main thread.
     """
     x, y, (wide, high) = record.x, record.y, record.scale
-    if look.offset != (0.0, 0.0):
-        dx, dy = turned(look.offset, record.angle, record.scale)
+    if spec.offset != (0.0, 0.0):
+        dx, dy = turned(spec.offset, record.angle, record.scale)
         x, y = x + dx, y + dy
-    scale = (look.scale[0] * wide, look.scale[1] * high)
-    angle = record.angle + look.angle
-    visible = shown and record.spawning.visible
+    scale = (spec.scale[0] * wide, spec.scale[1] * high)
+    angle = record.angle + spec.angle
+    visible = shown and record.spawn_task.visible
     sprite: BasicSprite
-    if look.sprite_class == "Sprite":
+    if spec.sprite_class == "Sprite":
         sprite = arcade.Sprite(texture, scale, x, y, angle)
         if not visible:
             sprite.visible = False
     else:
-        cls = registry.get_sprite_class(look.sprite_class)
+        cls = registry.get_sprite_class(spec.sprite_class)
         if cls is None:
             sprite = BasicSprite(texture, scale, x, y, visible)
         else:
-            sprite = _own(cls, look.sprite_class, texture)
+            sprite = _own(cls, spec.sprite_class, texture)
             sprite.scale = scale
             sprite.position = (x, y)
             sprite.visible = visible
             if hasattr(cls, "angle"):
                 sprite.angle = angle  # type: ignore[attr-defined]
-    if look.color != _OPAQUE_WHITE:
-        sprite.color = look.color
-    if look.points is not None:
-        set_hit_box(sprite, look.points)
+    if spec.color != _OPAQUE_WHITE:
+        sprite.color = spec.color
+    if spec.points is not None:
+        set_hit_box(sprite, spec.points)
     return sprite
 
 

@@ -42,23 +42,23 @@ class CellJobs:
         self._lane = lane
         self._budget_s = budget_s
         self._clock = clock
-        self._regions: dict[LiveCell, None] = {}
+        self._live_cells: dict[LiveCell, None] = {}
         self._running = self._closed = False
         self._spent_s = 0.0
 
     def __len__(self) -> int:
-        return len(self._regions)
+        return len(self._live_cells)
 
-    def begin(self, region: LiveCell, task: Generator[Step | None, None, None]) -> None:
+    def begin(self, live: LiveCell, task: Generator[Step | None, None, None]) -> None:
         """Work on a region from now on."""
-        region.task = task
-        self._regions[region] = None
+        live.task = task
+        self._live_cells[live] = None
         self._go_on()
 
-    def stop(self, region: LiveCell) -> None:
+    def stop(self, live: LiveCell) -> None:
         """Work on a region no more."""
-        self._regions.pop(region, None)
-        task, region.task = region.task, None
+        self._live_cells.pop(live, None)
+        task, live.task = live.task, None
         if task is not None and inspect.getgeneratorstate(task) != inspect.GEN_RUNNING:
             task.close()
 
@@ -69,37 +69,37 @@ class CellJobs:
     def _run(self) -> Steps:
         waiting: set[LiveCell] = set()
         try:
-            while self._regions:
-                chosen = [one for one in self._regions if one not in waiting]
+            while self._live_cells:
+                chosen = [one for one in self._live_cells if one not in waiting]
                 limit = self._budget_s()
                 if not chosen or (limit is not None and self._spent_s >= limit):
                     waiting.clear()
                     yield NEXT_FRAME
                     continue
-                region = min(chosen, key=_urgency)
-                task = region.task
+                live = min(chosen, key=_urgency)
+                task = live.task
                 began = self._clock()
                 try:
                     step = None if task is None else next(task)
                 except StopIteration:
-                    self._regions.pop(region, None)
+                    self._live_cells.pop(live, None)
                     step = Step("region")
                 else:
                     if step is None:
-                        waiting.add(region)
+                        waiting.add(live)
                 self._spent_s += self._clock() - began
                 if step is not None:
                     yield step
         finally:
             self._running = False
-            if self._regions and not self._closed:  # a step failed: the others go on
+            if self._live_cells and not self._closed:  # a step failed: the others go on
                 self._go_on()
 
     def close(self) -> None:
         """Work on nothing any more."""
         self._closed = True
-        for region in list(self._regions):
-            self.stop(region)
+        for live in list(self._live_cells):
+            self.stop(live)
 
     def _go_on(self) -> None:
         if not self._running:
@@ -107,5 +107,5 @@ class CellJobs:
             self._queue.post(self._run(), self._lane, Step("region"))
 
 
-def _urgency(region: LiveCell) -> tuple[int, float, tuple[int, int, int]]:
-    return (region.parts // _PARTS, region.score, region.cell)
+def _urgency(live: LiveCell) -> tuple[int, float, tuple[int, int, int]]:
+    return (live.parts // _PARTS, live.score, live.cell)

@@ -108,27 +108,27 @@ class Resident:
 
     Attributes:
         row: What the world says of it; for one that was added, what it was added as.
-        delta: What of it was saved before, or None.
+        diff: What of it was saved before, or None.
         home: The label of the cell whose content tells of it; None if it was added.
-        region: The one whose sprite lists it is in.
-        spawning: How it is built, and whether it is alive; None before that, and if it failed.
+        live: The one whose sprite lists it is in.
+        spawn_task: How it is built, and whether it is alive; None before that, and if it failed.
         placeholder: The sprite that stands in its place if it failed.
     """
 
-    __slots__ = ("delta", "home", "placeholder", "region", "row", "spawning")
+    __slots__ = ("diff", "home", "live", "placeholder", "row", "spawn_task")
 
     def __init__(
-        self, row: WorldEntity, home: str | None, delta: EntityDiff | None, region: LiveCell
+        self, row: WorldEntity, home: str | None, diff: EntityDiff | None, live: LiveCell
     ) -> None:
         self.row = row
         self.home = home
-        self.delta = delta
-        self.region = region
+        self.diff = diff
+        self.live = live
         self.placeholder: BasicSprite | None = None
-        self.spawning: SpawnTask | None = None
+        self.spawn_task: SpawnTask | None = None
 
     def __repr__(self) -> str:
-        return f"<Resident {shown(self.row.id)} of {shown(self.row.prefab)} in {self.region.cell}>"
+        return f"<Resident {shown(self.row.id)} of {shown(self.row.prefab)} in {self.live.cell}>"
 
     @property
     def id(self) -> str:
@@ -138,22 +138,22 @@ class Resident:
     @property
     def entity(self) -> Entity | None:
         """The entity, if it is alive."""
-        spawning = self.spawning
-        return spawning.entity if spawning is not None and spawning.is_alive() else None
+        spawn_task = self.spawn_task
+        return spawn_task.entity if spawn_task is not None and spawn_task.is_alive() else None
 
     # ------------------------------------------------------------------ asked for by its spawning
 
     def wall_list(self, group: str) -> SpriteList[Any]:
         """See `arcade_prefabs.spawning.spawner.spawn_task.SpawnOwner`."""
-        return self.region.lists.group(group)
+        return self.live.lists.group(group)
 
-    def gone(self, spawning: SpawnTask) -> None:
+    def gone(self, spawn_task: SpawnTask) -> None:
         """See `arcade_prefabs.spawning.spawner.spawn_task.SpawnOwner`."""
-        self.region.lost(self, spawning)
+        self.live.lost(self, spawn_task)
 
-    def lived(self, spawning: SpawnTask) -> None:  # noqa: ARG002
+    def lived(self, spawn_task: SpawnTask) -> None:  # noqa: ARG002
         """See `SpawnOwner`."""
-        self.region.lived(self)
+        self.live.lived(self)
 
 
 class LiveCell:
@@ -254,9 +254,9 @@ class LiveCell:
         """Whether it is there."""
         return self.state is CellState.ACTIVE
 
-    def lost(self, resident: Resident, spawning: SpawnTask) -> None:
+    def lost(self, resident: Resident, spawn_task: SpawnTask) -> None:
         """An entity was despawned by the game, or failed."""
-        self._on_lost(resident, spawning)
+        self._on_lost(resident, spawn_task)
 
     def lived(self, resident: Resident) -> None:
         """A component that a reload gave to an entity has had its first spawn."""

@@ -47,15 +47,15 @@ class MemoryBudget:
         self._most_shared = 0
         self._middle: GridCell | None = None
 
-    def enter(self, region: LiveCell) -> None:
+    def enter(self, live: LiveCell) -> None:
         """A cell was read: count it, or count it anew."""
-        self.leave(region.cell)
+        self.leave(live.cell)
         uses: dict[str, int] = {}
-        for handle in region.prefabs.values():
+        for handle in live.prefabs.values():
             uses.update(handle.sizes())
-        own = region.size + region.parts * PART
-        self._own[region.cell] = own
-        self._uses[region.cell] = list(uses)
+        own = live.size + live.parts * PART
+        self._own[live.cell] = own
+        self._uses[live.cell] = list(uses)
         self.used += own
         for name, size in uses.items():
             shared = self._shared.get(name)
@@ -65,14 +65,14 @@ class MemoryBudget:
                 self.used += size
             else:
                 shared[1] += 1
-        if region.cell not in self._known:
+        if live.cell not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._sum -= self._known.pop(next(iter(self._known)))
-            self._known[region.cell] = own
+            self._known[live.cell] = own
             self._sum += own
         else:
-            self._sum += own - self._known[region.cell]
-            self._known[region.cell] = own
+            self._sum += own - self._known[live.cell]
+            self._known[live.cell] = own
 
     def leave(self, cell: GridCell) -> None:
         """A cell is not in memory any more."""

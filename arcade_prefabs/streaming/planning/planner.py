@@ -144,41 +144,41 @@ class Planner:
                     wanted[cell] = CellDemand(value, number)
         return wanted
 
-    def keeps(self, region: LiveCell) -> bool:
+    def keeps(self, live: LiveCell) -> bool:
         """Whether a cell that is not wanted is near enough to stay as it is."""
-        if region.state is CellState.LOADING:
-            return any(self._near_aim(one, region) for one in self._sources.known)
-        return any(one.keeps(region.reach) for one in self._sources.known)
+        if live.state is CellState.LOADING:
+            return any(self._near_aim(one, live) for one in self._sources.known)
+        return any(one.keeps(live.reach) for one in self._sources.known)
 
-    def _near_aim(self, source: StreamingSource, region: LiveCell) -> bool:
+    def _near_aim(self, source: StreamingSource, live: LiveCell) -> bool:
         more = (source.unload_distance - source.load_distance) * _MARGIN
         aim = source.aim
-        return box_distance(aim.x, aim.y, region.reach) <= aim.radius + more
+        return box_distance(aim.x, aim.y, live.reach) <= aim.radius + more
 
     def remind(self, when: float) -> None:
         """There will be something to plan at that time."""
         if self.due is None or when < self.due:
             self.due = when
 
-    def is_ahead(self, region: LiveCell) -> bool:
+    def is_ahead(self, live: LiveCell) -> bool:
         """Whether a cell is wanted because of where somebody goes, and not where it began."""
-        if region.source < 0:
+        if live.source < 0:
             return False
-        one = self._sources.at(region.source)
+        one = self._sources.at(live.source)
         motion = one.motion
-        return box_distance(motion.x, motion.y, region.reach) > one.load_distance / 2
+        return box_distance(motion.x, motion.y, live.reach) > one.load_distance / 2
 
     def measure(
-        self, wanted: Mapping[GridCell, CellDemand], regions: Mapping[GridCell, LiveCell]
+        self, wanted: Mapping[GridCell, CellDemand], live_cells: Mapping[GridCell, LiveCell]
     ) -> None:
         """See how much of each source's load distance is there."""
         missing: list[Box] = []
         for cell in wanted:
-            region = regions.get(cell)
-            if region is None:
+            live = live_cells.get(cell)
+            if live is None:
                 missing.append(self.grid.reach(cell))
-            elif region.state not in _THERE:
-                missing.append(region.reach)
+            elif live.state not in _THERE:
+                missing.append(live.reach)
         for one in self._sources:
             one.ratio = self._ratio(one, missing) if one.motion.known else 1.0
 

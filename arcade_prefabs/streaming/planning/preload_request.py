@@ -155,13 +155,13 @@ class PreloadRequests:
             if seconds is not None and not (seconds >= 0 and math.isfinite(seconds)):
                 raise ValueError(f"{name} must not be negative, and finite, not {seconds}")
         due = math.inf if timeout_s is None else self._clock() + timeout_s
-        arrival = PreloadRequest(place, due, lease_s, before, on_done, self._forget)
-        self._waiting.append(arrival)
+        request = PreloadRequest(place, due, lease_s, before, on_done, self._forget)
+        self._waiting.append(request)
         self.changed = True
-        return arrival
+        return request
 
-    def _forget(self, arrival: PreloadRequest) -> None:
-        self._waiting = [one for one in self._waiting if one is not arrival]
+    def _forget(self, request: PreloadRequest) -> None:
+        self._waiting = [one for one in self._waiting if one is not request]
         self.changed = True
 
     def leases(self, now: float) -> dict[GridCell, None]:
@@ -190,7 +190,7 @@ class PreloadRequests:
                 one.cells = tuple(grid.touching(cells, box))
                 one.total = len(one.cells)
 
-    def look(self, regions: Mapping[GridCell, LiveCell]) -> None:
+    def look(self, live_cells: Mapping[GridCell, LiveCell]) -> None:
         """See who has arrived, or never will."""
         now = self._clock()
         for one in list(self._waiting):
@@ -198,11 +198,11 @@ class PreloadRequests:
                 if now >= one.due:
                     self._end(one, PreloadTimeoutError("the world is not open, or frozen"))
                 continue
-            states = [self._state(regions, cell) for cell in one.cells]
+            states = [self._state(live_cells, cell) for cell in one.cells]
             one.arrived = states.count(CellState.ACTIVE)
             failed = states.count(CellState.FAILED)
             if one.arrived + failed == one.total:
-                self._end(one, self._failure(one, regions) if failed else None)
+                self._end(one, self._failure(one, live_cells) if failed else None)
             elif now >= one.due:
                 missing = [
                     f"{cell.label} is {state.value}"
@@ -211,41 +211,41 @@ class PreloadRequests:
                 ]
                 shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
                 message = f"{one.arrived} of {one.total} cells were there in time: {shown}"
-                failures = {} if not failed else self._failures(one, regions)
+                failures = {} if not failed else self._failures(one, live_cells)
                 self._end(one, PreloadTimeoutError(message, failures))
 
     @staticmethod
-    def _state(regions: Mapping[GridCell, LiveCell], cell: GridCell) -> CellState:
-        region = regions.get(cell)
-        return CellState.UNLOADED if region is None else region.state
+    def _state(live_cells: Mapping[GridCell, LiveCell], cell: GridCell) -> CellState:
+        live = live_cells.get(cell)
+        return CellState.UNLOADED if live is None else live.state
 
     def _failures(
-        self, arrival: PreloadRequest, regions: Mapping[GridCell, LiveCell]
+        self, request: PreloadRequest, live_cells: Mapping[GridCell, LiveCell]
     ) -> dict[str, Exception]:
         found: dict[str, Exception] = {}
-        for cell in arrival.cells or ():
-            region = regions.get(cell)
-            if region is not None and region.error is not None:
-                found[region.label] = region.error
+        for cell in request.cells or ():
+            live = live_cells.get(cell)
+            if live is not None and live.error is not None:
+                found[live.label] = live.error
         return found
 
     def _failure(
-        self, arrival: PreloadRequest, regions: Mapping[GridCell, LiveCell]
+        self, request: PreloadRequest, live_cells: Mapping[GridCell, LiveCell]
     ) -> PreloadError:
-        failures = self._failures(arrival, regions)
+        failures = self._failures(request, live_cells)
         name, error = next(iter(failures.items()))
         rest = f", and {len(failures) - 1} more" if len(failures) > 1 else ""
         found = PreloadError(f"{name} cannot be loaded: {shown_error(error)}{rest}", failures)
         found.__cause__ = error
         return found
 
-    def _end(self, arrival: PreloadRequest, error: PreloadError | None) -> None:
-        self._forget(arrival)
-        if error is None and arrival.lease_s > 0:
-            until = self._clock() + arrival.lease_s
-            for cell in arrival.cells or ():
+    def _end(self, request: PreloadRequest, error: PreloadError | None) -> None:
+        self._forget(request)
+        if error is None and request.lease_s > 0:
+            until = self._clock() + request.lease_s
+            for cell in request.cells or ():
                 self._until[cell] = max(until, self._until.get(cell, until))
-        arrival.end(error)
+        request.end(error)
 
     def close(self) -> None:
         """Nobody arrives any more."""

@@ -32,14 +32,14 @@ class Additions:
 
     Args:
         factory: Makes entities.
-        flow: The regions.
+        lifecycle: The regions.
 
     Main thread.
     """
 
-    def __init__(self, factory: EntityFactory, flow: CellLifecycle) -> None:
+    def __init__(self, factory: EntityFactory, lifecycle: CellLifecycle) -> None:
         self._factory = factory
-        self._flow = flow
+        self._lifecycle = lifecycle
 
     def add(
         self,
@@ -54,11 +54,11 @@ class Additions:
         size: tuple[float, float] | None,
     ) -> str:
         """See `StreamingManager.add`."""
-        parts = self._flow.parts
+        parts = self._lifecycle.parts
         (x, y), turn, (wide, high) = checked_place(checked_position(position), angle, scale)
         if name is None:
-            parts.ledger.added += 1
-            name = f"+{parts.ledger.added}"
+            parts.journal.added += 1
+            name = f"+{parts.journal.added}"
         else:
             self._check(name)
         row = WorldEntity(
@@ -68,14 +68,14 @@ class Additions:
         if level > _MOST_LEVEL:
             raise ValueError(f"an entity of {size} pixels is too large for this world's cells")
         cell = parts.grid.cell_at(x, y, level)
-        delta = EntityDiff().with_row(row, 0.0 if size is None else float(max(size)))
-        parts.ledger.enter(SavedEntity(name, None, cell.label, parts.ledger.time, delta))
-        region = parts.regions.get(cell)
-        if region is None:
+        diff = EntityDiff().with_row(row, 0.0 if size is None else float(max(size)))
+        parts.journal.enter(SavedEntity(name, None, cell.label, parts.journal.time, diff))
+        live = parts.live_cells.get(cell)
+        if live is None:
             parts.cells.add([cell])
             parts.sources.changed = True
-        elif region.active:
-            resident = Resident(row, None, delta, region)
+        elif live.active:
+            resident = Resident(row, None, diff, live)
             parts.population.enter(resident)
             task = parts.builder.build_now(resident)
             self._factory.post(task, Step("spawn", 1))
@@ -86,8 +86,8 @@ class Additions:
             raise ValueError(f"an id is a string of 1 to {_LONGEST_ID} characters, not {name!r}")
         if name[0] in "~+":
             raise ValueError(f"{name!r}: ids that begin with ~ or + are given by the world itself")
-        parts = self._flow.parts
-        known = parts.ledger.known(name)
+        parts = self._lifecycle.parts
+        known = parts.journal.known(name)
         if name in parts.population.residents or (known is not None and not known.destroyed):
             raise StreamingError(f"the world has an entity {name!r} already")
 

@@ -36,20 +36,20 @@ class WorldParts:
     """What a world is made of; see the modules of these names."""
 
     settings: StreamingSettings
-    contents: CellProvider
+    provider: CellProvider
     grid: Grid
     cells: KnownCells
     sources: Sources
     planner: Planner
-    account: MemoryBudget
-    ledger: ChangeJournal
+    memory_budget: MemoryBudget
+    journal: ChangeJournal
     population: Population
     builder: CellBuilder
     building: CellJobs
     leaving: CellJobs
     walls: Walls
     clock: Callable[[], float]
-    regions: dict[GridCell, LiveCell] = field(default_factory=dict)
+    live_cells: dict[GridCell, LiveCell] = field(default_factory=dict)
 
 
 class CellLifecycle:
@@ -90,20 +90,20 @@ class CellLifecycle:
         """Whether anything is on its way."""
         counts = self.counts
         resting = counts[CellState.ACTIVE] + counts[CellState.FAILED]
-        return resting < len(self.parts.regions)
+        return resting < len(self.parts.live_cells)
 
-    def _set(self, region: LiveCell, state: CellState, error: Exception | None = None) -> None:
-        before, region.state, region.error = region.state, state, error
+    def _set(self, live: LiveCell, state: CellState, error: Exception | None = None) -> None:
+        before, live.state, live.error = live.state, state, error
         self.counts[before] -= 1
         self.counts[state] += 1
         if state in _READING:
-            self._reading[region] = None
+            self._reading[live] = None
         elif before in _READING:
-            del self._reading[region]
+            del self._reading[live]
         if state is CellState.QUEUED or before is CellState.QUEUED:
             self._queue = None
-        region.since = self.parts.clock()
-        self.events.append(CellEvent(region.cell, before, state, error))
+        live.since = self.parts.clock()
+        self.events.append(CellEvent(live.cell, before, state, error))
 
     def _new(self, cell: GridCell) -> LiveCell:
         parts = self.parts
@@ -113,26 +113,26 @@ class CellLifecycle:
             else (parts.grid.box(cell), parts.grid.reach(cell))
         )
         lists, population = CellSpriteLists(self._layers), parts.population
-        region = LiveCell(cell, box, reach, lists, population.lost, population.lived)
-        region.queued_at = parts.clock()
-        parts.regions[cell] = region
+        live = LiveCell(cell, box, reach, lists, population.lost, population.lived)
+        live.queued_at = parts.clock()
+        parts.live_cells[cell] = live
         self.counts[CellState.UNLOADED] += 1
-        self._set(region, CellState.QUEUED)
-        return region
+        self._set(live, CellState.QUEUED)
+        return live
 
-    def _forget(self, region: LiveCell) -> None:
+    def _forget(self, live: LiveCell) -> None:
         parts = self.parts
-        if region.load is not None:
-            region.load.stop()
-            region.load = None
-        if region.saved is not None:
-            parts.ledger.forget_read(region.saved)
-            region.saved = None
-        region.prefabs.clear()
-        parts.account.leave(region.cell)
-        parts.population.failures.pop(region.label, None)
-        del parts.regions[region.cell]
-        self._set(region, CellState.UNLOADED)
+        if live.load is not None:
+            live.load.stop()
+            live.load = None
+        if live.saved is not None:
+            parts.journal.forget_read(live.saved)
+            live.saved = None
+        live.prefabs.clear()
+        parts.memory_budget.leave(live.cell)
+        parts.population.failures.pop(live.label, None)
+        del parts.live_cells[live.cell]
+        self._set(live, CellState.UNLOADED)
         self.counts[CellState.UNLOADED] -= 1
 
     # ---------------------------------------------------------------------------------------- plan
@@ -144,53 +144,53 @@ class CellLifecycle:
         self._full = False
         self._queue = None  # all of them may have other scores now
         for cell, want in wanted.items():
-            region = parts.regions.get(cell)
-            if region is None:
-                region = self._new(cell)
-                region.score, region.source = want
-                region.ahead = parts.planner.is_ahead(region)
+            live = parts.live_cells.get(cell)
+            if live is None:
+                live = self._new(cell)
+                live.score, live.source = want
+                live.ahead = parts.planner.is_ahead(live)
             else:
-                region.score, region.source = want
-        for region in list(parts.regions.values()):
-            if region.cell not in wanted and region.cell != ALWAYS_LOADED:
-                self._unwanted(region, now)
+                live.score, live.source = want
+        for live in list(parts.live_cells.values()):
+            if live.cell not in wanted and live.cell != ALWAYS_LOADED:
+                self._unwanted(live, now)
         self._make_room()
 
-    def _unwanted(self, region: LiveCell, now: float) -> None:
-        parts, state = self.parts, region.state
+    def _unwanted(self, live: LiveCell, now: float) -> None:
+        parts, state = self.parts, live.state
         if state is CellState.DEACTIVATING:
             return
-        if state is not CellState.QUEUED and parts.planner.keeps(region):
+        if state is not CellState.QUEUED and parts.planner.keeps(live):
             return
         if state is CellState.ACTIVE:
-            until = region.since + parts.settings.residency_s
+            until = live.since + parts.settings.residency_s
             if now < until:
                 parts.planner.remind(until)
                 return
-        self.unload(region)
+        self.unload(live)
 
     def _make_room(self) -> None:
         """Over the limit, what is not wanted goes: the farthest first, however short it stayed."""
         parts = self.parts
-        coming = [one.cell for one in parts.regions.values() if one.state in _COMING]
-        excess = parts.account.excess(coming)
+        coming = [one.cell for one in parts.live_cells.values() if one.state in _COMING]
+        excess = parts.memory_budget.excess(coming)
         if excess <= 0:
             return
         staying = (CellState.ACTIVE, CellState.ACTIVATING, CellState.FAILED)
         idle = [
             (-self._distance(one), one.cell)
-            for one in parts.regions.values()
+            for one in parts.live_cells.values()
             if one.cell not in self.wanted and one.state in staying and one.cell != ALWAYS_LOADED
         ]
         for _, cell in sorted(idle):
             if excess <= 0:
                 break
-            excess -= parts.account.expected(cell)
-            self.unload(parts.regions[cell])
+            excess -= parts.memory_budget.expected(cell)
+            self.unload(parts.live_cells[cell])
 
-    def _distance(self, region: LiveCell) -> float:
+    def _distance(self, live: LiveCell) -> float:
         known = self.parts.sources.known
-        return min((box_distance(*one.position, region.reach) for one in known), default=0.0)
+        return min((box_distance(*one.position, live.reach) for one in known), default=0.0)
 
     # --------------------------------------------------------------------------------------- loads
 
@@ -198,14 +198,14 @@ class CellLifecycle:
         """Look at what has been read, and begin to read more."""
         parts = self.parts
         if self._reading:
-            for region in sorted(self._reading, key=_order):
-                if region.state is CellState.LOADING:
-                    self._look_at(region)
-            for region in sorted(self._reading, key=_order):
+            for live in sorted(self._reading, key=_order):
+                if live.state is CellState.LOADING:
+                    self._look_at(live)
+            for live in sorted(self._reading, key=_order):
                 if len(parts.building) >= parts.settings.max_in_flight:
                     break
-                if region.state is CellState.READY:
-                    self._activate(region)
+                if live.state is CellState.READY:
+                    self._activate(live)
         if self.counts[CellState.QUEUED]:
             self._begin_some()
 
@@ -215,13 +215,13 @@ class CellLifecycle:
         for one in self._reading:
             # The save is read when the rest is there; others may be read meanwhile.
             flying += one.saved is None or one.state is CellState.READY
-            size += parts.account.expected(one.cell)
+            size += parts.memory_budget.expected(one.cell)
         if flying >= settings.max_in_flight:
             return
         queued = self._queue
         if queued is None:
             queued = {}
-            for one in parts.regions.values():
+            for one in parts.live_cells.values():
                 if one.state is CellState.QUEUED:
                     queued.setdefault(one.source, []).append(one)
             for waiting in queued.values():
@@ -229,11 +229,11 @@ class CellLifecycle:
             self._queue = queued
         while queued and flying < settings.max_in_flight:
             number = parts.sources.next_served(queued)
-            region = queued[number][-1]
-            size += parts.account.expected(region.cell)
+            live = queued[number][-1]
+            size += parts.memory_budget.expected(live.cell)
             if flying and size > settings.max_in_flight_bytes:
                 return
-            if region.score > 0 and parts.account.used + size > settings.memory_limit:
+            if live.score > 0 and parts.memory_budget.used + size > settings.memory_limit:
                 if not self._full:  # what is wanted is worked out anew, with what is known now
                     self._full = True
                     parts.planner.remind(parts.clock())
@@ -242,132 +242,130 @@ class CellLifecycle:
             if not queued[number]:
                 del queued[number]
             parts.sources.serve(number)
-            self._begin(region)
+            self._begin(live)
             self._queue = queued  # it is the same, without the one that was begun
             flying += 1
 
-    def _begin(self, region: LiveCell) -> None:
+    def _begin(self, live: LiveCell) -> None:
         parts = self.parts
         self.loads += 1
-        region.began_at = parts.clock()
-        self._set(region, CellState.LOADING)
-        cell = region.cell
+        live.began_at = parts.clock()
+        self._set(live, CellState.LOADING)
+        cell = live.cell
         if cell != ALWAYS_LOADED and cell not in parts.cells.told:
-            region.load = _Empty()
+            live.load = _Empty()
             return
-        changed = partial(self._changed, region)
+        changed = partial(self._changed, live)
         try:
-            region.load = parts.contents.begin(cell, urgent=region.score <= 0, changed=changed)
+            live.load = parts.provider.begin(cell, urgent=live.score <= 0, changed=changed)
         except Exception as error:
-            self._fail(region, error)
+            self._fail(live, error)
 
-    def _look_at(self, region: LiveCell) -> None:
-        parts, load = self.parts, region.load
+    def _look_at(self, live: LiveCell) -> None:
+        parts, load = self.parts, live.load
         assert load is not None
-        if region.saved is None:
+        if live.saved is None:
             if not load.done:
                 return
             if load.error is not None:
-                self._fail(region, load.error)
+                self._fail(live, load.error)
                 return
-            region.saved = parts.ledger.read(region.label, load.rows or ())
-        saved = region.saved
-        if not region.asked:
+            live.saved = parts.journal.read(live.label, load.rows or ())
+        saved = live.saved
+        if not live.asked:
             if not saved.done:
                 return
             if saved.error is not None:
-                self._fail(region, saved.error)
+                self._fail(live, saved.error)
                 return
-            region.asked = True
-            region.size = load.size
-            region.parts = len(load.rows or ())
-            parts.builder.want_prefabs(region, saved)
-        if all(handle.done for handle in region.prefabs.values()):
-            parts.account.enter(region)
-            self._set(region, CellState.READY)
+            live.asked = True
+            live.size = load.size
+            live.parts = len(load.rows or ())
+            parts.builder.want_prefabs(live, saved)
+        if all(handle.done for handle in live.prefabs.values()):
+            parts.memory_budget.enter(live)
+            self._set(live, CellState.READY)
 
-    def _fail(self, region: LiveCell, error: Exception) -> None:
-        parts, cell = self.parts, region.cell
-        if region.saved is not None:
-            parts.ledger.forget_read(region.saved)
-            region.saved = None
-        parts.population.note(Failure(region.label, cell, None, error))
+    def _fail(self, live: LiveCell, error: Exception) -> None:
+        parts, cell = self.parts, live.cell
+        if live.saved is not None:
+            parts.journal.forget_read(live.saved)
+            live.saved = None
+        parts.population.note(Failure(live.label, cell, None, error))
         if parts.settings.placeholders and cell != ALWAYS_LOADED:
-            left, bottom, right, top = region.box
+            left, bottom, right, top = live.box
             middle = ((left + right) / 2, (bottom + top) / 2)
             mark = parts.population.placeholder(*middle, size=(right - left) / 4)
-            region.lists["default"].append(mark)
-        self._set(region, CellState.FAILED, error)
+            live.lists["default"].append(mark)
+        self._set(live, CellState.FAILED, error)
 
     # ---------------------------------------------------------------------------------- activation
 
-    def _activate(self, region: LiveCell) -> None:
-        parts, saved = self.parts, region.saved
+    def _activate(self, live: LiveCell) -> None:
+        parts, saved = self.parts, live.saved
         assert saved is not None
-        self._set(region, CellState.ACTIVATING)
-        record = parts.ledger.merged(saved)
-        done = partial(self._activated, region)
-        parts.building.begin(
-            region, self._watched(region, parts.builder.build(region, record, done))
-        )
+        self._set(live, CellState.ACTIVATING)
+        record = parts.journal.merged(saved)
+        done = partial(self._activated, live)
+        parts.building.begin(live, self._watched(live, parts.builder.build(live, record, done)))
 
-    def _watched(self, region: LiveCell, task: Task) -> Task:
+    def _watched(self, live: LiveCell, task: Task) -> Task:
         try:
             yield from task
         except Exception as error:
-            self.parts.building.stop(region)
-            self._fail(region, error)
+            self.parts.building.stop(live)
+            self._fail(live, error)
             raise
 
-    def _activated(self, region: LiveCell) -> None:
+    def _activated(self, live: LiveCell) -> None:
         parts, settings = self.parts, self.parts.settings
-        if region.saved is not None:
-            parts.ledger.forget_read(region.saved)
-            region.saved = None
-        parts.account.enter(region)
-        region.lists.shown_in = parts.walls
-        parts.walls.add(region.lists.walls)
-        if parts.account.used > settings.memory_limit:
+        if live.saved is not None:
+            parts.journal.forget_read(live.saved)
+            live.saved = None
+        parts.memory_budget.enter(live)
+        live.lists.shown_in = parts.walls
+        parts.walls.add(live.lists.walls)
+        if parts.memory_budget.used > settings.memory_limit:
             parts.planner.remind(parts.clock())
-        if region.ahead:
-            parts.planner.latency.note(parts.clock() - region.queued_at)
-        self._set(region, CellState.ACTIVE)
+        if live.ahead:
+            parts.planner.latency.note(parts.clock() - live.queued_at)
+        self._set(live, CellState.ACTIVE)
 
     # ------------------------------------------------------------------------------------- leaving
 
-    def unload(self, region: LiveCell) -> None:
+    def unload(self, live: LiveCell) -> None:
         """Take a region away, whatever it is doing."""
-        parts, state = self.parts, region.state
+        parts, state = self.parts, live.state
         if state in _COMING:
-            self._forget(region)
+            self._forget(live)
             return
         if state is CellState.DEACTIVATING:
             return
         self.unloads += 1
-        parts.building.stop(region)
-        region.lists.shown_in = None
-        parts.walls.remove(region.lists.walls)
+        parts.building.stop(live)
+        live.lists.shown_in = None
+        parts.walls.remove(live.lists.walls)
         if state is CellState.ACTIVE:
-            parts.ledger.left(region.label)
-        self._set(region, CellState.DEACTIVATING)
-        gone = partial(self._gone, region)
-        parts.leaving.begin(region, parts.builder.retire(region, gone))
+            parts.journal.left(live.label)
+        self._set(live, CellState.DEACTIVATING)
+        gone = partial(self._gone, live)
+        parts.leaving.begin(live, parts.builder.retire(live, gone))
 
-    def _gone(self, region: LiveCell) -> None:
-        self._forget(region)
-        if region.cell in self.wanted:
+    def _gone(self, live: LiveCell) -> None:
+        self._forget(live)
+        if live.cell in self.wanted:
             self.parts.planner.remind(self.parts.clock())
 
     # ---------------------------------------------------------------------------------- hot reload
 
-    def _changed(self, region: LiveCell) -> None:
+    def _changed(self, live: LiveCell) -> None:
         """The content of a region was replaced by a newer one."""
-        if self.parts.regions.get(region.cell) is not region:
+        if self.parts.live_cells.get(live.cell) is not live:
             return
-        if region.state is CellState.FAILED:
-            self.unload(region)
-        elif region.active or region.saved is not None:  # begun with the old one
-            region.dirty = True
+        if live.state is CellState.FAILED:
+            self.unload(live)
+        elif live.active or live.saved is not None:  # begun with the old one
+            live.dirty = True
             self.dirty_at = self.parts.clock()
 
     def close(self) -> None:
@@ -375,19 +373,19 @@ class CellLifecycle:
         parts = self.parts
         parts.building.close()
         parts.leaving.close()
-        for region in list(parts.regions.values()):
-            parts.walls.remove(region.lists.walls)
-            for resident in list(region.residents.values()):
+        for live in list(parts.live_cells.values()):
+            parts.walls.remove(live.lists.walls)
+            for resident in list(live.residents.values()):
                 parts.population.forget(resident)
-                if resident.spawning is not None:
-                    resident.spawning.retire(region.lists.holds)
-            for _ in region.lists.drop():
+                if resident.spawn_task is not None:
+                    resident.spawn_task.retire(live.lists.holds)
+            for _ in live.lists.drop():
                 pass
-            self._forget(region)
+            self._forget(live)
 
     def require(self, cell: GridCell) -> LiveCell:
         """The region of a cell that is to be there from now on."""
-        return self.parts.regions.get(cell) or self._new(cell)
+        return self.parts.live_cells.get(cell) or self._new(cell)
 
 
 class _Empty(CellLoad):
@@ -400,5 +398,5 @@ class _Empty(CellLoad):
         self.rows = ()
 
 
-def _order(region: LiveCell) -> tuple[float, GridCell]:
-    return (region.score, region.cell)
+def _order(live: LiveCell) -> tuple[float, GridCell]:
+    return (live.score, live.cell)

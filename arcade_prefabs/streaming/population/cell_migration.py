@@ -27,8 +27,8 @@ class CellMigration:
     Main thread.
     """
 
-    def __init__(self, flow: CellLifecycle) -> None:
-        self._flow = flow
+    def __init__(self, lifecycle: CellLifecycle) -> None:
+        self._lifecycle = lifecycle
         self._left: Iterator[Resident] = iter(())
         self._each = _LEAST
         self._seen = self._all = 0
@@ -36,26 +36,26 @@ class CellMigration:
     def look(self) -> None:
         """Look at some of them."""
         for resident in islice(self._left, self._each):
-            spawning, region = resident.spawning, resident.region
-            if spawning is not None and not spawning.over and region.state is CellState.ACTIVE:
-                x, y = spawning.entity.position
-                left, bottom, right, top = region.box
+            spawn_task, live = resident.spawn_task, resident.live
+            if spawn_task is not None and not spawn_task.over and live.state is CellState.ACTIVE:
+                x, y = spawn_task.entity.position
+                left, bottom, right, top = live.box
                 if not (left <= x < right and bottom <= y < top):
                     self._move(resident)
             self._seen += 1
         if self._seen >= self._all:
-            everybody = list(self._flow.parts.population.residents.values())
+            everybody = list(self._lifecycle.parts.population.residents.values())
             self._left = iter(everybody)
             self._seen, self._all = 0, len(everybody)
             self._each = max(_LEAST, min(_MOST, len(everybody) // _FRAMES))
 
     def _move(self, resident: Resident) -> None:
-        parts = self._flow.parts
+        parts = self._lifecycle.parts
         population = parts.population
         cell = population.place_now(resident)
-        if cell == resident.region.cell or population.residents.get(resident.id) is not resident:
+        if cell == resident.live.cell or population.residents.get(resident.id) is not resident:
             return
-        target = parts.regions.get(cell)
+        target = parts.live_cells.get(cell)
         if target is not None:
             if target.active:
                 population.move(resident, target)

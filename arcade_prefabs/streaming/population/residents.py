@@ -54,13 +54,13 @@ class PendingResident(NamedTuple):
     Attributes:
         row: What the world says of it.
         home: The label of the cell whose content tells of it; None if it was added.
-        delta: What changed of it.
+        diff: What changed of it.
         left_at: World's time at which it was unloaded; None if it never was there.
     """
 
     row: WorldEntity
     home: str | None
-    delta: EntityDiff | None
+    diff: EntityDiff | None
     left_at: float | None
 
 
@@ -74,15 +74,15 @@ class Population:
     Args:
         factory: Makes entities.
         grid: The world's grid.
-        ledger: What the game has changed.
-        regions: All regions that are not unloaded.
+        journal: What the game has changed.
+        live_cells: All regions that are not unloaded.
         placeholders: Whether something stands in the place of what failed.
         unique: Whether ids are known to be; worlds from code may have some twice.
 
     Attributes:
         residents: By their names in the world.
         failures: What cannot be there, by its name.
-        keeper: Finds what was changed, and puts it back.
+        differ: Finds what was changed, and puts it back.
         woken: Called with the record of an entity, and the seconds that it slept.
 
     Main thread.
@@ -92,8 +92,8 @@ class Population:
         self,
         factory: EntityFactory,
         grid: Grid,
-        ledger: ChangeJournal,
-        regions: Mapping[GridCell, LiveCell],
+        journal: ChangeJournal,
+        live_cells: Mapping[GridCell, LiveCell],
         *,
         placeholders: bool,
         unique: bool = True,
@@ -101,23 +101,23 @@ class Population:
         self._unique = unique
         self.residents: dict[str, Resident] = {}
         self.failures: dict[str, Failure] = {}
-        self.keeper = EntityDiffer(factory.entities)
+        self.differ = EntityDiffer(factory.entities)
         self.woken: Callable[[EntityRecord, float], None] = lambda _record, _seconds: None
-        self.ledger = ledger
+        self.journal = journal
         self._factory = factory
         self._grid = grid
-        self._regions = regions
+        self._live_cells = live_cells
         self._placeholders = placeholders
         self._overrides: OrderedDict[str, Overrides] = OrderedDict()
         self._mark: Texture | None = None
 
     # --------------------------------------------------------------------------------- who is where
 
-    def newcomers(self, region: LiveCell, record: SavedCell) -> Iterator[PendingResident]:
+    def pending_residents(self, live: LiveCell, record: SavedCell) -> Iterator[PendingResident]:
         """Who is to be built in a region: what its content tells of, and who came."""
-        label = region.label
+        label = live.label
         saved = {row.id: row for row in record.rows}
-        load = region.load
+        load = live.load
         for row in (load.rows or ()) if load is not None else ():
             known = saved.pop(row.id, None)
             left = record.left_when(row.x, row.y)
@@ -126,10 +126,10 @@ class Population:
             if known is None:
                 yield PendingResident(row, label, None, left)
             elif known.cell == label:
-                yield PendingResident(row, label, known.delta, _latest(left, known.left_at))
+                yield PendingResident(row, label, known.diff, _latest(left, known.left_at))
         for known in saved.values():
             if known.cell == label:
-                found = self.arrival(known, record)
+                found = self.request(known, record)
                 if found is not None:
                     yield found
 
@@ -140,39 +140,39 @@ class Population:
         """
         cell = label if known.cell == known.home else known.cell
         known = known._replace(home=label, cell=cell)
-        self.ledger.enter(known)
+        self.journal.enter(known)
         resident = self.residents.get(known.id)
         if resident is not None:
             resident.home = label
         return known
 
-    def arrival(self, row: SavedEntity, record: SavedCell | None) -> PendingResident | None:
+    def request(self, row: SavedEntity, record: SavedCell | None) -> PendingResident | None:
         """Somebody who came from another cell, or was added."""
-        if row.delta is None or row.delta.row is None or row.home == row.cell:
+        if row.diff is None or row.diff.row is None or row.home == row.cell:
             # Its cell tells of it no more: the world's file was changed since.
             problem = "the world has no such entity any more; what was saved of it is kept"
-            if row.delta is not None and not row.delta.untouched:
-                self.keeper.tell(f"{row.id} in {row.cell}", problem)
+            if row.diff is not None and not row.diff.untouched:
+                self.differ.tell(f"{row.id} in {row.cell}", problem)
             return None
-        x, y, *_ = place_of(row.delta.row, row.delta)
+        x, y, *_ = place_of(row.diff.row, row.diff)
         left = None if record is None else record.left_when(x, y)
-        return PendingResident(row.delta.row, row.home, row.delta, _latest(left, row.left_at))
+        return PendingResident(row.diff.row, row.home, row.diff, _latest(left, row.left_at))
 
-    def current(self, newcomer: PendingResident, region: LiveCell) -> PendingResident | None:
+    def current(self, pending_resident: PendingResident, live: LiveCell) -> PendingResident | None:
         """Somebody as the ledger knows it by now; None if it is elsewhere, or gone."""
-        resident = self.residents.get(newcomer.row.id)
+        resident = self.residents.get(pending_resident.row.id)
         if resident is not None:
-            if not self._unique and newcomer.home == region.label != resident.home:
-                twins = f"the code of {resident.home or 'the game'} and {region.label} make one"
-                self.keeper.tell(f"the entity {resident.id!r}", f"{twins}: only the first is there")
+            if not self._unique and pending_resident.home == live.label != resident.home:
+                twins = f"the code of {resident.home or 'the game'} and {live.label} make one"
+                self.differ.tell(f"the entity {resident.id!r}", f"{twins}: only the first is there")
             return None
-        known = self.ledger.known(newcomer.row.id)
+        known = self.journal.known(pending_resident.row.id)
         if known is None:
-            return newcomer
-        if known.cell != region.label:
+            return pending_resident
+        if known.cell != live.label:
             return None
-        return newcomer._replace(
-            delta=known.delta, left_at=_latest(newcomer.left_at, known.left_at)
+        return pending_resident._replace(
+            diff=known.diff, left_at=_latest(pending_resident.left_at, known.left_at)
         )
 
     def overrides_of(self, row: WorldEntity) -> Overrides | None:
@@ -199,36 +199,36 @@ class Population:
     def enter(self, resident: Resident) -> None:
         """Somebody is in a region."""
         self.residents[resident.id] = resident
-        resident.region.residents[resident.id] = resident
+        resident.live.residents[resident.id] = resident
 
     def move(self, resident: Resident, target: LiveCell) -> None:
         """Somebody has gone to another region that is there."""
-        source, spawning = resident.region, resident.spawning
+        source, spawn_task = resident.live, resident.spawn_task
         del source.residents[resident.id]
-        resident.region = target
+        resident.live = target
         target.residents[resident.id] = resident
-        if spawning is None:
+        if spawn_task is None:
             return
-        spawning.scene = target.lists
-        for one in spawning.root.walk():
-            look, label, sprite = one.look, one.label, one.sprite
-            if sprite is not None and look is not None:
-                _carry(sprite, look.layer, source, target)
-                group = look.group or "default"
+        spawn_task.scene = target.lists
+        for one in spawn_task.root.walk():
+            spec, label, sprite = one.spec, one.label, one.sprite
+            if sprite is not None and spec is not None:
+                _carry(sprite, spec.layer, source, target)
+                group = spec.group or "default"
                 wall = source.lists.walls.get(group)
                 if wall is not None and sprite in wall:
                     wall.remove(sprite)
                     target.lists.group(group).append(sprite)
             if label is not None:
-                _carry(label.sprite, label.look.layer, source, target)
+                _carry(label.sprite, label.spec.layer, source, target)
 
     def place_now(self, resident: Resident) -> GridCell:
         """The cell that somebody stands in just now."""
-        cell = resident.region.cell
-        spawning = resident.spawning
-        if cell == ALWAYS_LOADED or spawning is None or spawning.over:
+        cell = resident.live.cell
+        spawn_task = resident.spawn_task
+        if cell == ALWAYS_LOADED or spawn_task is None or spawn_task.over:
             return cell
-        x, y = spawning.entity.position
+        x, y = spawn_task.entity.position
         try:
             return self._grid.cell_at(x, y, cell.level)
         except (ValueError, OverflowError):  # the game has put its sprite nowhere
@@ -238,27 +238,27 @@ class Population:
 
     def capture(self, resident: Resident) -> SavedEntity | None:
         """What is to be kept of somebody; None if nothing is."""
-        spawning = resident.spawning
-        if spawning is None or not spawning.is_alive():
+        spawn_task = resident.spawn_task
+        if spawn_task is None or not spawn_task.is_alive():
             return None
         try:
-            delta = self.keeper.find(resident.row, spawning)
+            diff = self.differ.find(resident.row, spawn_task)
         except Exception as error:  # the game's own: its cell is not to wait for that for ever
-            self.keeper.tell(resident.id, f"what changed of it cannot be kept: {error!r}")
+            self.differ.tell(resident.id, f"what changed of it cannot be kept: {error!r}")
             return None
         label = self.place_now(resident).label
-        if delta is None and label == resident.home and resident.delta is None:
+        if diff is None and label == resident.home and resident.diff is None:
             return None
-        if label != resident.home or (delta is not None and delta.place is not None):
+        if label != resident.home or (diff is not None and diff.place is not None):
             # With cells of another size it may stand in another one than the one that tells of it.
-            delta = (delta or EntityDiff()).with_row(resident.row, self._size_of(resident))
-        return SavedEntity(resident.id, resident.home, label, self.ledger.time, delta)
+            diff = (diff or EntityDiff()).with_row(resident.row, self._size_of(resident))
+        return SavedEntity(resident.id, resident.home, label, self.journal.time, diff)
 
     def _size_of(self, resident: Resident) -> float:
         """Pixels of somebody's longer side, if that is more than cells may have."""
-        if resident.delta is not None and resident.delta.size:
-            return resident.delta.size
-        level = resident.region.cell.level
+        if resident.diff is not None and resident.diff.size:
+            return resident.diff.size
+        level = resident.live.cell.level
         return self._grid.size(level) if level > 0 else 0.0
 
     def lived(self, resident: Resident) -> None:
@@ -269,7 +269,7 @@ class Population:
         """
         row = self.capture(resident)
         if row is not None:
-            self.ledger.enter(row)
+            self.journal.enter(row)
 
     def retire(self, resident: Resident, dropped: Callable[[object], bool] = _never) -> None:
         """Unload somebody: keep what was changed, then take it away.
@@ -280,48 +280,48 @@ class Population:
 
         Who has gone to another region that is there stays in memory, and goes over to that.
         """
-        region = resident.region
-        target = self._regions.get(self.place_now(resident))
-        if target is not None and target is not region and target.active:
+        live = resident.live
+        target = self._live_cells.get(self.place_now(resident))
+        if target is not None and target is not live and target.active:
             self.move(resident, target)
             return
         row = self.capture(resident)
         if row is not None:
-            self.ledger.enter(row)
+            self.journal.enter(row)
         self.forget(resident)
-        if resident.spawning is not None:
-            resident.spawning.retire(dropped)
+        if resident.spawn_task is not None:
+            resident.spawn_task.retire(dropped)
 
     def forget(self, resident: Resident) -> None:
         """Somebody is not in memory any more."""
         self.residents.pop(resident.id, None)
-        resident.region.residents.pop(resident.id, None)
+        resident.live.residents.pop(resident.id, None)
         failure = self.failures.get(resident.id)
-        if failure is not None and failure.cell == resident.region.cell:
+        if failure is not None and failure.cell == resident.live.cell:
             del self.failures[resident.id]
 
-    def lost(self, resident: Resident, spawning: SpawnTask) -> None:
+    def lost(self, resident: Resident, spawn_task: SpawnTask) -> None:
         """Somebody was despawned by the game, or failed."""
-        if spawning.state is EntityState.FAILED:
-            self.failed(resident, spawning.error or RuntimeError("it failed"))
+        if spawn_task.state is EntityState.FAILED:
+            self.failed(resident, spawn_task.error or RuntimeError("it failed"))
             return
         self.destroyed(resident)
 
     def destroyed(self, resident: Resident) -> None:
         """Somebody is gone for good."""
-        self.ledger.enter(SavedEntity(resident.id, resident.home, None, self.ledger.time, None))
+        self.journal.enter(SavedEntity(resident.id, resident.home, None, self.journal.time, None))
         self.forget(resident)
 
     # ------------------------------------------------------------------------------------- failures
 
     def failed(self, resident: Resident, error: Exception) -> None:
         """Somebody cannot be built: list it, and have something stand there."""
-        resident.spawning = None
-        self.note(Failure(resident.id, resident.region.cell, resident.row.prefab, error))
+        resident.spawn_task = None
+        self.note(Failure(resident.id, resident.live.cell, resident.row.prefab, error))
         if self._placeholders and resident.placeholder is None:
-            x, y, *_ = place_of(resident.row, resident.delta)
+            x, y, *_ = place_of(resident.row, resident.diff)
             resident.placeholder = self.placeholder(x, y)
-            lists = resident.region.lists
+            lists = resident.live.lists
             lists[resident.row.layer or "default"].append(resident.placeholder)
 
     def note(self, failure: Failure) -> None:

@@ -47,7 +47,7 @@ class Tracer:
     """Reads cells of a world until it has found every entity.
 
     Args:
-        contents: The world.
+        provider: The world.
         rows: What is saved of entities of which only the place and the id are known.
 
     Attributes:
@@ -57,12 +57,12 @@ class Tracer:
     Main thread.
     """
 
-    def __init__(self, contents: CellProvider, rows: Iterable[SavedEntity]) -> None:
+    def __init__(self, provider: CellProvider, rows: Iterable[SavedEntity]) -> None:
         self.found: list[SavedEntity] = []
         self.lost: dict[str, str] = {}
-        self._contents = contents
-        self._grid = Grid(contents.cell_size)
-        cells = contents.cells
+        self._provider = provider
+        self._grid = Grid(provider.cell_size)
+        cells = provider.cells
         self._all: Iterable[GridCell] | None = cells if isinstance(cells, Iterable) else None
         self._left = {row.id: row for row in rows}
         self._asked: set[GridCell] = set()
@@ -102,7 +102,7 @@ class Tracer:
     def _begin(self, cell: GridCell) -> None:
         self._asked.add(cell)
         try:
-            self._loads[cell] = self._contents.begin(cell, urgent=True, changed=_nothing)
+            self._loads[cell] = self._provider.begin(cell, urgent=True, changed=_nothing)
         except Exception as error:
             self._failed(cell, error)
 
@@ -125,8 +125,8 @@ class Tracer:
         if home != ALWAYS_LOADED and place is not None:
             here = self._grid.cell_at(*place, home.level)
             size = self._grid.size(home.level) if home.level else 0.0
-        delta = (row.delta or EntityDiff()).with_row(told, size)
-        return row._replace(home=home.label, cell=here.label, delta=delta)
+        diff = (row.diff or EntityDiff()).with_row(told, size)
+        return row._replace(home=home.label, cell=here.label, diff=diff)
 
     def _give_up(self) -> None:
         """Note that the others are not to be looked for again, unless a cell could not be read."""
@@ -141,7 +141,7 @@ class Tracer:
 
     def _wanted(self, rows: Sequence[SavedEntity]) -> Iterator[GridCell | None]:
         """The cells to be read: nobody is looked for who was found meanwhile. None is no cell."""
-        if self._contents.has_always:
+        if self._provider.has_always:
             yield ALWAYS_LOADED
         for row in rows:
             yield None
@@ -154,7 +154,7 @@ class Tracer:
 
     def _around(self, x: float, y: float) -> Iterator[GridCell]:
         """The cells near a place, ring by ring."""
-        cells, size = self._contents.cells, self._grid.cell_size
+        cells, size = self._provider.cells, self._grid.cell_size
         far = min(_FAR, math.ceil(_FAR_PIXELS / size)) if self._all is None else _NEAR
         for more in range(far + 1):
             for level in cells.levels:
@@ -169,7 +169,7 @@ class Tracer:
 
 def _place(row: SavedEntity) -> tuple[float, float] | None:
     """Where an entity stands; None if that is no place of a world."""
-    place = None if row.delta is None else row.delta.place
+    place = None if row.diff is None else row.diff.place
     if place is None or not all(map(_fits, place[:2])):
         return None
     return place[0], place[1]

@@ -47,7 +47,7 @@ class WakeHooks:
             return
         for part in list(record.walk()):
             one = part.entity
-            for name in () if part.plan is None else part.plan.names:
+            for name in () if part.blueprint is None else part.blueprint.names:
                 for hook in tuple(self._hooks.get(name, ())):
                     if not one.alive:
                         return

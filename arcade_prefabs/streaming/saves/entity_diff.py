@@ -75,10 +75,10 @@ class EntityDiff(msgspec.Struct, frozen=True, omit_defaults=True):
         return EntityDiff(self.place, self.visible, self.parts, row, size)
 
 
-def place_of(row: WorldEntity, delta: EntityDiff | None) -> PlaceRow:
+def place_of(row: WorldEntity, diff: EntityDiff | None) -> PlaceRow:
     """Where an entity is to stand."""
-    if delta is not None and delta.place is not None:
-        return delta.place
+    if diff is not None and diff.place is not None:
+        return diff.place
     return (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
 
 
@@ -104,10 +104,10 @@ class EntityDiffer:
 
     # ---------------------------------------------------------------------------------------- find
 
-    def find(self, row: WorldEntity, spawning: SpawnTask) -> EntityDiff | None:
+    def find(self, row: WorldEntity, spawn_task: SpawnTask) -> EntityDiff | None:
         """What of an entity is not as its row and its prefab say; None if everything is."""
-        entity, plan = spawning.entity, spawning.plan
-        if plan is None:
+        entity, blueprint = spawn_task.entity, spawn_task.blueprint
+        if blueprint is None:
             return None
         (x, y), angle = entity.position, entity.angle
         wide, high = entity.scale
@@ -126,30 +126,30 @@ class EntityDiffer:
         parts: dict[str, PartDiff] = {}
         paths: list[str] | None = None
         lived: dict[EntityRecord, list[str]] = {}
-        for one, name in sorted(spawning.lived, key=_name) if spawning.lived else ():
+        for one, name in sorted(spawn_task.lived, key=_name) if spawn_task.lived else ():
             lived.setdefault(one, []).append(name)
-        for number, (part, one) in enumerate(zip(plan.parts, spawning.built, strict=True)):
-            found = self._part(part, one, root=one is spawning.root)
-            if lived and one in lived and one.plan is not None:
+        for number, (part, one) in enumerate(zip(blueprint.parts, spawn_task.built, strict=True)):
+            found = self._part(part, one, root=one is spawn_task.root)
+            if lived and one in lived and one.blueprint is not None:
                 found = found or PartDiff()
                 names = tuple(name for name in lived[one] if name not in found.fields)
                 found = PartDiff(found.fields, found.place, lived=names)
             if found is not None:
-                paths = paths_of(plan) if paths is None else paths
+                paths = paths_of(blueprint) if paths is None else paths
                 parts[paths[number]] = found
-        if place is None and not parts and spawning.visible:
+        if place is None and not parts and spawn_task.visible:
             return None
-        return EntityDiff(place, spawning.visible, parts)
+        return EntityDiff(place, spawn_task.visible, parts)
 
     def _part(self, part: BlueprintPart, record: EntityRecord, *, root: bool) -> PartDiff | None:
-        plan = record.plan
-        if plan is None:
+        blueprint = record.blueprint
+        if blueprint is None:
             return PartDiff(gone=True)
         built = record.components
         fields: dict[str, dict[str, Any]] = {}
         if built:
             for name, component in built.items():
-                changed = self._fields(plan, name, component)
+                changed = self._fields(blueprint, name, component)
                 if changed:
                     fields[name] = changed
         place: PlaceRow | None = None
@@ -161,10 +161,10 @@ class EntityDiffer:
                     place = None
         return PartDiff(fields, place) if fields or place is not None else None
 
-    def _fields(self, plan: PartBlueprint, name: str, component: Any) -> dict[str, Any]:
-        fresh, plain = self._fresh_of(plan, name)
+    def _fields(self, blueprint: PartBlueprint, name: str, component: Any) -> dict[str, Any]:
+        fresh, plain = self._fresh_of(blueprint, name)
         try:
-            if component == fresh and name not in plan.typed:
+            if component == fresh and name not in blueprint.typed:
                 return {}
         except Exception:  # the game's own comparison
             _log.debug("%s cannot be compared", name, exc_info=True)
@@ -180,11 +180,11 @@ class EntityDiffer:
                 changed[field] = now
         return changed
 
-    def _fresh_of(self, plan: PartBlueprint, name: str) -> tuple[Any, dict[str, Any]]:
-        known = self._fresh.get((id(plan), name))
+    def _fresh_of(self, blueprint: PartBlueprint, name: str) -> tuple[Any, dict[str, Any]]:
+        known = self._fresh.get((id(blueprint), name))
         if known is None:
             # Not the object of `typed`, which is the entity's own: what its prefab would have.
-            fields = dict(plan.fields.get(name, {}))
+            fields = dict(blueprint.fields.get(name, {}))
             try:
                 fresh = self._registry.build(name, fields)
             except ArcadePrefabsError:
@@ -197,51 +197,51 @@ class EntityDiffer:
             }
             if len(self._fresh) >= _FRESH:
                 self._fresh.clear()
-            known = self._fresh[id(plan), name] = (plan, fresh, plain)
+            known = self._fresh[id(blueprint), name] = (blueprint, fresh, plain)
         return known[1], known[2]
 
     def _names(self, name: str) -> tuple[str, ...]:
         component = self._registry.get(name)
-        return () if component is None else tuple(component.plan.fields)
+        return () if component is None else tuple(component.converter.fields)
 
     # ------------------------------------------------------------------------------------ put back
 
-    def apply(self, delta: EntityDiff, spawning: SpawnTask, departures: Despawner) -> None:
+    def apply(self, diff: EntityDiff, spawn_task: SpawnTask, despawner: Despawner) -> None:
         """Put back what was changed of an entity that is built, and not alive yet."""
-        if not delta.visible:
-            spawning.show(False)
-        plan = spawning.plan
-        if plan is None or not delta.parts:
+        if not diff.visible:
+            spawn_task.show(False)
+        blueprint = spawn_task.blueprint
+        if blueprint is None or not diff.parts:
             return
-        numbers = {path: number for number, path in enumerate(paths_of(plan))}
-        for path, part in delta.parts.items():
+        numbers = {path: number for number, path in enumerate(paths_of(blueprint))}
+        for path, part in diff.parts.items():
             number = numbers.get(path)
             if number is None:
                 if part.fields or part.place is not None or part.gone:
-                    self.tell(f"{plan.id} {path}", "the prefab has no such part any more")
+                    self.tell(f"{blueprint.id} {path}", "the prefab has no such part any more")
                 continue
-            record = spawning.built[number]
-            if record.plan is None:
+            record = spawn_task.built[number]
+            if record.blueprint is None:
                 continue
             if part.gone:
-                departures.remove_parts(list(record.walk()))
+                despawner.remove_parts(list(record.walk()))
                 continue
             if part.place is not None:
                 x, y, turn, wide, high = part.place
                 record.local = ((x, y), turn, (wide, high))
                 record.place_in_parent()
             for name, fields in part.fields.items():
-                self._put_fields(record, record.plan, name, fields)
+                self._put_fields(record, record.blueprint, name, fields)
             # What the game has changed was there before, also for a save that does not say so.
             names = [*part.lived, *filter(self._entities.has_first, part.fields)]
             if names:
-                spawning.lived |= {(record, name) for name in names}
+                spawn_task.lived |= {(record, name) for name in names}
 
     def _put_fields(
-        self, record: EntityRecord, plan: PartBlueprint, name: str, fields: Mapping[str, Any]
+        self, record: EntityRecord, blueprint: PartBlueprint, name: str, fields: Mapping[str, Any]
     ) -> None:
-        where = f"{plan.id} {name}"
-        if name not in plan.names:
+        where = f"{blueprint.id} {name}"
+        if name not in blueprint.names:
             self.tell(where, "the prefab has no such component any more")
             return
         known = set(self._names(name))
@@ -250,7 +250,7 @@ class EntityDiffer:
             if field not in known:
                 self.tell(f"{name}.{field}", "the component has no such field any more")
         try:
-            made = self._registry.build(name, {**plan.fields.get(name, {}), **kept})
+            made = self._registry.build(name, {**blueprint.fields.get(name, {}), **kept})
         except ArcadePrefabsError as error:
             self.tell(where, f"what was saved does not fit any more: {error}")
             return
@@ -258,16 +258,16 @@ class EntityDiffer:
             record.components = {}
         record.components[name] = made
 
-    def texts(self, delta: EntityDiff, spawning: SpawnTask) -> list[tuple[Entity, str]]:
+    def texts(self, diff: EntityDiff, spawn_task: SpawnTask) -> list[tuple[Entity, str]]:
         """Parts whose text says something else than in their prefab: drawing them takes time."""
-        plan = spawning.plan
+        blueprint = spawn_task.blueprint
         found: list[tuple[Entity, str]] = []
-        if plan is None or not any("Text" in part.fields for part in delta.parts.values()):
+        if blueprint is None or not any("Text" in part.fields for part in diff.parts.values()):
             return found
-        for path, record in zip(paths_of(plan), spawning.built, strict=True):
-            part = delta.parts.get(path)
+        for path, record in zip(paths_of(blueprint), spawn_task.built, strict=True):
+            part = diff.parts.get(path)
             text = None if part is None else part.fields.get("Text", {}).get("text")
-            if isinstance(text, str) and record.plan is not None and record.label is not None:
+            if isinstance(text, str) and record.blueprint is not None and record.label is not None:
                 found.append((record.entity, text))
         return found
 

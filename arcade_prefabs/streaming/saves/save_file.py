@@ -420,7 +420,7 @@ class SaveFile:
             # Few, but for a save of the first format that is opened for the first time.
             found = self._open().execute(f"{_COLUMNS} WHERE cell=? ORDER BY id", (WHEREVER,))
             rows = [self._row(one) for one in self._paced(found)]
-        return [row for row in rows if row.delta is not None and row.delta.place is not None]
+        return [row for row in rows if row.diff is not None and row.diff.place is not None]
 
     def place(self, rows: Iterable[SavedEntity]) -> None:
         """Know in which cells those stand, all of them or none.

@@ -79,14 +79,14 @@ class SavedEntity(NamedTuple):
         home: The label of the cell whose content tells of it; None if it was added.
         cell: The label of the cell that it is in; None if it was destroyed.
         left_at: World's time at which it was unloaded there, in seconds.
-        delta: What changed of it; None if nothing did, and its row can go.
+        diff: What changed of it; None if nothing did, and its row can go.
     """
 
     id: str
     home: str | None
     cell: str | None
     left_at: float
-    delta: EntityDiff | None
+    diff: EntityDiff | None
 
     @property
     def destroyed(self) -> bool:
@@ -96,7 +96,7 @@ class SavedEntity(NamedTuple):
     @property
     def needless(self) -> bool:
         """Whether nothing need be known: it is as the world tells, or was added and destroyed."""
-        return self.delta is None and (self.cell == self.home or self.home is None)
+        return self.diff is None and (self.cell == self.home or self.home is None)
 
 
 class SavedCell(NamedTuple):
@@ -132,7 +132,7 @@ def _seal(table: str, *values: Any) -> int:
 
 def row_values(row: SavedEntity) -> tuple[Any, ...]:
     """A row of ``entities``."""
-    data = None if row.delta is None else _encode(row.delta)
+    data = None if row.diff is None else _encode(row.diff)
     values = (row.id, row.home, row.cell, float(row.left_at), data)
     return (*values, _seal("entities", *values))
 
@@ -171,8 +171,8 @@ def _row(values: tuple[Any, ...]) -> SavedEntity:
         raise ValueError("its id or its cell is no text")
     if not isinstance(cell, str | None) or isinstance(left_at, bytes | None):
         raise ValueError("its cell is no text, or its time no number")
-    delta = None if data is None else _decode(data)
-    return SavedEntity(name, home, cell, float(left_at), delta)
+    diff = None if data is None else _decode(data)
+    return SavedEntity(name, home, cell, float(left_at), diff)
 
 
 # ------------------------------------------------------------------------------------------ tables
@@ -335,7 +335,7 @@ def _anywhere(row: SavedEntity) -> SavedEntity:
     If it knows a place, `Tracer` finds out what stands there.
     """
     home, cell = row.home, row.cell
-    if (row.delta is not None and row.delta.row is not None) or _named_by_cell(row):
+    if (row.diff is not None and row.diff.row is not None) or _named_by_cell(row):
         return row
     home = home if home in (None, ALWAYS_LOADED.label) else WHEREVER
     cell = cell if cell in (None, ALWAYS_LOADED.label) else WHEREVER
@@ -343,23 +343,23 @@ def _anywhere(row: SavedEntity) -> SavedEntity:
 
 
 def _in_grid(row: SavedEntity, grid: Grid, before: float) -> SavedEntity | None:
-    delta, home, cell = row.delta, row.home, row.cell
-    told = None if delta is None else delta.row
+    diff, home, cell = row.diff, row.home, row.cell
+    told = None if diff is None else diff.row
     if _named_by_cell(row):
         return None
-    if delta is None or told is None:
+    if diff is None or told is None:
         return _anywhere(row)
-    size, old = delta.size, cell_of(cell or "")
+    size, old = diff.size, cell_of(cell or "")
     if not size and old is not None and old.level:
         size = before * (1 << old.level)
-        delta = msgspec.structs.replace(delta, size=size)
+        diff = msgspec.structs.replace(diff, size=size)
     level = grid.level_of(size, size)
     if home not in (None, ALWAYS_LOADED.label):
         home = _label(grid, told.x, told.y, level) or home
     if cell not in (None, ALWAYS_LOADED.label):
-        x, y, *_ = place_of(told, delta)
+        x, y, *_ = place_of(told, diff)
         cell = _label(grid, x, y, level) or cell
-    return row._replace(home=home, cell=cell, delta=delta)
+    return row._replace(home=home, cell=cell, diff=diff)
 
 
 def _label(grid: Grid, x: float, y: float, level: int) -> str | None:
@@ -376,12 +376,12 @@ class _Bounds:
 
     def see(self, row: SavedEntity) -> None:
         """Look at an entity whose cell and place are known."""
-        delta = row.delta
-        if delta is None:
+        diff = row.diff
+        if diff is None:
             return
-        if delta.row is not None and row.home is not None:
-            self._see(row.home, delta.row.x, delta.row.y)
-        place = place_of(delta.row, delta) if delta.row is not None else delta.place
+        if diff.row is not None and row.home is not None:
+            self._see(row.home, diff.row.x, diff.row.y)
+        place = place_of(diff.row, diff) if diff.row is not None else diff.place
         if row.cell is not None and place is not None:
             self._see(row.cell, place[0], place[1])
 

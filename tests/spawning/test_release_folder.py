@@ -24,7 +24,7 @@ import arcade_prefabs
 from arcade_prefabs import AssetError
 from arcade_prefabs.errors import UnsafePathError
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource
-from arcade_prefabs.spawning import texture_processor, unpacked
+from arcade_prefabs.spawning import release_folder, texture_processor
 
 RED = (255, 0, 0)
 TILES = """<?xml version="1.0" encoding="UTF-8"?>
@@ -81,7 +81,7 @@ def files() -> dict[str, str | bytes]:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
-    monkeypatch.setattr(unpacked.platformdirs, "user_cache_dir", lambda *_, **__: str(folder))
+    monkeypatch.setattr(release_folder.platformdirs, "user_cache_dir", lambda *_, **__: str(folder))
     return folder
 
 
@@ -237,7 +237,7 @@ def test_old_releases_leave_the_cache(
     window: arcade.Window, cache: Path, release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that were not used for a day, beyond what may be kept; never the one in use."""
-    monkeypatch.setattr(unpacked, "_MOST_BYTES", 100)
+    monkeypatch.setattr(release_folder, "_MOST_BYTES", 100)
     now = time.time()
     for number, (size, days) in enumerate([(60, 2), (30, 3), (60, 4), (500, 0)]):
         folder = cache / "unpacked" / str(number)
@@ -274,7 +274,7 @@ def test_another_process_that_tidies_the_cache_up_too_is_no_reason_to_leave_it(
 
     with AssetPipeline(release) as pipeline:
         monkeypatch.setattr(Path, "rglob", gone)
-        with unpacked.release_folder(pipeline) as folder:
+        with release_folder.release_folder(pipeline) as folder:
             assert (folder / "sounds/beep.wav").is_relative_to(cache.resolve())
 
 
@@ -283,7 +283,7 @@ def test_files_that_name_each_other_in_a_long_row_are_all_unpacked(cache: Path) 
     files = {f"{number}.fnt": f" {number + 1}.fnt" for number in range(400)}
     with AssetPipeline(MemorySource(files), jobs=0) as pipeline:
         pipeline.bake()
-        with unpacked.release_folder(pipeline) as folder:
+        with release_folder.release_folder(pipeline) as folder:
             limit = sys.getrecursionlimit()
             sys.setrecursionlimit(len(inspect.stack()) + 200)
             try:
@@ -302,7 +302,7 @@ def test_names_are_looked_for_all_at_once() -> None:
         def __contains__(self, name: object) -> bool:
             raise AssertionError("one name is looked for")
 
-    names = unpacked.Names(paths)
+    names = release_folder.Names(paths)
     text = Text(b' 77.fnt"no ending" 1999.fnt,1999.fnt b 3000.fnt ' + "täg.png".encode())
     found = names.taken_from(text)
     assert found == {
@@ -318,7 +318,7 @@ def test_threads_and_windows_may_ask_at_once(release: Path, files: dict[str, Any
     with AssetPipeline(release) as pipeline:
 
         def ask() -> None:
-            with unpacked.release_folder(pipeline) as folder:
+            with release_folder.release_folder(pipeline) as folder:
                 assert folder.resolve() / "images" == Path(folder) / "images"
                 names = ("sounds/beep.wav", "fonts/mini.ttf")
                 got.extend((folder / name).read_bytes() for name in names)
