@@ -16,7 +16,7 @@ from ..errors import (
 )
 from ..prefab import Prefab, prefab_id
 from ..prefab.asset_ids import PREFAB_FOLDER
-from ..prefab.suggestions import did_you_mean, instead_of, nearest_prefabs
+from ..prefab.suggestions import did_you_mean, instead_of, nearest_ids
 from .bake.baker import Baker
 from .model.bake_result import BakeKey, shown_id
 from .model.processor import settings_key
@@ -176,8 +176,8 @@ class BakedAssetReader:
             return f"there is a prefab of that name: `{prefab}`; worlds stand below `{_WORLDS}`"
         # A prefab is never a way to write a world.
         alike = [path for path in paths if path.startswith(folder)]
-        if folder == _PREFABS:
-            return nearest_prefabs(key.path, alike)
+        if folder:
+            return nearest_ids(key.path, alike, folder)
         instead = instead_of(key.path)
         if instead is not None:
             # A file of that kind is another one than a prefab; one of the same kind may be meant.

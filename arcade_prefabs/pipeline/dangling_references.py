@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..prefab import ComponentRegistry, default_registry, read_prefabs
 from ..prefab.asset_ids import PREFAB_FOLDER, SUFFIX, split_id
-from ..prefab.suggestions import did_you_mean, nearest_prefabs
+from ..prefab.suggestions import did_you_mean, nearest_ids
 from .model.processor import ProcessorMatcher
 from .processors.world_document import read_world_file
 from .sources import AssetSource
@@ -146,7 +146,7 @@ class ReferenceChecker:
         if not self._may_hint():
             return None
         others = [one for one in self._prefabs() if self._source.shown(one) != error.path]
-        return nearest_prefabs(name, others)
+        return nearest_ids(name, others)
 
     # -------------------------------------------------------------------------------- the places
 
@@ -266,7 +266,7 @@ class ReferenceChecker:
         if path.startswith(":") or not self._may_hint():
             return None
         if kind == "prefab":
-            return nearest_prefabs(path, self._prefabs())
+            return nearest_ids(path, self._prefabs())
         suffix = PurePosixPath(path).suffix.lower()
         same = [one for one in self._all() if PurePosixPath(one).suffix.lower() == suffix]
         twin = next((one for one in same if one.casefold() == path.casefold()), None)

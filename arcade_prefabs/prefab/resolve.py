@@ -29,7 +29,7 @@ from .document import ChildDocument, PrefabDocument, PrefabFile, Reference, Tran
 from .error_collector import Errors, MultipleErrors
 from .model import Child, Dependency, Prefab
 from .registry import ComponentRegistry, default_registry
-from .suggestions import did_you_mean, nearest_prefabs
+from .suggestions import did_you_mean, nearest_ids
 
 __all__ = [
     "DEEPEST",
@@ -251,7 +251,7 @@ class Resolver:
                 # Each hint compares the name with those of all files.
                 if error.hint is None and self._hints_left > 0:
                     self._hints_left -= 1
-                    error.hint = nearest_prefabs(file_id, self._known_ids())
+                    error.hint = nearest_ids(file_id, self._known_ids())
                 raise
             file.raise_errors()
             known = self._documents[identifier] = file.prefab(label)

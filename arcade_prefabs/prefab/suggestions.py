@@ -8,7 +8,7 @@ from typing import Final
 
 from ..errors import shown
 
-__all__ = ["did_you_mean", "instead_of", "nearest_prefabs", "other_word"]
+__all__ = ["did_you_mean", "instead_of", "nearest_ids", "other_word"]
 
 _SHOWN = 8
 # Longer names are not honest ones; to compare one of many megabytes helps nobody.
@@ -110,17 +110,17 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) 
     return "there are: " + ", ".join(f"`{known_name}`" for known_name in names[:_SHOWN]) + more
 
 
-def nearest_prefabs(identifier: str, known: Iterable[str]) -> str | None:
-    """A hint with the nearest known prefabs, as an author writes them: ``props/crate``.
+def nearest_ids(identifier: str, known: Iterable[str], folder: str = "prefabs/") -> str | None:
+    """A hint with the nearest prefabs, or worlds, as an author writes them: ``props/crate``.
 
     A forgotten folder is the likeliest slip, so a file of that name in any folder comes first. Of a
     name that ends like a picture, ``hero.png``, the hint says what to do with one.
     """
-    wanted = _short(identifier)
+    wanted = _short(identifier, folder)
     instead = instead_of(wanted)
     if instead is not None:
         return instead
-    names = sorted(_short(other) for other in known)
+    names = sorted(_short(other, folder) for other in known)
     same = [name for name in names if name.rpartition("/")[2] == wanted.rpartition("/")[2]]
     if same:
         return _question(same[:2])
@@ -131,8 +131,9 @@ def _question(names: list[str]) -> str:
     return "did you mean " + " or ".join(f"`{name}`" for name in names) + "?"
 
 
-def _short(identifier: str) -> str:
-    return identifier.removeprefix("prefabs/").removesuffix(".ron")
+def _short(identifier: str, folder: str) -> str:
+    # What all have in common would make any two of them look alike.
+    return identifier.removeprefix(folder).removesuffix(".ron")
 
 
 def _folded(name: str) -> str:

@@ -20,7 +20,7 @@ from arcade_prefabs import (
     ron,
 )
 from arcade_prefabs.prefab import PrefabFile, read_prefabs
-from arcade_prefabs.prefab.suggestions import nearest_prefabs
+from arcade_prefabs.prefab.suggestions import nearest_ids
 
 
 @dataclass
@@ -623,7 +623,7 @@ def test_a_wrong_value_is_reported_exactly_where_it_stands(
 def test_a_forgotten_folder_is_found_by_the_name_of_the_file() -> None:
     """`crate` for `some/deep/folder/crate` is the likeliest slip, so its hint comes first."""
     known = ["prefabs/some/very/deep/folder/crate.ron", "prefabs/crates.ron"]
-    assert nearest_prefabs("prefabs/crate.ron", known) == (
+    assert nearest_ids("prefabs/crate.ron", known) == (
         "did you mean `some/very/deep/folder/crate`?"
     )
-    assert nearest_prefabs("prefabs/crate.ron", []) is None
+    assert nearest_ids("prefabs/crate.ron", []) is None

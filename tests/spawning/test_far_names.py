@@ -20,7 +20,7 @@ from arcade_prefabs.loading import AsyncPrefabLoader
 from arcade_prefabs.pipeline import AssetPipeline, HandleSource, MemorySource, WorldBuilder
 from arcade_prefabs.pipeline.processors.world_document import read_world_file
 from arcade_prefabs.prefab import read_prefabs
-from arcade_prefabs.prefab.suggestions import nearest_prefabs
+from arcade_prefabs.prefab.suggestions import nearest_ids
 from arcade_prefabs.streaming.renderer import WorldRenderer
 
 PACKAGE: Final = Path(arcade_prefabs.__file__).parent
@@ -87,9 +87,14 @@ def _pipeline(more: dict[str, str | bytes] | None = None) -> AssetPipeline:
     return pipeline
 
 
-def missing(name: str, settings: dict[str, object] | None = None) -> Exception:
+A_WORLD = {"worlds/valley.ron": "World(entities: [])"}
+
+
+def missing(
+    name: str, settings: dict[str, object] | None = None, more: dict[str, str] | None = None
+) -> Exception:
     """The error of an asset that somebody asks for."""
-    with _pipeline() as pipeline:
+    with _pipeline(more) as pipeline:
         return the(lambda: pipeline.get(name, settings))
 
 
@@ -174,6 +179,7 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
         (lambda _: missing(f"{FAR}.zip"), "there are: `images/red.png`, `prefabs/"),
         (lambda _: missing(f"{FAR}.png"), "this is a picture"),
         (lambda _: missing(f"worlds/{FAR}.ron"), "there is no such asset"),
+        (lambda _: missing("worlds/quux.ron", more=A_WORLD), "there are: `valley`"),
     ],
     "pipeline.sources.handles HandleSource.read": [
         (lambda _: the(lambda: _handles().read(f":{FAR}:a.png")), "there are: `own`"),
@@ -248,9 +254,9 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
             "there are: `",
         ),
     ],
-    "prefab.suggestions nearest_prefabs": [
-        (lambda _: nearest_prefabs(FAR, ["prefabs/lamp.ron"]), "there are: `lamp`"),
-        (lambda _: nearest_prefabs(f"{FAR}.png", ["prefabs/lamp.ron"]), "this is a picture"),
+    "prefab.suggestions nearest_ids": [
+        (lambda _: nearest_ids(FAR, ["prefabs/lamp.ron"]), "there are: `lamp`"),
+        (lambda _: nearest_ids(f"{FAR}.png", ["prefabs/lamp.ron"]), "this is a picture"),
     ],
     "spawning.entities.entity_index EntityIndex.name_of": [
         (
