@@ -1,9 +1,9 @@
-"""Work on the main thread, within the time that a frame leaves.
+"""Schedules the plugin's work within frames: on the main thread, and in loader threads.
 
-A game that draws 60 frames a second has 16.7 ms for each, and uses most of them itself. Everything
-that the plugin does on the main thread is a job in the `MainThreadQueue`, which runs steps of jobs
-until the `FrameBudget` of this frame is used up; `CostModel` predicts whether a step still fits.
-Loader threads run Python code only while the `IdleGate` is open, between two frames.
+A game that draws 60 frames a second has 16.7 ms for each frame, and uses most of them itself.
+Everything that the plugin does on the main thread is a job in the `MainThreadQueue`, which runs
+steps of jobs until the `FrameBudget` of the frame is used up; `CostModel` predicts whether a step
+still fits. Loader threads run Python code only while the `IdleGate` is open, between two frames.
 """
 
 from .coroutines import Script, next_frame, sleep

@@ -1,4 +1,8 @@
-"""How `await` waits: in a script of the loader, or in asyncio."""
+"""Makes handles, batches and scripts awaitable, both in scripts of the loader and in asyncio.
+
+A script (`Script`) waits by yielding a `Park`, which says how the script is woken; asyncio waits
+for a future of its event loop, which may run in another thread. `wait_for` chooses one of the two.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,18 @@ from typing import Any, TypeAlias
 
 __all__ = ["Completion", "Park", "Register", "enter", "running_script", "wait_for"]
 
+# Registers a wake-up function, to be called when the wait is over; returns a function that removes
+# it again.
 Register: TypeAlias = Callable[[Callable[[], None]], Callable[[], None]]
 _here = threading.local()
 
 
 class Park:
-    """What a script yields that waits: it is told by calling what it registers.
+    """A script yields this to wait until its wake-up function is called.
 
     Attributes:
-        register: Takes what to call, and gives how to take that back; None to go on in the next
-            frame.
-        forget: What `register` gave.
+        register: Registers the wake-up function of the script; None to go on in the next frame.
+        forget: Removes the wake-up function again; the result of `register`.
     """
 
     __slots__ = ("forget", "register")
@@ -36,20 +41,20 @@ def _nothing() -> None:
 
 
 def running_script() -> object:
-    """The script that runs in this thread, or None."""
+    """Returns the script that runs in this thread, or None."""
     return getattr(_here, "script", None)
 
 
 def enter(script: object) -> None:
-    """Note which script runs in this thread; None for none."""
+    """Sets the script that runs in this thread; None if no script runs."""
     _here.script = script
 
 
 class Completion:
-    """The end of something, such as a load or a script, and the code that waits for it.
+    """Calls listeners at the end of an operation, such as a load or a script.
 
-    `finish` calls each listener exactly once, also if one is added at the same moment by another
-    thread: a listener is called by whoever takes it from the list, and taking is atomic.
+    `finish` calls each listener exactly once, even if another thread adds it at the same moment:
+    the thread that takes a listener from the list calls it, and taking is atomic.
 
     Attributes:
         done: Whether `finish` was called.
@@ -64,23 +69,27 @@ class Completion:
         self._listeners: list[Callable[[], object]] = []
 
     def __bool__(self) -> bool:
-        """Whether anything waits for the end."""
+        """Whether there are listeners."""
         return bool(self._listeners)
 
     def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
-        """Call something at the end, or now if it has ended. Gives a function that undoes this."""
+        """Adds a listener; calls it at once if the operation has ended.
+
+        Returns:
+            A function that removes the listener.
+        """
         self._listeners.append(listener)
         if self.done:
             self._call_those_left()
         return partial(self._forget, listener)
 
     def finish(self) -> None:
-        """Call all listeners, in the order in which they were added. A second call does nothing."""
+        """Calls all listeners, in the order of `listen`. A second call does nothing."""
         self.done = True
         self._call_those_left()
 
     def wait(self) -> Generator[Any, Any, None]:
-        """Wait for the end: ``yield from completion.wait()`` in an ``__await__``."""
+        """Waits for the end: ``yield from completion.wait()`` in an ``__await__``."""
         if not self.done:
             yield from wait_for(self.listen)
 
@@ -88,26 +97,33 @@ class Completion:
         while self._listeners:
             try:
                 listener = self._listeners.pop(0)
-            except IndexError:  # another thread took the last one
+            except IndexError:  # another thread took the last listener
                 return
             listener()
 
     def _forget(self, listener: Callable[[], object]) -> None:
-        # By identity: bound methods of equal objects are equal, and belong to different waits.
-        for number, one in enumerate(self._listeners):
-            if one is listener:
+        # By identity: bound methods of equal objects are equal, but belong to different waits.
+        for number, candidate in enumerate(self._listeners):
+            if candidate is listener:
                 with contextlib.suppress(IndexError):
                     del self._listeners[number]
                 return
 
 
 def wait_for(register: Register) -> Generator[Any, Any, None]:
-    """Wait until what is registered was called."""
+    """Suspends the running script or asyncio task until its wake-up function is called.
+
+    Args:
+        register: Registers the wake-up function.
+
+    Raises:
+        RuntimeError: Neither a script nor an asyncio event loop runs in this thread.
+    """
     if running_script() is not None:
         park = Park(register)
         try:
             yield park
-        except BaseException:  # it was closed here: whoever waits no more, wants no more
+        except BaseException:  # the script was cancelled while it waited
             park.forget()
             raise
         return
@@ -118,15 +134,15 @@ def wait_for(register: Register) -> Generator[Any, Any, None]:
         if not future.done():  # the task may have been cancelled meanwhile
             future.set_result(None)
 
-    def told() -> None:
-        # The loop may be another thread's; one that was closed has nobody who waits.
+    def wake_in_loop() -> None:
+        # The event loop may run in another thread; if it was closed, its tasks have ended.
         try:
             loop.call_soon_threadsafe(wake)
         except RuntimeError:
             if not loop.is_closed():
                 raise
 
-    forget = register(told)
+    forget = register(wake_in_loop)
     try:
         yield from future
     except BaseException:

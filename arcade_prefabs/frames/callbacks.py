@@ -1,9 +1,9 @@
-"""Calls of the game's functions on the main thread, within the budget of frames.
+"""`Callbacks`: calls the game's functions on the main thread, within the budget of frames.
 
-A load ends in a loader thread's result, a cancellation or a time-out; whatever it was, the game's
+A load may end in a loader thread, by a cancellation or by a time-out. In each case the game's
 callback must run on the main thread, must not make a frame late, and must not end the frame with
-its own exception. So nobody calls a callback directly: it becomes a job of the `MainThreadQueue`,
-and an exception in it is logged and kept in `Callbacks.failures`.
+its exception. So each call of a callback becomes a job of the `MainThreadQueue`; an exception in
+it is logged and kept in `Callbacks.failures`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ _MOST_FAILURES: Final = 100
 
 
 class Callbacks:
-    """Queues calls of the game's functions, now or after some time.
+    """Queues calls of the game's functions, at once or after a delay.
 
     Args:
-        queue: The main thread's queue.
-        timers: Where delayed calls wait.
-        clock: Seconds.
+        queue: Runs the calls.
+        timers: Keeps delayed calls until they are due.
+        clock: Returns seconds.
 
     Attributes:
-        queue: See above.
-        failures: The last 100 exceptions of callbacks and scripts, each with what raised it.
+        queue: The argument.
+        failures: The last 100 exceptions of callbacks and scripts, each with the name of the
+            callback or script.
         closed: Whether `close` was called. From then on `call` does nothing.
     """
 
@@ -44,13 +45,18 @@ class Callbacks:
         self._timers = timers
         self._clock = clock
 
-    def note_failure(self, what: str, error: Exception) -> None:
-        """Log and keep an exception that no caller would see. Any thread."""
-        self.failures.append((what, error))
-        _log.error("%s failed", what, exc_info=error)
+    def note_failure(self, name: str, error: Exception) -> None:
+        """Logs and keeps an exception that has no caller to reach. Any thread.
+
+        Args:
+            name: The code that raised it, such as ``the callback Game.on_gate``.
+            error: The exception.
+        """
+        self.failures.append((name, error))
+        _log.error("%s failed", name, exc_info=error)
 
     def call(self, callback: Callable[..., object], *arguments: Any) -> None:
-        """Call a function of the game on the main thread, within the budget. Any thread."""
+        """Queues a call of a function of the game. Any thread."""
         if not self.closed:
             self.queue.post(partial(self._run, callback, arguments), "callbacks", Step("callback"))
 
@@ -64,16 +70,20 @@ class Callbacks:
             self.note_failure(f"the callback {name}", error)
 
     def after(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
-        """Call something after some seconds of the clock. Gives a function that undoes this."""
-        wanted = [call]
+        """Calls a function on the main thread after some seconds of the clock.
 
-        def due() -> None:
-            if wanted:
-                wanted.pop()()
+        Returns:
+            A function that cancels the call.
+        """
+        pending = [call]
 
-        self._timers.add(self._clock() + seconds, due)
-        return wanted.clear
+        def run() -> None:
+            if pending:
+                pending.pop()()
+
+        self._timers.add(self._clock() + seconds, run)
+        return pending.clear
 
     def close(self) -> None:
-        """Make `call`, and the calls that wait in the queue, do nothing any more. Main thread."""
+        """Stops all calls, including those that wait in the queue. Main thread."""
         self.closed = True

@@ -1,4 +1,4 @@
-"""Scripts: coroutines that the loader steps within the budget of a frame.
+"""Scripts: coroutines of the game that the loader runs within the budget of a frame.
 
 ::
 
@@ -9,7 +9,8 @@
 
     loader.start(open_gate(loader))
 
-A game needs no asyncio for that, and no other thread runs the game's code.
+A script needs no asyncio event loop, and runs on the main thread only: each run from one `await`
+to the next is a step of the `MainThreadQueue`.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ T = TypeVar("T")
 
 
 class Script(Generic[T]):
-    """A coroutine that was started; it can be awaited by others.
+    """A coroutine that was started on the main thread; other scripts can await it.
 
     Attributes:
-        name: What it is called in reports.
-        done: Whether it ended: returned, raised or cancelled.
+        name: The name of the coroutine, for reports and errors.
+        done: Whether it has ended: returned, raised or been cancelled.
         cancelled: Whether `cancel` ended it.
-        error: The exception that it ended with, or None.
+        error: The exception that it raised, or None.
 
     Main thread.
     """
@@ -58,7 +59,7 @@ class Script(Generic[T]):
         self._value: T | None = None
         self._completion = Completion()
         self._running = False
-        self._turn = 0  # what wakes it belongs to a wait; a later wait has another number
+        self._turn = 0  # the number of the current wait: wake-ups of earlier waits are ignored
         self._next_error: Exception | None = None
         self._post()
 
@@ -66,12 +67,12 @@ class Script(Generic[T]):
         return f"<Script {self.name}{', done' if self.done else ''}>"
 
     def result(self) -> T:
-        """What it returned.
+        """Returns what the coroutine returned.
 
         Raises:
-            LoadError: It has not ended.
-            LoadCancelledError: It was cancelled.
-            Exception: What it raised.
+            LoadError: The script has not ended.
+            LoadCancelledError: The script was cancelled.
+            Exception: The exception that the coroutine raised.
         """
         if self.cancelled:
             raise LoadCancelledError(f"the script {self.name} was cancelled")
@@ -79,15 +80,18 @@ class Script(Generic[T]):
             raise self.error
         if not self.done:
             raise LoadError(f"the script {self.name} has not ended")
-        value: T = self._value  # type: ignore[assignment]  # None may be what it returned
+        value: T = self._value  # type: ignore[assignment]  # a coroutine may return None
         return value
 
     def cancel(self) -> bool:
-        """End it where it waits, as if it were closed; False if it had ended."""
+        """Closes the coroutine at the `await` where it waits. False if the script had ended.
+
+        A script that cancels itself ends at its next `await`.
+        """
         if self.done:
             return False
         self.cancelled = True
-        if self._running:  # by itself: it ends at its next `await`
+        if self._running:
             return True
         self._turn += 1
         try:
@@ -108,7 +112,7 @@ class Script(Generic[T]):
         self._completion.finish()
 
     def _steps(self) -> Steps:
-        """Run until it waits for something else than the next frame."""
+        """Runs the coroutine until it waits for more than the next frame."""
         while not self.done:
             self._running = True
             before = running_script()
@@ -116,9 +120,9 @@ class Script(Generic[T]):
             try:
                 error, self._next_error = self._next_error, None
                 if error is not None:
-                    told = self._coroutine.throw(error)
+                    yielded = self._coroutine.throw(error)
                 else:
-                    told = self._coroutine.send(None)
+                    yielded = self._coroutine.send(None)
             except StopIteration as stop:
                 self._value = stop.value
                 self._end()
@@ -136,17 +140,17 @@ class Script(Generic[T]):
                 self.cancelled = False
                 self.cancel()
                 return
-            if not isinstance(told, Park):
+            if not isinstance(yielded, Park):
                 self._next_error = TypeError(
                     f"the script {self.name} awaits something of asyncio or of another library; "
                     "scripts can await handles, batches, other scripts, sleep() and next_frame()"
                 )
                 continue
-            if told.register is None:
+            if yielded.register is None:
                 yield NEXT_FRAME
                 continue
             self._turn += 1
-            told.forget = told.register(partial(self._wake, self._turn))
+            yielded.forget = yielded.register(partial(self._wake, self._turn))
             return
 
     def _wake(self, turn: int) -> None:
@@ -161,12 +165,16 @@ class Script(Generic[T]):
 class _NextFrame:
     def __await__(self) -> Generator[Any, Any, None]:
         if running_script() is None:
-            raise RuntimeError("next_frame() can only be awaited in a script: see start()")
+            raise RuntimeError("await next_frame() works only in a script, started by start()")
         yield Park(None)
 
 
 def next_frame() -> _NextFrame:
-    """Go on in the next frame, when it is awaited; in scripts only."""
+    """Suspends the script that awaits it until the next frame. Main thread.
+
+    Raises:
+        RuntimeError: It is awaited outside a script.
+    """
     return _NextFrame()
 
 
@@ -177,11 +185,15 @@ class _Sleep:
     def __await__(self) -> Generator[Any, Any, None]:
         script = running_script()
         if not isinstance(script, Script):
-            raise RuntimeError("sleep() can only be awaited in a script: see start()")
+            raise RuntimeError("await sleep() works only in a script, started by start()")
         callbacks, seconds = script._callbacks, self._seconds
         yield Park(lambda wake: callbacks.after(seconds, wake))
 
 
 def sleep(seconds: float) -> _Sleep:
-    """Go on after some seconds of the loader's clock, when it is awaited; in scripts only."""
+    """Suspends the script that awaits it for some seconds of the loader's clock. Main thread.
+
+    Raises:
+        RuntimeError: It is awaited outside a script.
+    """
     return _Sleep(seconds)

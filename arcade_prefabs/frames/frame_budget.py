@@ -1,4 +1,4 @@
-"""`FrameBudget`: how much of a frame the plugin may take, from what the game leaves."""
+"""`FrameBudget`: the main-thread time that the plugin may take of the next frame."""
 
 from __future__ import annotations
 
@@ -7,48 +7,53 @@ from typing import Final
 
 __all__ = ["FrameBudget"]
 
-# Weight of the newest frame, where it is the convenient one: what costs us time counts at once.
-# A game that alternates between light and heavy frames has to be taken for a heavy one, and one
-# that was late a single time for one that is in time.
+# The weight of the newest frame if it would raise the budget; a frame that lowers it counts in
+# full, at once. So a game that alternates between light and heavy frames counts as heavy, and a
+# single late frame does not make a game count as late.
 _EASE: Final = 0.1
-# Part of the time by which frames are late that the plugin takes on top of its floor: a frame of
-# 100 ms becomes one of 102, which nobody sees, and a world is there in a sixth of the time.
+# The part of the lateness of frames that the plugin takes on top of its floor. A frame of 100 ms
+# becomes one of 102 ms, which no player sees, and a world loads in a sixth of the time.
 _LATE_SHARE: Final = 0.03
-# A frame counts as at most so many times as long as those before it: a hitch says little of them.
+# A frame counts as at most this many times as long as the frames before it: a single hitch says
+# little about the next frames.
 _LONGER: Final = 2.0
 
 
 class FrameBudget:
-    """The budget of a frame: the measured slack of the game's own, between a floor and a ceiling.
+    """Computes the budget of a frame: the slack that the game leaves, between floor and ceiling.
 
-    A game whose frames are late by themselves leaves no slack. While it is in time, or nearly,
-    the floor is all that is taken: more could cost it a frame of a screen that waits. The later
-    its frames are, the less the same time is felt in each, and the fewer frames there are to load
-    in; so 3 % of what they are late by is added to the floor, up to the ceiling.
+    Slack is what the frame time leaves after the game's own update and drawing. Without slack, the
+    plugin takes the floor, since more could make the game miss the next refresh of the screen. If
+    the game's frames are late anyway, 3 % of their lateness is added to the floor, up to the
+    ceiling: the later the frames, the less a player notices, and the fewer frames there are to
+    load in.
 
     Example:
         >>> budget = FrameBudget()
         >>> budget.observe(0.004)  # the game needs 4 ms of 16.7
         >>> budget.seconds
         0.002
-        >>> budget.observe(0.017)  # it is late by itself
+        >>> budget.observe(0.017)  # the game alone takes longer than a frame
         >>> budget.seconds
         0.00025
         >>> for _ in range(60):
-        ...     budget.observe(0.05, 0.05)  # and now draws 20 frames a second
+        ...     budget.observe(0.05, 0.05)  # the game draws 20 frames a second
         >>> round(budget.seconds, 5)
         0.00125
 
     Args:
-        frame_s: Seconds from one frame to the next, as the game wants them.
-        floor_s: What the plugin takes in any case.
-        ceiling_s: What it takes at most.
-        margin_s: What is left for the window system.
+        frame_s: The intended time from one frame to the next, in seconds.
+        floor_s: The smallest budget, in seconds.
+        ceiling_s: The largest budget, in seconds.
+        margin_s: The time that is left for the window system, in seconds.
 
     Attributes:
-        frame_s: See above; may be changed.
-        floor_s: See above; may be changed.
-        ceiling_s: See above; a loading screen may raise it.
+        frame_s: The argument; may be changed.
+        floor_s: The argument; may be changed.
+        ceiling_s: The argument; may be changed, as a loading screen does.
+
+    Raises:
+        ValueError: The floor is below 0, or above the ceiling.
 
     Main thread.
     """
@@ -71,11 +76,12 @@ class FrameBudget:
         self._apart_s = 0.0
 
     def observe(self, game_s: float, apart_s: float | None = None) -> None:
-        """Note how long a frame was.
+        """Records the times of the last frame.
 
         Args:
-            game_s: Seconds that the game itself needed for it.
-            apart_s: Seconds since the frame before, with everything; None if that is not known.
+            game_s: Seconds that the game's own update and drawing took.
+            apart_s: Seconds from the beginning of the frame before to that of this one; None if
+                not known.
         """
         if math.isfinite(game_s):
             last = self._game_s
@@ -87,12 +93,12 @@ class FrameBudget:
 
     @property
     def least_s(self) -> float:
-        """What the plugin takes of the next frame in any case, in seconds."""
+        """The smallest budget of the next frame, in seconds: the floor, and 3 % of lateness."""
         late = max(0.0, self._apart_s - self.frame_s)
         return min(self.floor_s + late * _LATE_SHARE, self.ceiling_s)
 
     @property
     def seconds(self) -> float:
-        """The budget of the next frame."""
+        """The budget of the next frame, in seconds."""
         slack = self.frame_s - self._game_s - self._margin_s
         return min(max(slack, self.least_s), self.ceiling_s)

@@ -1,4 +1,4 @@
-"""What the main thread's queue says of a frame."""
+"""`DrainReport`: which steps `MainThreadQueue.drain` ran in a frame, and what they took."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ __all__ = ["DrainReport", "JobFailure", "StepTotals"]
 
 
 class StepTotals(NamedTuple):
-    """What steps of one kind took in one frame: how many, seconds of all, of the longest."""
+    """Steps of one kind in one frame.
+
+    Attributes:
+        steps: Their number.
+        seconds: Their time together, in seconds.
+        longest: The time of the longest one, in seconds.
+    """
 
     steps: int
     seconds: float
@@ -16,24 +22,29 @@ class StepTotals(NamedTuple):
 
 
 class JobFailure(NamedTuple):
-    """A job that ended with an exception: what kind of step, and the exception."""
+    """A job that ended with an exception.
+
+    Attributes:
+        kind: The kind of the step that raised.
+        error: The exception.
+    """
 
     kind: str
     error: Exception
 
 
 class DrainReport(NamedTuple):
-    """What one call of `MainThreadQueue.drain` did.
+    """Result of one call of `MainThreadQueue.drain`.
 
     Attributes:
-        budget_s: What it might take.
-        spent_s: What it took.
-        steps: How many steps it ran.
-        ran: What they were, by kind.
-        waiting: Jobs that wait, by lane; lanes without any are left out. Cancelled ones count until
-            their turn comes.
-        deferred: The kinds of steps that did not fit.
-        failures: Jobs that raised.
+        budget_s: The time that steps were allowed to take, in seconds.
+        spent_s: The time that they took, in seconds.
+        steps: The number of steps that ran.
+        ran: Number and times of the steps, by kind.
+        waiting: The number of jobs that still wait, by lane; lanes without jobs are left out. A
+            cancelled job counts until the queue reaches it.
+        deferred: The kinds of steps that were predicted not to fit into the rest of the budget.
+        failures: The jobs that raised an exception.
     """
 
     budget_s: float
@@ -46,11 +57,11 @@ class DrainReport(NamedTuple):
 
     @property
     def overrun_s(self) -> float:
-        """How much more it took than it might."""
+        """The seconds by which steps exceeded the budget."""
         return max(0.0, self.spent_s - self.budget_s)
 
     def followed_by(self, later: DrainReport) -> DrainReport:
-        """The report of both, where another round was made in the same frame."""
+        """Returns one report for this drain and a later one of the same frame."""
         ran = dict(self.ran)
         for kind, more in later.ran.items():
             so_far = ran.get(kind, StepTotals(0, 0.0, 0.0))
@@ -60,7 +71,7 @@ class DrainReport(NamedTuple):
                 max(so_far.longest, more.longest),
             )
         return later._replace(
-            budget_s=self.budget_s,  # the later one's is what was left of it
+            budget_s=self.budget_s,  # the later drain got the rest of this budget
             spent_s=self.spent_s + later.spent_s,
             steps=self.steps + later.steps,
             ran=ran,

@@ -1,4 +1,24 @@
-"""`IdleGate`: background work happens while the game waits for its next frame."""
+"""`IdleGate`: lets loader threads run Python code only while the game waits for its next frame.
+
+Python runs one thread at a time. Every OpenGL call of the main thread gives the interpreter away,
+and the main thread gets it back only when the other thread is asked to give it up, after up to
+5 ms (`sys.getswitchinterval`). A frame has hundreds of such calls: a single thread that decodes all
+the time took a game from 59 to 47 frames a second, one that parses text to 17. A game that waits
+for its next frame does not notice other threads at all. So loader threads work in *units* of less
+than a millisecond, and ask the gate before each of them; it is open from the end of drawing until
+shortly before the next frame.
+
+Ways not taken:
+
+- Low thread priorities. The interpreter's lock does not know them.
+- `sys.setswitchinterval`. It is a setting of the whole process, which belongs to the game, and a
+  short one slows all its threads.
+- Processes instead of threads. Decoded objects would have to be copied into the game's process,
+  which is the very work that has to be kept out of frames. (Parsing RON is done in processes.)
+- A gate that is only ever closed while the game draws. A game that uses its whole frame would never
+  load. So a minimum share of the time is granted as *credit*: it grows with time, and each unit
+  that runs is charged to it.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +30,32 @@ from typing import Final, NamedTuple
 
 __all__ = ["GilHold", "IdleGate"]
 
-# Credit that can be saved up, in seconds: more would let a long idle time pay for a burst of work
-# in the middle of a later frame.
+# The most credit that can be saved, in seconds: with more, a long idle time would pay for a burst
+# of units in the middle of a later frame.
 _CREDIT_S: Final = 0.004
-# Debt that can be run into. Work in open time counts, too: who has plenty of that needs no share of
-# the frame; but only so much, or a game that becomes slow would pay for it long after. Of work in
-# closed time all counts, or long units would get more than the share, up to a unit gone mad.
+# The most debt of units that ran while the gate was open, in seconds. They are charged, too: loads
+# that have plenty of open time need no share of the frame. The limit keeps loads from waiting long
+# after a game has become slow.
 _OPEN_DEBT_S: Final = 0.05
+# The same for units that ran while it was closed. They are charged in full, or long units would get
+# more than the minimum share; the limit is for a single unit that took absurdly long.
 _CLOSED_DEBT_S: Final = 1.0
-# A unit is expected to take no longer than the longest one of late, which is forgotten by that much
-# with each further unit; at the beginning nothing is known, and units may be long.
+# A unit is expected to take as long as the longest recent one. With each further unit, that longest
+# time is multiplied by this factor. The first expectation is long, as nothing was measured yet.
 _FORGET: Final = 0.98
 _UNKNOWN_S: Final = 1.0
-# What is left beside that for switching threads.
+# Additional time before the next frame, for the switch from a loader thread to the main thread.
 _SWITCH_S: Final = 0.001
 
 
 class GilHold(NamedTuple):
-    """What one kind of unit took of the interpreter.
+    """Processor time of all units of one kind, during which they may have held the interpreter.
 
     Attributes:
-        units: How many there were.
-        seconds: Processor time of all of them.
-        longest: The longest one: an upper bound of how long it kept others from the interpreter.
+        units: The number of units.
+        seconds: The processor time of all of them.
+        longest: The processor time of the longest one, in seconds: an upper bound of how long the
+            main thread had to wait for the interpreter.
     """
 
     units: int
@@ -41,13 +64,11 @@ class GilHold(NamedTuple):
 
 
 class IdleGate:
-    """Lets background threads work between the end of a frame's drawing and the next frame.
+    """Lets loader threads work between the end of a frame's drawing and the next frame.
 
-    A thread that runs Python code while the game draws takes the interpreter from it at every
-    OpenGL call, for up to 5 ms each time. So loader threads ask here before every unit of work.
-    The gate is open from `end_frame` until shortly before the next frame is due, and when nobody
-    drives frames at all. While it is closed, a small share of the time is granted all the same,
-    or a game that is always late would never load anything.
+    The gate is open from `end_frame` until shortly before the next frame is due, and as long as no
+    frames are reported at all. While it is closed, loader threads still get `minimum_share` of the
+    time, so that a game whose frames are always late loads, too.
 
     Example:
         >>> now = 0.0
@@ -63,18 +84,21 @@ class IdleGate:
         False
 
     Args:
-        clock: Seconds, as `time.perf_counter` gives them.
-        margin_s: How long before the next frame it closes. The longest unit and one switch of
-            threads have to fit in; where units were short of late, it closes later.
-        minimum_share: The share of the time that is granted in any case, 0 to 1.
-        stall_s: If the next frame is that late, nobody is playing: the gate opens.
-        frame_s: Seconds from one frame to the next where `end_frame` is not told.
+        clock: Returns seconds, as `time.perf_counter` does.
+        margin_s: The gate closes at most this many seconds before the next frame. The longest
+            unit and one switch of threads have to fit in; if recent units were short, the gate
+            closes later.
+        minimum_share: The share of the time that loader threads get while the gate is closed, 0
+            to 1.
+        stall_s: The gate opens if the next frame is late by this many seconds: the game stands
+            still, as behind a dragged window.
+        frame_s: Seconds from one frame to the next, for calls of `end_frame` that do not say it.
 
     Attributes:
-        margin_s: See above.
-        minimum_share: See above.
+        margin_s: The argument; may be changed.
+        minimum_share: The argument; may be changed.
 
-    Any thread, except where it says otherwise.
+    Any thread, except for `begin_frame` and `end_frame`.
     """
 
     def __init__(
@@ -87,9 +111,12 @@ class IdleGate:
         frame_s: float = 1 / 60,
     ) -> None:
         if not 0 <= minimum_share <= 1:
-            raise ValueError(f"minimum_share is a share, 0 to 1: {minimum_share}")
+            raise ValueError(f"minimum_share must be 0 to 1, not {minimum_share}")
         if margin_s < 0 or stall_s <= 0 or frame_s <= 0:
-            raise ValueError("margin_s, stall_s and frame_s are times in seconds")
+            raise ValueError(
+                "stall_s and frame_s must be above 0, and margin_s at least 0, in seconds; found "
+                f"stall_s={stall_s}, frame_s={frame_s}, margin_s={margin_s}"
+            )
         self.margin_s = margin_s
         self.minimum_share = minimum_share
         self._clock = clock
@@ -97,7 +124,8 @@ class IdleGate:
         self._frame_s = frame_s
         self._changed = threading.Condition()
         self._ended = False
-        # Open before this time, and from that one on. Floats are read without the lock.
+        # The gate is open before `_closes_at`, and from `_stalled_at` on. Both are read without
+        # the lock: assigning a float is atomic.
         self._closes_at = math.inf
         self._stalled_at = math.inf
         self._began_at = 0.0
@@ -108,15 +136,19 @@ class IdleGate:
         self._here = threading.local()
 
     def begin_frame(self) -> None:
-        """Close: the game updates and draws. Main thread."""
+        """Closes the gate while the game updates and draws. Main thread."""
         self._began_at = self._clock()
         self._stalled_at = math.inf
         self._closes_at = -math.inf
 
     def end_frame(self, next_frame_at: float | None = None) -> None:
-        """Open until shortly before ``next_frame_at``, in seconds of the clock. Main thread.
+        """Opens the gate until shortly before the next frame.
 
-        Where that is not known, a frame is taken to last as long as the constructor was told.
+        Args:
+            next_frame_at: When the next frame is due, in seconds of the clock; by default
+                ``frame_s`` after `begin_frame`.
+
+        Main thread.
         """
         due = self._began_at + self._frame_s if next_frame_at is None else next_frame_at
         with self._changed:
@@ -125,25 +157,25 @@ class IdleGate:
             self._changed.notify_all()
 
     def release(self) -> None:
-        """Open until the next `begin_frame`: nobody drives frames now. Any thread."""
+        """Opens the gate until the next `begin_frame`, as when a game stops drawing. Any thread."""
         with self._changed:
             self._closes_at = math.inf
             self._changed.notify_all()
 
     def is_open(self) -> bool:
-        """Whether it is open now, the granted share left aside."""
+        """Whether the gate is open now; the minimum share does not count."""
         return self._is_open(self._clock())
 
     def _is_open(self, now: float) -> bool:
         return now < self._closes_at or now >= self._stalled_at
 
     def try_pass(self) -> bool:
-        """Whether a unit may be done now."""
+        """Whether a unit may run now, because the gate is open or by the minimum share."""
         with self._changed:
             return self._wait_s(self._clock()) <= 0
 
     def wait(self) -> bool:
-        """Return when a unit may be done: True, or False once the gate has ended."""
+        """Blocks until a unit may run, and returns True; False once `end` was called."""
         passed = self._wait()
         self._here.began = time.thread_time()
         return passed
@@ -160,9 +192,12 @@ class IdleGate:
             return False
 
     def pause(self, kind: str) -> None:
-        """End a unit in the middle of long work, and return when the next one may begin.
+        """Ends a unit in the middle of long work, and blocks until the next one may begin.
 
-        Only threads that have waited before wait here; another one has nobody to wait for.
+        Does nothing in a thread that has never called `wait`, such as the main thread.
+
+        Args:
+            kind: The kind of the unit that ends.
         """
         began = getattr(self._here, "began", None)
         if began is not None:
@@ -170,17 +205,17 @@ class IdleGate:
             self.wait()
 
     def charge_since(self, kind: str, began: float) -> None:
-        """Note a unit of this thread which began then, or at its last pause if that was later.
+        """Charges a unit of this thread that began at ``began``, or at its last `pause` if later.
 
         Args:
-            kind: What it was.
-            began: Processor time of this thread, in seconds.
+            kind: The kind of the unit.
+            began: `time.thread_time` of this thread when the unit began, in seconds.
         """
         began = max(began, getattr(self._here, "began", 0.0))
         self.charge(kind, time.thread_time() - began)
 
     def charge(self, kind: str, seconds: float) -> None:
-        """Note a unit of work that was done: its kind, and its processor time."""
+        """Records the processor time of a unit, in seconds, and takes it from the credit."""
         with self._changed:
             now = self._clock()
             self._earn(now)
@@ -191,18 +226,18 @@ class IdleGate:
             self._holds[kind] = GilHold(units + 1, total + seconds, max(longest, seconds))
 
     def holds(self) -> dict[str, GilHold]:
-        """What units took of the interpreter, by their kind."""
+        """Returns the processor time of units so far, by kind."""
         with self._changed:
             return dict(self._holds)
 
     def end(self) -> None:
-        """Send all threads away that wait, now and later."""
+        """Lets every call of `wait`, present and later, return False."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def _wait_s(self, now: float) -> float:
-        """Seconds until a unit may be done, if no frame ends before."""
+        """Returns the seconds until a unit may run, unless a frame ends before that."""
         if self._is_open(now):
             return 0.0
         self._earn(now)
@@ -210,10 +245,10 @@ class IdleGate:
             return 0.0
         stalled = self._stalled_at - now
         share = self.minimum_share
-        # An idle thread may as well look again after a second: whoever drives frames may be gone.
+        # At most a second: the game may have stopped reporting frames.
         return min(stalled, (-self._credit + 1e-4) / share if share else stalled, 1.0)
 
     def _earn(self, now: float) -> None:
         earned = (now - self._credited_at) * self.minimum_share
-        self._credited_at = max(now, self._credited_at)  # another thread may have looked later
+        self._credited_at = max(now, self._credited_at)  # another thread may have a later `now`
         self._credit = min(self._credit + max(0.0, earned), _CREDIT_S)

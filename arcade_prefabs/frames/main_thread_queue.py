@@ -1,4 +1,26 @@
-"""`MainThreadQueue`: all work on the main thread, in steps that fit into what a frame leaves."""
+"""`MainThreadQueue`: runs all main-thread jobs of the plugin in steps, within a time budget.
+
+Only the main thread may call OpenGL and the game's code, so texture uploads, sprites, hooks,
+callbacks and saves all have to run there, and together they need more time than one frame has.
+A step that has begun cannot be interrupted. A budget therefore has to be kept *before* a step
+begins: the queue learns what steps of each kind cost (`CostModel`), and defers a step that is
+predicted not to fit into the rest of the frame's budget.
+
+Ways not taken:
+
+- A time-out around each job. Python cannot interrupt a call into OpenGL, and a job that is cut
+  off anywhere leaves half-built objects. Generators say themselves where they can be interrupted.
+- A budget for each subsystem (uploads, spawns, callbacks). The sum is what makes a frame late, and
+  a subsystem without jobs would waste its part. So there is one budget; lanes have weights, and
+  the lane that has used the least time by its weight runs next.
+- Running steps until the budget is used up, without predictions. Each frame would then exceed the
+  budget by one step, and an image of 1024 pixels takes 0.9 ms to add to the atlas.
+- `queue.Queue` for submitting. Its lock can be held by a thread that waits for the interpreter,
+  and the main thread would wait for both. `deque.append` is atomic.
+
+One step a frame runs even if it does not fit. Without this rule, a game that leaves no time would
+never load anything.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +57,18 @@ DEFAULT_LANES: Final[Mapping[str, float]] = {
     "game": 1.0,
     "upkeep": 0.5,
 }
-# On a clock that does not move, such as a test's, a budget in seconds alone would end nothing.
+# The most steps of one drain. On a clock that stands still, such as a test's, the budget in seconds
+# is never used up.
 _MOST_STEPS: Final = 10_000
 
 
 class Step(NamedTuple):
-    """What the next step of a job will be, so that its cost can be told in advance.
+    """Kind and size of a job's next step, from which the queue predicts its cost.
 
     Attributes:
-        kind: Steps of one kind and about one size cost about the same: ``upload``.
-        size: Whatever the cost grows with: pixels, sprites. 0 if it does not.
+        kind: The name under which costs are learned, such as ``upload``: steps of one kind and of
+            about the same size cost about the same time.
+        size: The number that the cost grows with, such as pixels or sprites; 0 if there is none.
     """
 
     kind: str
@@ -57,19 +81,20 @@ class _NextFrame:
 
 
 NEXT_FRAME: Final = _NextFrame()
-"""What a job yields that has nothing more to do in this frame."""
+"""A job yields this to go on in the next frame."""
 
 Steps: TypeAlias = Generator[Step | _NextFrame | None, None, None]
 JobBody: TypeAlias = Callable[[], Any] | Steps
 
 
 class Job:
-    """Work that was submitted.
+    """A function or generator that was submitted to the `MainThreadQueue`.
 
     Attributes:
-        lane: Its class.
-        done: Whether it ended: finished, failed or cancelled.
-        error: The exception that it ended with, or None.
+        lane: The name of its lane.
+        step: Kind and size of its next step.
+        done: Whether it has finished, failed or been cancelled.
+        error: The exception that it failed with, or None.
     """
 
     __slots__ = ("_among", "_on_error", "_steps", "_work", "done", "error", "lane", "step")
@@ -84,13 +109,13 @@ class Job:
         self._work: JobBody | None = work
         self._steps: Steps | None = None
         self._on_error = on_error
-        self._among: set[Job] | None = None  # the jobs that are counted, as long as it is one
+        self._among: set[Job] | None = None  # the queue's set of counted jobs, if it is in there
 
     def __repr__(self) -> str:
         return f"<Job {self.step.kind} in {self.lane}{', done' if self.done else ''}>"
 
     def cancel(self) -> bool:
-        """Run no further step; False if it had ended. The generator is closed. Main thread."""
+        """Closes the generator; no further step runs. False if the job had ended. Main thread."""
         if self.done:
             return False
         self.end()
@@ -101,13 +126,13 @@ class Job:
         return True
 
     def end(self) -> None:
-        """Note that it ended."""
+        """Marks the job as done, and takes it off the queue's count."""
         self.done = True
         if self._among is not None:
             self._among.discard(self)
 
     def run(self) -> object:
-        """Run one step; gives what the job yielded, or None with `done` set."""
+        """Runs one step. Returns what the job yielded, or None if it finished: `done` is set."""
         work = self._work
         if self._steps is None:
             self._work = None
@@ -119,7 +144,7 @@ class Job:
                 if not isinstance(result, Generator):
                     self.end()
                     return None
-                if self.done:  # it cancelled itself
+                if self.done:  # the function cancelled its own job
                     result.close()
                     return None
                 self._steps = result
@@ -135,7 +160,7 @@ class Job:
         return yielded
 
     def fail(self, error: Exception) -> None:
-        """End it with an error."""
+        """Ends the job with an error, and calls its ``on_error``."""
         self.end()
         self.error = error
         self._work = self._steps = None
@@ -149,17 +174,17 @@ class _Lane:
     def __init__(self, name: str, weight: float) -> None:
         self.name = name
         self.weight = weight
-        self.spent = 0.0  # seconds that it had, divided by its weight
+        self.spent = 0.0  # seconds that its steps took, divided by its weight
         self.jobs: deque[Job] = deque()
 
 
 class MainThreadQueue:
-    """The ledger of everything that the main thread does beside the game itself.
+    """Queue of the plugin's main-thread jobs; each frame runs as many steps as its budget allows.
 
-    Jobs are functions, or generators that yield between two steps; the cost of each kind of step
-    is learned, and a step that is not expected to fit into the rest of the budget waits for the
-    next frame. One step a frame is run in any case, so that nothing starves; lanes share the time
-    by their weights, and the one that had least of it comes first.
+    Jobs are functions, or generators that yield between two steps. The queue learns the cost of
+    each kind of step; a step that is predicted not to fit into the rest of the budget waits for
+    the next frame. One step a frame always runs, so that no job starves. Lanes share the time by
+    their weights: the lane that has used the least time by its weight runs next.
 
     Example:
         >>> queue = MainThreadQueue()
@@ -176,13 +201,13 @@ class MainThreadQueue:
 
     Args:
         lanes: Names and weights of the lanes.
-        capacity: Jobs of the game's own that may wait.
-        clock: Seconds, as `time.perf_counter` gives them.
+        capacity: The most jobs of the game that may wait; `submit` refuses more.
+        clock: Returns seconds, as `time.perf_counter` does.
 
     Attributes:
-        costs: What steps cost, as far as was learned.
+        costs: The learned costs of steps.
 
-    `submit` may be called in any thread, everything else in the main thread.
+    `submit` and `post` may be called in any thread, all other methods in the main thread.
     """
 
     def __init__(
@@ -199,9 +224,9 @@ class MainThreadQueue:
         self._clock = clock
         self._lanes = {name: _Lane(name, weight) for name, weight in lanes.items()}
         self._posted: deque[Job] = deque()
-        self._later: list[Job] = []
-        self._counted: set[Job] = set()  # the game's own that have not ended
-        self._turn = 0.0  # what the lane had that was chosen last, before its turn
+        self._later: list[Job] = []  # jobs that yielded NEXT_FRAME
+        self._counted: set[Job] = set()  # jobs of `submit` that have not ended
+        self._turn = 0.0  # `spent` of the lane that ran last, before its step
         self._draining = False
         self._arrived = threading.Event()
 
@@ -221,33 +246,33 @@ class MainThreadQueue:
         size: float = 0,
         on_error: Callable[[Exception], None] | None = None,
     ) -> Job:
-        """Have something done on the main thread.
+        """Queues a function or generator of the game to run on the main thread.
 
         Args:
-            work: A function, a generator, or a function that gives a generator. What it yields
-                says what the next step is: a `Step`, None for another one of the same kind, or
-                `NEXT_FRAME`.
-            lane: Its class.
-            kind: What its first step is.
-            size: What the cost of that grows with.
-            on_error: Called with the exception that ends it, in the main thread.
+            work: A function, a generator, or a function that returns a generator. A generator
+                yields the kind and size of its next step as a `Step`, None for another step of
+                the same kind and size, or `NEXT_FRAME`.
+            lane: The name of the lane.
+            kind: The kind of the first step.
+            size: The size of the first step, in the unit that its cost grows with.
+            on_error: Called on the main thread with the exception that ends the job.
 
         Raises:
-            QueueFullError: Too many jobs wait.
-            ValueError: There is no such lane.
-            TypeError: It is no work.
+            QueueFullError: `capacity` jobs wait already.
+            ValueError: There is no lane of this name.
+            TypeError: ``work`` is neither a function nor a generator.
 
         Any thread.
         """
         if not (callable(work) or isinstance(work, Generator)):
-            raise TypeError(f"a function or a generator is to be run, not {work!r}")
+            raise TypeError(f"submit expects a function or a generator, not {work!r}")
         if len(self._counted) >= self._capacity:
             message = f"{self._capacity:,} jobs wait for the main thread"
             raise QueueFullError(f"{message}: submit fewer, or raise the budget of a frame")
         job = self.post(work, lane, Step(kind, size), on_error)
         job._among = self._counted
         self._counted.add(job)
-        if job.done:  # in the main thread, before it was counted
+        if job.done:  # the main thread ran it before it was counted
             self._counted.discard(job)
         return job
 
@@ -258,9 +283,15 @@ class MainThreadQueue:
         step: Step,
         on_error: Callable[[Exception], None] | None = None,
     ) -> Job:
-        """`submit` without the limit, for those who have limits of their own. Any thread."""
+        """Queues a job of the plugin, without the limit of `submit`. Any thread.
+
+        The plugin's own jobs are bounded elsewhere, by the number of loads in flight.
+
+        Raises:
+            ValueError: There is no lane of this name.
+        """
         if lane not in self._lanes:
-            raise ValueError(f"there is no lane {lane!r}, but {', '.join(self._lanes)}")
+            raise ValueError(f"there is no lane {lane!r}; the lanes are {', '.join(self._lanes)}")
         job = Job(work, lane, step, on_error)
         self._posted.append(job)  # atomic: no lock for the main thread to wait on
         if not self._arrived.is_set():
@@ -268,18 +299,24 @@ class MainThreadQueue:
         return job
 
     def wait(self, seconds: float) -> bool:
-        """Wait until something is posted; for a main thread that has nothing else to do."""
+        """Blocks until a job is posted; False after ``seconds`` without one.
+
+        For a main thread that has nothing else to do, such as a tool's or a test's. Main thread.
+        """
         if not self._posted:
-            self._arrived.clear()  # it may be from what was drained meanwhile
+            self._arrived.clear()  # it may be set for jobs that `drain` has taken since
         return bool(self._posted) or self._arrived.wait(seconds)
 
     def drain(self, budget_s: float) -> DrainReport:
-        """Run steps until the budget of this frame is used up, at least one.
+        """Runs steps until the budget of this frame is used up, and at least one step.
 
-        Exceptions of jobs end the job, are logged, and stand in the report.
+        An exception in a step ends its job, is logged, and appears in the report's ``failures``.
+
+        Args:
+            budget_s: The time that steps may take, in seconds.
 
         Raises:
-            RuntimeError: It was called by a step.
+            RuntimeError: A step calls `drain`.
 
         Main thread.
         """
@@ -318,7 +355,7 @@ class MainThreadQueue:
                 _log.error("a job of the main thread failed: %s", kind, exc_info=error)
                 if not job.done:
                     self._fail(job, error, failures)
-            except BaseException:  # the game ends; should it go on after all, then without this
+            except BaseException:  # the game is ending; if it goes on, it must not repeat this step
                 job.end()
                 raise
             after = clock()
@@ -331,7 +368,7 @@ class MainThreadQueue:
             before, seconds, longest = ran.get(kind, (0, 0.0, 0.0))
             ran[kind] = StepTotals(before + 1, seconds + cost, max(longest, cost))
             if not lane.jobs or lane.jobs[0] is not job:
-                continue  # the step cleared the queue
+                continue  # the step called `clear`
             if job.done:
                 lane.jobs.popleft()
             elif yielded is NEXT_FRAME:
@@ -349,7 +386,7 @@ class MainThreadQueue:
             job.fail(error)
         except Exception as second:
             failures.append(JobFailure(job.step.kind, second))
-            _log.error("telling of a failed job failed, too", exc_info=second)
+            _log.error("on_error of a failed job failed, too", exc_info=second)
 
     def _admit(self) -> None:
         self._arrived.clear()
@@ -361,14 +398,18 @@ class MainThreadQueue:
     def _enter(self, job: Job) -> None:
         lane = self._lanes[job.lane]
         if not lane.jobs:
-            # A lane that slept has no claim to the time that it did not want. It is where the
-            # others are: what the lane had whose turn it was last, not what it has after that,
-            # or a lane whose job posts the next one would lose its own claim.
+            # An empty lane earns no time: it starts level with the lane that ran last. Level with
+            # that lane's time *before* its step: a lane whose job posts the next job would
+            # otherwise be charged twice for the same step.
             lane.spent = max(lane.spent, self._turn)
         lane.jobs.append(job)
 
     def _choose(self, left: float | None, deferred: dict[str, None]) -> _Lane | None:
-        """The lane whose turn it is; with ``left`` seconds, one whose step fits in."""
+        """Returns the lane to run next, or None.
+
+        With ``left`` seconds, only lanes whose next step is predicted to fit; None for any lane.
+        The kinds of steps that do not fit are added to ``deferred``.
+        """
         candidates: list[_Lane] = []
         for lane in self._lanes.values():
             while lane.jobs and lane.jobs[0].done:  # cancelled
@@ -393,7 +434,7 @@ class MainThreadQueue:
         return found
 
     def clear(self) -> None:
-        """Cancel everything. What jobs raise while they are closed is logged. Main thread."""
+        """Cancels all jobs, and logs exceptions that their generators raise. Main thread."""
         jobs = self._jobs()
         self._later = []
         self._posted.clear()

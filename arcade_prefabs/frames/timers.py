@@ -1,4 +1,4 @@
-"""Things that are due later, on the loader's clock."""
+"""`Timers`: calls functions on the main thread at given times of the loader's clock."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Final
 
 __all__ = ["Timers"]
 
-# In one frame; the others come in the next.
+# The most calls in one frame; further ones run in the next frame.
 _MOST_AT_ONCE: Final = 200
 
 
 class Timers:
-    """Calls that are due at some time. Added in any thread, run in the main thread."""
+    """Priority queue of calls by the time at which they are due.
+
+    Calls are added in any thread, and run in the main thread.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,12 +26,12 @@ class Timers:
         self._numbers = itertools.count()
 
     def add(self, when: float, call: Callable[[], None]) -> None:
-        """Have something called at a time of the loader's clock."""
+        """Schedules a call for a time of the loader's clock, in seconds. Any thread."""
         with self._lock:
             heapq.heappush(self._heap, (when, next(self._numbers), call))
 
     def run(self, now: float) -> int:
-        """Call what is due; gives how many."""
+        """Runs the calls that are due, at most 200. Returns their number. Main thread."""
         count = 0
         while self._heap and count < _MOST_AT_ONCE:
             with self._lock:
@@ -40,6 +43,6 @@ class Timers:
         return count
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drops all calls."""
         with self._lock:
             self._heap.clear()

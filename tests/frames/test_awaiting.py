@@ -203,7 +203,7 @@ def test_next_frame_outside_a_script_is_refused() -> None:
     async def lost() -> None:
         await next_frame()
 
-    with pytest.raises(RuntimeError, match="only be awaited in a script"):
+    with pytest.raises(RuntimeError, match="works only in a script"):
         asyncio.run(lost())
 
 
