@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from .streaming.planning.health import StreamingHealth
     from .streaming.planning.preload_request import PreloadRequest
     from .streaming.planning.streaming_sources import StreamingSource
-    from .streaming.settings import StreamingPolicy, StreamingSettings
+    from .streaming.settings import StreamingOptions, StreamingPolicy, StreamingSettings
     from .streaming.streaming_manager import StreamingManager
 
 __version__ = "0.1.0"
@@ -122,6 +122,7 @@ __all__ = [
     "StreamingError",
     "StreamingHealth",
     "StreamingManager",
+    "StreamingOptions",
     "StreamingPolicy",
     "StreamingSettings",
     "StreamingSource",
@@ -157,6 +158,7 @@ _LATER = {
     "Priority": "loading",
     "StreamingHealth": "streaming.planning.health",
     "StreamingManager": "streaming.streaming_manager",
+    "StreamingOptions": "streaming.settings",
     "StreamingPolicy": "streaming.settings",
     "StreamingSettings": "streaming.settings",
     "StreamingSource": "streaming.planning.streaming_sources",

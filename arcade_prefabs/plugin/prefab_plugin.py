@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import get_ident
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
 import arcade
 import pyglet
@@ -26,6 +26,7 @@ from ..spawning.layers import SpawnScene
 from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
 from ..streaming.cells.cell_providers import CellSource
+from ..streaming.settings import StreamingOptions, StreamingSettings, chosen_settings
 from ..streaming.streaming_manager import StreamingManager
 from ..window.current_window import made_current, require_current
 from ..window.events import WindowEvents
@@ -208,7 +209,8 @@ class PrefabPlugin:
         name: str | None = None,
         save: str | os.PathLike[str] | None = None,
         recover: bool = True,
-        **settings: Any,
+        settings: StreamingSettings | None = None,
+        **options: Unpack[StreamingOptions],
     ) -> StreamingManager:
         """Stream a world around its players, from now on; gives it at once.
 
@@ -223,10 +225,14 @@ class PrefabPlugin:
                 it, and its folder is made at once.
             recover: Whether to go on where a game ended that was not closed, with what happened
                 after its last save; otherwise that is forgotten.
-            settings: See `StreamingSettings`: ``load_distance=1500``.
+            settings: How it is streamed; the defaults of `StreamingSettings` if not given.
+            options: Fields of `StreamingSettings`, which override ``settings``:
+                ``load_distance=1500``.
 
         Raises:
-            ValueError, TypeError: A setting makes no sense, or the world is none.
+            ValueError: A setting is out of its range.
+            TypeError: There is no such setting; a setting is of another type; or ``world`` is
+                neither an id nor a cell source.
             UnsafePathError: No such world may exist.
             PluginError: The plugin was detached.
             WrongThreadError: This is not the main thread.
@@ -240,7 +246,7 @@ class PrefabPlugin:
             name=name,
             save=None if save is None else Path(save),
             recover=recover,
-            settings=settings,
+            settings=chosen_settings(settings, options),
             clock=self._clock,
         )
         self._worlds.append(opened)

@@ -31,7 +31,7 @@ from .population.cell_migration import CellMigration
 from .population.residents import Population
 from .population.tracing import Tracer
 from .renderer import WorldRenderer
-from .saves.change_journal import ChangeJournal, ThreadWriter, Writer
+from .saves.change_journal import ChangeJournal, Writer
 from .saves.save_file import SavedEntity, SaveFile
 from .settings import StreamingSettings
 
@@ -176,7 +176,7 @@ class WorldOpener:
         sources: Sources,
         walls: Walls,
         clock: Callable[[], float],
-        writer: Writer | None,
+        writer: Writer,
     ) -> OpenWorld | None:
         """The world, if everything is there; None if it is not yet, or there is an error."""
         head, fitted = self.head, self._fit_done
@@ -205,9 +205,7 @@ class WorldOpener:
                 self._fit(self._file, self.provider, self._tracer.found)
             return None
         try:
-            return self._build(
-                spawn_runtime, settings, sources, walls, clock, writer or ThreadWriter()
-            )
+            return self._build(spawn_runtime, settings, sources, walls, clock, writer)
         except Exception as error:
             self.error = error
             self.stop()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, TypedDict
 
-__all__ = ["StreamingPolicy", "StreamingSettings", "check_distances", "unload_distance_for"]
+from ..errors import shown
+from ..prefab.suggestions import did_you_mean
+
+__all__ = [
+    "StreamingOptions",
+    "StreamingPolicy",
+    "StreamingSettings",
+    "check_distances",
+    "chosen_settings",
+    "unload_distance_for",
+]
 
 MIB: Final = 1024 * 1024
 # What unload distances are at least, of the load distance.
@@ -28,9 +38,33 @@ class StreamingPolicy(enum.Enum):
     HOLD = "hold"
 
 
+class StreamingOptions(TypedDict, total=False):
+    """Fields of `StreamingSettings`, as keywords of `PrefabPlugin.open_world`."""
+
+    load_distance: float | None
+    unload_distance: float | None
+    residency_s: float
+    max_in_flight: int
+    max_in_flight_bytes: int
+    budget_ms: float | None
+    memory_limit: int
+    max_lead_s: float
+    slow: float
+    critical: float
+    on_slow: StreamingPolicy
+    on_critical: StreamingPolicy
+    placeholders: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class StreamingSettings:
     """How a world is streamed.
+
+    Example::
+
+        far = StreamingSettings(load_distance=1500, memory_limit=64_000_000)
+        valley = prefabs.open_world("valley", settings=far)
+        cave = prefabs.open_world("cave", settings=far, load_distance=400)
 
     Args:
         load_distance: Pixels around a player within which cells are there; by default what the
@@ -88,6 +122,27 @@ class StreamingSettings:
             )
         if self.load_distance is not None and self.unload_distance is not None:
             check_distances(self.load_distance, self.unload_distance)
+
+
+def chosen_settings(
+    settings: StreamingSettings | None, options: StreamingOptions
+) -> StreamingSettings:
+    """Return settings in which options stand in place of the fields of their names.
+
+    Raises:
+        ValueError: A number is out of its range.
+        TypeError: There is no field of an option's name; or a value is of another type.
+    """
+    known = [field.name for field in fields(StreamingSettings)]
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise TypeError(f"open_world has no setting {shown(name)}; {hint}")
+    if settings is None:
+        return StreamingSettings(**options)
+    if not isinstance(settings, StreamingSettings):
+        raise TypeError(f"settings are StreamingSettings, not {settings!r}")
+    return replace(settings, **options)
 
 
 def check_distances(load: float, unload: float) -> None:

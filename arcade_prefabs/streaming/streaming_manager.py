@@ -31,7 +31,7 @@ from .planning.streaming_sources import Sources, StreamingSource, checked_positi
 from .population.residents import Failure
 from .population.wake_hooks import WakeHook
 from .renderer import CameraView
-from .saves.change_journal import SaveRequest, Writer
+from .saves.change_journal import SaveRequest
 from .settings import StreamingSettings
 from .world_runtime import Opened, WorldRuntime
 
@@ -102,11 +102,10 @@ class StreamingManager:
         sources: Sources,
         settings: StreamingSettings,
         clock: Callable[[], float],
-        writer: Writer | None = None,
     ) -> None:
         self.name = name
         self._camera_view = CameraView(window, name)
-        self._runtime = WorldRuntime(name, spawn_runtime, opener, sources, settings, clock, writer)
+        self._runtime = WorldRuntime(name, spawn_runtime, opener, sources, settings, clock)
         self._sources = sources
         self._guard = ThreadGuard()
         self._see()
@@ -125,18 +124,16 @@ class StreamingManager:
         name: str | None,
         save: Path | None,
         recover: bool,
-        settings: Mapping[str, Any],
+        settings: StreamingSettings,
         clock: Callable[[], float],
     ) -> StreamingManager:
         """Begin to open a world; see `PrefabPlugin.open_world`."""
-        writer = settings.get("writer")
-        chosen = StreamingSettings(**{key: settings[key] for key in settings if key != "writer"})
         what = world_id(world) if isinstance(world, str) else world
         if name is None:
             name = what if isinstance(what, str) else type(what).__name__
         opener = WorldOpener(spawn_runtime.loader, what, name, save, recover=recover)
-        sources = Sources(chosen, _DEFAULT_CELL_SIZE, clock)
-        return cls(spawn_runtime, window, opener, name, sources, chosen, clock, writer)
+        sources = Sources(settings, _DEFAULT_CELL_SIZE, clock)
+        return cls(spawn_runtime, window, opener, name, sources, settings, clock)
 
     def __repr__(self) -> str:
         state = "closed" if self._runtime.closed else "open" if self._open else "opening"

@@ -17,7 +17,7 @@ from .planning.health import StreamingHealth
 from .planning.preload_request import PreloadRequests
 from .planning.streaming_sources import Sources
 from .population.wake_hooks import WakeHooks
-from .saves.change_journal import SaveRequest, Writer
+from .saves.change_journal import SaveRequest, ThreadWriter, Writer
 from .settings import StreamingSettings
 
 __all__ = ["Opened", "WorldRuntime"]
@@ -36,12 +36,12 @@ class WorldRuntime:
         sources: Whom it is streamed for.
         settings: See there.
         clock: Seconds.
-        writer: Who writes its save; a thread by default.
 
     Attributes:
         open: The world, once it is open.
         closed: Whether `end` was called.
         frozen: Whether nothing is loaded or unloaded any more.
+        writer: Who writes its save; until the world is open, a test may set another one.
         walls: Its solid sprites.
         preload_requests: Who waits for an area.
         wake: Functions that are called for who has slept.
@@ -60,11 +60,11 @@ class WorldRuntime:
         sources: Sources,
         settings: StreamingSettings,
         clock: Callable[[], float],
-        writer: Writer | None,
     ) -> None:
         self.name = name
         self.open: OpenWorld | None = None
         self.closed = self.frozen = False
+        self.writer: Writer = ThreadWriter()
         self.walls = Walls()
         self.preload_requests = PreloadRequests(settings, clock)
         self.wake = WakeHooks(spawn_runtime.entities)
@@ -77,7 +77,6 @@ class WorldRuntime:
         self._sources = sources
         self._settings = settings
         self._clock = clock
-        self._writer = writer
 
     @property
     def error(self) -> Exception | None:
@@ -111,7 +110,7 @@ class WorldRuntime:
             self._sources,
             self.walls,
             self._clock,
-            self._writer,
+            self.writer,
         )
         if self.open is not None:
             self.open.parts.population.woken = self.wake.woken

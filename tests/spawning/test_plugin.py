@@ -29,7 +29,6 @@ from arcade_prefabs import (
 from arcade_prefabs.errors import StoreError, UnsafePathError
 from arcade_prefabs.pipeline import AssetPipeline, GridCell, MemorySource, WorldEntity
 from arcade_prefabs.spawning import texture_processor
-from arcade_prefabs.streaming.saves.change_journal import InlineWriter
 from arcade_prefabs.testing import InlineExecutor
 
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
@@ -404,7 +403,7 @@ def test_memory_tells_of_the_lists_of_worlds(stage: Any, files: Any) -> None:
     scene = stage(files)
     scene.spawn("red")
     assert scene.prefabs.memory().sprite_lists == 1
-    world = scene.prefabs.open_world(Two(), load_distance=10.0, writer=InlineWriter())
+    world = scene.prefabs.open_world(Two(), load_distance=10.0)
     world.update_player_position((50, 50))
     scene.until(lambda: not world.busy and len(list(world.entities())) == 2)
     assert scene.prefabs.memory().sprite_lists == 3

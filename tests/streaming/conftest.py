@@ -53,8 +53,9 @@ class WorldStage:
         self.on = on
         self.prefabs = on.prefabs
         settings.setdefault("load_distance", 150.0)
-        settings.setdefault("writer", InlineWriter())
+        writer = settings.pop("writer", None) or InlineWriter()
         self.world: StreamingManager = self.prefabs.open_world(world, **settings)
+        self.world._runtime.writer = writer
         self.events: list[CellEvent] = []
         self.world.add_listener(self.events.append)
         self.x = self.y = 0.0
