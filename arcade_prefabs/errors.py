@@ -5,40 +5,40 @@
     ArcadePrefabsError
     ├── LocatedError                 knows the file, line and column
     │   ├── RonError                 text that is not RON            (also a ValueError)
-    │   ├── PrefabError              a prefab that cannot be used    (also a ValueError)
+    │   ├── PrefabError              a prefab file with a mistake    (also a ValueError)
     │   │   ├── UnknownNameError     a misspelt component, field, document or field value
     │   │   ├── MissingPrefabError   `extends` or a child names a prefab that is not there
     │   │   └── PrefabCycleError     a prefab that contains or extends itself
     │   └── AssetError               a file that cannot be read or baked
     │       ├── MissingAssetError    there is no such file
-    │       ├── UnsafePathError      a name that leaves its folder, or differs between systems (also
+    │       ├── UnsafePathError      a path that leaves its folder, or differs between systems (also
     │       │                        a ValueError)
-    │       ├── UnreadableAssetError it is there, but reading it failed; it may go next time
+    │       ├── UnreadableAssetError the file exists, but reading it failed; a retry may work
     │       ├── AssetTooLargeError   more bytes, pixels or entries than the stated limit
-    │       └── ProcessorError       the code that bakes the file failed, or its process died
+    │       └── ProcessorError       the processor raised an exception, or its worker process died
     ├── StoreError                   the bake store or a release file cannot be used
-    │   └── AssetChangedError        an asset was baked anew while it was being read
-    ├── BakeCancelledError           a bake was cancelled; what was committed stays
-    ├── LoadError                    a load that gives no value
-    │   ├── LoadCancelledError       nobody wants it any more
-    │   ├── LoadTimeoutError         it took too long               (also a TimeoutError)
-    │   └── DependencyError          something that the asset needs cannot be loaded
+    │   └── AssetChangedError        an asset was baked again while it was being read
+    ├── BakeCancelledError           a bake was cancelled; the outputs committed so far stay
+    ├── LoadError                    a load ended without a value
+    │   ├── LoadCancelledError       the load was cancelled, or the loader was shut down
+    │   ├── LoadTimeoutError         the load took too long         (also a TimeoutError)
+    │   └── DependencyError          a dependency of the asset cannot be loaded
     ├── LoaderClosedError            the loader was shut down
-    ├── QueueFullError               the game's own jobs pile up on the main thread
+    ├── QueueFullError               the queue of the game's own main-thread jobs is full
     ├── AtlasFullError               no room in the texture atlas
     ├── FrameRateError               a game did not hold its frame rate (also an AssertionError)
-    ├── PluginError                  attached twice, or used after it was detached
-    ├── SpawnError                   an entity could not be spawned, or is gone
+    ├── PluginError                  the plugin is attached twice, or used after it was detached
+    ├── SpawnError                   an entity could not be spawned, or was despawned
     ├── StreamingError               a world that cannot be opened, or was closed
     │   ├── SaveError                a saved game cannot be read or written
-    │   └── PreloadError             an area that is waited for will not be there
-    │       └── PreloadTimeoutError  it took too long               (also a TimeoutError)
-    ├── WrongThreadError             called in another thread than the window's
+    │   └── PreloadError             an area that the game preloads cannot be loaded
+    │       └── PreloadTimeoutError  the preload took too long      (also a TimeoutError)
+    ├── WrongThreadError             a call in another thread than the window's
     └── RegistryError                a component class that cannot be registered (also a ValueError)
 
-A `LocatedError` prints as ``file:line:column: message``, followed by the line of the source with a
-caret under the place and, where there is one, a hint. All errors can be pickled, for they travel
-from worker processes to the game.
+A `LocatedError` prints as ``file:line:column: message``, then the source line with a caret under
+the column, then the hint, if it has one. All errors can be pickled, because worker processes send
+them to the game.
 """
 
 from __future__ import annotations
@@ -85,15 +85,15 @@ __all__ = [
     "shown_error",
 ]
 
-# A minified or hostile file may hold one line of many megabytes; an error keeps and shows a window
-# of it, for it may travel from process to process and stay in a list.
+# A minified or hostile file may consist of one line of many megabytes. An error keeps and prints
+# only a window of that line, because errors are sent between processes and kept in lists.
 _KEPT_COLUMNS = 1000
 _SHOWN_COLUMNS = 100
-# Longer names are not honest ones; to print one of many megabytes helps nobody.
+# Names and messages from hostile files may have many megabytes; longer ones are shortened.
 _NAME_LENGTH: Final = 100
 _PATH_LENGTH: Final = 600
 _MESSAGE_LENGTH: Final = 3000
-# Characters that count as letters or marks, and that nobody sees.
+# Characters that Unicode counts as letters or marks, although they are invisible.
 _BLANKS: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -103,17 +103,18 @@ _EMOJI_STYLE: Final = "\N{VARIATION SELECTOR-16}"
 
 
 def shown(text: str, most: int | None = _NAME_LENGTH) -> str:
-    r"""Return text from a file, or a file's name, as messages, logs and terminals can hold it.
+    r"""Returns text from a file, or a file name, in a form that is safe to print and log.
 
-    Control characters move a terminal's cursor or run its commands, marks of direction turn the
-    letters around them, invisible characters make two names look like one, and no output takes
-    halves of characters. They are written as Python writes them, ``\x1b`` or ``\u202e``; line
-    breaks as well, for a name with one could add a line to a message. Letters of all scripts and
-    emoji stay.
+    Characters that could mislead the reader are replaced by Python's escapes, such as ``\x1b`` or
+    ``\u202e``: control characters (they move a terminal's cursor or run its commands), marks that
+    change the direction of writing, invisible characters (they make two different names look
+    alike), lone surrogates (no output accepts them) and line breaks (they would add a line to a
+    message). Letters of all scripts and emoji stay.
 
     Args:
-        text: What may hold anything.
-        most: Longer text loses its middle, and its length is named; None shows all of it.
+        text: Any text.
+        most: The number of characters above which the middle of the text is left out and its length
+            appended; None for no limit.
 
     Example:
         >>> shown("crate\x1b[31m")
@@ -132,10 +133,10 @@ def shown(text: str, most: int | None = _NAME_LENGTH) -> str:
 
 
 def shown_error(error: BaseException) -> str:
-    """Return what an error says, as messages, logs and terminals can hold it.
+    """Returns the message of an exception in a form that is safe to print and log.
 
-    Errors of this package have lines of their own, and are safe; of any other one nobody knows what
-    is quoted in it: its text becomes one line.
+    The message of an `ArcadePrefabsError` is safe already and keeps its line breaks. Any other
+    exception may quote text from a file, so its message goes through `shown` and becomes one line.
 
     Any thread.
     """
@@ -144,7 +145,9 @@ def shown_error(error: BaseException) -> str:
 
 
 def columns(text: str) -> int:
-    """Return the columns that text takes on a terminal: some letters take two, accents none.
+    """Returns the number of terminal columns that a text takes.
+
+    East Asian letters and emoji take two columns, combining accents none.
 
     Any thread.
     """
@@ -166,7 +169,7 @@ def _visible(text: str) -> str:
 
 
 def _visible_pieces(text: str) -> list[str]:
-    """Each character of the text as it is shown."""
+    """Returns each character of a text, or the escape that is printed instead of it."""
     pieces = []
     for at, character in enumerate(text):
         hidden = not character.isprintable() or _BLANKS.match(character) is not None
@@ -178,7 +181,7 @@ def _visible_pieces(text: str) -> list[str]:
 
 
 def _within_emoji(text: str, at: int) -> bool:
-    """Whether a joiner joins two emoji, or a selector makes one of the sign in front of it."""
+    """Returns whether the joiner or style selector at an index is part of an emoji."""
     before = text[at - 1 : at] if at else ""
     if text[at] == _EMOJI_STYLE:
         return bool(before) and unicodedata.category(before) in ("So", "Sm", "Nd", "Po")
@@ -192,10 +195,10 @@ def _within_emoji(text: str, at: int) -> bool:
 
 
 class ArcadePrefabsError(Exception):
-    """The root of every error of this package: catch it to catch them all.
+    """Root of all errors of this package: catch it to catch every one of them.
 
-    Its text is safe to print and to log, whatever the names in it hold; see `shown`. It is one
-    line, but for what holds another error or a report: a line break in a name adds none.
+    ``str(error)`` passes through `shown` and is safe to print and log. It is a single line, except
+    for errors that contain another error or a report.
     """
 
     _has_lines: ClassVar[bool] = False
@@ -207,16 +210,16 @@ class ArcadePrefabsError(Exception):
 
 
 class LocatedError(ArcadePrefabsError):
-    """An error about a place in a text file.
+    """Error at a location in a text file.
 
     Attributes:
-        message: What is wrong, in one sentence, without the place.
+        message: One sentence that says what is wrong, without the location.
         path: The file's name as the caller gave it, or None for text without a file.
-        line: Line, counted from 1, or None where no place is known.
-        column: Column in characters, counted from 1, or None where no place is known.
-        source_line: The line of the file, for the caret, or None; of a line of over 1,000
-            characters the part around the column.
-        hint: What to try, or None.
+        line: Line, counted from 1, or None if the location is unknown.
+        column: Column in characters, counted from 1, or None if the location is unknown.
+        source_line: The line of the file above the caret, or None; of a line with more than 1,000
+            characters only the part around the column.
+        hint: What to write or do instead, or None.
     """
 
     def __init__(
@@ -234,7 +237,7 @@ class LocatedError(ArcadePrefabsError):
         self.path = path
         self.line = line
         self.column = column
-        self._cut = 0  # characters of the line in front of what is kept
+        self._cut = 0  # how many characters at the start of the line were left out
         if source_line is not None and len(source_line) > _KEPT_COLUMNS:
             self._cut = _window(len(source_line), column or 1, _KEPT_COLUMNS)
             source_line = source_line[self._cut : self._cut + _KEPT_COLUMNS]
@@ -243,7 +246,7 @@ class LocatedError(ArcadePrefabsError):
 
     @property
     def place(self) -> str:
-        """``file:line:column``, as editors and terminals understand it."""
+        """The location as ``file:line:column``, which editors and terminals turn into a link."""
         parts = [shown(self.path, _PATH_LENGTH) if self.path else "<text>"]
         if self.line is not None:
             parts.append(str(self.line))
@@ -252,9 +255,9 @@ class LocatedError(ArcadePrefabsError):
         return ":".join(parts)
 
     def __str__(self) -> str:
-        known = self.path or self.line is not None
+        has_location = self.path or self.line is not None
         message = shown(self.message, _MESSAGE_LENGTH)
-        lines = [f"{self.place}: {message}" if known else message]
+        lines = [f"{self.place}: {message}" if has_location else message]
         if self.source_line is not None and self.line is not None and self.column is not None:
             lines += _excerpt(self.source_line, self.line, self.column - self._cut)
         if self.hint:
@@ -262,71 +265,74 @@ class LocatedError(ArcadePrefabsError):
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions pickle their positional arguments only; ours are keywords.
+        # Python pickles only an exception's positional arguments; these errors have keyword ones.
         return (_rebuild, (type(self), self.message), self.__dict__)
 
 
 class RonError(LocatedError, ValueError):
-    """Text that is not RON; says where, what was expected, and shows the line with a caret."""
+    """A text is not valid RON; the message says what was expected, a caret shows where."""
 
 
 class PrefabError(LocatedError, ValueError):
-    """Sound RON, but no usable prefab: a wrong type, a missing field and the like."""
+    """A prefab file is valid RON but no valid prefab: a wrong type, a missing field, and so on."""
 
 
 class UnknownNameError(PrefabError):
-    """A name that nobody registered or declared; the hint has the nearest ones that exist."""
+    """A component, field, document or variant has a name that does not exist.
+
+    The hint lists the most similar names.
+    """
 
 
 class MissingPrefabError(PrefabError):
-    """A prefab that ``extends`` or ``children`` refer to does not exist."""
+    """The prefab that ``extends`` or ``children`` names does not exist."""
 
 
 class PrefabCycleError(PrefabError):
-    """A prefab reaches itself through ``extends`` or ``children``; the message names the chain."""
+    """A prefab contains or extends itself, also through others; the message shows the chain."""
 
 
 class AssetError(LocatedError):
-    """A file of the game that cannot be read or baked; the path is the asset's."""
+    """A file of the game cannot be read or baked; `path` is the file's path."""
 
 
 class MissingAssetError(AssetError):
-    """There is no such file, or it was never baked."""
+    """The file does not exist, or was never baked."""
 
 
 class UnsafePathError(AssetError, ValueError):
-    """A name that could leave its folder, or is not the same name on every system."""
+    """A path could lead out of its folder, or names different files on different systems."""
 
 
 class UnreadableAssetError(AssetError):
-    """The file is there, but reading it failed: it is locked, or the disk or network is not well.
+    """The file exists, but the operating system could not read it: a lock, a disk or network error.
 
-    It may go next time.
+    The next attempt may succeed.
     """
 
 
 class AssetTooLargeError(AssetError):
-    """More bytes, pixels or entries than the limit that the message states."""
+    """A file has more bytes, pixels or entries than the limit that the message states."""
 
 
 class ProcessorError(AssetError):
-    """The code that bakes the asset raised something else, or its process died."""
+    """The processor of an asset raised an unexpected exception, or its worker process died."""
 
 
 class StoreError(ArcadePrefabsError):
-    """The bake store, or a release file, cannot be used; the message says why and what to do."""
+    """The bake store or a release file cannot be used; the message says why and what to do."""
 
 
 class AssetChangedError(StoreError):
-    """An asset was baked anew while its pages were being read: get it again."""
+    """An asset was baked again while its pages were being read; read all of its pages again."""
 
 
 class BakeCancelledError(ArcadePrefabsError):
-    """A bake was cancelled. What was committed stays, the next bake goes on from there."""
+    """A bake was cancelled. The outputs committed so far stay; the next bake continues there."""
 
 
 class RegistryError(ArcadePrefabsError, ValueError):
-    """A component or sprite class cannot be registered: a name in use, or no dataclass."""
+    """A component or sprite class cannot be registered: its name is taken or it is no dataclass."""
 
 
 def _rebuild(kind: type[LocatedError], message: str) -> LocatedError:
@@ -334,14 +340,14 @@ def _rebuild(kind: type[LocatedError], message: str) -> LocatedError:
 
 
 def _excerpt(source_line: str, line: int, column: int) -> list[str]:
-    """The source line and a caret line below it, cut to a window around the column."""
+    """Returns the source line and a line with the caret, cut to a window around the column."""
     start = 0
     part = source_line.rstrip("\r\n")
     if len(part) > _SHOWN_COLUMNS:
         start = _window(len(part), column, _SHOWN_COLUMNS)
         part = part[start : start + _SHOWN_COLUMNS]
-    # The caret stands below what is shown: escapes and some letters are wider than one column.
-    # Tabs have another width in each terminal, so none is printed.
+    # The caret is aligned with the printed text, in which escapes and some letters are wider than
+    # one column. Tabs have a different width in each terminal, so spaces are printed for them.
     pieces = [
         _TAB if character == "\t" else piece
         for character, piece in zip(part, _visible_pieces(part), strict=True)
@@ -352,16 +358,16 @@ def _excerpt(source_line: str, line: int, column: int) -> list[str]:
 
 
 def _window(length: int, column: int, width: int) -> int:
-    """Where a window of ``width`` columns around a column begins in a longer line."""
+    """Returns where a window of ``width`` characters around a column begins in a longer line."""
     return max(0, min(column - 1 - width // 2, length - width))
 
 
 class LoadError(ArcadePrefabsError):
-    """A load that gives no value, for another reason than the asset's own."""
+    """A load ended without a value, for a reason other than an error of the asset itself."""
 
 
 class LoadCancelledError(LoadError):
-    """The load was cancelled: by its handle, or because the loader was shut down."""
+    """The load was cancelled through its handle, or because the loader was shut down."""
 
 
 class LoadTimeoutError(LoadError, TimeoutError):
@@ -369,13 +375,13 @@ class LoadTimeoutError(LoadError, TimeoutError):
 
 
 class DependencyError(LoadError):
-    """Something that an asset needs cannot be loaded; the cause is in ``__cause__``.
+    """A dependency of the asset cannot be loaded; ``__cause__`` is the error of the dependency.
 
     Attributes:
-        chain: The ids from the asset that was asked for to the one that failed.
+        chain: The asset ids from the requested asset to the one that failed.
     """
 
-    _has_lines = True  # those of the asset's own error
+    _has_lines = True  # the message contains the error of the dependency
 
     def __init__(self, message: str, chain: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -386,46 +392,46 @@ class DependencyError(LoadError):
 
 
 class LoaderClosedError(ArcadePrefabsError):
-    """The loader was shut down: make a new one."""
+    """The loader was shut down and takes no more requests; make a new one."""
 
 
 class AtlasFullError(ArcadePrefabsError):
-    """The texture atlas has no room for an image, and cannot grow; the message says what to do."""
+    """The texture atlas has no room for an image and cannot grow; the message says what to do."""
 
 
 class FrameRateError(ArcadePrefabsError, AssertionError):
-    """A game did not hold the frame rate that was asked for; the message is the whole report."""
+    """A game did not hold the required frame rate; the message is the whole report."""
 
     _has_lines = True
 
 
 class PluginError(ArcadePrefabsError):
-    """The plugin was attached twice, or used after it was detached, or has no window any more."""
+    """The plugin is attached twice, used after it was detached, or its window is closed."""
 
 
 class SpawnError(ArcadePrefabsError):
-    """An entity could not be spawned, or was asked for something after it was despawned."""
+    """An entity could not be spawned, or was used after it was despawned."""
 
-    _has_lines = True  # those of the error of its prefab
+    _has_lines = True  # the message may contain the error of the prefab
 
 
 class StreamingError(ArcadePrefabsError):
-    """A world cannot be opened, has content that cannot be used, or was closed."""
+    """A world cannot be opened, has invalid content, or was closed."""
 
-    _has_lines = True  # those of the error of its file
+    _has_lines = True  # the message may contain the error of the world's file
 
 
 class SaveError(StreamingError):
-    """A saved game cannot be opened, read or written; what was saved before stays."""
+    """A saved game cannot be opened, read or written; the data saved before stays intact."""
 
     _has_lines = False
 
 
 class PreloadError(StreamingError):
-    """An area that somebody waits for will not be there.
+    """An area that the game preloads cannot be loaded.
 
     Attributes:
-        failures: Why, by the name of what could not be loaded: a cell or an entity.
+        failures: The error of each cell or entity that could not be loaded, by its name.
     """
 
     def __init__(self, message: str, failures: dict[str, Exception] | None = None) -> None:
@@ -437,12 +443,12 @@ class PreloadError(StreamingError):
 
 
 class PreloadTimeoutError(PreloadError, TimeoutError):
-    """The area took longer than its time-out."""
+    """The preload of an area took longer than its time-out."""
 
 
 class WrongThreadError(ArcadePrefabsError):
-    """Something that needs the window was called in another thread than the window's."""
+    """A method that needs the window was called in another thread than the window's."""
 
 
 class QueueFullError(ArcadePrefabsError):
-    """The main thread has as many jobs waiting as it may have: submit fewer, or later."""
+    """The main-thread queue holds as many of the game's jobs as it may; submit fewer, or later."""

@@ -5,8 +5,9 @@
 >>> crate._name, crate.size, crate.loot, crate.mood
 ('Crate', (32, 32), Some('gold'), Ident('Sturdy'))
 
-`loads` and `load` read, `dumps` and `dump` write, `parse` gives a `Document` that knows where each
-value stands in the text. Every text that is not RON raises `RonError`, with file, line and column.
+`loads` and `load` read, `dumps` and `dump` write. `parse` returns a `Document`, which also knows
+the line and column of each value. Text that is not RON raises `RonError` with file, line and
+column.
 """
 
 from ..errors import RonError

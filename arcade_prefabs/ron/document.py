@@ -1,4 +1,4 @@
-"""From text to values: `loads` and `load`, and `Document`, which knows where everything stands."""
+"""Reads RON texts: `loads` and `load` return values, `parse` returns a `Document`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .values import Value
 __all__ = ["Document", "PathSegment", "TextPosition", "load", "loads", "parse"]
 
 PathSegment: TypeAlias = "str | int"
-"""One step into a value: a field's name, or the index of an item, entry or field."""
+"""One step into a RON value: a field name, or the index of an item, a map entry or a field."""
 
 _BOM: Final = "\ufeff"
 _UTF16_STARTS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -23,7 +23,7 @@ _BINARY_STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"
 
 
 class TextPosition(NamedTuple):
-    """A place in a text: line and column counted from 1 (in characters), offset from 0."""
+    """A position in a text: line and column, counted from 1, and offset, from 0, in characters."""
 
     line: int
     column: int
@@ -31,10 +31,10 @@ class TextPosition(NamedTuple):
 
 
 class Document:
-    r"""A RON text and its value, able to tell where each part of the value stands.
+    r"""A RON text and its value, with the position of each part of the value.
 
-    The value is read at once; positions are worked out by a second pass when the first one is
-    asked for, so that a correct file does not pay for them.
+    `parse` reads the value only. The first call that needs a position reads the text a second time
+    and records them all, so that texts without errors do not pay for positions.
 
     Example:
         >>> document = parse('Crate(\n    size: 12,\n)', path="crate.ron")
@@ -56,37 +56,38 @@ class Document:
         self.path = path
         self._root: careful.Node | None = None
 
-    def position(self, *steps: PathSegment, key: bool = False) -> TextPosition:
-        """Where the value at ``steps`` begins, or with ``key`` its field name or map key.
+    def position(self, *segments: PathSegment, key: bool = False) -> TextPosition:
+        """Returns where the value at a path begins or, with ``key``, its field name or map key.
 
-        Steps that lead nowhere stop at the last part that exists: a position is for an error
-        message, and the nearest one is better than another error.
+        If the path names something that does not exist, the position of the last part that exists
+        is returned. Positions serve error messages, where the nearest one is better than a second
+        error.
         """
-        node = self._node(steps)
+        node = self._node(segments)
         if key and node.key is not None:
             node = node.key
         return position_of(self.text, node.start)
 
     def line_of(self, position: TextPosition) -> str:
-        """The whole line that a position stands in, without its end."""
+        """Returns the whole line that contains a position, without its line break."""
         return source_line(self.text, position.offset)
 
-    def text_of(self, *steps: PathSegment) -> str:
-        """The characters of the value at ``steps``, as they stand in the file."""
-        node = self._node(steps)
+    def text_of(self, *segments: PathSegment) -> str:
+        """Returns the value at a path exactly as it is written in the file."""
+        node = self._node(segments)
         return self.text[node.start : node.end]
 
-    def _node(self, steps: tuple[PathSegment, ...]) -> careful.Node:
+    def _node(self, segments: tuple[PathSegment, ...]) -> careful.Node:
         if self._root is None:
             _, self._root = careful.read(self.text)
         node = self._root
-        for step in steps:
-            if isinstance(step, str):
-                # The last one of that name, as in looking up the value.
-                matches = [i for i, name in enumerate(node.names) if name == step]
+        for segment in segments:
+            if isinstance(segment, str):
+                # The last field of that name, because `Struct` returns its value as well.
+                matches = [i for i, name in enumerate(node.names) if name == segment]
                 index = matches[-1] if matches else -1
             else:
-                index = step
+                index = segment
             if not 0 <= index < len(node.items):
                 break
             node = node.items[index]
@@ -94,13 +95,13 @@ class Document:
 
 
 def position_of(text: str, offset: int) -> TextPosition:
-    """Line and column of an offset; lines end with a line feed, as in the reference reader."""
+    """Returns line and column of an offset; only a line feed ends a line, as in Rust's reader."""
     line_start = text.rfind("\n", 0, offset) + 1
     return TextPosition(text.count("\n", 0, offset) + 1, offset - line_start + 1, offset)
 
 
 def source_line(text: str, offset: int) -> str:
-    """The whole line around an offset, without its end."""
+    """Returns the whole line that contains an offset, without its line break."""
     start = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", offset)
     return text[start : len(text) if end < 0 else end].removesuffix("\r")
@@ -109,14 +110,15 @@ def source_line(text: str, offset: int) -> str:
 def parse(
     text: str | bytes | bytearray | memoryview, *, path: str | os.PathLike[str] | None = None
 ) -> Document:
-    """Read a RON text into a `Document`.
+    """Reads a RON text into a `Document`.
 
-    Time and memory grow in proportion to the text, whatever it holds, and a dozen free frames of
-    Python's stack are enough for any nesting.
+    Time and memory grow in proportion to the length of any text. Nested values use a stack of their
+    own: a dozen free frames on Python's stack are enough for any depth.
 
     Args:
-        text: The text, or its UTF-8 bytes; a byte order mark in front is dropped and not counted.
-        path: The name to show in errors.
+        text: The text, or its UTF-8 bytes. A byte order mark at the start is dropped and not
+            counted in positions.
+        path: The file name for error messages.
 
     Raises:
         RonError: The text is not RON, or not UTF-8.
@@ -128,8 +130,8 @@ def parse(
     value: Value
     try:
         at, extensions = careful.read_attributes(text)
-        quickly = None if "unwrap_variant_newtypes" in extensions else quick.read(text, at)
-        value = careful.read(text, nodes=False)[0] if quickly is None else quickly[0]
+        result = None if "unwrap_variant_newtypes" in extensions else quick.read(text, at)
+        value = careful.read(text, nodes=False)[0] if result is None else result[0]
     except BadText as error:
         raise _located(error, text, shown_path) from None
     return Document(text, value, shown_path)
@@ -138,18 +140,18 @@ def parse(
 def loads(
     text: str | bytes | bytearray | memoryview, *, path: str | os.PathLike[str] | None = None
 ) -> Value:
-    """Read a RON text: the value it stands for; see `parse` for arguments and errors."""
+    """Reads a RON text and returns its value; arguments and errors are those of `parse`."""
     return parse(text, path=path).value
 
 
 def load(path: str | os.PathLike[str]) -> Value:
-    """Read a RON file: the value it stands for.
+    """Reads a RON file and returns its value.
 
     Raises:
         RonError: The file's content is not RON, or not UTF-8.
         OSError: The file cannot be read.
 
-    Any thread but the game's main one, for it waits for the disk.
+    Any thread but the game's main thread, because it waits for the disk.
     """
     return loads(Path(path).read_bytes(), path=path)
 
@@ -173,11 +175,11 @@ def _as_text(text: str | bytes | bytearray | memoryview, path: str | None) -> st
             try:
                 text.encode()
             except UnicodeEncodeError as error:
-                # A lone surrogate could not be written to any file or bake again.
+                # A lone surrogate has no UTF-8 form, so the text could never be stored.
                 bad = BadText(error.start, f"U+{ord(text[error.start]):04X} is no character")
                 raise _located(bad, text, path) from None
         return text
-    # bytes(5) would be five zeros; a memoryview takes buffers only, and says so.
+    # bytes(5) would return five zero bytes; memoryview(5) raises a TypeError.
     data = text if isinstance(text, bytes) else bytes(memoryview(text))
     try:
         return data.decode().removeprefix(_BOM)

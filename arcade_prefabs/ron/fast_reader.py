@@ -1,13 +1,26 @@
-"""The quick reader: one compiled expression cuts the text into tokens, one loop builds the values.
+"""Reads ordinary RON texts fast, with one regular expression and one loop.
 
-A token is a whole step of the grammar: ``name: "text",`` is one. The expression leaves no gaps, so
-what it cannot cut, right or wrong, is met as a token of its own and ends the attempt: `read`
-returns None and the careful reader takes over. That happens for what ordinary files do not hold:
-comments in comments, names beyond ASCII, a field written twice, deep nesting, and everything
-that is wrong.
+**Problem.** Bakes need speed, authors need the exact position of each mistake, and a compiled
+extension would have to be built for every platform of every player. A reader in pure Python that
+walks over the characters and records positions is about five times slower than this one.
 
-Quantifiers never give back and the last alternative swallows the rest of the text, so the time is
-linear in the length of any input.
+**Way taken.** Python's `re` does the work in C. One match is one token, and a token holds as much
+of the grammar as an expression can: ``name: "text",`` is one token. The loop in `_read` has a
+branch for each kind of token and its own stack for open brackets. Matches follow each other without
+gaps: what the expression cannot match becomes a token of its own, and ends the attempt.
+
+This reader decides nothing about the language. When it meets something that ordinary files do not
+hold, it gives up: `read` returns None, and `positional_reader` reads the text from its beginning.
+That happens for comments within comments, names beyond ASCII, a field written twice, deep nesting,
+and every mistake. So this module needs no error messages and no rare cases. A property test makes
+sure that both readers agree.
+
+**Bounded time.** Quantifiers are possessive (they never backtrack) and the last alternative matches
+the whole rest of the text. The time is linear in the length of any input, hostile input included.
+
+**Rejected.** One capturing group for all literals with a dict of the literals seen before was
+slower on small files (67 against 50 µs for 1 kB). Separate groups for integers and floats made no
+difference.
 """
 
 from __future__ import annotations
@@ -23,16 +36,16 @@ from .values import UNIT, Ident, Some, TupleStruct, Value, new_map, new_struct
 
 __all__ = ["read"]
 
-# Before 3.11.5 a possessive group that fails midway keeps what it took (CPython gh-100061), and
-# text is misread. An atomic group does the same job, but needs 150 bytes for each repetition; hence
-# the limit, beyond which the careful reader takes over.
+# Before Python 3.11.5 a possessive group that fails midway keeps the characters it has matched
+# (CPython gh-100061), and text is misread. An atomic group has the same meaning, but needs 150
+# bytes for each repetition; hence the limit of 1,000, above which `positional_reader` takes over.
 _POSSESSIVE: Final = "(?:{})*+"
 _ATOMIC: Final = "(?>(?:{}){{0,1000}})"
 _REPEATED: Final = _POSSESSIVE if sys.version_info >= (3, 11, 5) else _ATOMIC
 
 
 def _token_expression(repeated: str) -> re.Pattern[str]:
-    """The expression for one token; ``repeated`` says how a group repeats without giving back."""
+    """Returns the expression for one token; ``repeated`` is a group that never backtracks."""
     comment = rf"//[^\n]*+|/\*[^*/]*+{repeated.format(r'(?:[*](?!/)|/(?![*]))[^*/]*+')}\*/"
     blank = rf"[{WHITE_SPACE}]*+" + repeated.format(rf"(?:{comment})[{WHITE_SPACE}]*+")
     escaped = repeated.format(r'[^"\\]++|\\.')
@@ -53,7 +66,7 @@ def _token_expression(repeated: str) -> re.Pattern[str]:
             |b?+'(?:[^'\\]|\\[^'\n]{{1,11}}|\\')')
           ){blank}(?:,|(:)|(?=[)\]}}])|(\Z))             # 7 colon of a map's key, 8 end of the text
         | (?:({name}){blank}(?=\()|(?!\(\)))([(\[{{])    # 9 name, 10 opening bracket
-        | .+                                             # whatever else there is
+        | .+                                             # anything else: the rest of the text
         ){blank}
         """,
         re.VERBOSE | re.DOTALL | re.ASCII,
@@ -67,7 +80,7 @@ _groups: Final[Callable[[re.Match[str]], tuple[str | None, ...]]] = re.Match.gro
 
 
 class _Words(dict[str, Any]):
-    """What bare words mean; a word that is new is a name."""
+    """The values of bare words; a word that is not in the dict becomes an `Ident`."""
 
     def __missing__(self, word: str) -> Ident:
         if word == "Some":
@@ -77,7 +90,7 @@ class _Words(dict[str, Any]):
 
 
 class _NotQuick(Exception):
-    """The text holds something that the quick reader leaves to the careful one."""
+    """The text holds something that this module leaves to `positional_reader`."""
 
 
 _WORDS: Final[dict[str, Any]] = {
@@ -87,17 +100,22 @@ _WORDS: Final[dict[str, Any]] = {
     "()": UNIT,
     **{word: float(word[:3]) for word in ("inf", "inff32", "inff64", "NaN", "NaNf32", "NaNf64")},
 }
-# Names that mean something else than a name in front of a bracket.
+# Words that are no names of structs in front of a bracket.
 _RESERVED: Final = frozenset((*_WORDS, "Some"))
 
-# Without the careful reader's weights: Some counts like a bracket, which is never too lenient.
+# `positional_reader` counts two levels for a bracket and one for `Some`. Here both count two, so
+# that no text passes which is nested too deeply there.
 _DEPTH_LIMIT: Final = RECURSION_LIMIT // 2
 
 
 def read(text: str, at: int) -> tuple[Value] | None:
-    """Read a RON text from ``at`` on, behind its attributes: the value in a tuple, or None.
+    """Reads a RON text from an offset on, and returns its value in a tuple of one.
 
-    None says that the careful reader must look at it.
+    Returns None if the text holds anything, right or wrong, that `positional_reader` has to read.
+
+    Args:
+        text: The whole text.
+        at: The offset behind the attributes (``#![enable(...)]``).
     """
     try:
         return (_read(text, at),)
@@ -108,8 +126,9 @@ def read(text: str, at: int) -> tuple[Value] | None:
 def _read(text: str, at: int) -> Value:
     words = _Words(_WORDS)
     stack: list[Any] = []
-    # The innermost open bracket: its opener, name, and key in the bracket around it. A map's keys
-    # go to `keys`, a struct's fields to `fields`, every other value to `items`.
+    # The innermost open bracket: the bracket itself, the struct name in front of it, its own field
+    # name in the bracket around it, and its contents. Map keys are collected in `keys`, fields in
+    # `fields`, all other values in `items`.
     bracket = ""
     name: str | None = None
     outer_key: str | None = None

@@ -1,11 +1,14 @@
-"""What to try, for the mistakes that people make who come from JSON, Python, Rust or Godot.
+"""Finds hints for RON errors: which mistake the author probably made, and what to write instead.
 
-A reader stops where RON cannot go on, which is often behind the mistake: a text whose quote is
-missing ends at the quote of the next one. The error keeps the place where the reader stopped, as
-the reference reader has it; the hint names the mistake and, where that is elsewhere, its line.
+The rules cover the habits of people who know JSON, Python, Rust or Godot.
 
-A wrong hint costs more time than none. Each rule therefore looks at what stands around the place,
-and the rule about missing commas, which could explain nearly everything, comes last.
+A reader stops where no valid RON can follow, often far behind the mistake: a string without its
+closing quote ends at the opening quote of the next string. The error keeps the position where the
+reader stopped, as Rust's reader reports it; the hint names the mistake and, if that is in another
+line, its line.
+
+A wrong hint costs the author more time than none. So each rule checks the text around the error,
+and the rule about missing commas, which fits nearly every error, comes last.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from .values import Char, Ident, Value
 
 __all__ = ["OpenBracket", "hash_hint", "hint_for"]
 
-# How far to look around a mistake.
+# How many characters around an error the rules look at.
 _NEAR: Final = 200
 _NAME_BEFORE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*\Z")
 _DECIMAL_COMMA_BEFORE: Final = re.compile(r"[0-9],\Z")
@@ -77,16 +80,16 @@ _BY_CHARACTER: Final = {
 
 
 class OpenBracket(NamedTuple):
-    """The innermost bracket that was open where a reader stopped, and what it has of it.
+    """The innermost bracket that was open when a reader stopped, with its contents so far.
 
     Attributes:
         at: Offset of the bracket.
         opener: The bracket.
-        closer: The one that would close it.
-        name: The name in front of it, or None.
-        items: The values inside so far.
-        names: Their names, for a struct; None otherwise.
-        after_key: Whether the colon is missing behind a map's key.
+        closer: The bracket that closes it.
+        name: The struct name in front of the bracket, or None.
+        items: The values inside the bracket so far.
+        names: The field names of the values for a struct; None otherwise.
+        after_key: Whether the reader stopped because the colon behind a map's key is missing.
     """
 
     at: int
@@ -101,20 +104,20 @@ class OpenBracket(NamedTuple):
 def hint_for(
     text: str, at: int, cursor: int, bracket: OpenBracket | None, last: tuple[int, int] | None
 ) -> str | None:
-    """A hint for an error at an offset, or None if nothing is likelier than the rest.
+    """Returns a hint for the error at an offset, or None if no rule fits.
 
     Args:
         text: The whole text.
         at: Offset of the error.
-        cursor: Where the value begins that the reader was at; in front of ``at`` for an error
-            within a text.
-        bracket: The innermost open bracket, or None outside of all.
-        last: Start and end of the last value that was read, or None where there is none.
+        cursor: Offset of the value that was being read; less than ``at`` for an error within a
+            string.
+        bracket: The innermost open bracket, or None outside of all brackets.
+        last: Start and end of the last complete value, or None if there is none.
     """
-    # Behind a finished value, where a comma or bracket should be; not within a number or text.
     whole_file = _file_hint(text)
     if whole_file is not None or (cursor < at and text.startswith(_TEXT_STARTS, cursor)):
         return whole_file
+    # Whether the error is behind a complete value, where a comma or bracket should follow.
     behind = last is not None and _blank_between(text, last[1], at)
     return (
         _line_hint(text, at)
@@ -133,7 +136,7 @@ def _blank_between(text: str, start: int, at: int) -> bool:
 
 
 def hash_hint(text: str, at: int) -> str:
-    """What to write instead of the ``#`` at an offset."""
+    """Returns what to write instead of the ``#`` at an offset."""
     color = _HEX_COLOR.match(text, at)
     if color is not None:
         short, long = color.groups()
@@ -147,17 +150,17 @@ def hash_hint(text: str, at: int) -> str:
 
 
 def _file_hint(text: str) -> str | None:
-    """What the whole file is, where it is something else than RON."""
-    for start, what in _FOREIGN_FILES.items():
+    """Returns which kind of file this is, if it is obviously no RON."""
+    for start, kind in _FOREIGN_FILES.items():
         if text.startswith(start):
-            return what if what.endswith("`") else f"{what}: is it in the right place?"
+            return kind if kind.endswith("`") else f"{kind}: is it in the right folder?"
     if "\0" in text[:_NEAR]:
         return _BY_CHARACTER["\0"]
     return None
 
 
 def _line_hint(text: str, at: int) -> str | None:
-    """What stands in the line of the mistake."""
+    """Returns a hint for lines that are no RON: marks of a Git conflict, and ``--`` comments."""
     start = text.rfind("\n", 0, at) + 1
     line = text[start : start + _NEAR]
     if line.startswith(_CONFLICT):
@@ -168,7 +171,10 @@ def _line_hint(text: str, at: int) -> str | None:
 
 
 def _behind_text(text: str, at: int, start: int, end: int) -> str | None:
-    """What follows a text at once, without a blank, was most likely meant to be within it."""
+    """Returns a hint for characters that follow a string without a blank between them.
+
+    Most likely they belong to the string: it contains a quote, or its closing quote is missing.
+    """
     if at != end or at >= len(text) or text[end - 1] != '"' or text[start] not in '"br':
         return None
     if text.startswith('"""', start):
@@ -185,7 +191,7 @@ def _behind_text(text: str, at: int, start: int, end: int) -> str | None:
 
 
 def _mark_hint(text: str, at: int, bracket: OpenBracket | None, behind: bool) -> str | None:
-    """What to write instead of the character where the reader stopped."""
+    """Returns what to write instead of the character where the reader stopped."""
     found = text[at : at + 1]
     if not found:
         return None
@@ -196,7 +202,7 @@ def _mark_hint(text: str, at: int, bracket: OpenBracket | None, behind: bool) ->
     if found == "\\" and before is None and bracket is not None:
         return _PATH
     if found == "/":
-        # A path that goes on, or a sum.
+        # Behind a number it is a division, behind anything else part of a path.
         return _NO_SUMS if re.search(r"[0-9)] *\Z", near) else _PATH
     if text.startswith(("->", "=>"), at):
         return _COLON
@@ -238,7 +244,7 @@ def _mark_hint(text: str, at: int, bracket: OpenBracket | None, behind: bool) ->
 
 
 def _look_alike(found: str) -> str | None:
-    """What to do about a character that looks like another one, or like nothing."""
+    """Returns what to do about a character that is invisible or looks like another one."""
     plain = unicodedata.normalize("NFKC", found)
     if found == "\xa0" or (plain == " " and found != " "):
         return "this is an unusual blank, which word processors write: type it anew"
@@ -285,13 +291,13 @@ def _comma_hint(near: str, bracket: OpenBracket | None) -> str | None:
 
 
 def _bracket_hint(text: str, at: int, bracket: OpenBracket | None) -> str | None:
-    """What is wrong with the brackets, where one or the end of the text was found."""
+    """Returns what is wrong with the brackets, for errors at a closing one or the text's end."""
     found = text[at : at + 1]
     if found not in ("", ")", "]", "}"):
         return None
     if bracket is None:
         if found:
-            return "there is no open bracket that it closes: is it one too many?"
+            return "no bracket is open here for it to close: is it one too many?"
         return None if text.strip() else "the file is empty"
     if found == bracket.closer:
         mark = _LAST_MARK_BEFORE.search(text[max(0, at - _NEAR) : at])
@@ -309,7 +315,7 @@ def _not_closed(text: str, bracket: OpenBracket) -> str:
 
 
 def _missing_comma(text: str, at: int, bracket: OpenBracket | None, behind: bool) -> str | None:
-    """What may be missing in front of a value that is there."""
+    """Returns what may be missing in front of the value at which the reader stopped."""
     found = text[at : at + 1]
     if bracket is None:
         return _ONE_VALUE if behind and found else None

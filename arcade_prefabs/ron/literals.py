@@ -1,8 +1,7 @@
-"""Numbers, strings, characters and comments of RON: the parts that both readers share.
+"""Reads RON's numbers, strings, characters and comments, for both readers.
 
-Each function reads one literal at an offset and returns its value and the offset behind it. A
-literal that is wrong raises `BadText`, which knows the offset only; the reader adds the file, line
-and column.
+Each function reads one literal at an offset and returns its value and the offset behind it. An
+invalid literal raises `BadText`, which knows only the offset; `parse` adds file, line and column.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ NUMBER_HINT: Final = "numbers look like 12, -0.5, .5, 1e-3, 0xFF, 1_000"
 
 
 class BadText(Exception):
-    """Something at ``offset`` (in characters from the start) is not RON."""
+    """The text is not RON at ``offset``, counted in characters from the start of the text."""
 
     def __init__(self, offset: int, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -40,7 +39,7 @@ class BadText(Exception):
 
 
 class _NotInteger(BadText):
-    """No integer here; a float that reaches ``float_end`` may still be meant."""
+    """There is no integer here; a number that goes on to ``float_end`` may still be a float."""
 
     def __init__(
         self, offset: int, message: str, float_end: float, hint: str | None = NUMBER_HINT
@@ -49,8 +48,8 @@ class _NotInteger(BadText):
         self.float_end = float_end
 
 
-# RON's white space is Unicode's Pattern_White_Space; neither str.isspace() nor \s agree with it
-# (both take the no-break space, neither takes U+200E).
+# RON's white space is Unicode's Pattern_White_Space, which differs from str.isspace() and \s: both
+# accept the no-break space, and neither accepts U+200E.
 WHITE_SPACE: Final = " \t\n\r\x0b\x0c\x85\u200e\u200f\u2028\u2029"
 
 _BLANK = re.compile(rf"(?:[{WHITE_SPACE}]++|//[^\n]*+)*+")
@@ -84,7 +83,7 @@ _UNICODE_ESCAPE = re.compile(r"\\u\{([0-9A-Fa-f]{1,6})\}")
 
 
 def skip_blank(text: str, at: int) -> int:
-    """The offset of the first character that is neither white space nor comment."""
+    """Returns the offset of the first character that is no white space and in no comment."""
     while True:
         at = _blank_end(text, at)
         if not text.startswith("/", at):
@@ -112,12 +111,12 @@ def _blank_end(text: str, at: int) -> int:
 
 
 def _continues_name(character: str) -> bool:
-    """Whether a character may stand inside a name (Unicode XID_Continue)."""
+    """Returns whether a character may stand inside a name (Unicode XID_Continue)."""
     return ("a" + character).isidentifier()
 
 
 def identifier_end(text: str, at: int) -> int:
-    """The offset behind the name at ``at``, or ``at`` where there is none."""
+    """Returns the offset behind the name at ``at``, or ``at`` if no name begins there."""
     match = _ASCII_NAME.match(text, at)
     end = match.end() if match else at
     if end == len(text) or text[end] < "\x80":
@@ -130,7 +129,7 @@ def identifier_end(text: str, at: int) -> int:
 
 
 def raw_identifier_end(text: str, at: int) -> int:
-    """The offset behind the characters at ``at`` that a raw name such as ``r#a-b`` may have."""
+    """Returns the offset behind a raw name, the ``a-b`` of ``r#a-b``, that begins at ``at``."""
     end = at
     while end < len(text) and (text[end] in ".+-" or _continues_name(text[end])):
         end += 1
@@ -145,7 +144,7 @@ def _ends_word(text: str, at: int) -> bool:
 
 
 def read_number(text: str, at: int) -> tuple[int | float | Range, int]:
-    """Read the number or range at ``at``: its value and the offset behind it."""
+    """Reads the number or range at ``at``; returns its value and the offset behind it."""
     start: int | float | None = None
     end = at
     if not text.startswith("..", at):
@@ -159,7 +158,7 @@ def read_number(text: str, at: int) -> tuple[int | float | Range, int]:
         return Range(start, stop, inclusive), end
     word_end = _float_word(text, end)[1]
     if word_end > end:
-        # RON 0.12 takes `inf..1` and `1..+inf`, but no bare word at the end of a range.
+        # RON 0.12 accepts `inf..1` and `1..+inf`, but not `1..inf`.
         hint = f"write it with a sign: `+{text[end:word_end]}`"
         raise BadText(end, f"a range cannot end in a bare `{text[end:word_end]}`", hint)
     if inclusive:
@@ -172,7 +171,7 @@ def _starts_number(text: str, at: int) -> bool:
 
 
 def _float_word(text: str, at: int) -> tuple[float, int]:
-    """Value of ``inf``, ``-NaN`` and the like, and the offset behind; ``at`` if there is none."""
+    """Reads ``inf``, ``-NaN`` and the like; returns value and end, or 0.0 and ``at`` if none."""
     match = _FLOAT_WORD.match(text, at)
     if match is None or not _ends_word(text, match.end()):
         return 0.0, at
@@ -191,7 +190,7 @@ def _single_number(text: str, at: int) -> tuple[int | float, int]:
     try:
         return _integer(text, at, unsigned)
     except _NotInteger as integer_error:
-        # `1e3` looks like an integer at first, and a decimal one beyond 64 bits is read as a float.
+        # `1e3` begins like an integer, and a decimal integer beyond 64 bits is read as a float.
         try:
             value, end = _float(text, at)
         except BadText:
@@ -233,7 +232,7 @@ def _float(text: str, at: int) -> tuple[float, int]:
 
 
 def _as_single(value: float) -> float:
-    """The value as 32 bits hold it."""
+    """Returns the value rounded to 32 bits."""
     try:
         return float(struct.unpack("<f", struct.pack("<f", value))[0])
     except OverflowError:
@@ -268,7 +267,7 @@ def _integer(text: str, at: int, unsigned: int) -> tuple[int, int]:
         if suffix.group(1) == "i":
             lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     whole = digits.replace("_", "").lstrip("0") or "0"
-    # 64 binary digits are the most that can fit; int() itself refuses strings over 4,300 digits.
+    # No integer of 64 bits has more than 64 digits; int() raises for strings over 4,300 digits.
     value = int(whole, base) if len(whole) <= 64 else 2**64
     if text[at] == "-":
         value = -value
@@ -297,7 +296,7 @@ def _byte_literal(text: str, at: int) -> tuple[int, int]:
 
 
 def read_string(text: str, at: int) -> tuple[str | bytes, int]:
-    """Read the string or byte string at ``at``, raw or not: its value and the offset behind it."""
+    """Reads the string or byte string at ``at``, raw or not; returns value and end."""
     binary = text[at] == "b"
     quote = at + 1 if binary else at
     if text.startswith("r", quote):
@@ -311,8 +310,8 @@ def read_string(text: str, at: int) -> tuple[str | bytes, int]:
             raise BadText(opening.end(), message)
         content = text[opening.end() : end]
         return (content.encode() if binary else content), end + len(closing)
-    # Bytes, because `\x` escapes spell bytes; one buffer, because a list of the pieces would take
-    # a hundred bytes for each.
+    # A buffer of bytes, because `\x` escapes stand for bytes. A list of pieces instead of one
+    # buffer would need a hundred bytes for each piece.
     decoded = bytearray()
     position = quote + 1
     while True:
@@ -332,7 +331,7 @@ def read_string(text: str, at: int) -> tuple[str | bytes, int]:
 
 
 def read_char(text: str, at: int) -> tuple[Char, int]:
-    """Read the character literal at ``at``: its value and the offset behind it."""
+    """Reads the character literal at ``at``; returns it and the offset behind it."""
     inner = at + 1
     if inner >= len(text):
         raise BadText(inner, "expected a character behind `'`")
@@ -349,9 +348,9 @@ def read_char(text: str, at: int) -> tuple[Char, int]:
 
 
 def _escape(text: str, at: int, *, binary: bool, single: bool) -> tuple[bytes, int]:
-    r"""The UTF-8 bytes that the escape at ``at`` stands for, and the offset behind it.
+    r"""Returns the UTF-8 bytes of the escape at ``at`` and the offset behind it.
 
-    Consecutive ``\x`` escapes of one string may spell the bytes of one character; in a character
+    In a string, consecutive ``\x`` escapes may form the bytes of one character; in a character
     literal (``single``) they may not.
     """
     letter = text[at + 1 : at + 2]

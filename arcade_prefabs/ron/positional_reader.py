@@ -1,10 +1,10 @@
-"""The careful reader: one pass over the characters that knows every position.
+"""Reads any RON text in one pass over its characters, and records where each value stands.
 
-It defines what RON is for this package. The quick reader handles what ordinary files hold and
-gives everything else, right or wrong, to this one; the two agree on every text that both accept
-(a property test compares them).
+This reader defines which texts are RON for this package; its yardstick is version 0.12 of Rust's
+``ron`` crate. `fast_reader` reads ordinary texts faster and leaves all others to this module. A
+property test makes sure that the two agree on every text that both accept.
 
-It keeps its own stack, so that the depth of a text cannot exhaust Python's.
+Open brackets are kept on a stack of its own, so that deeply nested texts cannot overflow Python's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .values import UNIT, Ident, Map, Some, Struct, TupleStruct, Value
 
 __all__ = ["EXTENSIONS", "KEYWORDS", "RECURSION_LIMIT", "Node", "read", "read_attributes"]
 
-# The reference reader counts two levels for a list, tuple, struct or map, and one for Some.
+# Rust's reader counts two levels for a list, tuple, struct or map, and one for Some.
 RECURSION_LIMIT: Final = 128
 
 EXTENSIONS: Final = frozenset(
@@ -48,14 +48,14 @@ _NOTHING: Final = ()
 
 
 class Node:
-    """Where a value stands: offsets of the value, of its key, and of the values inside it.
+    """Where a value stands in the text, with the nodes of its key and of the values inside it.
 
     Attributes:
         start: Offset of the first character.
         end: Offset behind the last character.
-        key: The map key or field name in front of the value; None elsewhere.
+        key: The node of the map key or field name in front of the value; None if it has none.
         items: The nodes of the values inside, in the order of the text.
-        names: The field names of ``items`` for a struct; empty elsewhere.
+        names: The field names of ``items`` for a struct; empty for other values.
     """
 
     __slots__ = ("end", "items", "key", "names", "start")
@@ -64,13 +64,13 @@ class Node:
         self.start = start
         self.end = end
         self.key: Node | None = None
-        # Shared by all nodes without contents, which most are.
+        # Most nodes have no contents; they share one empty tuple to save memory.
         self.items: Sequence[Node] = _NOTHING
         self.names: Sequence[str] = _NOTHING
 
 
 class _Frame:
-    """An open bracket: what has been read inside it so far."""
+    """An open bracket with the values read inside it so far."""
 
     __slots__ = (
         "closer",
@@ -92,16 +92,16 @@ class _Frame:
         self.node = node
         self.some = some
         self.items: list[Value] = []
-        # A struct's field names, or None while no field was seen; decided by the first item.
+        # A struct's field names; None before the first field, and for brackets without fields.
         self.names: list[str] | None = None
         self.keys: list[Value] = []
-        # The nodes of items and of their keys; stay empty unless positions are asked for.
+        # The nodes of the items and of their keys; empty if the caller needs no positions.
         self.inner: list[Node] = []
         self.key_nodes: list[Node] = []
 
 
 def read_attributes(text: str) -> tuple[int, frozenset[str]]:
-    """Read ``#![enable(...)]`` and its like: the offset behind them, the extensions named."""
+    """Reads attributes such as ``#![enable(...)]``; returns their end and the extensions."""
     enabled: set[str] = set()
     at = skip_blank(text, 0)
     while text.startswith("#", at):
@@ -125,17 +125,17 @@ def read_attributes(text: str) -> tuple[int, frozenset[str]]:
 
 
 def _expect(text: str, at: int, mark: str, what: str) -> int:
-    """The offset behind ``mark`` and the white space after it."""
+    """Returns the offset behind ``mark`` and the white space after it; BadText if it is missing."""
     if not text.startswith(mark, at):
         raise BadText(at, f"expected {what}")
     return skip_blank(text, at + len(mark))
 
 
 def _expect_marks(text: str, at: int, marks: str, what: str, hint: str | None = None) -> int:
-    """The offset behind several marks.
+    """Returns the offset behind several characters that may have white space between them.
 
-    Where one is missing, the error stands behind the last one that is there, as the reference
-    reader has it: in ``#[enable(x)]`` behind the ``[``.
+    If one is missing, the error is placed behind the last one that is there, as in Rust's reader:
+    in ``#[enable(x)]`` behind the ``[``.
     """
     missing = False
     for mark in marks:
@@ -149,7 +149,7 @@ def _expect_marks(text: str, at: int, marks: str, what: str, hint: str | None = 
 
 
 def _extension_list(text: str, at: int, enabled: set[str]) -> int:
-    """Add the extensions named at ``at``; the offset behind them and a trailing comma."""
+    """Adds the extensions listed at ``at`` to ``enabled``; returns the offset behind the list."""
     while True:
         end = identifier_end(text, at)
         name = text[at:end]
@@ -167,9 +167,14 @@ def _extension_list(text: str, at: int, enabled: set[str]) -> int:
 
 
 def read(text: str, *, nodes: bool = True) -> tuple[Value, Node]:
-    """Read a whole RON text: its value and where everything stands; BadText if it is none.
+    """Reads a whole RON text; returns its value and the node of that value.
 
-    Without ``nodes`` the node for the value has none inside, which saves most of the memory.
+    Args:
+        text: The text.
+        nodes: Whether to record the nodes of the inner values, too; without, most memory is saved.
+
+    Raises:
+        BadText: The text is not RON.
     """
     at, extensions = read_attributes(text)
     unwrap_some = "unwrap_variant_newtypes" in extensions
@@ -183,6 +188,8 @@ def read(text: str, *, nodes: bool = True) -> tuple[Value, Node]:
 
 
 class _Reader:
+    """One pass over a text: a cursor, and the brackets that are open there."""
+
     def __init__(self, text: str, at: int, *, unwrap_some: bool, nodes: bool) -> None:
         self._text = text
         self._at = at
@@ -190,12 +197,12 @@ class _Reader:
         self._nodes = nodes
         self._stack: list[_Frame] = []
         self._depth = 0
-        # For hints: the last value that was finished, and whether a map's colon is missing.
+        # For hints: the last complete value, and whether the colon behind a map's key is missing.
         self._last: Node | None = None
         self._after_key = False
 
     def hint(self, offset: int) -> str | None:
-        """What to try, for an error at an offset that ended the reading."""
+        """Returns a hint for the error at an offset that ended the reading, or None."""
         bracket = None
         if self._stack:
             frame = self._stack[-1]
@@ -212,6 +219,7 @@ class _Reader:
         return hint_for(self._text, offset, self._at, bracket, last)
 
     def run(self) -> tuple[Value, Node]:
+        """Reads the text; returns its value and node."""
         while True:
             done = self._item_or_closer()
             while done is not None:
@@ -231,7 +239,10 @@ class _Reader:
         return value, node
 
     def _item_or_closer(self) -> tuple[Value, Node] | None:
-        """Read the next thing inside the innermost bracket; None if it opened another one."""
+        """Reads the next item or closing bracket.
+
+        Returns the value that it completes, or None if it opens another bracket.
+        """
         if not self._stack:
             return self._value()
         frame = self._stack[-1]
@@ -242,7 +253,7 @@ class _Reader:
         return self._value()
 
     def _field_name(self, frame: _Frame) -> None:
-        """Read ``name:`` where the struct's next field must, or its first may, begin."""
+        """Reads ``name:`` if it stands at the cursor; behind other fields it is required."""
         text, at = self._text, self._at
         if frame.items and frame.names is None:
             return
@@ -263,7 +274,7 @@ class _Reader:
         self._skip(colon + 1)
 
     def _name(self, at: int) -> tuple[int, int]:
-        """Where the name at ``at``, raw or not, starts and ends; an empty span if there is none."""
+        """Returns start and end of the name at ``at``, raw or not; equal if there is none."""
         text = self._text
         if text.startswith(("b'", *_STRING_STARTS[1:]), at):
             return at, at
@@ -273,7 +284,7 @@ class _Reader:
         return at, identifier_end(text, at)
 
     def _value(self) -> tuple[Value, Node] | None:
-        """Read the literal at the cursor, or open the bracket there (None)."""
+        """Reads the literal at the cursor; returns None if a bracket was opened instead."""
         text, at = self._text, self._at
         character = text[at : at + 1]
         if not character:
@@ -300,6 +311,13 @@ class _Reader:
         return self._word(at, first, end)
 
     def _word(self, at: int, first: int, end: int) -> tuple[Value, Node] | None:
+        """Reads a keyword, number word, name, struct or Some; None if a bracket was opened.
+
+        Args:
+            at: Offset of the word, with its ``r#`` if it is raw.
+            first: Offset of its first letter.
+            end: Offset behind its last letter.
+        """
         text = self._text
         word = text[first:end]
         raw = first > at
@@ -320,6 +338,7 @@ class _Reader:
         return Ident(word), Node(at, end)
 
     def _found(self, at: int) -> str:
+        """Returns ", found ..." with the word at an offset, for the end of a message."""
         character = self._text[at : at + 1]
         if not character:
             return ", found the end of the text"
@@ -336,7 +355,10 @@ class _Reader:
         self._skip(bracket + 1)
 
     def _put(self, value: Value, node: Node) -> tuple[Value, Node] | None:
-        """Add a finished value to the innermost bracket; the bracket's own value if it closes."""
+        """Adds a complete value to the innermost bracket.
+
+        Returns the bracket's own value if the bracket is closed behind it, or None.
+        """
         frame = self._stack[-1]
         self._last = node
         self._skip(node.end)

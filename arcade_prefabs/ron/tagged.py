@@ -1,4 +1,4 @@
-"""`to_tagged`: RON values in a neutral form of dicts, lists and strings, for comparing readers."""
+"""Converts RON values to nested dicts, lists and strings, to compare RON readers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["to_tagged"]
 
 
 def to_tagged(value: Value | dict[Any, Any]) -> dict[str, Any]:
-    """A value as plain dicts that name every type, fit for JSON.
+    """Returns a value as plain dicts that name the type of each part and can be written as JSON.
 
-    Two values are the same RON exactly if their tagged forms are equal: names, order and duplicate
-    keys count, and so do the kinds of numbers.
+    Two values are the same RON exactly if their tagged forms are equal. Names, order, duplicate
+    keys and the type of each number count.
 
     Example:
         >>> to_tagged([1, Char("c")])
         {'t': 'seq', 'v': [{'t': 'int', 'v': '1'}, {'t': 'char', 'v': 'c'}]}
 
     Raises:
-        TypeError: Something inside is no RON value.
+        TypeError: The value, or a part of it, is no RON value.
     """
     match value:
         case None:

@@ -1,4 +1,7 @@
-"""The Python values that RON text becomes, lossless and handy.
+"""The Python types of RON values.
+
+No information of the text is lost: ``Some(x)``, ``x`` and ``None`` differ, as do names and strings,
+and duplicate keys are kept. Where Python has the same type, it is used as it is.
 
 ===============================  ==========================================================
 RON                              Python
@@ -43,16 +46,16 @@ _MISSING: Final = object()
 
 
 class Char(str):
-    """A RON character such as ``'c'``: usable as a ``str``, and told apart by its type.
+    """A RON character such as ``'c'``: a ``str`` of length one with a type of its own.
 
-    ``Char("c") == "c"`` is true, so that it finds its entry in a dict of your own;
-    ``isinstance(value, Char)`` tells the two apart, and `dumps` writes it back as ``'c'``.
+    It equals the same ``str`` (``Char("c") == "c"``), so that a dict finds it under either.
+    ``isinstance(value, Char)`` tells the two apart, and `dumps` writes it as ``'c'``.
     """
 
     __slots__ = ()
 
     def __new__(cls, text: str) -> Char:
-        """Make a character; ValueError unless ``text`` is one character long."""
+        """Makes a character; raises ValueError unless ``text`` has exactly one."""
         if len(text) != 1:
             raise ValueError(f"a Char is one character long, not {len(text)}: {text!r}")
         return str.__new__(cls, text)
@@ -68,7 +71,7 @@ class Unit:
     _instance: Unit | None = None
 
     def __new__(cls) -> Unit:
-        """Return the one instance there is."""
+        """Returns `UNIT`, the only instance."""
         if cls._instance is None:
             cls._instance = _new(cls)
         return cls._instance
@@ -88,10 +91,9 @@ UNIT: Final = Unit()
 
 
 class Ident:
-    """A bare name: an enum variant such as ``North``, or a unit struct.
+    """A bare name in RON: an enum variant such as ``North``, or a unit struct.
 
-    Its text is in `name`; ``str(ident)`` gives it as well. It never equals a ``str``:
-    ``North`` is not ``"North"``.
+    `name` and ``str(ident)`` are its text. It never equals a ``str``: ``North`` is not ``"North"``.
     """
 
     __slots__ = ("name",)
@@ -116,7 +118,7 @@ class Ident:
 
 
 class Some:
-    """An optional value that is there: ``Some(x)`` is not ``x``; `value` holds it."""
+    """An optional value that is present: ``Some(x)``, with ``x`` as `value`; not equal to ``x``."""
 
     __slots__ = ("value",)
     __match_args__ = ("value",)
@@ -167,7 +169,7 @@ class Range:
 
 
 class TupleStruct:
-    """A named tuple such as ``Circle(1, 2)``: a sequence with a `name`.
+    """A tuple with a name, such as ``Circle(1, 2)``: a sequence with an attribute `name`.
 
     Example:
         >>> circle = TupleStruct("Circle", (1, 2))
@@ -209,19 +211,19 @@ class TupleStruct:
 class Struct:
     """A struct such as ``Point(x: 1, y: 2)``: named fields in the order of the text.
 
-    Fields are items and attributes: ``point["x"]``, ``point.x``, ``"x" in point``,
-    ``point._get("x", 0)``. The struct's own attributes begin with an underscore, as with
+    Fields are items and attributes: ``point["x"]``, ``point.x``, ``"x" in point``. Iteration yields
+    the field names. The struct's own attributes begin with an underscore, as in
     ``collections.namedtuple``, so that they never hide a field: `_name` (None for an unnamed
-    struct), `_items()`, `_asdict()`, `_get()`. Iteration gives the field names.
+    struct), `_items()`, `_asdict()`, `_get()`.
 
-    A field that is written twice is kept twice in `_items()`; looking it up gives the last.
+    `_items()` keeps a field that is written twice; ``point["x"]`` returns its last value.
     """
 
     __slots__ = ("_fields", "_name", "_pairs")
 
     _name: str | None
     _fields: dict[str, Value]
-    # All fields as written, where a name stands twice; otherwise None, for the dict says it all.
+    # All fields as written if a name is written twice, which `_fields` cannot hold; None otherwise.
     _pairs: tuple[tuple[str, Value], ...] | None
 
     def __init__(
@@ -237,32 +239,33 @@ class Struct:
         self._pairs = pairs if len(self._fields) < len(pairs) else None
 
     def _items(self) -> tuple[tuple[str, Value], ...]:
-        """Name and value of every field, in the order of the text."""
+        """Returns name and value of every field, in the order of the text."""
         return tuple(self._fields.items()) if self._pairs is None else self._pairs
 
     def _asdict(self) -> dict[str, Value]:
-        """A new dict of the fields; of a name written twice it has the last value."""
+        """Returns a new dict of the fields; of a field written twice it has the last value."""
         return dict(self._fields)
 
     def _get(self, name: str, default: Any = None) -> Any:
-        """The field's value, or ``default`` where the struct has no such field."""
+        """Returns the field's value, or ``default`` if the struct has no such field."""
         return self._fields.get(name, default)
 
     def __getitem__(self, name: str) -> Any:
         return self._fields[name]
 
     def __getattr__(self, name: str) -> Any:
-        # Called only for names that the class does not have. Slots that are not filled yet (while
-        # being unpickled) must not look themselves up in themselves. Names like `__deepcopy__` are
-        # Python asking what the object can do, and a file must not answer.
+        # Python calls this only for names that the class does not have. While a struct is being
+        # unpickled its slots are empty, and reading `_fields` here would recurse without end.
+        # Python looks up names like `__deepcopy__` to learn what an object can do; a field of that
+        # name in a file must not be the answer.
         if name in Struct.__slots__ or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(name)
         try:
             return self._fields[name]
         except KeyError:
-            known = ", ".join(self._fields) or "none"
+            names = ", ".join(self._fields) or "none"
             raise AttributeError(
-                f"struct {self._name or '(unnamed)'} has no field {name!r}; it has: {known}"
+                f"struct {self._name or '(unnamed)'} has no field {name!r}; it has: {names}"
             ) from None
 
     def __contains__(self, name: object) -> bool:
@@ -292,7 +295,7 @@ class Struct:
 
 
 def new_struct(name: str | None, fields: dict[str, Value]) -> Struct:
-    """A struct that takes a dict over as it is: for readers, which have made it for this alone."""
+    """Returns a struct that keeps the given dict without copying it; for the RON readers."""
     struct = _new(Struct)
     struct._name = name
     struct._fields = fields
@@ -301,12 +304,12 @@ def new_struct(name: str | None, fields: dict[str, Value]) -> Struct:
 
 
 class Map:
-    """A map such as ``{"a": 1}``: any value may be a key, in the order of the text.
+    """A map such as ``{"a": 1}``: entries in the order of the text, with any value as a key.
 
-    Reads like a dict: ``m["a"]``, ``m.get("a")``, ``"a" in m``, ``keys()``, ``values()``,
-    ``items()``. Unlike in a dict, a key may be a list or another map, keys of different kinds
-    (``1``, ``1.0``, ``true``; ``'a'``, ``"a"``) stay apart, and a key written twice is kept twice;
-    looking it up gives the last.
+    It reads like a dict: ``m["a"]``, ``m.get("a")``, ``"a" in m``, ``keys()``, ``values()``,
+    ``items()``. Unlike in a dict, a key may be a list or another map; keys of different types
+    (``1``, ``1.0``, ``true``; ``'a'``, ``"a"``) are different keys; and a key written twice is kept
+    twice, where ``m["a"]`` returns the last value.
     """
 
     __slots__ = ("_index", "_keys", "_values")
@@ -322,27 +325,27 @@ class Map:
         self._index = None
 
     def keys(self) -> tuple[Value, ...]:
-        """All keys as written."""
+        """Returns all keys in the order of the text."""
         return tuple(self._keys)
 
     def values(self) -> tuple[Value, ...]:
-        """All values as written."""
+        """Returns all values in the order of the text."""
         return tuple(self._values)
 
     def items(self) -> tuple[tuple[Value, Value], ...]:
-        """All entries as written."""
+        """Returns all entries in the order of the text."""
         return tuple(zip(self._keys, self._values, strict=True))
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """The value under ``key``, or ``default``."""
+        """Returns the value under ``key``, or ``default`` if there is none."""
         position = self._find(key)
         return default if position is None else self._values[position]
 
     def _find(self, key: Any) -> int | None:
         index = self._index
         if index is None:
-            # Built on the first look-up: most maps are only ever walked through. Two threads may
-            # both build it; the results are equal and the last assignment wins.
+            # Built on the first look-up, because most maps are only iterated. Two threads may both
+            # build it: the results are equal, and either may stay.
             index = {_identity(k): i for i, k in enumerate(self._keys)}
             self._index = index
         return index.get(_identity(key))
@@ -382,7 +385,7 @@ class Map:
 
 
 def new_map(keys: list[Value], values: list[Value]) -> Map:
-    """A map that takes two lists over as they are: for readers."""
+    """Returns a map that keeps the given lists without copying them; for the RON readers."""
     made = _new(Map)
     made._keys = keys
     made._values = values
@@ -392,13 +395,13 @@ def new_map(keys: list[Value], values: list[Value]) -> Map:
 
 _Plain: TypeAlias = "bool | int | float | str | bytes | Unit | Ident | Range | None"
 Value: TypeAlias = "_Plain | Some | list[Value] | tuple[Value, ...] | TupleStruct | Struct | Map"
-"""Everything that a RON text can stand for."""
+"""Any value that a RON text can have."""
 
 
 def _identity(key: Any) -> Any:
-    """A hashable stand-in for a map key that keeps keys of different kinds apart.
+    """Returns a hashable stand-in for a map key; keys of different RON types have different ones.
 
-    A subclass counts as what it stands for: a ``StrEnum`` member finds its string.
+    An instance of a subclass has that of its base: a ``StrEnum`` member finds its string.
     """
     kind = type(key)
     if kind is str or kind is int:
@@ -430,5 +433,5 @@ def _identity(key: Any) -> Any:
 
 
 def _unordered(pairs: list[tuple[Any, Any]]) -> Any:
-    """The pairs without their order, which counts only where a name stands twice."""
+    """Returns pairs in a form whose equality ignores their order, unless a name occurs twice."""
     return frozenset(pairs) if len(dict(pairs)) == len(pairs) else tuple(pairs)

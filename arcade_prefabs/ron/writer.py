@@ -1,4 +1,4 @@
-"""`dumps` and `dump`: values to RON text, so that reading it back gives equal values."""
+"""Writes values as RON text that reads back as equal values: `dumps` and `dump`."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ __all__ = ["dump", "dumps"]
 _NOT_NAMES: Final = frozenset(
     (*KEYWORDS, "Some", "inf", "inff32", "inff64", "NaN", "NaNf32", "NaNf64")
 )
-# A line that is shorter than this is not broken up; wide enough for a component, narrow enough
-# to read side by side.
+# Values whose text fits into this many columns stay on one line: most components do, and two files
+# fit side by side on a screen.
 _WIDTH: Final = 88
 _ESCAPED: Final = re.compile(r'[\x00-\x1f\x7f"\\]')
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", '"': '\\"', "\\": "\\\\"}
 
 
 def dumps(value: Value, *, pretty: bool = True, indent: int = 4) -> str:
-    """Write a value as RON text.
+    """Returns a value as RON text.
 
-    Reading the text gives an equal value of the same kinds, in the same order. Plain dicts are
+    Reading the text returns an equal value of the same types, in the same order. Plain dicts are
     written as maps.
 
     Args:
-        value: What `loads` returns, or the same built by hand.
-        pretty: Break long values over lines, with a comma behind the last item; otherwise
-            everything stands in one line without spaces.
-        indent: Spaces for one level, where lines are broken.
+        value: A value as `loads` returns it.
+        pretty: Whether long values take several lines, with a comma behind the last item; otherwise
+            the text is a single line without spaces.
+        indent: Spaces for each level of nesting.
 
     Raises:
-        TypeError: Something inside is no RON value.
-        ValueError: The value cannot be written so that it reads back: a name that is no name, an
-            integer beyond 64 bits, a lone surrogate, or nested more deeply than can be read
-            (a list that contains itself is).
+        TypeError: The value, or a part of it, is no RON value.
+        ValueError: A part has no RON form that reads back: a name with characters that names cannot
+            have, an integer beyond 64 bits, a lone surrogate, a struct without fields, or nesting
+            deeper than the readers accept (also a list that contains itself).
 
     Any thread.
     """
@@ -51,7 +51,7 @@ def dumps(value: Value, *, pretty: bool = True, indent: int = 4) -> str:
 def dump(
     value: Value, path: str | os.PathLike[str], *, pretty: bool = True, indent: int = 4
 ) -> None:
-    """Write a value as a RON file in UTF-8; see `dumps` for arguments and errors.
+    """Writes a value as a RON file in UTF-8; arguments and errors are those of `dumps`.
 
     Raises:
         OSError: The file cannot be written.
@@ -69,7 +69,13 @@ class _Writer:
         return self._value(value, 0, 0)
 
     def _value(self, value: Value | dict[Any, Any], level: int, depth: int) -> str:
-        """The text of a value whose first line is indented by ``level``."""
+        """Returns the text of a value.
+
+        Args:
+            value: The value.
+            level: The indentation of its first line.
+            depth: The levels of nesting around it, as `RECURSION_LIMIT` counts them.
+        """
         depth += 1 if isinstance(value, Some) else 2
         match value:
             case Some():
@@ -162,13 +168,13 @@ def _scalar(value: Value) -> str:
 
 
 def _limit(value: float | None) -> str:
-    """One end of a range."""
+    """Returns one end of a range as text."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"the ends of a range are numbers, not {type(value).__name__}: {value!r}")
     written = _scalar(value)
-    # RON 0.12 reads no bare `inf` or `NaN` at the end of a range, and reads both with a sign.
+    # RON 0.12 accepts `+inf` and `+NaN` at the end of a range, but neither without a sign.
     return f"+{written}" if written in ("inf", "NaN") else written
 
 
@@ -211,9 +217,12 @@ def _byte(code: int) -> str:
 
 
 def _field_name(name: str) -> str:
-    """Any name may be a field's, keywords too; ``r#`` serves where it has ``.``, ``+`` or ``-``."""
+    """Returns a field name as text; with ``r#`` if it has a ``.``, ``+`` or ``-``.
+
+    Unlike other names, a field may have the name of a keyword.
+    """
     plain = identifier_end(name, 0) == len(name) > 0
-    # A field `r` or `b` is fine: only a quote behind it would make it a string.
+    # `r` and `b` need no `r#`: they begin a string only in front of a quote, never of a colon.
     return name if plain else _raw(name)
 
 
