@@ -1,7 +1,7 @@
-"""What a prefab is: documents, components, inheritance, validation.
+"""Prefabs: components, prefab files, validation and inheritance.
 
-`read_prefabs` checks one file; `Resolver` works out what a prefab inherits; `component` registers a
-dataclass that files may name.
+`component` registers a dataclass that prefab files may name. `read_prefabs` reads and checks one
+file. `Resolver` adds what a prefab inherits from others.
 """
 
 from .asset_ids import asset_path, prefab_id

@@ -1,7 +1,7 @@
-"""Names of files inside the assets folder: one spelling each, and no way out of the folder.
+"""Normalises the names of assets: one spelling for each file, and no way out of the assets folder.
 
-Every path that comes from data passes through `prefab_id` or `asset_path` before it is used for
-anything. Both are pure text functions; a storage backend checks the resolved path once more.
+Every path from a file or a caller passes through `prefab_id` or `asset_path` first. Both work on
+text alone. Asset sources check the path once more when they open the file.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["PREFAB_FOLDER", "SUFFIX", "asset_path", "file_of", "is_label", "pref
 PREFAB_FOLDER: Final = "prefabs"
 SUFFIX: Final = ".ron"
 
-# Longer paths fail on some file systems; no honest name comes near.
+# Longer paths fail on some file systems; names of real games are far shorter.
 _LONGEST: Final = 512
-# Beside what Windows refuses: control characters, line ends, and halves of characters, which no
-# text file can hold.
+# Characters that Windows does not allow, control characters, line ends, and lone surrogates, which
+# no text file can hold.
 _FORBIDDEN: Final = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\<>|"*?]')
 _BELOW: Final = "paths begin below the assets folder"
-# What `"images\new.png"` and its like become.
+# Characters that a backslash escape makes: `"images\new.png"` contains a line feed.
 _ESCAPED: Final = frozenset(map(ord, "\0\a\b\t\n\v\f\r"))
 _HANDLE: Final = re.compile(r":([A-Za-z0-9_-]+):")
-# What nearly all paths look like: nothing in them needs a closer look or another spelling.
+# Ordinary paths, which are valid and normalised as they are; nearly all paths match.
 _PLAIN: Final = re.compile(
     r"(?::[A-Za-z0-9_-]+:)?"
     r"(?:(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])[./])[A-Za-z0-9_-]++/)*+"
@@ -39,12 +39,12 @@ _DEVICE: Final = re.compile(
 
 
 def asset_path(path: str) -> str:
-    """The one spelling of an asset's path: POSIX, below the assets folder, in Unicode's NFC form.
+    """Returns the one spelling of an asset's path: POSIX, below the assets folder, in NFC form.
 
-    ``./a//b.png`` becomes ``a/b.png``. The suffix of RON files is ``.ron``, however the file on
-    disk writes it: ``crate.RON`` becomes ``crate.ron``; all else keeps its case. A path may begin
-    with an Arcade resource handle, ``:resources:`` or one of the game's own; the rest of it is then
-    held inside the handle's folder in the same way.
+    ``./a//b.png`` becomes ``a/b.png``. The suffix ``.ron`` becomes lower case (``crate.RON`` →
+    ``crate.ron``); everything else keeps its case. A path may begin with an Arcade resource handle,
+    ``:resources:`` or one of the game's own; the rest of the path then has to stay inside the
+    handle's folder in the same way.
 
     Raises:
         ValueError: The path could leave the folder, names a device, or is not the same path on
@@ -59,7 +59,7 @@ def asset_path(path: str) -> str:
     if _PLAIN.fullmatch(path):
         return _with_suffix(path)
     path = unicodedata.normalize("NFC", path)
-    if len(path) > _LONGEST:  # some characters become two or three
+    if len(path) > _LONGEST:  # NFC makes two or three characters of some
         raise ValueError(f"the path is longer than {_LONGEST} characters")
     bad = _FORBIDDEN.search(path)
     if bad is not None:
@@ -87,7 +87,7 @@ def asset_path(path: str) -> str:
 
 
 def _with_suffix(path: str) -> str:
-    """A path with ``.ron`` in lower case, if it ends in that at all."""
+    """Returns a path with its suffix ``.ron`` in lower case; other paths are returned unchanged."""
     end = path[-len(SUFFIX) :]
     if end != SUFFIX and end.lower() == SUFFIX and len(path) > len(SUFFIX):
         return path[: -len(SUFFIX)] + SUFFIX
@@ -98,7 +98,7 @@ def _part(part: str, path: str) -> str:
     if part == "..":
         raise ValueError(f"the path leaves its folder by `..`: {shown(path)}; {_BELOW}")
     if part != part.strip() or part.endswith("."):
-        # Windows drops these, so that two spellings would be one file there and two elsewhere.
+        # Windows drops these characters: two spellings would be one file there and two elsewhere.
         raise ValueError(
             f"a name in the path begins or ends with a space, or ends with a dot: {shown(path)}"
         )
@@ -108,19 +108,19 @@ def _part(part: str, path: str) -> str:
 
 
 def prefab_id(reference: str, *, base: str | None = None) -> str:
-    """The full id of a prefab from any way to write it.
+    """Returns the full id of a prefab from any spelling of it.
 
-    ``props/crate`` → ``prefabs/props/crate.ron``;
-    ``castle.ron#gate`` → ``prefabs/castle.ron#gate``; ``#gate`` is in the file of ``base``.
-    References are counted from the assets folder, never from the file that they stand in. An id
-    with an Arcade resource handle in front keeps it: ``:game:crate`` → ``:game:crate.ron``.
+    ``props/crate`` → ``prefabs/props/crate.ron``; ``castle.ron#gate`` →
+    ``prefabs/castle.ron#gate``; ``#gate`` is a label in the file of ``base``. References are
+    relative to the assets folder, never to the file that contains them. A resource handle in front
+    stays: ``:game:crate`` → ``:game:crate.ron``.
 
     Args:
-        reference: What an author wrote.
-        base: The id of the prefab or file that the reference stands in, for ``#label``.
+        reference: The reference as an author wrote it.
+        base: The id of the prefab or file that contains the reference, for ``#label``.
 
     Raises:
-        ValueError: No such path may exist (see `asset_path`), or the label is empty or no name.
+        ValueError: The path is invalid (see `asset_path`), or the label is empty or no name.
 
     Any thread.
     """
@@ -143,16 +143,16 @@ def prefab_id(reference: str, *, base: str | None = None) -> str:
 
 
 def is_label(text: str) -> bool:
-    """Whether a prefab of a library may have that label: a plain name of sensible length."""
+    """Returns whether a text may be a label: a plain name of at most 512 characters."""
     return len(text) <= _LONGEST and text.isidentifier()
 
 
 def split_id(identifier: str) -> tuple[str, str | None]:
-    """File and label of a full id; the label is None where the id has none."""
+    """Splits a full id into file and label; the label is None if the id has none."""
     file, mark, label = identifier.partition("#")
     return file, label if mark else None
 
 
 def file_of(identifier: str) -> str:
-    """The file of a full id, without its label."""
+    """Returns the file of a full id, without the label."""
     return identifier.partition("#")[0]

@@ -1,7 +1,7 @@
-"""The components that every game has from the first day.
+"""The components that every registry has: sprite, animation, collider, tags, sound and text.
 
-They are plain data: they say what an entity looks and sounds like. The floor above, which may
-import Arcade, turns them into sprites, hit boxes and players.
+They are plain data about an entity's appearance and sound. The rooms above, which import Arcade,
+make sprites, hit boxes and players from them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Color: TypeAlias = Annotated[
         extra={WANTED: "a color (red, green, blue), such as (255, 128, 0)"},
     ),
 ]
-"""Red, green, blue and, if given, alpha, each 0 to 255, as everywhere in Arcade."""
+"""Red, green, blue and optionally alpha, each from 0 to 255, as everywhere in Arcade."""
 
 Point: TypeAlias = tuple[float, float]
 Positive: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
@@ -51,19 +51,19 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
 @dataclass(slots=True)
 class Sprite:
-    """What an entity looks like.
+    """The picture of an entity.
 
     Attributes:
         texture: The image.
-        scale: One factor, or one for each axis.
-        angle: Clockwise, in degrees, as ``arcade.Sprite.angle``.
-        color: Tint; white leaves the image as it is.
+        scale: One factor for both axes, or one for each.
+        angle: Degrees, clockwise, as ``arcade.Sprite.angle``.
+        color: The color that the image is multiplied with; white leaves it as it is.
         alpha: 0 (invisible) to 255.
-        layer: Name of the layer to draw it in.
+        layer: Name of the layer that the sprite is drawn in.
         flip_horizontal: Mirror left and right.
         flip_vertical: Mirror top and bottom.
         offset: Pixels from the entity's position to the sprite's center.
-        sprite_class: Name of the class, registered with ``ComponentRegistry.sprite_class``.
+        sprite_class: Name of a class registered with ``ComponentRegistry.sprite_class``.
     """
 
     texture: TexturePath
@@ -79,7 +79,7 @@ class Sprite:
 
 
 class AnimationMode(enum.Enum):
-    """What an animation does behind its last frame."""
+    """What an animation does after its last frame."""
 
     Loop = "loop"
     Once = "once"
@@ -87,13 +87,13 @@ class AnimationMode(enum.Enum):
 
 
 class SpriteSheet(Variant):
-    """An image that holds all frames in a grid, counted from the top left, row by row.
+    """An image with all animation frames in a grid, counted from the top left, row by row.
 
     Attributes:
         image: The image.
         frame_size: Width and height of a frame in pixels.
         columns: Frames in a row.
-        count: Frames in all.
+        count: The number of all frames.
         first: Index of the first frame to use.
     """
 
@@ -106,13 +106,13 @@ class SpriteSheet(Variant):
 
 @dataclass(slots=True)
 class Animation:
-    """Frames that replace the sprite's texture one after the other.
+    """Images that replace the sprite's texture one after the other.
 
     Attributes:
         frames: One image for each frame, or a `SpriteSheet`.
         frame_duration: Seconds for one frame.
-        mode: What to do behind the last frame.
-        autoplay: Start when the entity appears.
+        mode: What happens after the last frame.
+        autoplay: Whether the animation starts when the entity appears.
     """
 
     frames: Annotated[list[TexturePath], msgspec.Meta(min_length=1)] | SpriteSheet
@@ -149,19 +149,19 @@ class Polygon(Variant):
 
 
 class FromTexture(Variant):
-    """The outline of the sprite's texture."""
+    """The outline of the sprite's texture, computed by one of Arcade's algorithms."""
 
     algorithm: HitBoxAlgorithm = HitBoxAlgorithm.Simple
 
 
 @dataclass(slots=True)
 class Collider:
-    """What an entity collides with; becomes the sprite's hit box.
+    """The shape that an entity collides with; it becomes the sprite's hit box.
 
     Attributes:
-        shape: The form, in pixels at scale 1.
+        shape: The shape, in pixels at scale 1.
         offset: Pixels from the entity's position to the shape's center.
-        solid: Whether things stop at it; otherwise it only notices them.
+        solid: Whether other entities are stopped by it; if not, collisions are only detected.
         group: Name of the group for collision checks.
     """
 
@@ -173,7 +173,7 @@ class Collider:
 
 @dataclass(slots=True)
 class Tags:
-    """Words to find entities by: ``Tags(["enemy", "flying"])``."""
+    """Words by which the game finds entities: ``Tags(["enemy", "flying"])``."""
 
     names: list[str]
 
@@ -185,9 +185,9 @@ class Sound:
     Attributes:
         path: The sound file.
         volume: 0 (silent) to 1.
-        loop: Begin again at the end.
-        autoplay: Play when the entity appears.
-        radius: Pixels at which it fades to silence; None if it is heard everywhere.
+        loop: Whether the sound starts again at its end.
+        autoplay: Whether the sound starts when the entity appears.
+        radius: Distance in pixels at which the sound has faded to silence; None for no fading.
     """
 
     path: SoundPath
@@ -198,7 +198,7 @@ class Sound:
 
 
 class Anchor(enum.Enum):
-    """Which part of a text stands at the entity's position."""
+    """Which point of a text is at the entity's position."""
 
     Left = "left"
     Center = "center"
@@ -207,17 +207,17 @@ class Anchor(enum.Enum):
 
 @dataclass(slots=True)
 class Text:
-    """A label.
+    """A text on the screen.
 
     Attributes:
-        text: What it says.
+        text: The characters.
         color: Color of the letters.
-        font_size: In points, as ``arcade.Text``.
+        font_size: In points, as in ``arcade.Text``.
         font_name: Name of an installed font, or several in order of preference.
         offset: Pixels from the entity's position.
-        anchor: Which part of the text stands there.
+        anchor: Which point of the text is there.
         bold: Whether the letters are bold.
-        italic: Whether they are slanted.
+        italic: Whether the letters are italic.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Plans of the types that hold other values: lists, tuples, maps, dataclasses, unions, Any."""
+"""Converters of types that contain others: lists, tuples, maps, dataclasses, unions, Any."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .suggestions import did_you_mean
 __all__ = ["Anything", "Dict", "Items", "Optional", "Record", "Tuple", "Union"]
 
 
-# Text that a hint may repeat.
+# The longest text, in characters, that a hint quotes.
 _SHORT = 40
 
 
@@ -24,7 +24,7 @@ def _values(count: int) -> str:
 
 
 class Items(Converter):
-    """A list, tuple or set of any length, all items of one type."""
+    """Converts a list, tuple or set of any length whose items have one type."""
 
     wanted = "a list"
 
@@ -61,7 +61,7 @@ class Items(Converter):
 
 
 class Tuple(Converter):
-    """A tuple of a fixed length, such as ``(x, y)``."""
+    """Converts a tuple of a fixed length, such as ``(x, y)``."""
 
     def __init__(self, items: list[Converter]) -> None:
         self.items = items
@@ -88,7 +88,7 @@ class Tuple(Converter):
 
 
 class Dict(Converter):
-    """A map, its keys text or numbers."""
+    """Converts a map; its keys are text, numbers or enum values."""
 
     wanted = "a map"
 
@@ -142,20 +142,20 @@ def _entries(
 
 
 class Record(Converter):
-    """A dataclass or msgspec Struct: by field names, or in the order of its fields."""
+    """Converts a dataclass or msgspec Struct, written with field names or in their order."""
 
     def __init__(self, name: str, tag_field: str | None, tag: str | None) -> None:
         self.name = name
-        # The field that says which Variant it is, and what it says; None for plain dataclasses.
+        # The field that tells Variants apart, and its value for this one; None for dataclasses.
         self.tag_field = tag_field
         self.tag = tag
         self.wanted = f"{name}(...)"
-        # Filled by compile_type, for a type may contain itself.
+        # `compile_type` fills this after it has made the record, because a type may contain itself.
         self.fields: dict[str, Converter] = {}
         self.required: frozenset[str] = frozenset()
-        # Whether anything inside is of type Any, whose data msgspec hands over uncopied.
+        # Whether anything inside has the type Any, whose data msgspec does not copy.
         self.has_any = False
-        # The fields that can name something; found when first asked for, as fields come later.
+        # The fields that can name a file, prefab or sprite class; computed on the first use.
         self._naming: dict[str, Converter] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Record(Converter):
         return {self.tag_field: self.tag, **lowered}
 
     def given(self, value: Value, at: At, report: Report, checked: Checked) -> dict[str, Any]:
-        """The fields that are written, lowered; fields that are not written are not added."""
+        """Returns the fields that are written, converted; fields that are left out stay missing."""
         lowered: dict[str, Any] = {}
         match value:
             case Struct():
@@ -221,9 +221,14 @@ class Record(Converter):
 
 
 def _can_name(converter: Converter, inside: list[Converter]) -> bool:
-    """Whether data of a plan can name a file, prefab or class."""
+    """Returns whether data of a converter can name a file, prefab or sprite class.
+
+    Args:
+        converter: The converter.
+        inside: The converters around it.
+    """
     if any(converter is outer for outer in inside):
-        return False  # a type inside itself names what its other fields name
+        return False  # a type inside itself: the other fields of the outer one decide
     inside = [*inside, converter]
     match converter:
         case Named():
@@ -242,7 +247,7 @@ def _can_name(converter: Converter, inside: list[Converter]) -> bool:
 
 
 class Union(Converter):
-    """One of several types, told apart by the kind of the value."""
+    """Converts a value of one of several types; the value's kind decides which."""
 
     def __init__(self, converters: list[Converter]) -> None:
         self.converters = converters
@@ -295,7 +300,7 @@ class Union(Converter):
 
 
 class Optional(Union):
-    """``T | None``: `Some(x)`, ``x`` itself, or None."""
+    """Converts a value of ``T | None``, written as ``Some(x)``, ``x`` or ``None``."""
 
     def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
         if isinstance(value, Some):
@@ -304,7 +309,7 @@ class Optional(Union):
 
 
 class Anything(Converter):
-    """A field of type Any: RON lowered without a guide. Names become text, ranges do not fit."""
+    """Converts any RON value for a field of type Any: names become text, ranges are errors."""
 
     def accepts(self, value: Value) -> bool:
         return True

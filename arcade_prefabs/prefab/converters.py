@@ -1,9 +1,21 @@
-"""From RON values to the fields of a component: what each type accepts, and what is wrong.
+"""Converts RON values to plain data, as the type of a component's field requires, and checks them.
 
-There is a `Converter` for each type: here those of single values, in `containers` those of values
-that hold others. Its `lower` turns a RON value into plain data (dicts, lists,
-strings, numbers) that JSON can hold and msgspec turns into the typed component; on the way it
-reports everything that does not fit, each with its place.
+**Problem.** The content of a prefab file has three users: a worker process checks it, the bake
+store keeps it as JSON, and a loader thread makes components of it. The worker process must not
+import the game, so it has no component classes. Authors need the line and column of every mistake
+in a file, not only of the first one, and hints in the words of RON.
+
+**Way taken.** `compile_type` turns each field type into a `Converter`. Converters are plain objects
+that can be pickled, so a worker process gets them in a `RegistryDescription` instead of the
+classes. `Converter.lower` turns a RON value into data that JSON can hold (dicts, lists, strings,
+numbers) and reports each part that does not fit, with its location. msgspec later fills the
+component class with this data, in C.
+
+This module has the converters of single values, `container_types` those of lists, maps, dataclasses
+and unions.
+
+**Rejected.** ``msgspec.convert`` directly on RON values: it stops at the first mistake, knows no
+locations, speaks of JSON, and needs the classes.
 """
 
 from __future__ import annotations
@@ -36,40 +48,46 @@ __all__ = [
 ]
 
 At: TypeAlias = "tuple[At | None, str | int, str]"
-"""A place: the place around it, the step from there, and how the step reads (``.max``, ``[2]``)."""
+"""The location of a value in a file, as a linked list from the inside out: the location of the
+value around it, the path segment from there, and the segment's text for messages (``.max``,
+``[2]``). `ErrorCollector` turns it into line and column when there is an error."""
 
 Report: TypeAlias = "Callable[..., None]"
-"""Takes a place and a message; optionally ``hint``, ``kind`` (error class) and ``key``."""
+"""Records an error: takes a location and a message; optionally ``hint``, ``kind`` (the error class)
+and ``key`` (the caret is under the field name); see `ErrorCollector.report`."""
 
 Checked: TypeAlias = "Callable[[str, str, At], str]"
-"""Takes the kind of a name, the name and its place; gives its one spelling, or raises ValueError or
-PrefabError."""
+"""Checks a name in a file: takes its kind (``texture``, ``prefab``...), the name and its location;
+returns the normalised name, or raises ValueError or PrefabError."""
 
 
 class Converter(ABC):
-    """What one type accepts. Subclasses say how a value is lowered."""
+    """Checks and converts the RON values of one type; subclasses implement `accepts` and `lower`.
+
+    `wanted` is the type's name in messages: "expected a whole number, found ...".
+    """
 
     wanted = "a value"
 
     @abstractmethod
     def accepts(self, value: Value) -> bool:
-        """Whether a union should take this alternative for ``value``; a look at its kind only."""
+        """Returns whether a union should choose this converter, judged by the value's kind only."""
 
     @abstractmethod
     def lower(self, value: Value, at: At, report: Report, checked: Checked) -> Any:
-        """``value`` as plain data; what does not fit is reported and stands in as None."""
+        """Returns the value as plain data; parts that do not fit are reported and become None."""
 
     def advice(self, value: Value) -> str | None:
-        """What to write instead of a value of the wrong kind, where that is likely."""
+        """Returns a hint about what to write instead of a value of the wrong kind, or None."""
         return None
 
     def names(self, lowered: Any) -> Iterator[tuple[str, str]]:
-        """Kind and name of everything in lowered data that names a file, prefab or class."""
+        """Yields kind and name of each file, prefab and sprite class that converted data names."""
         return iter(())
 
 
 def kind_of(value: Value) -> str:
-    """How an error names the kind of a RON value."""
+    """Returns how messages name a RON value: ``the number 3``, ``a list``."""
     match value:
         case Ident():
             return f"the name `{shown(value.name)}`"
@@ -103,31 +121,31 @@ def kind_of(value: Value) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number as RON writes it, and no longer than a message can hold."""
+    """Returns a number as RON writes it, or "of many digits" for a very long one."""
     if isinstance(value, int):
-        # Python refuses to write out numbers of thousands of digits.
+        # str() raises ValueError for integers of more than 4,300 digits.
         return str(value) if value.bit_length() <= _LONGEST_NUMBER else "of many digits"
     return "NaN" if math.isnan(value) else str(value)
 
 
 def mismatch(converter: Converter, value: Value, at: At, report: Report) -> None:
-    """Report a value of the wrong kind."""
+    """Reports a value of the wrong kind."""
     hint = _foreign_word(value) or converter.advice(value)
     report(at, f"expected {converter.wanted}, found {kind_of(value)}", hint=hint)
 
 
 def _foreign_word(value: Value) -> str | None:
-    """What to write for the words that other languages have for true, false and None."""
+    """Returns what to write instead of another language's word for true, false or None."""
     word = value.name.casefold() if isinstance(value, Ident) else ""
     if word in ("true", "false"):
         return f"write `{word}`"
     return "write `None`" if word in ("none", "null", "nil") else None
 
 
-# Text from a file, in characters, and whole numbers, in bits, that a message repeats.
+# The longest text, in characters, and the largest integer, in bits, that a message quotes.
 _LONGEST_TEXT: Final = 40
 _LONGEST_NUMBER: Final = 128
-# From here on a float is no longer one whole number only.
+# From 2**53 on, different integers have the same float.
 _EXACT: Final = 2.0**53
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
@@ -136,7 +154,7 @@ def _in_quotes(value: Ident) -> str:
     return f'text stands in quotes: "{shown(value.name)}"'
 
 
-# How errors name what a field of that type accepts.
+# How messages name the types of single values.
 _WORDS: Final[dict[type, str]] = {
     bool: "`true` or `false`",
     int: "a whole number",
@@ -147,7 +165,7 @@ _WORDS: Final[dict[type, str]] = {
 
 
 def _limited(word: str, limits: Mapping[str, Any]) -> str:
-    """What is accepted within limits: ``a whole number from 0 to 255``."""
+    """Returns a type's name for messages, with its limits: ``a whole number from 0 to 255``."""
     parts = [
         _span(limits, "ge", "le", "from {} to {}", "of {} or more", "of at most {}"),
         _span(limits, "gt", "lt", "above {} and below {}", "above {}", "below {}"),
@@ -173,7 +191,7 @@ def _span(
 
 
 class Scalar(Converter):
-    """bool, int, float, str or bytes, with the limits that ``msgspec.Meta`` gave it."""
+    """Converts bool, int, float, str or bytes, and checks the limits of their ``msgspec.Meta``."""
 
     def __init__(self, base: type, limits: dict[str, Any]) -> None:
         self.base = base
@@ -215,7 +233,7 @@ class Scalar(Converter):
                 return mismatch(self, value, at, report)
             value = str(value) if self.base is str else value
         if type(value) is float and not math.isfinite(value):
-            # JSON has no word for them: they would come back as None.
+            # JSON has no infinity and no NaN: msgspec would write null.
             return report(at, f"expected a finite number, found {kind_of(value)}")
         if self.limits:
             try:
@@ -233,7 +251,7 @@ _NAMED: Final = {
 
 
 class Named(Converter):
-    """A string that names something: a texture, a sound, a prefab, a sprite class."""
+    """Converts a string that names a texture, a sound, a prefab or a sprite class."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -260,7 +278,7 @@ class Named(Converter):
 
 
 class Nothing(Converter):
-    """The None of ``T | None``."""
+    """Accepts only None, as the None of ``T | None``."""
 
     wanted = "None"
 
@@ -272,7 +290,7 @@ class Nothing(Converter):
 
 
 class Choice(Converter):
-    """An enum or Literal: a bare name, or the same text in quotes (or a number)."""
+    """Converts a value of an enum or Literal: a bare name, the name in quotes, or a number."""
 
     def __init__(self, choices: dict[Any, Any], shown: list[str]) -> None:
         self.choices = choices
@@ -290,7 +308,7 @@ class Choice(Converter):
             return mismatch(self, value, at, report)
         key = self._key(value)
         if isinstance(value, bool) or (key not in self.choices and str(key) in self.shown):
-            return mismatch(self, value, at, report)  # the number 1 where "1" is wanted
+            return mismatch(self, value, at, report)  # for example the number 1 instead of "1"
         if key not in self.choices:
             hint = partial(did_you_mean, str(key), self.shown)
             message = f"`{shown(str(key))}` is no choice here"

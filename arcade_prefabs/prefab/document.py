@@ -1,4 +1,4 @@
-"""What prefab files say: documents whose every part was checked, nothing inherited yet."""
+"""The content of prefab files, checked and typed, before inheritance."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 
-# Cannot be part of a circle, so the garbage collector need not look at the many that there are.
+# gc=False: a transform cannot be part of a reference cycle, and worlds have very many of them.
 class Transform(msgspec.Struct, frozen=True, gc=False):
-    """Where a child stands in its parent.
+    """Position, rotation and scale of a child, relative to its parent.
 
     Attributes:
         at: Pixels from the parent's position.
-        rotation: Clockwise, in degrees.
-        scale: One factor, or one for each axis.
+        rotation: Degrees, clockwise.
+        scale: One factor for both axes, or one for each.
     """
 
     at: tuple[float, float] = (0.0, 0.0)
@@ -41,7 +41,7 @@ class Transform(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The full id of a prefab, and where the file names it."""
+    """The full id of a prefab, and the location where a file names it."""
 
     id: str
     at: At
@@ -49,11 +49,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class ComponentDocument:
-    """A component, or the removal of one, as one document writes it.
+    """A component as one file writes it, before inheritance.
 
     Attributes:
-        fields: The fields that are written, as plain data; fields left out are not in it.
-        at: Where it stands.
+        fields: The fields that are written, as plain data. Fields that are left out are missing.
+        at: Its location.
     """
 
     fields: dict[str, Any]
@@ -62,16 +62,17 @@ class ComponentDocument:
 
 @dataclass(frozen=True, slots=True)
 class ChildDocument:
-    """A child as one document writes it; what it leaves out is None.
+    """A child as one file writes it, before inheritance.
 
     Attributes:
-        name: Its name among its siblings, or None.
-        prefab: What it is a copy of; None only where it changes a child that is inherited.
-        placement: ``at`` (pixels from the parent's position), ``rotation`` (clockwise, degrees)
-            and ``scale``, those that are written.
-        overrides: Components whose fields replace those of the prefab, by name.
-        removed: Names of components that the child does not have, and where they are named.
-        at: Where it stands.
+        name: Its name, unique among its siblings, or None.
+        prefab: The prefab of the child; None only if the entry changes an inherited child.
+        placement: The parts of the transform that are written: ``at`` (pixels from the parent's
+            position), ``rotation`` (degrees, clockwise) and ``scale``.
+        overrides: Component fields that replace those of the child's prefab, by component name.
+        removed: Names of components of its prefab that the child does not get, with their
+            locations.
+        at: Its location.
     """
 
     name: str | None
@@ -83,23 +84,23 @@ class ChildDocument:
 
     @property
     def changes_components(self) -> bool:
-        """Whether the child differs from its prefab in more than its place."""
+        """Whether the entry changes more of its prefab than the transform."""
         return bool(self.overrides or self.removed)
 
 
 @dataclass(frozen=True, slots=True)
 class PrefabDocument:
-    """One prefab as its file writes it: nothing inherited yet.
+    """A prefab as its file writes it, before inheritance.
 
     Attributes:
         id: Its full id.
-        file: The file it stands in.
-        extends: The prefabs that it extends, the more important ones later.
-        components: What it has, by name, in the order of the file.
-        removed: Names of inherited components that it does not have, and where they are named.
-        children: Its children, in the order of the file.
-        abstract: Only to be extended; fields that are required may be missing.
-        at: Where it stands.
+        file: The file that contains it.
+        extends: The prefabs that it extends; a later one overrides an earlier one.
+        components: Its own components by name, in the order of the file.
+        removed: Names of inherited components that it drops, with their locations.
+        children: Its own children, in the order of the file.
+        abstract: Whether it may only be extended; then required fields may be missing.
+        at: Its location.
     """
 
     id: str
@@ -112,26 +113,26 @@ class PrefabDocument:
     at: At = field(repr=False)
 
     def references(self) -> tuple[Reference, ...]:
-        """Every prefab that this one is built from, directly: its parents and its children's."""
+        """Returns the prefabs that this one is made from directly: extended ones, then children."""
         children = (child.prefab for child in self.children)
         return (*self.extends, *(reference for reference in children if reference is not None))
 
 
 _SHOWN_LABELS: Final = 8
-# Misspelt labels of one file that get a hint: each is compared with all labels.
+# How many errors about unknown labels of one file get a hint: each hint compares all labels.
 _MOST_HINTS: Final = 100
 
 
 class PrefabFile:
-    """A checked file: its prefabs by label, and every error that was found in it.
+    """A checked prefab file: its prefabs by label, and all errors found in it.
 
     Attributes:
         id: The file's id, such as ``prefabs/props/crate.ron``.
-        path: The name that errors show.
+        path: The file name that errors show.
         prefabs: The documents by label; a file with a single prefab has it under None.
-        links: The prefabs that fields of its components name, for example to spawn them later.
-        errors: What is wrong, in the order of the file; empty if the file can be used.
-        problems: Collects what is wrong while the file is read.
+        links: Prefabs that component fields name, for example to spawn them later.
+        errors: The mistakes in the order of the file; empty if the file can be used.
+        problems: Collects the mistakes while the file is read.
     """
 
     __slots__ = ("_hints_left", "errors", "id", "links", "path", "prefabs", "problems")
@@ -146,10 +147,10 @@ class PrefabFile:
         self._hints_left = _MOST_HINTS
 
     def prefab(self, label: str | None = None) -> PrefabDocument:
-        """The prefab of that label; of a file with a single prefab, with None.
+        """Returns the prefab with a label, or with None the only prefab of the file.
 
         Raises:
-            PrefabError: There is none; the message lists the labels that there are.
+            PrefabError: The file has no such prefab; the hint lists its labels.
         """
         found = self.prefabs.get(label)
         if found is not None:
@@ -172,17 +173,17 @@ class PrefabFile:
         raise UnknownNameError(message, path=self.path, hint=hint)
 
     def _some_labels(self) -> str:
-        """The labels for a message: the first ones, and how many more there are."""
-        known = [label for label in self.prefabs if label is not None]
-        more = f" and {len(known) - _SHOWN_LABELS} more" if len(known) > _SHOWN_LABELS else ""
-        return ", ".join(f"`#{label}`" for label in known[:_SHOWN_LABELS]) + more
+        """Returns the first labels for a message, and how many more there are."""
+        labels = [label for label in self.prefabs if label is not None]
+        more = f" and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else ""
+        return ", ".join(f"`#{label}`" for label in labels[:_SHOWN_LABELS]) + more
 
     def error(self, at: At, message: str, **more: Any) -> PrefabError:
-        """An error about a place in this file; see `ErrorCollector.error`."""
+        """Returns an error at a location of this file; see `ErrorCollector.error`."""
         return self.problems.error(at, message, **more)
 
     def raise_errors(self) -> None:
-        """Raise the first error, which says how many more there are, or return."""
+        """Raises the first error of the file, if there is one, with the number of the others."""
         if self.errors:
             first = self.errors[0]
             if len(self.errors) > 1 and not getattr(first, "__notes__", None):

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a file, each with its place, so that one run shows it all."""
+"""Collects all mistakes of a file with their locations, so that one run reports all of them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from .converters import At
 __all__ = ["ErrorCollector", "Errors", "Hint", "MultipleErrors"]
 
 Hint: TypeAlias = "str | Callable[[], str] | None"
-"""A hint, or what makes it: looking for similar names takes time, and not every error is kept."""
+"""A hint, or a function that makes it: the search for similar names is slow, and errors above the
+limit need no hint."""
 
-# A file of a million mistakes is one mistake; its author needs to see the first.
+# The most errors that are kept of one file: nobody reads more, and a generated file may have
+# millions.
 _MOST = 100
 
 
 class ErrorCollector:
-    """The errors of one file. One thread at a time."""
+    """Collects the errors of one file, at most 100. One thread at a time."""
 
     __slots__ = ("_document", "_dropped", "_errors", "_path")
 
@@ -38,7 +40,7 @@ class ErrorCollector:
         kind: type[PrefabError] = PrefabError,
         key: bool = False,
     ) -> None:
-        """Note an error about a place; ``key`` puts the caret under the field's name."""
+        """Adds an error at a location; with ``key`` the caret is under the field's name."""
         if len(self._errors) >= _MOST:
             self._dropped += 1
             return
@@ -53,21 +55,21 @@ class ErrorCollector:
         kind: type[PrefabError] = PrefabError,
         key: bool = False,
     ) -> PrefabError:
-        """The error, not noted: for whoever raises it at once."""
-        steps: list[PathSegment] = []
+        """Returns an error at a location without adding it, for code that raises it."""
+        segments: list[PathSegment] = []
         label = ""
         labelled = False
-        # A name's own error is labelled by what it stands in: `Health: unknown field `maxx``.
+        # An error about a field name begins with its struct: "Health: unknown field `maxx`".
         skip_label = key
         while at is not None:
-            at, step, text = at
-            steps.append(step)
+            at, segment, text = at
+            segments.append(segment)
             if not labelled and not skip_label:
                 label = text + label
-                # `Health.max`: the path begins at the last step that is a name of its own.
+                # `Health.max`: the label begins at the innermost segment that is no field or index.
                 labelled = not text.startswith((".", "[")) and text != ""
             skip_label = False
-        position = self._document.position(*reversed(steps), key=key)
+        position = self._document.position(*reversed(segments), key=key)
         return kind(
             f"{label}: {message}" if label else message,
             path=self._path,
@@ -78,7 +80,7 @@ class ErrorCollector:
         )
 
     def found(self) -> tuple[PrefabError, ...]:
-        """All errors, in the order of the file."""
+        """Returns all errors in the order of the file; the last one counts those left out."""
         errors = sorted(self._errors, key=lambda error: (error.line or 0, error.column or 0))
         if self._dropped:
             errors.append(
@@ -88,7 +90,7 @@ class ErrorCollector:
 
 
 class MultipleErrors(Exception):
-    """Errors that were found side by side."""
+    """Several errors as one exception."""
 
     def __init__(self, errors: list[LocatedError]) -> None:
         super().__init__(len(errors))
@@ -96,7 +98,7 @@ class MultipleErrors(Exception):
 
 
 class Errors:
-    """Collects the errors of several ``with`` blocks, so that one run shows them all."""
+    """Collects the errors of several ``with`` blocks: each block ends at its first error."""
 
     def __init__(self) -> None:
         self._errors: list[LocatedError] = []
@@ -112,20 +114,20 @@ class Errors:
                 self._errors.append(error)
             case _:
                 return False
-        # More than fit on a screen help nobody, and a hostile tree could multiply them.
+        # Hostile files could multiply errors by referring to each other; 100 are enough to read.
         del self._errors[_MOST:]
         return True
 
     @property
     def full(self) -> bool:
-        """Whether further ones would be dropped."""
+        """Whether further errors would be dropped."""
         return len(self._errors) >= _MOST
 
     def several(self) -> MultipleErrors:
-        """All of them, those that were met by several ways once."""
+        """Returns all errors as one exception, each once even if several references led to it."""
         return MultipleErrors(list(dict.fromkeys(self._errors)))
 
     def raise_all(self) -> None:
-        """Raise all that were found, or return."""
+        """Raises all collected errors as one exception, if there are any."""
         if self._errors:
             raise self.several()

@@ -1,8 +1,8 @@
-"""The types that a component's fields may have, and their converters.
+"""Compiles the types of component fields to converters.
 
-Besides the ordinary ones (numbers, text, lists, tuples, dicts, enums, literals, dataclasses), a
-field may be one of several `Variant` classes, and text may be marked as naming a file, a prefab or
-a sprite class.
+Fields may have the ordinary types (numbers, text, lists, tuples, dicts, enums, literals,
+dataclasses), be one of several `Variant` classes, or be text that names a file, a prefab or a
+sprite class.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ __all__ = [
 ]
 
 ASSET_KIND: Final = "arcade_prefabs.kind"
-"""Key in ``msgspec.Meta(extra=...)`` that says what a string names: ``texture``, ``sound``,
-``prefab`` or ``sprite_class``; other kinds are paths of the game's own."""
+"""Key in ``msgspec.Meta(extra=...)`` for what a string names: ``texture``, ``sound``, ``prefab`` or
+``sprite_class``. Any other value marks a path to files of a kind that only the game knows."""
 
 WANTED: Final = "arcade_prefabs.wanted"
-"""Key in ``msgspec.Meta(extra=...)``: how errors name what the field accepts."""
+"""Key in ``msgspec.Meta(extra=...)`` for the type's name in messages."""
 
 TexturePath: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "texture"})]
-"""Type of a component's field that names an image: a path below the assets folder, or a handle."""
+"""Type of a field that names an image: a path below the assets folder or a resource handle."""
 
 SoundPath: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "sound"})]
-"""Type of a component's field that names a sound: a path below the assets folder, or a handle."""
+"""Type of a field that names a sound: a path below the assets folder or a resource handle."""
 
 PrefabRef: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "prefab"})]
-"""Type of a component's field that names another prefab, for example one to spawn later."""
+"""Type of a field that names another prefab, for example one that the game spawns later."""
 
 SpriteClassName: TypeAlias = Annotated[str, msgspec.Meta(extra={ASSET_KIND: "sprite_class"})]
-"""Type of a component's field that names a sprite class which the game registered."""
+"""Type of a field that names a registered sprite class."""
 
 
 class Variant(msgspec.Struct, tag=True, forbid_unknown_fields=True):
-    """Base of the alternatives of one field, such as ``Box | Circle``.
+    """Base class of the alternatives of one field, such as ``Box | Circle``.
 
-    RON writes them by name: ``shape: Box(32, 32)``. A subclass declares its fields as a dataclass
-    does.
+    In RON a variant is written with its name: ``shape: Box(32, 32)``. A subclass declares its
+    fields as a dataclass does.
 
     Example:
         >>> class Fire(Variant):
@@ -69,18 +69,18 @@ class Variant(msgspec.Struct, tag=True, forbid_unknown_fields=True):
 
 
 class UnsupportedType(TypeError):
-    """A field's type cannot be filled from a file."""
+    """The type of a field has no form in a file."""
 
 
 def compile_type(cls: type) -> Record:
-    """The plan of a component class.
+    """Returns the converter of a component class.
 
     Raises:
-        UnsupportedType: A field's type cannot be filled from a file; the message names the field.
-        NameError, AttributeError: A field's type names a class that does not exist (yet).
+        UnsupportedType: The type of a field has no form in a file; the message names the field.
+        NameError, AttributeError: The type of a field names a class that does not exist (yet).
     """
     try:
-        msgspec.json.Decoder(cls)  # refuses what msgspec could describe but not read
+        msgspec.json.Decoder(cls)  # raises for types that msgspec can describe but not read
         described = inspect.type_info(cls)
     except (TypeError, SyntaxError) as error:
         raise UnsupportedType(str(error)) from error
@@ -92,9 +92,10 @@ def compile_type(cls: type) -> Record:
 
 
 def shape_of(cls: type) -> type:
-    """The class to fill from a file: ``cls`` itself, or a Struct of the fields that files have.
+    """Returns the class that msgspec fills from file data.
 
-    msgspec would fill fields with ``field(init=False)``, too, and miss those without a default.
+    This is ``cls`` itself or, if it has fields with ``field(init=False)``, a Struct of its other
+    fields: msgspec would fill those fields, too, and raise if one has no default.
     """
     if not _own_fields(cls):
         return cls
@@ -104,13 +105,13 @@ def shape_of(cls: type) -> type:
         if field.init and field.default is field.default_factory is dataclasses.MISSING:
             fields.append((field.name, hints[field.name]))
         elif field.init:
-            # The class knows its defaults: this one is never looked at.
+            # Only marks the field as optional: `ComponentType.build` leaves the default to `cls`.
             fields.append((field.name, hints[field.name], None))
     return msgspec.defstruct(cls.__name__, fields, module=cls.__module__)
 
 
 def _own_fields(cls: type) -> list[str]:
-    """The fields that belong to the game alone."""
+    """Returns the fields that only the game sets, those with ``field(init=False)``."""
     if not dataclasses.is_dataclass(cls):
         return []
     return [field.name for field in dataclasses.fields(cls) if not field.init]
@@ -192,7 +193,7 @@ class _Compiler:
         )
 
     def _key(self, described: inspect.Type, where: str) -> Converter:
-        """The plan of a map's keys, which are text in JSON and numbers at most behind it."""
+        """Returns the converter of a map's keys, which JSON stores as text."""
         if isinstance(described, inspect.AnyType):
             return containers.Union([converters.Scalar(base, {}) for base in (str, int, float)])
         converter = self.converter(described, f"{where} (key)")

@@ -1,4 +1,4 @@
-"""What a prefab is once everything that it inherits was worked out: plain data, ready to bake."""
+"""A `Prefab` with everything it inherits, as plain data: the input of the bake."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["Child", "Dependency", "Prefab"]
 
 
 class Dependency(NamedTuple):
-    """Something that a prefab needs at run time: its kind (``texture``, ``sound``...) and name."""
+    """An asset that a prefab needs at run time: kind (``texture``, ``sound``...) and asset id."""
 
     kind: str
     name: str
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):
-    """A part of a prefab that is a prefab itself.
+    """A prefab placed inside another one.
 
     Attributes:
-        name: Its name among its siblings, or None.
-        placement: Where it stands in its parent.
-        prefab: What it is, with the overrides of the parent already in it.
+        name: Its name, unique among its siblings, or None.
+        placement: Its transform relative to the parent.
+        prefab: The prefab of the child, with the parent's overrides already applied.
     """
 
     name: str | None
@@ -35,17 +35,17 @@ class Child(msgspec.Struct, frozen=True, gc=False):
 
 
 class Prefab(msgspec.Struct, frozen=True, gc=False):
-    """A prefab with all that it inherits, as plain data.
+    """A prefab with everything that it inherits, as plain data.
 
     Attributes:
-        id: Its full id, such as ``prefabs/props/crate.ron``.
-        components: The fields of every component, by its name; fields that no file gives are left
-            out and take their defaults when the component is built.
-        children: Its parts.
-        needs: Textures, sounds and other prefabs that it and its children name: to be there at
-            run time. Sorted, each once.
-        built_from: Ids of all files that it was made from, its own among them: when one of them
-            changes, the prefab does. Sorted.
+        id: Its full asset id, such as ``prefabs/props/crate.ron``.
+        components: The fields of each component, by component name. Fields that no file sets are
+            missing; they get their defaults when the component is built.
+        children: The prefabs placed inside it.
+        needs: The dependencies of the prefab and its children (textures, sounds, other prefabs),
+            which have to be loaded before it is spawned. Sorted, without duplicates.
+        built_from: Ids of all files that it was made from, including its own. A change in one of
+            them changes the prefab. Sorted.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Prefab(msgspec.Struct, frozen=True, gc=False):
     built_from: tuple[str, ...] = ()
 
     def build(self, registry: ComponentRegistry | None = None) -> list[Any]:
-        """New, typed components of this prefab, without those of its children.
+        """Returns new, typed components of this prefab, without those of its children.
 
         Example:
             >>> from arcade_prefabs.prefab import Tags
@@ -64,7 +64,7 @@ class Prefab(msgspec.Struct, frozen=True, gc=False):
 
         Raises:
             UnknownNameError: A component is not registered.
-            PrefabError: A component refuses its fields.
+            PrefabError: A component class raised an exception for its fields.
 
         Any thread.
         """
@@ -72,7 +72,7 @@ class Prefab(msgspec.Struct, frozen=True, gc=False):
         return [registry.build(name, fields) for name, fields in self.components.items()]
 
     def walk(self) -> Iterator[Prefab]:
-        """This prefab and all prefabs inside it, parents first."""
+        """Yields this prefab and all prefabs inside it, parents before their children."""
         yield self
         for child in self.children:
             yield from child.prefab.walk()

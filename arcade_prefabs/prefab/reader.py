@@ -1,6 +1,6 @@
-"""Prefab files: from RON text to documents whose every part was checked.
+"""Reads and checks the text of prefab files; the result is a `PrefabFile`.
 
-A file holds one ``Prefab(...)``, or several in a ``Library(...)``, each under a label::
+A file contains one ``Prefab(...)``, or several in a ``Library(...)``, each under a label::
 
     Library(
         gate: Prefab(components: [...]),
@@ -39,14 +39,15 @@ from .suggestions import did_you_mean, other_word
 __all__ = ["DocumentReader", "Refuse", "parse_file", "read_prefabs"]
 
 Refuse: TypeAlias = "Callable[[str, str], PrefabError | None]"
-"""Takes the kind of a name and its one spelling; gives what is wrong with it, or None."""
+"""Checks a name in a file: takes its kind (``texture``, ``prefab``...) and normalised spelling;
+returns an error, or None if the name is fine."""
 
 _SEVERAL: Final = "several prefabs stand in `Library(label: Prefab(...), ...)`"
 _ONE_WORLD: Final = (
     "a file holds one world: all entities stand in its list, or in files that it names, "
     "`include: [...]`"
 )
-# What to do with a document that stands behind the one of its file, by what that file is for.
+# Hints for a second document in one file: by the file's kind, then by the second document's kind.
 _SECOND: Final = {
     "Prefab": {
         "Prefab": _SEVERAL,
@@ -59,13 +60,13 @@ _SECOND: Final = {
         "World": _ONE_WORLD,
     },
 }
-# Commas, white space and comments in front of it.
+# A second document, with the commas, white space and comments in front of it.
 _BEHIND: Final = re.compile(
     r"(?:[\s,]|//[^\n]*|/\*.*?\*/)*+(?P<name>Prefab|Library|World)\b", re.DOTALL
 )
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
 _PLACEMENT: Final = compile_type(Transform)
-# Whose fields are written into prefabs, children and entities by mistake.
+# Components whose fields authors often write directly into prefabs and children by mistake.
 _OFTEN: Final = ("Sprite", "Text", "Sound", "Animation", "Collider")
 _CHILD_FIELDS: Final = ("name", "prefab", *_PLACEMENT.fields, "overrides", "remove")
 
@@ -78,24 +79,24 @@ def read_prefabs(
     path: str | os.PathLike[str] | None = None,
     refuse: Refuse | None = None,
 ) -> PrefabFile:
-    """Read and check the text of a prefab file.
+    """Reads and checks the text of a prefab file.
 
-    Only the file itself is looked at; what it extends is the business of `Resolver`.
+    Only this file is checked; `Resolver` reads the prefabs that it extends.
 
     Args:
         text: The RON text, or its UTF-8 bytes.
-        identifier: The file's id, in any spelling that `prefab_id` takes.
-        registry: The components that it may name; the `default_registry` if none is given.
-        path: The name to show in errors; the id if none is given.
-        refuse: Tells what is wrong with a texture, sound, prefab or other file that a component
-            names; without it their paths are checked for their form only.
+        identifier: The file's id, in any spelling that `prefab_id` accepts.
+        registry: The components that the file may name; None for the `default_registry`.
+        path: The file name for errors; None for the id.
+        refuse: Returns an error for a texture, sound, prefab or other file that cannot be used. If
+            None, only the form of the paths is checked.
 
     Returns:
-        The file. Its `errors` hold all that is wrong with it; `raise_errors` raises the first.
+        The file. Its `errors` are all mistakes found; `raise_errors` raises the first.
 
     Raises:
         RonError: The text is not RON.
-        ValueError: ``identifier`` is no possible id.
+        ValueError: ``identifier`` is no valid id.
 
     Any thread.
     """
@@ -112,15 +113,15 @@ def read_prefabs(
 
 
 def parse_file(text: str | bytes, shown_path: str, example: str) -> Document:
-    """The RON document of a prefab or world file.
+    """Returns the RON document of a prefab or world file.
 
     Args:
         text: The RON text, or its UTF-8 bytes.
-        shown_path: How errors name the file.
-        example: What such a file looks like, ``Prefab(...)`` or ``World(...)``.
+        shown_path: The file name for errors.
+        example: The form of such a file for hints: ``Prefab(...)`` or ``World(...)``.
 
     Raises:
-        RonError: The text is not RON; the hint speaks of prefabs and worlds.
+        RonError: The text is not RON; the hint is about prefabs and worlds.
     """
     try:
         return parse(text, path=shown_path)
@@ -133,7 +134,7 @@ def parse_file(text: str | bytes, shown_path: str, example: str) -> Document:
 
 
 def _second_document(error: RonError, text: str | bytes, kind: str) -> RonError:
-    """The error about what stands behind a document; of another one it says where that begins."""
+    """Returns a better error for a second document in one file, or ``error`` for other text."""
     text = (text if isinstance(text, str) else text.decode()).removeprefix("\ufeff")
     start = 0
     for _ in range((error.line or 1) - 1):
@@ -154,14 +155,14 @@ def _second_document(error: RonError, text: str | bytes, kind: str) -> RonError:
 
 
 def _as_struct(value: Value) -> Value:
-    """`Prefab()` and `Library()`, which RON reads as tuples, as the structs that they mean."""
+    """Returns `Prefab()` and `Library()`, which RON reads as tuples, as structs without fields."""
     if isinstance(value, TupleStruct) and not value.values and value.name in ("Prefab", "Library"):
         return Struct(value.name)
     return value
 
 
 def _form_hint(value: Value) -> str:
-    """What a file should look like that holds something else."""
+    """Returns a hint for a file that contains no `Prefab` or `Library`."""
     if isinstance(value, Map):
         return "this looks like JSON; a prefab looks like `Prefab(components: [...])`"
     if isinstance(value, Struct) and value._name is None:
@@ -179,7 +180,7 @@ def _form_hint(value: Value) -> str:
 
 
 class DocumentReader:
-    """Reads the parts of a file; what is wrong goes to the file's problems. One thread."""
+    """Reads the value of a prefab file; mistakes are added to the file's `problems`. One thread."""
 
     def __init__(
         self,
@@ -194,7 +195,7 @@ class DocumentReader:
         self.links: list[Reference] = []
 
     def file(self, value: Value) -> dict[str | None, PrefabDocument]:
-        """The prefabs of a file, by label."""
+        """Returns the prefabs of a file, by label."""
         value = _as_struct(value)
         if isinstance(value, Struct) and value._name == "Prefab":
             return {None: self._prefab(value, self._file.id, None)}
@@ -235,11 +236,11 @@ class DocumentReader:
             removed=self.removed(given.get("remove", []), components, (at, "remove", "remove")),
             children=self._children(children, (at, "children", "children")),
             abstract=abstract is True,
-            at=(at, "Prefab", ""),  # a step that leads nowhere: the prefab itself
+            at=(at, "Prefab", ""),  # no such field: the location is that of the prefab itself
         )
 
     def fields(self, struct: Struct, known: tuple[str, ...], at: At | None) -> dict[str, Any]:
-        """The fields of a struct; unknown and repeated ones are reported."""
+        """Returns the fields of a struct; unknown and repeated fields are reported."""
         given: dict[str, Any] = {}
         for field_name, value in struct._items():
             place: At = (at, field_name, field_name)
@@ -254,10 +255,10 @@ class DocumentReader:
         return given
 
     def _field_hint(self, name: str, known: tuple[str, ...]) -> str:
-        """Where a field stands, or what it is called, that a struct does not have."""
+        """Returns a hint for an unknown field: where it belongs, or its right name."""
         placed = name in _PLACEMENT.fields or other_word(name, _PLACEMENT.fields) == "at"
         if "extends" in known and placed:
-            return "a prefab has no place of its own: whoever spawns it, or a world, says where"
+            return "a prefab has no position of its own: a world or your code sets it"
         where = next((one for one in ("components", "overrides") if one in known), None)
         if where is not None and other_word(name, known) is None:
             if name in self._registry:
@@ -274,7 +275,13 @@ class DocumentReader:
         return did_you_mean(name, known)
 
     def listed(self, value: Value, at: At, what: str) -> list[Value]:
-        """The items of a list; empty if it is none."""
+        """Returns the items of a list; any other value is reported and counts as an empty list.
+
+        Args:
+            value: The value.
+            at: Its location.
+            what: The items' name for messages, such as "children".
+        """
         if isinstance(value, Unit):
             return []
         if not isinstance(value, list | tuple):
@@ -297,7 +304,7 @@ class DocumentReader:
         return tuple(references.values())
 
     def reference(self, value: Value, at: At) -> Reference | None:
-        """A prefab that is named; None if that is no name."""
+        """Returns the prefab that a value names; other values are reported, and None returned."""
         if not isinstance(value, str):
             hint = f'write "{shown(value.name)}"' if isinstance(value, Ident) else None
             message = f"expected a prefab's id in quotes, found {kind_of(value)}"
@@ -310,7 +317,7 @@ class DocumentReader:
             return None
 
     def components(self, value: Value, at: At) -> Mapping[str, ComponentDocument]:
-        """Components with the fields that are written, by name."""
+        """Returns the components of a list with the fields that are written, by name."""
         parts: dict[str, ComponentDocument] = {}
         for i, item in enumerate(self.listed(value, at, "components")):
             place: At = (at, i, f"[{i}]")
@@ -335,7 +342,7 @@ class DocumentReader:
     def removed(
         self, value: Value, components: Mapping[str, ComponentDocument], at: At
     ) -> Mapping[str, At]:
-        """Names of components to take away, and where they stand."""
+        """Returns the component names of a `remove` list, with their locations."""
         removed: dict[str, At] = {}
         for i, item in enumerate(self.listed(value, at, "component names")):
             place: At = (at, i, f"[{i}]")
@@ -397,7 +404,7 @@ class DocumentReader:
         )
 
     def checked(self, kind: str, name: str, at: At) -> str:
-        """The one spelling of a name of some kind; see `Checked`."""
+        """Returns the normalised spelling of a name of some kind; see `Checked`."""
         if kind == "prefab":
             link = Reference(prefab_id(name, base=self._file.id), at)
             self.links.append(link)

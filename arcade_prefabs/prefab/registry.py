@@ -1,7 +1,7 @@
-"""Which components a prefab file may name, and which classes stand behind the names.
+"""Registers the components and sprite classes that prefab files may name.
 
-Data never names code: a file says ``Health``, and the registry knows the one class that the game
-registered under that name.
+Files never name Python code. A file says ``Health``, and the registry knows the one class that the
+game registered under that name.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _T = TypeVar("_T", bound=type)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RegistryDescription:
-    """The components and sprite classes that files may name, as plain data that can be pickled.
+    """The content of a registry without its classes, as plain data that can be pickled.
 
-    Worker processes check files with it, and never import the game. It can be hashed: prefabs are
-    baked again when the fields of a component that they name have changed.
+    Worker processes check files with it and never import the game. Its fingerprint decides which
+    prefabs are baked again after a component class has changed.
 
     Attributes:
-        converters: What each component's fields accept, by name.
+        converters: The converter of each component, by component name.
         sprite_classes: The names of the sprite classes, sorted.
     """
 
@@ -50,11 +50,12 @@ class RegistryDescription:
     _digests: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def fingerprint(self, names: Iterable[str] | None = None) -> bytes:
-        """A hash of what the fields of these components accept; the same in every process.
+        """Returns a hash of the field types of components; it is the same in every process.
 
         Args:
-            names: Components, and sprite classes with an ``@`` in front; all that there are if
-                none are given. A name that is not registered counts as such.
+            names: Names of components, and of sprite classes with an ``@`` in front; None for all
+                that are registered. A name that is not registered has a hash of its own, so that
+                the fingerprint changes when the game registers it.
 
         Any thread.
         """
@@ -67,21 +68,21 @@ class RegistryDescription:
         return hasher.digest()
 
     def _digest(self, name: str) -> bytes:
-        known = self._digests.get(name)
-        if known is None:
+        digest = self._digests.get(name)
+        if digest is None:
             if name.startswith("@"):
-                known = b"there" if name[1:] in self.sprite_classes else b"missing"
+                digest = b"there" if name[1:] in self.sprite_classes else b"missing"
             elif name in self.converters:
                 text = _canonical(self.converters[name], {})
-                known = hashlib.blake2b(text.encode(), digest_size=16).digest()
+                digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
             else:
-                known = b"missing"
-            self._digests[name] = known
-        return known
+                digest = b"missing"
+            self._digests[name] = digest
+        return digest
 
 
 class ComponentType:
-    """A registered component: its name, its class, and what its fields accept."""
+    """A registered component: its name, its class and the converter of its fields."""
 
     __slots__ = ("_shape", "cls", "converter", "name")
 
@@ -92,14 +93,15 @@ class ComponentType:
         self._shape = shape
 
     def build(self, fields: dict[str, Any]) -> Any:
-        """A new component from lowered fields.
+        """Returns a new component from plain data.
 
         Raises:
-            PrefabError: A field is missing, or the class itself refuses the values.
+            PrefabError: A required field is missing, or the class raised an exception for the
+                values.
         """
         self._refuse_missing(fields)
         if self.converter.has_any:
-            fields = copy.deepcopy(fields)  # entities must not share what each of them may change
+            fields = copy.deepcopy(fields)  # msgspec copies no `Any`: entities would share the data
         try:
             filled: Any = msgspec.convert(fields, self._shape, str_keys=True)
             if self._shape is self.cls:
@@ -108,11 +110,11 @@ class ComponentType:
                 **{name: getattr(filled, name) for name in self.converter.fields.keys() & fields}
             )
         except (msgspec.ValidationError, ValueError, TypeError) as error:
-            # Field types were checked when the fields were lowered, so that this is the class's
-            # own `__post_init__`, or data of another version of the class.
+            # The converter has checked the types already: this error is from the class's own
+            # `__post_init__`, or the data is of another version of the class.
             raise PrefabError(str(error)) from error
         except Exception as error:
-            # A `__post_init__` that divides by a zero in the file, and the like.
+            # For example a `__post_init__` that divides by a zero from the file.
             raise PrefabError(f"{type(error).__name__}: {error}") from error
 
     def _refuse_missing(self, fields: dict[str, Any]) -> None:
@@ -123,7 +125,7 @@ class ComponentType:
 
 
 class _DescribedType(ComponentType):
-    """A component whose class is in another process."""
+    """A component whose class is in another process; `build` returns its fields."""
 
     __slots__ = ()
 
@@ -135,8 +137,8 @@ class _DescribedType(ComponentType):
 class ComponentRegistry:
     """The components and sprite classes that prefab files may name.
 
-    A new registry knows the built-in components (``Sprite``, ``Collider``, ...). Most games need
-    only the `default_registry`, which `component` fills; tests and tools make their own.
+    A new registry has the built-in components (``Sprite``, ``Collider``, ...). Most games need only
+    the `default_registry`, which `component` fills; tests and tools make their own.
 
     Example:
         >>> registry = ComponentRegistry()
@@ -147,21 +149,23 @@ class ComponentRegistry:
         >>> registry.build("Health", {"max": 20})
         Health(max=20)
 
-    Any thread; registering while prefabs are being read is safe, but whether those see the new name
-    is a matter of time.
+    Any thread. A component may be registered while other threads read prefabs; those threads may or
+    may not see it yet.
     """
 
     def __init__(self, *, builtins: bool = True) -> None:
-        self._lock = threading.Lock()  # two registrations of one name must not both succeed
+        self._lock = threading.Lock()  # of two threads that register one name, one has to fail
         self._types: dict[str, ComponentType] = {}
-        # Classes whose field types name classes that come later in their module.
+        # Classes whose field types name a class that is defined further down in their module; they
+        # are compiled when they are used first.
         self._pending: dict[str, type] = {}
         self._sprite_classes: dict[str, type | None] = {}
-        self._description: RegistryDescription | None = None  # until something new is registered
+        self._description: RegistryDescription | None = None  # reset by each registration
         if builtins:
             for cls in BUILTIN_COMPONENTS:
                 self.component(cls)
-            # Arcade's own classes are named here and supplied by the floor that may import Arcade.
+            # Only the names of Arcade's own classes: `spawning` supplies the classes, because this
+            # package must not import Arcade.
             self._sprite_classes = {"Sprite": None, "BasicSprite": None}
 
     @overload
@@ -170,16 +174,16 @@ class ComponentRegistry:
     def component(self, /, *, name: str | None = None) -> Callable[[_T], _T]: ...
 
     def component(self, cls: type | None = None, /, *, name: str | None = None) -> Any:
-        """Register a dataclass (or ``msgspec.Struct``) as a component; used as a decorator.
+        """Registers a dataclass or ``msgspec.Struct`` as a component; used as a decorator.
 
         Args:
             cls: The class.
-            name: The name in prefab files; the class's own by default.
+            name: The name in prefab files; the class's own name by default.
 
         Raises:
             RegistryError: The name is taken by another class, the class is no dataclass, or a field
-                has a type that cannot be filled from a file (give it ``field(init=False)`` if the
-                game fills it).
+                has a type that cannot be read from a file (give it ``field(init=False)`` if only
+                the game sets it).
         """
         if cls is None:
             return lambda decorated: self._register(decorated, name)
@@ -197,12 +201,12 @@ class ComponentRegistry:
         if not name.isidentifier():
             raise RegistryError(f"a component's name must be a plain name, got {name!r}")
         with self._lock:
-            known = self._types[name].cls if name in self._types else self._pending.get(name)
-            if known is cls:
+            owner = self._types[name].cls if name in self._types else self._pending.get(name)
+            if owner is cls:
                 return cls
-            if known is not None:
+            if owner is not None:
                 raise RegistryError(
-                    f"the component name `{name}` is taken by {_full_name(known)}; "
+                    f"the component name `{name}` is taken by {_full_name(owner)}; "
                     f"give {_full_name(cls)} another one: @component(name=...)"
                 )
             self._description = None
@@ -222,10 +226,10 @@ class ComponentRegistry:
         return ComponentType(name, cls, shape, converter)
 
     def get(self, name: str) -> ComponentType | None:
-        """The component of that name, or None.
+        """Returns the component with a name, or None.
 
         Raises:
-            RegistryError: A field's type names a class that does not exist.
+            RegistryError: The type of one of its fields names a class that does not exist.
         """
         found = self._types.get(name)
         if found is None and name in self._pending:
@@ -241,7 +245,7 @@ class ComponentRegistry:
         return found
 
     def names(self) -> tuple[str, ...]:
-        """The names of all components, sorted."""
+        """Returns the names of all components, sorted."""
         with self._lock:
             return tuple(sorted((*self._types, *self._pending)))
 
@@ -249,11 +253,12 @@ class ComponentRegistry:
         return name in self._types or name in self._pending
 
     def build(self, name: str, fields: dict[str, Any]) -> Any:
-        """A new, typed component from the plain data of a `Prefab`.
+        """Returns a new, typed component from the plain data of a `Prefab`.
 
         Raises:
-            UnknownNameError: No component of that name is registered.
-            PrefabError: A field is missing, or the class refuses the values.
+            UnknownNameError: No component with that name is registered.
+            PrefabError: A required field is missing, or the class raised an exception for the
+                values.
         """
         found = self.get(name)
         if found is None:
@@ -271,7 +276,7 @@ class ComponentRegistry:
     def sprite_class(self, /, *, name: str | None = None) -> Callable[[_T], _T]: ...
 
     def sprite_class(self, cls: type | None = None, /, *, name: str | None = None) -> Any:
-        """Register a sprite class under a name that prefabs may use; used as a decorator.
+        """Registers a sprite class under a name that prefabs may use; used as a decorator.
 
         Example:
             >>> registry = ComponentRegistry()
@@ -306,30 +311,30 @@ class ComponentRegistry:
         return cls
 
     def describe(self) -> RegistryDescription:
-        """What files may name, without the classes behind it; see `RegistryDescription`.
+        """Returns the components and sprite classes as plain data, for worker processes.
 
         Raises:
-            RegistryError: A field's type names a class that does not exist.
+            RegistryError: The type of a field names a class that does not exist.
         """
-        known = self._description
-        if known is not None:
-            return known
+        description = self._description
+        if description is not None:
+            return description
         converters = {}
         for name in self.names():
             found = self.get(name)
             assert found is not None
             converters[name] = found.converter
-        known = RegistryDescription(converters, self.sprite_class_names())
-        if set(converters) == set(self.names()):  # nothing was registered meanwhile
-            self._description = known
-        return known
+        description = RegistryDescription(converters, self.sprite_class_names())
+        if set(converters) == set(self.names()):  # no other thread has registered one meanwhile
+            self._description = description
+        return description
 
     @classmethod
     def described(cls, description: RegistryDescription) -> ComponentRegistry:
-        """A registry that checks files as the described one would, and builds no components.
+        """Returns a registry that checks files like the described one, without its classes.
 
-        What only the classes themselves can tell, such as a `__post_init__` that refuses values,
-        it does not see.
+        It cannot check conditions that only the classes know, such as a `__post_init__` that raises
+        an exception for certain values. Its components are built as plain dicts.
         """
         registry = cls(builtins=False)
         for name, converter in description.converters.items():
@@ -338,15 +343,15 @@ class ComponentRegistry:
         return registry
 
     def sprite_class_names(self) -> tuple[str, ...]:
-        """The names of all sprite classes, sorted."""
+        """Returns the names of all sprite classes, sorted."""
         with self._lock:
             return tuple(sorted(self._sprite_classes))
 
     def get_sprite_class(self, name: str) -> type | None:
-        """The class that the game registered; None for Arcade's own (``Sprite``, ``BasicSprite``).
+        """Returns a registered sprite class; None for Arcade's own (``Sprite``, ``BasicSprite``).
 
         Raises:
-            UnknownNameError: No such name is registered.
+            UnknownNameError: No sprite class with that name is registered.
         """
         if name not in self._sprite_classes:
             raise unknown_sprite_class(name, self.sprite_class_names())
@@ -354,7 +359,7 @@ class ComponentRegistry:
 
 
 def unknown_sprite_class(name: str, known: Iterable[str]) -> UnknownNameError:
-    """The error for a sprite class that nobody registered."""
+    """Returns the error for a sprite class that is not registered."""
     return UnknownNameError(f"unknown sprite class `{shown(name)}`", hint=did_you_mean(name, known))
 
 
@@ -363,25 +368,31 @@ def _full_name(cls: type) -> str:
 
 
 default_registry: Final = ComponentRegistry()
-"""The registry that `component` fills and that is used wherever none is given."""
+"""The registry that `component` fills, and the default of all ``registry`` arguments."""
 
 component = default_registry.component
-"""Register a dataclass with the `default_registry`; see `ComponentRegistry.component`."""
+"""Registers a dataclass in the `default_registry`; see `ComponentRegistry.component`."""
 
 
 def _canonical(value: object, seen: dict[int, int]) -> str:
-    """The one text of a plan; a plan inside itself is named by its number."""
+    """Returns a text that is the same for converters that accept the same values.
+
+    Args:
+        value: A converter, or the value of one of its attributes.
+        seen: The number of each converter met so far; a converter inside itself is written as its
+            number.
+    """
     if isinstance(value, Converter):
         if id(value) in seen:
             return f"#{seen[id(value)]}"
         seen[id(value)] = len(seen)
-        # What is left out follows from the rest.
+        # These attributes are computed from the others.
         left_out = ("hint", "_naming")
-        known = sorted((name, part) for name, part in vars(value).items() if name not in left_out)
-        parts = [f"{name}={_canonical(part, seen)}" for name, part in known]
+        kept = sorted((name, part) for name, part in vars(value).items() if name not in left_out)
+        parts = [f"{name}={_canonical(part, seen)}" for name, part in kept]
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, Mapping):
-        # The order of fields is part of what a file means: `Box(32, 32)`.
+        # The order of fields counts, because files may leave out their names: `Box(32, 32)`.
         items = (f"{key!r}: {_canonical(part, seen)}" for key, part in value.items())
         return "{" + ", ".join(items) + "}"
     if isinstance(value, list | tuple):

@@ -1,9 +1,31 @@
-"""Inheritance: from documents that refer to each other to prefabs that stand alone.
+"""Resolves inheritance: makes a `Prefab` that needs no other file from `PrefabDocument`s.
 
-Rules, in order of weight: what a document writes itself, then the last prefab that it extends, then
-the ones before. Components are merged field by field; a field's value is replaced as a whole.
-A child of an inherited prefab keeps its name: a child of the same name changes it, any other one
-is added.
+**Rules.** A document's own fields override those of the last prefab that it extends, which override
+those of the one before. Components are merged field by field; the value of a field is replaced as a
+whole. A child with the name of an inherited child changes that child; any other child is added.
+
+**Problem.** Files refer to each other as they like. They can form cycles, long chains, and trees
+that double at every level: thirty small files can describe a billion parts. One broken file can
+break a thousand others, and the author wants to see that one mistake. All of this has to end
+quickly, with an error at the line that the author has to change.
+
+**Way taken.** Two steps, each with a memory, so that shared parents are worked out once:
+
+1. `_merged_prefab` merges a document with all its ancestors. Children stay references to prefabs,
+   because a derived prefab may still change or replace them.
+2. `_assemble` resolves the children, checks that each component can be built, and makes the
+   `Prefab`.
+
+Both walk down with the chain of ids that led to the current prefab. A prefab that is in its own
+chain is a cycle; chains, ancestors and parts have limits (`DEEPEST`, `MOST_ANCESTORS`,
+`MOST_PARTS`). Failures are remembered, too, because otherwise every user of a broken prefab would
+try it again, 2^n times in a tree that doubles. A failure that was caused by the chain itself (a
+cycle, or too many levels) is forgotten after the call: the same prefab may be sound by another
+chain.
+
+**Rejected.** Sorting all files topologically first: a bake task should read only the files of one
+prefab. Inheritance at run time, as Python's classes have it: each spawn would pay for it, and no
+prefab could be loaded by itself.
 """
 
 from __future__ import annotations
@@ -42,26 +64,28 @@ __all__ = [
 ]
 
 FileLoader: TypeAlias = Callable[[str], PrefabFile]
-"""Gives the checked file of an id, or raises MissingPrefabError, RonError or OSError."""
+"""Takes the id of a file and returns the checked file; raises MissingPrefabError, RonError or
+OSError."""
 
 DEEPEST: Final = 64
-"""Longest chain of prefabs that extend or contain each other; honest ones have under ten."""
+"""The longest chain of prefabs that extend or contain each other; real games have under ten."""
 
 MOST_PARTS: Final = 10_000
-"""Most prefabs inside one: thirty files that double each other would make a billion."""
+"""The most parts of a prefab: thirty files that each contain the next one twice would make a
+billion."""
 
 MOST_ANCESTORS: Final = 256
-"""Most prefabs that one inherits from, by way of others, too; honest ones have under twenty. Each
-heir names all of them: as many heirs of as many parents would fill the store with the square."""
+"""The most prefabs that one prefab inherits from, directly or not; real games have under twenty.
+The bake store lists all ancestors of each derived prefab: its size would grow with the square."""
 
 
-# Hints of nearest names are for slips; a folder with more broken references has another problem.
+# The most errors of one resolver that get a hint with similar names, as each hint compares all ids.
 _MOST_HINTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _MergedPrefab:
-    """A prefab with all that it inherits, its children not worked out yet."""
+    """A prefab with everything that it inherits, its children still unresolved."""
 
     document: PrefabDocument
     components: dict[str, Merged]
@@ -71,11 +95,11 @@ class _MergedPrefab:
 
 
 class AbstractPrefab(NamedTuple):
-    """What heirs take from an abstract prefab.
+    """The part of an abstract prefab that derived prefabs take over.
 
     Attributes:
-        data: Its components and children as JSON values; the same for two prefabs if and only if
-            no heir can tell them apart, but for the prefabs of the children.
+        data: Its components and children as JSON values. If these are equal before and after an
+            edit, derived prefabs can change only through the prefabs of the children.
         parts: The ids of its children's prefabs.
     """
 
@@ -84,7 +108,7 @@ class AbstractPrefab(NamedTuple):
 
 
 class _Finished(NamedTuple):
-    """A prefab that was worked out, how many prefabs are in it, and how deep they go."""
+    """A resolved prefab, the number of its parts, and its longest chain of prefabs."""
 
     prefab: Prefab
     size: int
@@ -92,36 +116,39 @@ class _Finished(NamedTuple):
 
 
 class _Failures:
-    """Prefabs that could not be worked out, by id: during one call, or for good."""
+    """Errors of prefabs that could not be resolved, by id: those of this call, and lasting ones."""
 
     def __init__(self) -> None:
         self._now: dict[str, MultipleErrors] = {}
         self._lasting: dict[str, MultipleErrors] = {}
 
     def note(self, identifier: str, several: MultipleErrors) -> None:
+        """Remembers that a prefab failed in the present call."""
         self._now[identifier] = several
 
     def raise_known(self, identifier: str) -> None:
+        """Raises the remembered errors of a prefab, if there are any."""
         known = self._now.get(identifier) or self._lasting.get(identifier)
         if known is not None:
-            # Raising adds to the traceback, whose frames would stay as long as the error does.
+            # Each raise adds frames to the traceback, which would keep them in memory.
             raise known.with_traceback(None)
 
     def end_call(self, *, keep: bool) -> None:
+        """Forgets the failures of the present call or, with ``keep``, makes them lasting."""
         if keep:
             self._lasting.update(self._now)
         self._now.clear()
 
 
 class Resolver:
-    """Works out prefabs; remembers what it worked out, so that shared parents are read once.
+    """Resolves prefabs, and remembers the results, so that shared parents are read once.
 
-    A resolver sees every file as it was when it first read it: make a new one after an edit.
+    A resolver sees each file as it was when it read it first: make a new resolver after an edit.
 
     Args:
-        load: Gives the checked file of an id.
-        registry: The components that the files may name; the `default_registry` if none is given.
-        known_ids: Gives the ids of all prefabs, for hints about misspelt ones.
+        load: Returns the checked file of an id.
+        registry: The components that the files may name; None for the `default_registry`.
+        known_ids: Returns the ids of all prefabs, for hints about misspelt ones.
 
     One thread at a time.
     """
@@ -139,23 +166,23 @@ class Resolver:
         self._documents: dict[str, PrefabDocument] = {}
         self._merged: dict[str, _MergedPrefab] = {}
         self._resolved: dict[str, _Finished] = {}
-        # What could not be worked out. Without it, prefabs that double each other would be tried
-        # again from every user, 2^n times.
+        # Prefabs that could not be resolved, or not even merged. Without this memory, each user
+        # would try them again, 2^n times in a tree that doubles.
         self._failed = _Failures()
-        self._failed_blueprints = _Failures()
-        # Whether a circle, or a chain that is too long, was met during the present call: what
-        # fails for that may be sound by another way.
-        self._way_matters = False
+        self._failed_merges = _Failures()
+        # Whether the present call met a cycle or too long a chain. Prefabs that failed because of
+        # it may be sound when they are reached by another chain.
+        self._chain_failed = False
         self._hints_left = _MOST_HINTS
 
     def resolve(self, identifier: str) -> Prefab:
-        """The prefab of an id, in any spelling, with all that it inherits.
+        """Returns the prefab with an id, in any spelling, with everything that it inherits.
 
         Raises:
-            PrefabError: The prefab, or one that it is built from, cannot be used:
-                `MissingPrefabError`, `PrefabCycleError`, `UnknownNameError` or a plain one.
+            PrefabError: The prefab, or one that it is built from, cannot be used; often a subclass:
+                `MissingPrefabError`, `PrefabCycleError` or `UnknownNameError`.
             RonError: One of the files is not RON.
-            ValueError: ``identifier`` is no possible id.
+            ValueError: ``identifier`` is no valid id.
         """
         full = prefab_id(identifier)
         self._forget_failures()
@@ -171,7 +198,10 @@ class Resolver:
             raise first from None
 
     def problems(self, identifier: str) -> list[LocatedError]:
-        """Everything that keeps a prefab from being used; an abstract one may lack fields."""
+        """Returns all errors that make a prefab unusable.
+
+        An abstract prefab may lack required fields.
+        """
         self._forget_failures()
         try:
             document = self._document(prefab_id(identifier))
@@ -186,12 +216,12 @@ class Resolver:
         return []
 
     def outline(self, identifier: str) -> AbstractPrefab:
-        """What heirs and owners take from an abstract prefab, its parents' share in it.
+        """Returns what derived prefabs take over from an abstract prefab and its ancestors.
 
         Raises:
             PrefabError: The prefab, or one that it is built from, cannot be used.
             RonError: One of the files is not RON.
-            ValueError: ``identifier`` is no possible id.
+            ValueError: ``identifier`` is no valid id.
         """
         full = prefab_id(identifier)
         self._forget_failures()
@@ -209,10 +239,11 @@ class Resolver:
         return AbstractPrefab([components, children, sorted(merged_prefab.lineage)], parts)
 
     def provenance(self, identifier: str) -> list[Any]:
-        """What heirs of a prefab can tell, and its components and children do not show.
+        """Returns which prefabs a prefab's children and components come from, as JSON values.
 
-        An heir of two prefabs has a child without a name once if both inherit it from one place,
-        and twice if it stands in two.
+        Derived prefabs depend on this although the prefab's own data does not show it. A prefab
+        that extends two others gets a child without a name once if both inherit it from the same
+        prefab, and twice if each has a child of its own.
 
         Raises:
             As `resolve`.
@@ -225,25 +256,25 @@ class Resolver:
         return [children, sorted(merged_prefab.lineage)]
 
     def document(self, identifier: str) -> PrefabDocument:
-        """The checked document of an id, nothing inherited.
+        """Returns the checked document of an id, before inheritance.
 
         Raises:
             PrefabError, RonError: The file, or the prefab in it, cannot be used.
-            ValueError: ``identifier`` is no possible id.
+            ValueError: ``identifier`` is no valid id.
         """
         return self._document(prefab_id(identifier))
 
     def _forget_failures(self) -> None:
-        """Forget what failed in the call before, if it may have been for the way to it."""
-        for failures in (self._failed, self._failed_blueprints):
-            failures.end_call(keep=not self._way_matters)
-        self._way_matters = False
+        """Keeps the failures of the last call, unless its chain of prefabs may have caused them."""
+        for failures in (self._failed, self._failed_merges):
+            failures.end_call(keep=not self._chain_failed)
+        self._chain_failed = False
 
     # --------------------------------------------------------------------------------- documents
 
     def _document(self, identifier: str) -> PrefabDocument:
-        known = self._documents.get(identifier)
-        if known is None:
+        document = self._documents.get(identifier)
+        if document is None:
             file_id, label = split_id(identifier)
             try:
                 file = self._load(file_id)
@@ -254,25 +285,35 @@ class Resolver:
                     error.hint = nearest_ids(file_id, self._known_ids())
                 raise
             file.raise_errors()
-            known = self._documents[identifier] = file.prefab(label)
-        return known
+            document = self._documents[identifier] = file.prefab(label)
+        return document
 
     def _follow(
         self, reference: Reference, user: PrefabDocument, chain: tuple[str, ...]
     ) -> PrefabDocument:
-        """The document that ``user`` refers to; refuses to go round in a circle."""
+        """Returns the document that ``user`` refers to.
+
+        Args:
+            reference: The reference.
+            user: The document that contains it.
+            chain: The ids of the prefabs that led here.
+
+        Raises:
+            PrefabCycleError: The reference leads back into the chain.
+            PrefabError: The chain is too long, or the prefab cannot be used.
+        """
         if reference.id in chain:
             circle = shown_way((*chain[chain.index(reference.id) :], reference.id))
             message = f"a prefab cannot contain or extend itself: {circle}"
-            self._way_matters = True
+            self._chain_failed = True
             raise user.file.error(reference.at, message, kind=PrefabCycleError)
         if len(chain) >= DEEPEST:
-            self._way_matters = True
+            self._chain_failed = True
             raise _too_deep(user, reference, chain[0])
         try:
             return self._document(reference.id)
         except PrefabError as error:
-            # A file or label that is not there has no place of its own, but one where it is named.
+            # The error about a missing file or label gets the location of the reference.
             if error.line is not None:
                 raise
             raise user.file.error(
@@ -282,15 +323,15 @@ class Resolver:
     # ------------------------------------------------------------------------------- inheritance
 
     def _merged_prefab(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
-        known = self._merged.get(document.id)
-        if known is None:
-            self._failed_blueprints.raise_known(document.id)
+        merged = self._merged.get(document.id)
+        if merged is None:
+            self._failed_merges.raise_known(document.id)
             try:
-                known = self._merged[document.id] = self._merge(document, chain)
+                merged = self._merged[document.id] = self._merge(document, chain)
             except MultipleErrors as several:
-                self._failed_blueprints.note(document.id, several)
+                self._failed_merges.note(document.id, several)
                 raise
-        return known
+        return merged
 
     def _merge(self, document: PrefabDocument, chain: tuple[str, ...]) -> _MergedPrefab:
         chain = (*chain, document.id)
@@ -305,7 +346,7 @@ class Resolver:
             with errors:
                 parent = self._merged_prefab(self._follow(reference, document, chain), chain)
                 if parent.depth >= DEEPEST:
-                    # By this way it is too deep, though it was reached by a shorter one before.
+                    # The parent was reached by a shorter chain before; by this one it is too deep.
                     raise _too_deep(document, reference, document.id)
                 depth = max(depth, 1 + parent.depth)
                 lineage |= parent.lineage
@@ -314,8 +355,8 @@ class Resolver:
                     raise document.file.error(reference.at, message)
                 for name, merged in parent.components.items():
                     merge(components, name, merged)
-                # A name replaces that name, in its place; what two parents inherit from one
-                # grandparent is there once.
+                # A child of the same name is replaced and keeps its index; a child that two
+                # parents inherit from one grandparent exists once.
                 children |= parent.children
         errors.raise_all()
         with errors:
@@ -331,16 +372,16 @@ class Resolver:
     # ---------------------------------------------------------------------------------- children
 
     def _prefab(self, document: PrefabDocument, chain: tuple[str, ...]) -> _Finished:
-        known = self._resolved.get(document.id)
-        if known is not None:
-            return known
+        finished = self._resolved.get(document.id)
+        if finished is not None:
+            return finished
         self._failed.raise_known(document.id)
         errors = Errors()
         with errors:
             merged_prefab = self._merged_prefab(document, chain)
-            known = self._assemble(merged_prefab, merged_prefab.components, chain)
-            self._resolved[document.id] = known
-            return known
+            finished = self._assemble(merged_prefab, merged_prefab.components, chain)
+            self._resolved[document.id] = finished
+            return finished
         failed = errors.several()
         self._failed.note(document.id, failed)
         raise failed
@@ -361,13 +402,13 @@ class Resolver:
             if size > MOST_PARTS or errors.full:
                 break
             with errors:
-                way = self._way_to(child.owner, merged_prefab.document)
-                prefab, inside, levels = self._child(child, (*chain, *way))
+                ids = self._ids_to(child.owner, merged_prefab.document)
+                prefab, inside, levels = self._child(child, (*chain, *ids))
                 size += inside
                 if size > MOST_PARTS:
                     message = f"more than {MOST_PARTS:,} prefabs inside one"
                     raise child.owner.file.error(child.prefab.at, message)
-                depth = max(depth, 1 + len(way) + levels)
+                depth = max(depth, 1 + len(ids) + levels)
                 if depth > DEEPEST:
                     raise _too_deep(child.owner, child.prefab, chain[-1])
                 placement = msgspec.convert(child.placement, Transform)
@@ -385,11 +426,14 @@ class Resolver:
         return _Finished(prefab, size, depth)
 
     def _child(self, child: MergedChild, chain: tuple[str, ...]) -> _Finished:
-        """A child, worked out; the chain ends with the prefab that the child was inherited from."""
+        """Returns the resolved prefab of a child, with the child's overrides applied.
+
+        ``chain`` ends with the prefab that the child was inherited from.
+        """
         document = self._follow(child.prefab, child.owner, chain)
         if document.abstract:
             raise _abstract(document, child.owner, child.prefab.at)
-        # Without changes it is the prefab itself, which is worked out once for all its users.
+        # A child without changes is the prefab itself, which is resolved once for all its users.
         plain = self._prefab(document, chain)
         changes = [(user, change) for user, change in child.changes if change.changes_components]
         if not changes:
@@ -403,29 +447,29 @@ class Resolver:
         return self._assemble(merged_prefab, components, chain)
 
     def _check_children(self, merged_prefab: _MergedPrefab) -> None:
-        """Raise what is wrong with the children of an abstract prefab, as their files have them."""
+        """Raises the errors of an abstract prefab's children, resolved without their overrides."""
         errors = Errors()
         for child in merged_prefab.children.values():
             with errors:
-                way = self._way_to(child.owner, merged_prefab.document)
-                self._child(replace(child, changes=()), (merged_prefab.document.id, *way))
+                ids = self._ids_to(child.owner, merged_prefab.document)
+                self._child(replace(child, changes=()), (merged_prefab.document.id, *ids))
         errors.raise_all()
 
-    def _way_to(self, owner: PrefabDocument, heir: PrefabDocument) -> tuple[str, ...]:
-        """The ids from an heir's parent down to the ancestor ``owner``; none if they are one."""
-        if owner is heir:
+    def _ids_to(self, owner: PrefabDocument, derived: PrefabDocument) -> tuple[str, ...]:
+        """Returns the ids from a parent of ``derived`` to its ancestor ``owner``; none if equal."""
+        if owner is derived:
             return ()
-        for reference in heir.extends:
+        for reference in derived.extends:
             parent = self._documents[reference.id]
             if owner.id in self._ancestors(parent):
-                return (parent.id, *self._way_to(owner, parent))
-        raise AssertionError(f"{heir.id} does not inherit from {owner.id}")
+                return (parent.id, *self._ids_to(owner, parent))
+        raise AssertionError(f"{derived.id} does not inherit from {owner.id}")
 
     def _ancestors(self, document: PrefabDocument) -> frozenset[str]:
         return self._merged[document.id].lineage
 
     def _checked(self, name: str, merged: Merged, user: PrefabDocument) -> Iterator[Dependency]:
-        """What a finished component needs; building one shows that the class takes it."""
+        """Yields the dependencies of a merged component after a test whether it can be built."""
         component = self._registry.get(name)
         assert component is not None  # reading the file looked it up
         try:
@@ -441,7 +485,7 @@ class Resolver:
 
 
 def _changes(child: MergedChild) -> list[Any]:
-    """What documents change in a child, one after the other, the basis first."""
+    """Returns the changes of a child, first those of the most distant ancestor, as JSON values."""
     return [
         [{name: part.fields for name, part in change.overrides.items()}, *change.removed]
         for _, change in child.changes
@@ -454,9 +498,9 @@ def _abstract(document: PrefabDocument, user: PrefabDocument, at: At) -> PrefabE
 
 
 def shown_way(names: Sequence[str]) -> str:
-    """Names of what leads to each other, for a message: the first ones and the last ones.
+    """Returns a chain of names for a message: ``a → b → c``; of a long chain only both ends.
 
-    Each file of a circle tells it: all of their names in each would be the square of them.
+    Every file of a cycle reports it; all names in each report would be the square of their number.
 
     Any thread.
     """
@@ -469,12 +513,12 @@ def _too_deep(user: PrefabDocument, reference: Reference, first: str) -> PrefabE
     return user.file.error(reference.at, f"{message}: {first} → … → {reference.id}")
 
 
-# ------------------------------------------------------------- one document, laid over another
+# ------------------------------------------------------- one document merged over another
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A component on its way: its fields, and where it was written last."""
+    """A component during inheritance: its fields so far, and where a file wrote it last."""
 
     fields: dict[str, Any]
     document: PrefabDocument
@@ -483,7 +527,16 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class MergedChild:
-    """A child on its way. ``changes`` are the documents that wrote it, the basis first."""
+    """A child during inheritance.
+
+    Attributes:
+        name: Its name, or None.
+        prefab: The prefab of the child.
+        owner: The document that names this prefab.
+        placement: The transform fields that are written.
+        changes: The documents that write this child with its entries, the most distant ancestor
+            first.
+    """
 
     name: str | None
     prefab: Reference
@@ -493,11 +546,12 @@ class MergedChild:
 
 
 Children: TypeAlias = "dict[str | int, MergedChild]"
-"""Children by name; those without one, which no heir can change, under a number of their own."""
+"""Children by name; children without a name, which no derived prefab can change, by a unique
+number."""
 
 
 def merge(components: dict[str, Merged], name: str, merged: Merged) -> None:
-    """Lay a component over the one of the same name, field by field."""
+    """Adds a component; fields that it leaves out come from the inherited one of its name."""
     below = components.get(name)
     if below is not None:
         merged = Merged({**below.fields, **merged.fields}, merged.document, merged.at)
@@ -507,7 +561,7 @@ def merge(components: dict[str, Merged], name: str, merged: Merged) -> None:
 def remove(
     components: dict[str, Merged], removed: Mapping[str, At], document: PrefabDocument
 ) -> None:
-    """Take away inherited components; one that is not inherited is an error."""
+    """Removes inherited components; the name of a component that is not inherited is an error."""
     errors = Errors()
     for name, at in removed.items():
         with errors:
@@ -518,7 +572,7 @@ def remove(
 
 
 def change_child(children: Children, child: ChildDocument, document: PrefabDocument) -> None:
-    """Add a document's own child, or lay it over the inherited one of its name."""
+    """Adds a child of a document, or merges it over the inherited child of its name."""
     key = id(child) if child.name is None else child.name
     below = children.get(key)
     if below is None:
@@ -531,7 +585,7 @@ def change_child(children: Children, child: ChildDocument, document: PrefabDocum
         placement = dict(child.placement)
         children[key] = MergedChild(child.name, child.prefab, document, placement, changes)
         return
-    # With another prefab the changes to the old one have lost their subject.
+    # An entry that names another prefab drops the earlier changes, which were made for the old one.
     own = (document, child)
     children[key] = MergedChild(
         name=child.name,

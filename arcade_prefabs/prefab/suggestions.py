@@ -1,4 +1,4 @@
-"""Hints for misspelt names."""
+"""Makes the hints of errors about misspelt names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ..errors import shown
 __all__ = ["did_you_mean", "instead_of", "nearest_ids", "other_word"]
 
 _SHOWN = 8
-# Longer names are not honest ones; to compare one of many megabytes helps nobody.
+# Hostile files may have names of many megabytes; only the beginning is compared.
 _LONGEST = 100
 
 
-# What Arcade and other engines call a field, and what it is called here: the first that is known.
+# The names that Arcade and other engines have for fields, and the names here. Of several, the first
+# one that the struct has is suggested.
 _OTHER_WORDS: Final = {
     **dict.fromkeys(
         ("position", "pos", "x", "y", "xy", "centerx", "centery", "location", "coordinates"),
@@ -51,7 +52,7 @@ _OTHER_WORDS: Final = {
 
 
 def other_word(name: str, known: Container[str]) -> str | None:
-    """What a known field is called that Arcade or another engine calls ``name``."""
+    """Returns the known field for which Arcade or another engine has the name ``name``, or None."""
     words = _OTHER_WORDS.get(_folded(name[:_LONGEST]), ())
     return next((word for word in words if word != name and word in known), None)
 
@@ -81,15 +82,16 @@ _BY_SUFFIX: Final = {
 
 
 def instead_of(path: str) -> str | None:
-    """What to do with a file that is no prefab and no world; None for any other name."""
+    """Returns what to do with a file that is neither prefab nor world, by its suffix, or None."""
     return _BY_SUFFIX.get(path.partition("#")[0].rpartition(".")[2].lower())
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """A hint with the nearest known names; when none is near, ``otherwise`` or those there are.
+    """Returns a hint with the most similar known names.
 
-    It is never empty. Case and separators do not count as a difference, for they are the likeliest
-    slips.
+    If no name is similar, the hint is ``otherwise`` or, without it, a list of the known names.
+    Case, underscores, hyphens and spaces are ignored, because mistakes in them are the most
+    frequent ones.
     """
     known = tuple(known)
     word = other_word(name, known)
@@ -111,10 +113,11 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) 
 
 
 def nearest_ids(identifier: str, known: Iterable[str], folder: str = "prefabs/") -> str | None:
-    """A hint with the nearest prefabs, or worlds, as an author writes them: ``props/crate``.
+    """Returns a hint with the most similar prefabs or worlds, as authors write them.
 
-    A forgotten folder is the likeliest slip, so a file of that name in any folder comes first. Of a
-    name that ends like a picture, ``hero.png``, the hint says what to do with one.
+    A missing folder is the most frequent mistake, so prefabs with the same file name in another
+    folder come first. For a name with the suffix of a picture, such as ``hero.png``, the hint says
+    how a prefab shows a picture.
     """
     wanted = _short(identifier, folder)
     instead = instead_of(wanted)

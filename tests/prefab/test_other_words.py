@@ -88,7 +88,7 @@ def test_a_word_of_arcade_leads_to_the_field_of_a_child_and_an_entity(
         ("Prefab(sprite: 3)", "components stand in a list: components: [Sprite(...)]"),
         (
             "Prefab(position: (1, 2))",
-            "a prefab has no place of its own: whoever spawns it, or a world, says where",
+            "a prefab has no position of its own: a world or your code sets it",
         ),
         ("Prefab(components: [sprite()])", "did you mean `Sprite`?"),
         ("World()", "a world stands below the folder `worlds`: move the file there"),
