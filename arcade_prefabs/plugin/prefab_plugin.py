@@ -383,6 +383,7 @@ class PrefabPlugin:
         began = time.perf_counter()  # the monitor's clock, not that of tests
         if self._hooks.enabled:  # otherwise nobody tells the end of the frame, either
             self.loader.begin_frame()
+        self._factory.killed.end_frame()
         for world in self._worlds:
             world.tick(delta_time)
             if world.closed:  # the game may close it in a listener
@@ -412,6 +413,7 @@ class PrefabPlugin:
     def _close(self) -> None:
         if self._closed:
             return
+        self._factory.killed.despawn_killed()
         for world in self.worlds:
             world.close()
         self._last_facts = self._measure_memory().facts()

@@ -90,14 +90,24 @@ class ListedSpawn(Protocol):
 class _Lent:
     """A list, or a scene of them, that the game has handed over, and what lives in it."""
 
-    __slots__ = ("looks", "marks", "out", "out_since", "scene", "spawnings", "suspects", "told")
+    __slots__ = (
+        "cleared",
+        "looks",
+        "marks",
+        "out",
+        "out_since",
+        "scene",
+        "spawnings",
+        "suspects",
+        "told",
+    )
 
     def __init__(self, scene: SpawnScene) -> None:
         self.scene: SpawnScene | None = scene
         # How often the list had been looked at when it was spawned.
         self.spawnings: dict[ListedSpawn, int] = {}
         self.looks = 0
-        self.told = False
+        self.told = self.cleared = False
         self.suspects: list[int] = []  # by id, lists that seemed to be dropped at the last look
         self.marks = [cleared_mark(one) for one in lists_of(scene)[:_LISTS]]
         # When it was seen first that the list had been cleared, and at which look.
@@ -128,6 +138,7 @@ class DroppedListWatch:
         self._turn: deque[_Lent] = deque()
         self._next: float | None = None
         self._told = 0
+        self._scene = self._entity = 0  # where `some` goes on
 
     def add(self, spawn_task: ListedSpawn) -> None:
         """Note what is spawned into a list or scene of the game."""
@@ -147,6 +158,34 @@ class DroppedListWatch:
         del self._lent[id(spawn_task.scene)]
         lent.scene = None
         lent.marks.clear()
+
+    @property
+    def scenes(self) -> int:
+        """How many lists and scenes of the game have entities in them."""
+        return len(self._lent)
+
+    def some(self, most: int) -> Iterator[ListedSpawn]:
+        """The next entities that are alive, a number of them: all in turn, over several calls."""
+        lents = list(self._lent.values())
+        for _ in lents:
+            lent = lents[self._scene % len(lents)]
+            there = list(islice(lent.spawnings, self._entity, self._entity + most))
+            yield from (one for one in there if one.state is EntityState.ALIVE)
+            most -= len(there)
+            self._entity += len(there)
+            if most <= 0:
+                return
+            self._scene, self._entity = self._scene + 1, 0
+
+    def was_cleared(self, spawn_task: Any) -> bool:
+        """Return whether the game has cleared the list of a spawn since, or may have."""
+        lent = self._lent.get(id(spawn_task.scene))
+        if lent is None or lent.scene is None:
+            return False
+        there = {id(cleared_mark(one)) for one in lists_of(lent.scene)}
+        if any(id(one) not in there for one in lent.marks):
+            return True
+        return lent.cleared and lent.spawnings.get(spawn_task, 0) <= lent.out
 
     def look(self) -> None:
         """Look at some of the lists, if it is time to."""
@@ -218,6 +257,7 @@ class DroppedListWatch:
         marks = [cleared_mark(one) for one in lists_of(lent.scene)]
         there = {id(one) for one in marks}
         if any(id(one) not in there for one in lent.marks):
+            lent.cleared = True
             lent.out_since, lent.out = now, lent.looks  # again and again, if it often is
         elif lent.out_since is not None and now - lent.out_since >= _OUT_S:
             lent.out_since = None

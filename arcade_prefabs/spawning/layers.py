@@ -9,6 +9,7 @@ from arcade import BasicSprite, Scene, SpriteList
 
 from ..errors import SpawnError
 from ..prefab.suggestions import did_you_mean
+from .watched_lists import SpriteOwners, WatchedSpriteList
 
 __all__ = ["Layers", "SpawnScene", "check_scene", "check_wall"]
 
@@ -59,6 +60,7 @@ class Layers:
     Args:
         names: Layers of the own scene, from the bottom to the top; further ones come above them
             as prefabs name them.
+        owners: Knows whose sprites are whose.
 
     Attributes:
         scene: The plugin's own.
@@ -66,10 +68,14 @@ class Layers:
     Main thread.
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    def __init__(self, names: Iterable[str], owners: SpriteOwners) -> None:
         self.scene = Scene()
+        self._owners = owners
         for name in names:
-            self.scene.add_sprite_list(name)
+            self._add(self.scene, name)
+
+    def _add(self, scene: Scene, name: str) -> SpriteList[Any]:
+        return scene.add_sprite_list(name, sprite_list=WatchedSpriteList(self._owners))
 
     def list_of(self, scene: SpawnScene | None, layer: str) -> SpriteList[Any]:
         """The list that the sprites of a layer belong into; a scene gets a new one if need be.
@@ -85,7 +91,7 @@ class Layers:
             return target[layer]
         except KeyError:
             if isinstance(target, Scene):
-                return target.add_sprite_list(layer)
+                return self._add(target, layer)
             hint = did_you_mean(layer, target)
             raise SpawnError(f"the scene has no layer {layer!r}; {hint}") from None
 

@@ -99,7 +99,7 @@ class SpawnRuntime:
         undo.callback(self.loader.shutdown)
         self.budget_ms = budget_ms
         self.entities = EntityIndex(registry)
-        self.layers = Layers(layers)
+        self.layers = Layers(layers, self.entities)
         labels = Labels(window.ctx, target)
         labels.warm_up()
         if self.atlas is not None:

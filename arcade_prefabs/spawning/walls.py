@@ -17,7 +17,9 @@ from typing import Any, Final, Protocol
 from arcade import BasicSprite, SpriteList, SpriteSequence
 from arcade.types import Point, Rect
 
-__all__ = ["DEFAULT_GROUP", "SpriteLists", "WallLists", "Walls", "new_wall_list"]
+from .watched_lists import WallList
+
+__all__ = ["DEFAULT_GROUP", "SpriteLists", "WallLists", "Walls"]
 
 DEFAULT_GROUP: Final = "default"
 
@@ -188,7 +190,7 @@ class Walls(SpriteLists):
         """
         found = self._own.get(group)
         if found is None:
-            found = self._own[group] = new_wall_list()
+            found = self._own[group] = WallList()
             self.add({group: found})
         return found
 
@@ -203,8 +205,3 @@ class Walls(SpriteLists):
         for name, one in lists.items():
             self._lists.pop(one, None)
             self.group(name)._lists.pop(one, None)
-
-
-def new_wall_list() -> SpriteList[Any]:
-    """A list for solid sprites: never drawn, so without buffers, and with a spatial hash."""
-    return SpriteList(use_spatial_hash=True, lazy=True)

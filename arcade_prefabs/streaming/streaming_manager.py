@@ -581,6 +581,7 @@ class StreamingManager:
         if self._open is None:
             request.end(0, SaveError(f"{self.name} is not open: nothing was changed"))
         elif at_once:
+            self._spawn_runtime.factory.killed.despawn_killed()
             for _ in self._captured(request):
                 pass
         else:

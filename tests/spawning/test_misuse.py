@@ -161,10 +161,10 @@ def test_walls_stop_nobody_before_all_of_them_are_there(scene: Any) -> None:
     assert [scene.prefabs.entities.of_sprite(one).root for one in hit] == [level]
 
 
-def test_a_killed_sprite_does_not_come_back_as_a_wall(scene: Any) -> None:
+def test_a_cleared_sprite_does_not_come_back_as_a_wall(scene: Any) -> None:
     """An edit of its prefab changes what is there, and it is not."""
     bag = scene.spawn("bag")
-    bag.sprite.kill()
+    scene.prefabs.scene["default"].clear()
     scene.edit({"prefabs/bag.ron": f"Prefab(components: [{WALL}, Bag()])"})
     assert bag.alive
     assert len(scene.prefabs.walls) == 0

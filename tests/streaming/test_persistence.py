@@ -135,6 +135,28 @@ def test_every_kind_of_change_is_there_after_unloading(farm: Make) -> None:
     assert world.entity("crop 0,0 4") is None
 
 
+def test_what_was_killed_stays_destroyed(farm: Make, tmp_path: Path) -> None:
+    """An entity of a world ends with its sprite, in its cell and in the save; so does a part."""
+    slot = tmp_path / "slot.sqlite"
+    one = farm(save=slot)
+    world = one.world
+    world.entity("crop 0,0 4").sprite.kill()
+    world.entity("cart 0,0").child("left").sprite.kill()
+    one.frame()
+    assert world.entity("crop 0,0 4") is None
+    away_and_back(one)
+    assert world.entity("crop 0,0 4") is None
+    assert [child.name for child in world.entity("cart 0,0").children] == ["right"]
+    # In the very frame in which the game is saved and ends, too.
+    world.entity("crop 0,0 5").sprite.kill()
+    assert saved(one) == 3
+    world.entity("crop 0,0 6").sprite.kill()
+    world.close()
+    again = farm(on=one.on, save=slot)
+    assert again.world.entity("crop 0,0 5") is again.world.entity("crop 0,0 6") is None
+    assert again.world.entity("crop 0,0 7").alive
+
+
 def test_what_is_changed_back_leaves_nothing_behind(farm: Make, tmp_path: Path) -> None:
     """Deltas only: an entity that is as its file says has no row."""
     one = farm(save=tmp_path / "slot.sqlite")

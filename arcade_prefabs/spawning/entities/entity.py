@@ -172,6 +172,10 @@ class EntitySpawn(Protocol):
         """The class of a component's name."""
         ...
 
+    def suspect(self, sprite: BasicSprite) -> None:
+        """Have the lists of a sprite looked at when the frame ends, if they are the game's."""
+        ...
+
 
 class EntityRecord:
     """The inside of an entity, for the plugin's own modules.
@@ -376,12 +380,17 @@ class Entity:
         record = self._record
         if record.sprite is None:
             record.spawn_task.finish_now()
+        if record.spawn_task.scene is not None and record.sprite is not None:
+            record.spawn_task.suspect(record.sprite)
         return record.sprite
 
     @property
     def sprites(self) -> list[Any]:
         """Its sprite, that of its text, and those of all of its children."""
-        return [sprite for one in self._finished().walk() for sprite in one.own_sprites()]
+        found = [sprite for one in self._finished().walk() for sprite in one.own_sprites()]
+        for sprite in found:
+            self._record.spawn_task.suspect(sprite)
+        return found
 
     def own_sprites(self) -> tuple[Any, ...]:
         """Its sprite and that of its text, as far as it has them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from arcade import BasicSprite
@@ -12,7 +12,7 @@ from ...errors import UnknownNameError
 from ...prefab import ComponentRegistry
 from ...prefab.asset_ids import prefab_id
 from ...prefab.suggestions import did_you_mean
-from .entity import Entity, EntityRecord
+from .entity import Entity, EntityRecord, record_of
 
 __all__ = ["EntityIndex", "Hook", "LifecycleEvent"]
 
@@ -51,6 +51,8 @@ class EntityIndex:
     Attributes:
         registry: The components that there are.
         hooked: Whether there are any hooks, or were.
+        suspects: Sprites whose lists are looked at when the frame ends: the game may have killed
+            them.
 
     Main thread.
     """
@@ -58,6 +60,7 @@ class EntityIndex:
     def __init__(self, registry: ComponentRegistry) -> None:
         self.registry = registry
         self.hooked = False
+        self.suspects: dict[BasicSprite, None] = {}
         # All three by entities, in the order in which they came to life.
         self._roots: dict[str, dict[Entity, EntityRecord]] = {}
         self._by_component: dict[str, dict[Entity, None]] = {}
@@ -112,7 +115,10 @@ class EntityIndex:
             or that of an entity which is not alive: yet, or any more.
         """
         entity = self._by_sprite.get(sprite)
-        return entity if entity is not None and entity.alive else None
+        if entity is None or not entity.alive:
+            return None
+        record_of(entity).spawn_task.suspect(sprite)
+        return entity
 
     # -------------------------------------------------------------------------------------- hooks
 
@@ -223,6 +229,15 @@ class EntityIndex:
         if identifier is not None:
             return list(self._roots.get(identifier, {}).values())
         return [record for some in self._roots.values() for record in some.values()]
+
+    @property
+    def sprites(self) -> Container[BasicSprite]:
+        """The sprites of all entities; the same object each time."""
+        return self._by_sprite
+
+    def owner_of(self, sprite: BasicSprite) -> Entity | None:
+        """The entity of a sprite, alive or not yet; None if the sprite is nobody's."""
+        return self._by_sprite.get(sprite)
 
     def add_sprite(self, sprite: BasicSprite, entity: Entity) -> None:
         """Note whose sprite that is."""

@@ -47,6 +47,7 @@ from ..layers import Layers, SpawnScene, check_scene
 from ..walls import Walls
 from .despawn import Despawner
 from .hot_reload import Reloader
+from .killed_sprites import KilledSprites
 from .spawn_task import SpawnOwner, SpawnServices, SpawnTask
 from .sprite_builder import SpriteBuilder
 
@@ -131,6 +132,7 @@ class EntityFactory:
         registry: The components that there are.
         walls: Its solid sprites.
         lent: The game's own lists that it was spawned into.
+        killed: Despawns entities whose sprite the game has killed.
         animator: Its animations.
         despawner: How what is alive goes.
         on_failure: Called with the id and the error of what could not be spawned.
@@ -155,6 +157,7 @@ class EntityFactory:
         self.registry = entities.registry
         self.walls = Walls()
         self.lent = DroppedListWatch(self.walls, clock)
+        self.killed = KilledSprites(entities, self.lent, clock)
         self.animator = Animator(textures.get)
         self.despawner = Despawner(entities, loader.queue)
         self._pending: dict[SpawnTask, None] = {}  # what is on its way, and in no group

@@ -26,7 +26,7 @@ from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
-from arcade import SpriteList, Texture
+from arcade import BasicSprite, SpriteList, Texture
 
 from ...errors import SpawnError, shown_error
 from ...frames import Step
@@ -634,6 +634,14 @@ class SpawnTask:
             x, y, angle = x + dx, y + dy, angle + part.rotation
             wide, high = wide * part.scale[0], high * part.scale[1]
         return AuthoredTransform((x, y), angle, (wide, high))
+
+    def suspect(self, sprite: BasicSprite) -> None:
+        """Have the lists of a sprite looked at when the frame ends, if they are the game's.
+
+        The game asks for the sprite, so it may kill it, and its own lists tell nobody.
+        """
+        if self.scene is not None and self.owner is None:
+            self._services.entities.suspects[sprite] = None
 
     def say(self, record: EntityRecord, text: str) -> None:
         """Have a part's text say something else."""

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from arcade import BasicSprite, SpriteList
 
-from ...spawning.walls import Walls, new_wall_list
+from ...spawning.walls import Walls
+from ...spawning.watched_lists import SpriteOwners, WallList, WatchedSpriteList
 
 __all__ = ["CellSpriteLists"]
 
@@ -24,6 +25,7 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
 
     Args:
         known: The names of all layers of the world; new ones are added.
+        owners: Knows whose sprites are whose.
 
     Attributes:
         walls: The solid sprites, by collision group.
@@ -32,8 +34,9 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
     Main thread.
     """
 
-    def __init__(self, known: dict[str, None]) -> None:
+    def __init__(self, known: dict[str, None], owners: SpriteOwners) -> None:
         self._known = known
+        self._owners = owners
         self._layers: dict[str, list[SpriteList[Any]]] = {}
         self.walls: dict[str, SpriteList[Any]] = {}
         self.shown_in: Walls | None = None
@@ -41,11 +44,14 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
     def __getitem__(self, layer: str) -> SpriteList[Any]:
         lists = self._layers.get(layer)
         if lists is None:
-            lists = self._layers[layer] = [SpriteList(capacity=_SMALL, lazy=True)]
+            lists = self._layers[layer] = [self._new(_SMALL)]
             self._known.setdefault(layer)
         elif len(lists[-1]) >= _SPRITES:
-            lists.append(SpriteList(capacity=_SPRITES, lazy=True))
+            lists.append(self._new(_SPRITES))
         return lists[-1]
+
+    def _new(self, capacity: int) -> SpriteList[Any]:
+        return WatchedSpriteList(self._owners, capacity=capacity, lazy=True)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
@@ -69,7 +75,7 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
         """The solid sprites of a collision group."""
         found = self.walls.get(name)
         if found is None:
-            found = self.walls[name] = new_wall_list()
+            found = self.walls[name] = WallList()
             if self.shown_in is not None:
                 self.shown_in.add({name: found})
         return found

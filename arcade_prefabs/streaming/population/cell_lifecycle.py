@@ -112,7 +112,8 @@ class CellLifecycle:
             if cell == ALWAYS_LOADED
             else (parts.grid.box(cell), parts.grid.reach(cell))
         )
-        lists, population = CellSpriteLists(self._layers), parts.population
+        population = parts.population
+        lists = CellSpriteLists(self._layers, population.entities)
         live = LiveCell(cell, box, reach, lists, population.lost, population.lived)
         live.queued_at = parts.clock()
         parts.live_cells[cell] = live

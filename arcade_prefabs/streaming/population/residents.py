@@ -82,6 +82,7 @@ class Population:
     Attributes:
         residents: By their names in the world.
         failures: What cannot be there, by its name.
+        entities: Everything that is alive, of the world or not.
         differ: Finds what was changed, and puts it back.
         woken: Called with the record of an entity, and the seconds that it slept.
 
@@ -101,6 +102,7 @@ class Population:
         self._unique = unique
         self.residents: dict[str, Resident] = {}
         self.failures: dict[str, Failure] = {}
+        self.entities = factory.entities
         self.differ = EntityDiffer(factory.entities)
         self.woken: Callable[[EntityRecord, float], None] = lambda _record, _seconds: None
         self.journal = journal
