@@ -16,7 +16,6 @@ to the next is a step of the `MainThreadQueue`.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..errors import LoadCancelledError, LoadError
@@ -59,7 +58,6 @@ class Script(Generic[T]):
         self._value: T | None = None
         self._completion = Completion()
         self._running = False
-        self._turn = 0  # the number of the current wait: wake-ups of earlier waits are ignored
         self._next_error: Exception | None = None
         self._post()
 
@@ -93,7 +91,6 @@ class Script(Generic[T]):
         self.cancelled = True
         if self._running:
             return True
-        self._turn += 1
         try:
             self._coroutine.close()
         except Exception as error:
@@ -149,13 +146,11 @@ class Script(Generic[T]):
             if yielded.register is None:
                 yield NEXT_FRAME
                 continue
-            self._turn += 1
-            yielded.forget = yielded.register(partial(self._wake, self._turn))
+            yielded.forget = yielded.register(self._wake)
             return
 
-    def _wake(self, turn: int) -> None:
-        if turn == self._turn and not self.done:
-            self._turn += 1
+    def _wake(self) -> None:
+        if not self.done:
             self._post()
 
     def _post(self) -> None:

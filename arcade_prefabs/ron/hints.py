@@ -199,8 +199,6 @@ def _mark_hint(text: str, at: int, bracket: OpenBracket | None, behind: bool) ->
     before = _NAME_BEFORE.search(near)
     if found == "#":
         return hash_hint(text, at)
-    if found == "\\" and before is None and bracket is not None:
-        return _PATH
     if found == "/":
         # Behind a number it is a division, behind anything else part of a path.
         return _NO_SUMS if re.search(r"[0-9)] *\Z", near) else _PATH

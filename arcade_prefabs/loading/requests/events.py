@@ -80,11 +80,6 @@ class LoadEvents:
         self._events: deque[LoadEvent] | None = None
         self._broken: deque[LoadEvent] | None = None
 
-    @property
-    def listened(self) -> bool:
-        """Whether anybody listens."""
-        return self._events is not None
-
     def note(
         self,
         kind: LoadEventKind,

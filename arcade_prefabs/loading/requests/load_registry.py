@@ -83,10 +83,9 @@ class LoadRegistry:
         self, kind: LoadEventKind, record: AssetRecord | None, error: Exception | None = None
     ) -> None:
         """Note an event for those who listen."""
-        if self.events.listened:
-            name = record.id if record is not None else ""
-            before = error is not None and self.was_told(name, error)
-            self.events.note(kind, name, error, before)
+        name = record.id if record is not None else ""
+        before = error is not None and self.was_told(name, error)
+        self.events.note(kind, name, error, before)
 
     # ------------------------------------------------------------------------------- broken files
 
