@@ -169,7 +169,7 @@ def test_script_that_cancels_itself_ends_at_its_next_await(stage: Stage) -> None
 
     async def game() -> None:
         seen.append("before")
-        script.cancel()
+        assert script.cancel()
         seen.append("still")
         await next_frame()
         seen.append("never")

@@ -189,6 +189,20 @@ def test_report_tells_steps_by_kind(desk: Desk) -> None:
     assert tuple(report.ran["upload"]) == (2, pytest.approx(0.005), pytest.approx(0.003))
 
 
+def test_reports_of_two_rounds_in_a_frame_become_one(desk: Desk) -> None:
+    """Steps and seconds are added up, the longest step is the longest of both."""
+    desk.queue.submit(desk.steps("a", 4, 1), kind="upload")
+    desk.queue.submit(desk.work("b", 1), kind="spawn")
+    first = desk.drain(100)
+    desk.queue.submit(desk.steps("a", 2, 2, 2), kind="upload")
+    both = first.followed_by(desk.drain(50))
+    assert (both.budget_s, both.spent_s) == (pytest.approx(0.1), pytest.approx(0.012))
+    assert both.steps == sum(ran.steps for ran in both.ran.values())
+    assert both.ran["upload"].steps == first.ran["upload"].steps + 4
+    assert both.ran["upload"][1:] == (pytest.approx(0.011), pytest.approx(0.004))
+    assert tuple(both.ran["spawn"]) == (1, pytest.approx(0.001), pytest.approx(0.001))
+
+
 # --- Learned costs -------------------------------------------------------------------------------
 
 

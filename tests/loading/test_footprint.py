@@ -160,6 +160,28 @@ def test_component_that_refuses_its_fields_is_an_error_of_the_load() -> None:
         assert "not today" in str(handles[0].error)
 
 
+def test_parts_beside_one_that_is_there_twice_are_checked_and_counted() -> None:
+    """Whatever the order of the children is."""
+    text = """Prefab(children: [
+        (prefab: "a", at: (0, 0)), (prefab: "lamp", at: (0, 0)), (prefab: "lamp", at: (0, 0)),
+    ])"""
+    sizes = []
+    for length in (10, 5000):
+        files = {
+            "prefabs/lamp.ron": 'Prefab(components: [Tags(["lamp"])])',
+            "prefabs/a.ron": f'Prefab(components: [Tags(["{"x" * length}"])])',
+            "prefabs/three.ron": text,
+        }
+        with (
+            AssetPipeline(MemorySource(files), jobs=0) as pipeline,
+            AsyncPrefabLoader(pipeline) as loader,
+        ):
+            handle = loader.load("three")
+            assert loader.wait(handle, timeout_s=10)
+            sizes.append(loader.statistics().cache.bytes)
+    assert sizes[1] - sizes[0] == 4990
+
+
 def test_pixels_of_each_frame_are_those_that_were_baked() -> None:
     """Also where a frame begins in one page and ends in another; equal frames share theirs."""
     size, count = (120, 90), 5

@@ -431,6 +431,16 @@ def test_frames_missed_are_those_a_display_would_have_shown(game: Game) -> None:
     assert game.monitor.summary().missed == 2
 
 
+def test_a_summary_adds_the_jobs_of_all_frames_up(game: Game) -> None:
+    """By their kind: the seconds of all, and those of the longest in a frame."""
+    game.frame(jobs={"upload": 0.002, "spawn": 0.0005})
+    game.frame(jobs={"upload": 0.003})
+    jobs = game.monitor.summary().jobs
+    assert jobs.keys() == {"upload", "spawn"}
+    assert jobs["upload"] == (pytest.approx(0.005), pytest.approx(0.003))
+    assert jobs["spawn"] == (pytest.approx(0.0005), pytest.approx(0.0005))
+
+
 def test_a_monitor_forgets_the_oldest_frames() -> None:
     """Its memory is bounded; numbers go on."""
     game = Game(capacity=5)

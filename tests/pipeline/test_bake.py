@@ -364,6 +364,8 @@ def test_settings_of_a_file_of_its_own_are_another_asset() -> None:
         assert pipeline.get("a.up").head() == "HI!"
         source.write("a.up", "ho")
         assert sorted(pipeline.bake().baked) == ["a.up", 'a.up?{"mark":"?"}']
+        source.write("a.up", "hu")
+        assert sorted(pipeline.bake(["a.up"]).baked) == ["a.up", 'a.up?{"mark":"?"}']
         with pytest.raises(AssetError, match="did you mean `mark`"):
             pipeline.get("a.up", {"marc": "?"})
         with pytest.raises(AssetError, match="there are: `mark`"):

@@ -579,6 +579,34 @@ def test_heir_of_a_broken_prefab_heals_with_what_that_one_lacks(
     assert len(pipeline.get_prefab("heir").children) == 1
 
 
+def test_heir_that_completes_a_broken_prefab_follows_all_its_files(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are: the limit is for heirs that fail."""
+    monkeypatch.setattr("arcade_prefabs.pipeline.processors.prefab._MOST_FOLLOWED", 3)
+    lamps = {f"lamp{number}": "Prefab()" for number in range(9)}
+    children = ", ".join(f'(prefab: "{name}")' for name in lamps)
+    source = Tree(
+        prefabs(
+            broken="Prefab(components: [Sprite(alpha: 3)])",
+            heir=f"""Prefab(
+                extends: "broken",
+                components: [Sprite(texture: ":resources:images/tiles/boxCrate.png")],
+                children: [{children}],
+            )""",
+            **lamps,
+        )
+    )
+    pipeline = opened(source)
+    assert {error.path for error in pipeline.bake().errors} == {"prefabs/broken.ron"}
+    assert len(pipeline.get_prefab("heir").children) == 9
+    source.write("prefabs/lamp8.ron", 'Prefab(components: [Tags(["new"])])')
+    assert "prefabs/heir.ron" in pipeline.bake().baked
+    assert pipeline.get_prefab("heir").children[-1].prefab.components == {
+        "Tags": {"names": ["new"]}
+    }
+
+
 @pytest.mark.parametrize("name", ["a", "z"])
 def test_heir_tells_one_error_of_a_broken_file_and_once(opened: Opened, name: str) -> None:
     """Copied into each heir of each heir, all of them would fill the store."""

@@ -95,6 +95,9 @@ def test_a_look_at_unchanged_files_bakes_nothing(
         return found
 
     monkeypatch.setattr("arcade_prefabs.pipeline.watcher._POLL_S", 0.01)
+    # It rests after so many files, and there are fewer.
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._POLL_SLICE", 1_000_000)
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._POLL_REST_S", BOUND_S)
     monkeypatch.setattr(AssetWatcher, "_look", counted)
     watched = Watched(tmp_path / "assets", events=False)
     with watched.pipeline, watched.watcher:

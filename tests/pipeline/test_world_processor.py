@@ -159,6 +159,7 @@ def test_index_of_cells_answers_as_a_set_does(
     for index in (CellIndex(cells), CellIndex.from_bytes(CellIndex(cells).to_bytes())):
         assert set(index) == cells
         assert len(index) == len(cells)
+        assert index.size == 8 * len(cells)
         assert index.levels == tuple(sorted({one[2] for one in cells}))
         left, bottom, right, top = corners
         assert set(index.within(level, *corners)) == {

@@ -34,9 +34,11 @@ from arcade_prefabs.prefab import (
     Polygon,
     Prefab,
     PrefabRef,
+    Sound,
     Sprite,
     SpriteSheet,
     Tags,
+    Text,
     TexturePath,
     read_prefabs,
 )
@@ -244,6 +246,18 @@ def test_a_field_of_the_games_own_is_left_alone() -> None:
         lowered("Timer(seconds: 2, done: 1)", registry)
     with pytest.raises(PrefabError, match=r"^Timer: a timer cannot run backwards$"):
         registry.build("Timer", {"seconds": -1})
+
+
+def test_limits_hold_beside_a_field_of_the_games_own() -> None:
+    """For what files say, and for what is built from data."""
+    limited = Annotated[int, msgspec.Meta(ge=1)]
+    own = ("own", int, field(init=False, default=0))
+    registry = registered(dataclasses.make_dataclass("Pack", [("size", limited), own]))
+    assert registry.build("Pack", lowered("Pack(1)", registry)).size == 1
+    with pytest.raises(PrefabError, match="of 1 or more"):
+        lowered("Pack(0)", registry)
+    with pytest.raises(PrefabError, match=">= 1"):
+        registry.build("Pack", {"size": 0})
 
 
 def test_a_field_of_the_games_own_inside_of_a_field_is_refused() -> None:
@@ -602,6 +616,8 @@ some = st.one_of(
     ),
     st.builds(Collider, shapes, points, st.booleans(), words),
     st.builds(Tags, st.lists(words)),
+    st.builds(Sound, paths, st.floats(0, 1), st.booleans(), radius=positive),
+    st.builds(Text, words, colors, positive, words | st.lists(words), points),
 )
 
 

@@ -22,6 +22,7 @@ from arcade_prefabs.prefab.suggestions import did_you_mean
         ("Prefab(components: [Sound(path: null)])", "write `None`"),
         ('Prefab(components: [Sound(path: "a.wav", loop: True)])', "write `true`"),
         ('Prefab(components: [Sound(path: "a.wav", volume: "0.5")])', "have no quotes: 0.5"),
+        ('Prefab(components: [Sprite(texture: "a.png", alpha: 128.0)])', "write `128`"),
         ("Prefab(components: [Sound(path: bell)])", 'text stands in quotes: "bell"'),
         ('Prefab(components: [Tags("enemy")])', 'write `["enemy"]`'),
         ('Prefab(children: [(prefab: "a", position: (1, 2))])', "did you mean `at`?"),

@@ -48,6 +48,8 @@ from arcade_prefabs import ron
         (r'P(a: "C:\dir\x.png")', (1, 9), "paths have `/`"),
         ("P(a: res://x.png)", (1, 9), "stands in double quotes"),
         (r"P(a: C:\x.png)", (1, 7), "stands in double quotes"),
+        (r"P(a: \x.png)", (1, 6), "stands in double quotes"),
+        (r"P(a: dir\x.png)", (1, 9), "stands in double quotes"),
         # Commas, colons and brackets.
         ('P(\n a: "x",,\n b: 2)', (2, 9), "two commas follow each other"),
         ("P(a: [1,, 2])", (1, 9), "two commas follow each other"),
@@ -125,6 +127,14 @@ def test_a_likely_slip_gets_a_hint_at_its_place(
     else:
         assert error.hint is not None
         assert hint in error.hint
+
+
+@pytest.mark.parametrize("text", ["[1 two]", "[two 1]", "[Foo(1) two]"])
+def test_a_missing_comma_is_a_text_without_quotes_between_two_words_only(text: str) -> None:
+    """Beside anything else, two words in a row are no text."""
+    with pytest.raises(ron.RonError) as caught:
+        ron.loads(text)
+    assert caught.value.hint == "is a comma missing in front of it?"
 
 
 @pytest.mark.parametrize(

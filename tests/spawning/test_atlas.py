@@ -181,6 +181,16 @@ def test_what_arcade_asks_of_an_atlas_is_answered(atlas: ReclaimingAtlas) -> Non
     assert stock.add(texture)[1].texture_coordinates == region.texture_coordinates
 
 
+def test_an_atlas_tells_how_many_bytes_its_images_take(atlas: ReclaimingAtlas) -> None:
+    """Four for each pixel of the image and of its border, until it is gone."""
+    kept = made(noise(20, 10))
+    atlas.add(kept)
+    assert atlas.statistics().used_bytes == 4 * (20 + 4) * (10 + 4)
+    other = made(noise(30, 30))
+    atlas.add(other)
+    assert atlas.statistics().used_bytes == 4 * (24 * 14 + 34 * 34)
+
+
 def test_a_texture_that_died_unnoticed_is_not_listed(atlas: ReclaimingAtlas) -> None:
     """Between its end and the next reclaim, Arcade's lists leave it out."""
     texture = plain("a", GRAY)

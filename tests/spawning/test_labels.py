@@ -81,6 +81,14 @@ def test_the_anchor_says_which_side_stands_there(stage: Any, files: Any) -> None
     assert left < 185
 
 
+def test_a_text_begins_and_ends_where_its_anchor_stands(stage: Any, files: Any) -> None:
+    """To the pixel: two with different anchors are as far apart as the text is long."""
+    scene = stage(files)
+    left, right = (scene.spawn(name, (200, 100)).sprites[0] for name in ("left", "right"))
+    long = math.ceil(arcade.Text("Hall", 0, 0, font_size=12, font_name="Arial").content_width)
+    assert left.center_x - right.center_x == pytest.approx(long)
+
+
 def test_a_text_moves_turns_and_grows_with_its_entity(stage: Any, files: Any) -> None:
     """A quarter turn clockwise brings what was above to the right."""
     scene = stage(files)

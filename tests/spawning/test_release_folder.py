@@ -136,6 +136,21 @@ def test_arcade_s_loaders_find_files_of_a_release(cache: Path, files: dict[str, 
         assert arcade.resources.resolve(f":assets:{name}").read_bytes() == files[name]
 
 
+def test_an_unpacked_picture_has_the_pixels_of_its_file(cache: Path) -> None:
+    """All of them, in their places: it was baked with a border around it."""
+    image = Image.frombytes("RGBA", (5, 3), bytes(range(15 * 4)))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    with AssetPipeline(MemorySource({"images/many.png": out.getvalue()}), jobs=0) as pipeline:
+        pipeline.bake()
+        with (
+            release_folder.release_folder(pipeline) as folder,
+            Image.open(folder / "images/many.png") as unpacked,
+        ):
+            assert unpacked.size == image.size
+            assert unpacked.convert("RGBA").tobytes() == image.tobytes()
+
+
 @pytest.mark.usefixtures("game")
 def test_what_a_file_names_is_unpacked_beside_it(cache: Path) -> None:
     """A Tiled map looks for its tiles, and they for their picture, by relative paths."""

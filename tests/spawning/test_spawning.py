@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import itertools
+import math
 import sys
 import threading
 import weakref
@@ -301,6 +303,17 @@ def test_an_uneven_scale_reaches_all_children(stage: Any, files: Any, registry: 
     assert arm.child("lamp").position == (120, 305)
 
 
+def test_an_uneven_scale_of_the_spawn_reaches_all_children(
+    stage: Any, files: Any, registry: Any
+) -> None:
+    """As one that is set later."""
+    scene = stage(files, registry=registry)
+    tower = scene.spawn("tower", (100, 100), scale=(2, 0.5))
+    assert tower.child("lamp").sprite.scale == (2, 0.5)
+    assert tower.child("lamp").position == (220, 100)
+    assert tower.child("arm").sprite.scale == (1, 0.25)
+
+
 def test_a_part_knows_its_authored_place(stage: Any, files: Any, registry: Any) -> None:
     """As its prefab and the place of the spawn say, wherever it is by now."""
     scene = stage(files, registry=registry)
@@ -505,6 +518,18 @@ def test_arcade_asks_walls_as_it_asks_a_list(window: arcade.Window) -> None:
     walls.draw_hit_boxes(arcade.color.RED)
     shown = arcade.get_image(0, 0, 200, 100).convert("RGB").getcolors()
     assert (255, 0, 0) in {color for _, color in shown}
+
+
+def test_a_round_collider_has_corners_all_around(stage: Any, files: Any, registry: Any) -> None:
+    """Sixteen of them, each as far from the middle as the radius."""
+    files["prefabs/ball.ron"] = """Prefab(components: [
+        Sprite(texture: "images/red.png"), Collider(shape: Circle(10)),
+    ])"""
+    scene = stage(files, registry=registry)
+    points = scene.spawn("ball", (100, 100)).sprite.hit_box.get_adjusted_points()
+    assert [math.dist(point, (100, 100)) for point in points] == pytest.approx([10] * 16)
+    turns = sorted(math.degrees(math.atan2(y - 100, x - 100)) % 360 for x, y in points)
+    assert [later - turn for turn, later in itertools.pairwise(turns)] == pytest.approx([22.5] * 15)
 
 
 @pytest.mark.parametrize(
@@ -814,6 +839,22 @@ def test_a_progressive_spawn_shows_parts_as_they_come(
     scene.until(lambda: sprites_of(entity))
     assert entity.state is EntityState.BUILDING
     assert scene.color(20, 20) == RED
+
+
+def test_what_is_hidden_while_it_is_built_does_not_show(
+    stage: Any, files: Any, registry: Any
+) -> None:
+    """Neither the parts that were shown already nor those that come later."""
+    scene = stage(files, registry=registry, budget_ms=0.001, step_s=0.0001)
+    entity = scene.prefabs.spawn("crowd", (20, 20), progressive=True)
+    scene.until(lambda: sprites_of(entity))
+    assert entity.state is EntityState.BUILDING
+    entity.visible = False
+    assert scene.color(20, 20) == BLACK
+    scene.until(lambda: entity.alive)
+    assert scene.picture().convert("L").getbbox() is None
+    entity.visible = True
+    assert (scene.color(20, 20), scene.color(20 + 19 * 18, 20 + 14 * 18)) == (RED, RED)
 
 
 def test_asking_for_the_parts_finishes_an_entity_that_can_be_finished(
