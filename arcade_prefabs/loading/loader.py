@@ -430,15 +430,14 @@ class AsyncPrefabLoader:
         return True
 
     def add_listener(self, listener: Listener) -> None:
-        """Call something with every `LoadEvent`, on the main thread, at the end of `drain`."""
+        """Call something with every `LoadEvent`, on the main thread, at the end of `drain`.
+
+        Adding the same function twice has no effect.
+        """
         self._events.add(listener)
 
     def remove_listener(self, listener: Listener) -> None:
-        """Call it no more.
-
-        Raises:
-            ValueError: It was not added.
-        """
+        """Call it no more; no error if it was not added."""
         self._events.remove(listener)
 
     # --------------------------------------------------------------------------------------- end

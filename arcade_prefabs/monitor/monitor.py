@@ -253,16 +253,15 @@ class FrameMonitor:
         """Call something with every `Hitch`, right after the frame that came late.
 
         What it takes is the game's update. A frame that comes late by it alone is not told.
+        Adding the same function twice has no effect.
         """
-        self._listeners.append(listener)
+        if listener not in self._listeners:
+            self._listeners.append(listener)
 
     def remove_listener(self, listener: Callable[[Hitch], object]) -> None:
-        """Call it no more.
-
-        Raises:
-            ValueError: It was not added.
-        """
-        self._listeners.remove(listener)
+        """Call it no more; no error if it was not added."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
     def frames(self, count: int | None = None) -> list[FrameRecord]:
         """The last frames, the oldest first: so many, or all that are remembered."""

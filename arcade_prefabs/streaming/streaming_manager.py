@@ -553,12 +553,17 @@ class StreamingManager:
                 crop.height += slept_s * crop.speed
 
         It is called on the main thread with the entity, its component, and the seconds of the
-        world's time that it slept.
+        world's time that it slept. Adding it twice for a component has no effect; `remove_hook`
+        removes it.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
         """
         return self._runtime.wake.on_wake(component)
+
+    def remove_hook(self, function: WakeHook) -> None:
+        """Call a function of `on_wake` no more, for any component; no error if it is none."""
+        self._runtime.wake.remove(function)
 
     # ------------------------------------------------------------------------------------- saving
 
@@ -650,18 +655,30 @@ class StreamingManager:
         self._runtime.tick(delta_time)
 
     def add_listener(self, listener: Callable[[CellEvent], object]) -> None:
-        """Call something with every `CellEvent`, on the main thread, once in a frame."""
-        self._runtime.listeners.append(listener)
+        """Call something with every `CellEvent`, on the main thread, once in a frame.
+
+        Adding the same function twice has no effect.
+        """
+        if listener not in self._runtime.listeners:
+            self._runtime.listeners.append(listener)
+
+    def remove_listener(self, listener: Callable[[CellEvent], object]) -> None:
+        """Call it no more; no error if it was not added."""
+        if listener in self._runtime.listeners:
+            self._runtime.listeners.remove(listener)
 
     def add_health_listener(self, listener: Callable[[StreamingHealth], object]) -> None:
-        """Call something with the `StreamingHealth` whenever it is another one."""
-        self._runtime.health_listeners.append(listener)
+        """Call something with the `StreamingHealth` whenever it is another one.
 
-    def remove_listener(self, listener: Callable[..., object]) -> None:
-        """Call no more what `add_listener` or `add_health_listener` was given."""
-        for listeners in (self._runtime.listeners, self._runtime.health_listeners):
-            while listener in listeners:
-                listeners.remove(listener)
+        Adding the same function twice has no effect.
+        """
+        if listener not in self._runtime.health_listeners:
+            self._runtime.health_listeners.append(listener)
+
+    def remove_health_listener(self, listener: Callable[[StreamingHealth], object]) -> None:
+        """Call it no more; no error if it was not added."""
+        if listener in self._runtime.health_listeners:
+            self._runtime.health_listeners.remove(listener)
 
 
 def _nothing() -> None:

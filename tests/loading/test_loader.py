@@ -1254,7 +1254,7 @@ def test_baked_data_of_an_unknown_kind_says_which_are_known(bench: Make) -> None
 
 
 def test_listener_that_was_removed_hears_no_more() -> None:
-    """The other one still does; who was never added cannot be removed."""
+    """The other one still does."""
     executor = InlineExecutor()
     first: list[str] = []
     second: list[str] = []
@@ -1276,8 +1276,7 @@ def test_listener_that_was_removed_hears_no_more() -> None:
         loader.drain(1.0)
         assert b.ready
         assert (len(first), len(second)) == (3, 6)
-        with pytest.raises(ValueError, match="not in list"):
-            loader.remove_listener(one)
+        loader.remove_listener(one)  # twice is fine
 
 
 def test_inline_work_ends_where_the_gate_closes() -> None:

@@ -99,19 +99,17 @@ class LoadEvents:
             broken.append(LoadEvent("broken", path, self._clock(), error))
 
     def add(self, listener: Listener) -> None:
-        """Tell a listener everything from now on."""
-        self._listeners.append(listener)
+        """Tell a listener everything from now on. Adding it twice has no effect."""
+        if listener not in self._listeners:
+            self._listeners.append(listener)
         if self._events is None:
             self._broken = deque(maxlen=_MOST_BROKEN)
             self._events = deque()
 
     def remove(self, listener: Listener) -> None:
-        """Tell a listener nothing any more.
-
-        Raises:
-            ValueError: It was not added.
-        """
-        self._listeners.remove(listener)
+        """Tell a listener nothing any more; no error if it was not added."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
         if not self._listeners:
             self.clear()
 

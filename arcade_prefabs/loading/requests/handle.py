@@ -262,11 +262,21 @@ class Handle(Generic[T]):
     def on_reload(self, callback: Callable[[Handle[T]], None]) -> None:
         """Call a function whenever the asset, or something that it needs, has a newer version.
 
-        Called with the handle as long as that lives, on the main thread. Any thread.
+        Called with the handle as long as that lives, on the main thread. Adding the same function
+        twice has no effect; `remove_hook` removes it. Any thread.
         """
         with self._loads.lock:
-            self._reload_callbacks += (callback,)
+            if callback not in self._reload_callbacks:
+                self._reload_callbacks += (callback,)
             self.record.watchers[self.serial] = weakref.WeakMethod(self._reloaded)
+
+    def remove_hook(self, callback: Callable[[Handle[T]], None]) -> None:
+        """Call a function of `on_reload` no more; no error if it is none. Any thread."""
+        with self._loads.lock:
+            left = tuple(one for one in self._reload_callbacks if one != callback)
+            self._reload_callbacks = left
+            if not left:
+                self.record.watchers.pop(self.serial, None)
 
     def _reloaded(self) -> None:
         for callback in self._reload_callbacks:

@@ -133,7 +133,8 @@ class EntityIndex:
 
         An entity of a world comes to life again whenever its cell comes back, and whenever the
         game is loaded: what is set here is set once, and saved with the entity from then on. It is
-        called before the functions of `on_spawn`, and on the same terms. An exception that it
+        called before the functions of `on_spawn`, and on the same terms. Adding the same function
+        twice for a component has no effect; `remove_hook` removes it. An exception that it
         raises fails the spawn; as nothing is left of that, the function is called again when the
         entity is spawned the next time.
 
@@ -178,14 +179,16 @@ class EntityIndex:
         name = self.name_of(component)
 
         def add(function: _F) -> _F:
-            hooks.setdefault(name, []).append(function)
+            some = hooks.setdefault(name, [])
+            if function not in some:
+                some.append(function)
             self.hooked = True
             return function
 
         return add
 
     def remove_hook(self, function: Hook) -> None:
-        """Call a function no more that one of the three above was given."""
+        """Call a function of the three above no more, for any component; no error if it is none."""
         for hooks in (self._first, self._born, self._gone):
             for some in hooks.values():
                 some[:] = [one for one in some if one != function]

@@ -31,7 +31,9 @@ class WakeHooks:
         name = self._entities.name_of(component)
 
         def add(function: _F) -> _F:
-            self._hooks.setdefault(name, []).append(function)
+            hooks = self._hooks.setdefault(name, [])
+            if function not in hooks:
+                hooks.append(function)
             return function
 
         return add
