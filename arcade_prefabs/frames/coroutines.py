@@ -3,7 +3,7 @@
 ::
 
     async def open_gate(loader):
-        gate = await loader.load_async("castle.ron#gate")
+        gate = await loader.load("castle.ron#gate")
         await sleep(1.5)
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -76,7 +77,7 @@ class AsyncPrefabLoader:
     Attributes:
         settings, gate, queue, budget, garbage: See above.
 
-    `load` and `load_async` may be called in any thread, except in a ``__del__``; everything else
+    `load` may be called in any thread, except in a ``__del__``; everything else
     in the main thread, unless it says otherwise.
     """
 
@@ -191,15 +192,15 @@ class AsyncPrefabLoader:
         position: Position | None = None,
         timeout_s: float | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        """`load`, to be awaited: in a script of `start`, or in asyncio. Gives the value.
-
-        The load begins at once, not when it is awaited.
-
-        Raises:
-            As `load`, and when it is awaited as `Handle.result`.
+        """Load as `load` does, whose handle can be awaited itself; goes with version 1.0.
 
         Any thread.
         """
+        warnings.warn(
+            "load_async goes with 1.0: `await loader.load(...)` gives the value as well",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         return _awaited(
             self.load(identifier, priority=priority, position=position, timeout_s=timeout_s)
         )

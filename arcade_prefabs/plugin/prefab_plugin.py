@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..monitor import FrameMonitor, FrameReport, Phase
 from ..monitor.blame import STREAMING
 from ..monitor.frame_graph import FrameGraph
 from ..spawning.blueprints.overrides import OverrideMap
-from ..spawning.entities.entity import Entity, awaited
+from ..spawning.entities.entity import Entity
 from ..spawning.layers import SpawnScene
 from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
@@ -127,6 +128,7 @@ class PrefabPlugin:
 
         If its prefab is loaded and small, it is there at once; otherwise it appears as soon as all
         of it is there, and no frame waits for that. ``await`` it, or ask whether it is ``alive``.
+        Whoever is cancelled while it awaits the entity takes it back.
         If it cannot be spawned, nothing of it is left, its ``error`` says why, a warning is
         logged, and ``on_prefab_failed`` is dispatched.
 
@@ -164,15 +166,13 @@ class PrefabPlugin:
         position: tuple[float, float] = (0.0, 0.0),
         **options: Any,
     ) -> Coroutine[Any, Any, Entity]:
-        """`spawn`, to be awaited: in a script of `start`, or in asyncio. It begins at once.
-
-        If whoever awaits it is cancelled, the entity is not spawned.
-
-        Raises:
-            SpawnError: It cannot be spawned; raised where it is awaited.
-            ArcadePrefabsError: As `spawn`.
-        """
-        return awaited(self.spawn(prefab, position, **options))
+        """Spawn as `spawn` does, whose entity can be awaited itself; goes with version 1.0."""
+        warnings.warn(
+            "spawn_async goes with 1.0: `await prefabs.spawn(...)` gives the entity as well",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return _awaited(self.spawn(prefab, position, **options))
 
     def despawn(self, entity: Entity) -> None:
         """Take an entity out of the game, with all of its parts. Twice is fine."""
@@ -433,3 +433,7 @@ class PrefabPlugin:
                     "window that runs"
                 )
             raise PluginError("the plugin was detached: attach it again")
+
+
+async def _awaited(entity: Entity) -> Entity:
+    return await entity

@@ -37,8 +37,8 @@ class Game(arcade.Window):
         """Spawn everything, and begin when it is there; frames go on meanwhile."""
         for number in range(20):
             self.prefabs.spawn("props/grass", (TILE * number + 32, 32))
-        self.level = await self.prefabs.spawn_async("platformer/level")
-        self.hero = await self.prefabs.spawn_async("platformer/hero", (100, 150))
+        self.level = await self.prefabs.spawn("platformer/level")
+        self.hero = await self.prefabs.spawn("platformer/hero", (100, 150))
         self.engine = arcade.PhysicsEnginePlatformer(
             self.hero.sprite, walls=self.prefabs.walls, gravity_constant=0.8
         )

@@ -55,9 +55,9 @@ def test_script_awaits_loads_without_asyncio(stage: Stage) -> None:
     seen: list[str] = []
 
     async def game() -> str:
-        first = await stage.loader.load_async("a")
+        first = await stage.loader.load("a")
         seen.append(first.id)
-        both = stage.loader.load_async("b"), stage.loader.load("c")
+        both = stage.loader.load("b"), stage.loader.load("c")
         seen.extend([(await one).id for one in both])
         return "done"
 
@@ -70,12 +70,24 @@ def test_script_awaits_loads_without_asyncio(stage: Stage) -> None:
     assert seen == ["prefabs/a.ron", "prefabs/b.ron", "prefabs/c.ron"]
 
 
-def test_load_async_begins_before_it_is_awaited(stage: Stage) -> None:
+def test_a_load_begins_before_it_is_awaited(stage: Stage) -> None:
     """Two of them load side by side."""
-    waiting = stage.loader.load_async("a")
+    waiting = stage.loader.load("a")
     stage.play(2)
     assert stage.assets.reads == ["prefabs/a.ron"]
-    waiting.close()
+    waiting.cancel()
+
+
+def test_load_async_is_the_old_word(stage: Stage) -> None:
+    """It works until version 1.0, and says what to write instead."""
+
+    async def game() -> Any:
+        with pytest.deprecated_call(match=r"`await loader.load\(...\)` gives the value"):
+            return (await stage.loader.load_async("a")).id
+
+    script = stage.loader.start(game())
+    stage.play(12)
+    assert script.result() == "prefabs/a.ron"
 
 
 def test_exception_of_a_load_is_raised_where_it_is_awaited(stage: Stage) -> None:
@@ -84,12 +96,12 @@ def test_exception_of_a_load_is_raised_where_it_is_awaited(stage: Stage) -> None
 
     async def careful() -> None:
         try:
-            await stage.loader.load_async("nothing")
+            await stage.loader.load("nothing")
         except MissingAssetError as error:
             caught.append(error)
 
     async def careless() -> None:
-        await stage.loader.load_async("nothing")
+        await stage.loader.load("nothing")
 
     stage.loader.start(careful())
     failing = stage.loader.start(careless(), name="careless")
@@ -142,7 +154,7 @@ def test_cancelled_script_is_closed_where_it_waits(stage: Stage) -> None:
 
     async def game() -> None:
         try:
-            await stage.loader.load_async("a")
+            await stage.loader.load("a")
         finally:
             ends.append("closed")
 
@@ -257,7 +269,7 @@ def test_loop_of_another_thread_awaits_loads(real: Callable[..., AsyncPrefabLoad
     where: list[str] = []
 
     async def server() -> list[str]:
-        values = await asyncio.gather(*(loader.load_async(name) for name in "abc"))
+        values = await asyncio.gather(*(loader.load(name) for name in "abc"))
         where.append(threading.current_thread().name)
         return [value.id for value in values]
 
@@ -302,7 +314,7 @@ def test_cancelled_task_lets_its_load_go(real: Callable[..., AsyncPrefabLoader])
     loader = real(gated)
 
     async def main() -> None:
-        task = asyncio.create_task(loader.load_async("a"))
+        task = asyncio.ensure_future(loader.load("a"))
         await asyncio.get_running_loop().run_in_executor(None, gated.wait_for, "prefabs/a.ron")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

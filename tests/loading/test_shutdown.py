@@ -90,7 +90,7 @@ def test_shutdown_from_inside_the_main_threads_work_is_clean(where: str) -> None
         results.append(loader.shutdown())
 
     async def script() -> None:
-        await loader.load_async("p1")
+        await loader.load("p1")
         stop()
         await next_frame()
         later.append("never")
@@ -122,7 +122,7 @@ def test_loops_that_await_are_told_of_the_end() -> None:
 
     async def main() -> str:
         try:
-            await loader.load_async("p1")
+            await loader.load("p1")
         except LoadCancelledError:
             return "told"
         return "loaded"

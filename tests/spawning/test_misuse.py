@@ -95,10 +95,9 @@ async def _wait_for(entity: Any) -> None:
 def test_what_is_no_prefab_cannot_be_spawned(scene: Any, name: str, words: str) -> None:
     """Whether the file is there or not; whoever asks is told what to do with it."""
     prefabs = scene.prefabs
-    for ask in (prefabs.spawn, prefabs.spawn_async):
-        with pytest.raises(UnsafePathError, match=r" is no prefab: ") as caught:
-            ask(name)
-        assert words in str(caught.value)
+    with pytest.raises(UnsafePathError, match=r" is no prefab: ") as caught:
+        prefabs.spawn(name)
+    assert words in str(caught.value)
     assert not prefabs.busy
 
 
@@ -186,14 +185,14 @@ def test_what_a_cancelled_script_spawned_does_not_come(scene: Any) -> None:
     """It would be there, and nobody would have it."""
 
     async def build() -> None:
-        await scene.prefabs.spawn_async("level")
+        await scene.prefabs.spawn("level")
 
     script = scene.prefabs.start(build())
     scene.frame(1, units=0)
     script.cancel()
 
     async def in_asyncio() -> None:
-        task = asyncio.ensure_future(scene.prefabs.spawn_async("level"))
+        task = asyncio.ensure_future(scene.prefabs.spawn("level"))
         await asyncio.sleep(0)
         task.cancel()
 
@@ -201,6 +200,18 @@ def test_what_a_cancelled_script_spawned_does_not_come(scene: Any) -> None:
     scene.until(lambda: not scene.prefabs.busy)
     assert len(scene.prefabs.entities) == 0
     assert len(scene.prefabs.walls) == 0
+
+
+def test_spawn_async_is_the_old_word(scene: Any) -> None:
+    """It works until version 1.0, and says what to write instead."""
+
+    async def build() -> Any:
+        with pytest.deprecated_call(match=r"`await prefabs.spawn\(...\)` gives the entity"):
+            return await scene.prefabs.spawn_async("bag", (3, 4))
+
+    script = scene.prefabs.start(build())
+    scene.until(lambda: script.done)
+    assert script.result().position == (3, 4)
 
 
 def save(scene: Any, path: str, content: bytes) -> None:

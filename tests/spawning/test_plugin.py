@@ -471,7 +471,6 @@ def test_an_edited_sprite_sheet_changes_the_running_game(
 
 METHODS: dict[str, Callable[[PrefabPlugin], object]] = {
     "spawn": lambda prefabs: prefabs.spawn("red"),
-    "spawn_async": lambda prefabs: prefabs.spawn_async("red"),
     "load": lambda prefabs: prefabs.load("red"),
     "load_many": lambda prefabs: prefabs.load_many(["red"]),
     "load_folder": lambda prefabs: prefabs.load_folder(),
@@ -510,8 +509,7 @@ def test_other_threads_are_refused_by_name(stage: Any, files: Any, method: str) 
     thread.start()
     thread.join(LIMIT_S)
     assert len(errors) == 1
-    name = "spawn" if method == "spawn_async" else method
-    assert f"PrefabPlugin.{name} was called in the thread 'helper'" in str(errors[0])
+    assert f"PrefabPlugin.{method} was called in the thread 'helper'" in str(errors[0])
     assert "prefabs.call(function)" in str(errors[0])
 
 

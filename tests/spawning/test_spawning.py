@@ -984,10 +984,10 @@ def test_scripts_await_entities(stage: Any, files: Any, registry: Any) -> None:
     told: list[Any] = []
 
     async def play() -> None:
-        entity = await scene.prefabs.spawn_async("red", (10, 20))
+        entity = await scene.prefabs.spawn("red", (10, 20))
         told.append(entity.position)
         try:
-            await scene.prefabs.spawn_async("nobody")
+            await scene.prefabs.spawn("nobody")
         except SpawnError as error:
             told.append(type(error.__cause__))
 
@@ -1008,7 +1008,7 @@ def test_asyncio_awaits_entities(stage: Any, files: Any, registry: Any) -> None:
 
     async def play() -> tuple[float, float]:
         playing = asyncio.ensure_future(frames())
-        entity = await scene.prefabs.spawn_async("red", (1, 2))
+        entity = await scene.prefabs.spawn("red", (1, 2))
         playing.cancel()
         found: tuple[float, float] = entity.position
         return found

@@ -47,7 +47,6 @@ __all__ = [
     "EntityRecord",
     "EntitySpawn",
     "EntityState",
-    "awaited",
     "record_of",
 ]
 
@@ -356,12 +355,19 @@ class Entity:
     def __await__(self) -> Generator[Any, Any, Entity]:
         """Wait until it is there; in a script of the plugin, or in asyncio.
 
+        If whoever awaits it is cancelled, it is despawned, as asyncio cancels a task that is
+        awaited: otherwise it would come, and nobody would have it.
+
         Raises:
             SpawnError: It could not be spawned, or was despawned meanwhile.
         """
         spawn_task = self._record.spawn_task
         if not spawn_task.done:
-            yield from wait_for(spawn_task.listen)
+            try:
+                yield from wait_for(spawn_task.listen)
+            finally:
+                if not spawn_task.done:
+                    self.despawn()
         spawn_task.check()
         return self
 
@@ -618,15 +624,3 @@ class Entity:
 def record_of(entity: Entity) -> EntityRecord:
     """The inside of an entity that the game has handed over. Main thread."""
     return entity._record
-
-
-async def awaited(entity: Entity) -> Entity:
-    """Wait for an entity, and take it back if that is cancelled: nobody would know of it.
-
-    Main thread.
-    """
-    try:
-        return await entity
-    finally:
-        if not entity._record.spawn_task.done:
-            entity.despawn()
