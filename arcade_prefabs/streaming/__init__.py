@@ -1,1 +1,4 @@
-"""Worlds of any size around moving players. Needs Arcade; import names from their modules."""
+"""Streams worlds of any size around moving players.
+
+Needs Arcade; import names from their modules.
+"""

@@ -1,4 +1,4 @@
-"""`WorldReloader`: what is there follows the files, while the game runs."""
+"""`WorldReloader`: updates the live cells of a world after its files were edited."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["WorldReloader"]
 
 _T = TypeVar("_T")
 
-# The cells of one edit come within some frames; an entity may have gone from one to the other.
+# Seconds to wait for the other cells of an edit: an entity may have moved from one to another.
 _TOGETHER_S: Final = 0.1
 
 
 class WorldReloader:
-    """Brings regions up to date whose files were saved.
+    """Updates live cells that were baked anew, and retries what failed, as jobs of the queue.
 
     Args:
-        lifecycle: The regions.
-        renderer: Knows the layers.
-        queue: The main thread's queue.
+        lifecycle: The live cells.
+        renderer: The layers.
+        queue: The main-thread queue.
 
     Main thread.
     """
@@ -41,16 +41,16 @@ class WorldReloader:
         self._renderer = renderer
         self._queue = queue
         self._running = False
-        self._prefabs: dict[str, None] = {}  # loaded again since something of them failed
+        self._prefabs: dict[str, None] = {}  # prefabs loaded since there were failures, to retry
 
     def heard(self, event: LoadEvent) -> None:
-        """The loader told of something."""
+        """Handles a load event: a prefab that was loaded again may mend failed residents."""
         failures = self._lifecycle.parts.population.failures
         if failures and event.kind in ("ready", "reloaded", "dependency_reloaded"):
             self._prefabs[event.id] = None
 
     def look(self, now: float) -> None:
-        """Begin to bring up to date what waits for it."""
+        """Starts an update of cells that were baked anew, and of failed residents to retry."""
         if self._running:
             return
         lifecycle = self._lifecycle
@@ -65,40 +65,42 @@ class WorldReloader:
         try:
             prefabs, self._prefabs = self._prefabs, {}
             failed = [
-                one
+                resident
                 for name in list(parts.population.failures)
-                if (one := parts.population.residents.get(name)) is not None
-                and one.row.prefab in prefabs
+                if (resident := parts.population.residents.get(name)) is not None
+                and resident.row.prefab in prefabs
             ]
             yield from self._run(parts.builder.retry(failed))
-            dirty = [one for one in parts.live_cells.values() if one.dirty and one.active]
+            dirty = [live for live in parts.live_cells.values() if live.dirty and live.active]
             if dirty:
                 lifecycle.dirty_at = None
-                yield from self._refresh_regions(dirty)
-                if any(one.dirty for one in parts.live_cells.values()):  # it is still being built
+                yield from self._refresh_cells(dirty)
+                if any(
+                    live.dirty for live in parts.live_cells.values()
+                ):  # one is still being built
                     lifecycle.dirty_at = lifecycle.dirty_at or parts.clock()
         finally:
             self._running = False
 
-    def _refresh_regions(self, dirty: list[LiveCell]) -> Steps:
+    def _refresh_cells(self, dirty: list[LiveCell]) -> Steps:
         journal, builder = self._lifecycle.parts.journal, self._lifecycle.parts.builder
         reads: list[SavedCellLoad] = []
         for live in dirty:
             if live.load is not None:
-                _ = live.load.done  # takes the newest over
+                _ = live.load.done  # the property takes over the newest rows
             rows = () if live.load is None else live.load.rows or ()
             reads.append(journal.read(live.label, rows))
         try:
-            while not all(one.done for one in reads):
+            while not all(read.done for read in reads):
                 yield NEXT_FRAME
             gone = yield from self._run(builder.refresh(dirty, reads))
-            self._look_for(gone)
+            self._mark_cells_with(gone)
         finally:
-            for one in reads:
-                journal.forget_read(one)
+            for read in reads:
+                journal.forget_read(read)
 
-    def _look_for(self, gone: set[str]) -> None:
-        """Have regions looked at that were built while somebody was still in its old cell."""
+    def _mark_cells_with(self, gone: set[str]) -> None:
+        """Marks cells for an update that skipped an entity while its old cell still had it."""
         lifecycle = self._lifecycle
         for live in lifecycle.parts.live_cells.values():
             rows = () if live.load is None else live.load.rows or ()
@@ -116,7 +118,7 @@ class WorldReloader:
             yield NEXT_FRAME if step is None else step
 
     def head_changed(self, provider: BakedCells) -> bool:
-        """The world itself was baked anew; False if its grid is another one now."""
+        """Takes over the world's head after a new bake; False if its cell size has changed."""
         lifecycle = self._lifecycle
         parts = lifecycle.parts
         if not provider.refresh():
@@ -138,7 +140,7 @@ class WorldReloader:
             elif live.state is CellState.FAILED or (
                 cell != ALWAYS_LOADED and cell in provider.cells and cell not in before
             ):
-                lifecycle.unload(live)  # it is read once more
+                lifecycle.unload(live)  # the next plan loads it again
         if provider.has_always and ALWAYS_LOADED not in parts.live_cells:
             lifecycle.require(ALWAYS_LOADED)
         return True

@@ -1,4 +1,4 @@
-"""`StreamingOverlay`: what a world is doing, drawn over it, for people who debug."""
+"""`StreamingOverlay`: draws what a world is doing over it, for debugging."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEADING_S: Final = 0.5
 
 
 class OverlaidWorld(Protocol):
-    """What the overlay reads of a `StreamingManager`, and the one thing that its key changes."""
+    """The members of `StreamingManager` that the overlay reads; its key sets `frozen`."""
 
     @property
     def name(self) -> str: ...
@@ -62,12 +62,12 @@ class OverlaidWorld(Protocol):
 
 
 class StreamingOverlay:
-    """Cells by state, circles of distances, headings and numbers; keys for it, and for freezing.
+    """Draws cells by state, distances, headings and figures over a world, and binds keys.
 
-    Text takes a millisecond to be drawn anew: that is done four times a second.
+    Arcade takes a millisecond to lay text out, so the figures are updated four times a second.
 
     Attributes:
-        visible: Whether it is drawn.
+        visible: Whether the overlay is drawn.
 
     Main thread.
     """
@@ -89,20 +89,20 @@ class StreamingOverlay:
         self._keys: tuple[int | None, int | None] = (None, None)
 
     def toggle(self) -> None:
-        """Show it, or hide it."""
+        """Shows the overlay, or hides it."""
         self.visible = not self.visible
 
     def bind(self, toggle: int | None = arcade.key.F3, freeze: int | None = arcade.key.F4) -> None:
-        """Let keys of the window show it, and freeze streaming; None for no key.
+        """Binds keys of the window: one shows the overlay, one freezes streaming; None for no key.
 
-        The game's own handlers see the keys, too.
+        The game's own handlers get the keys as well.
         """
         self.unbind()
         self._keys = (toggle, freeze)
         self._window.push_handlers(on_key_press=self._key)
 
     def unbind(self) -> None:
-        """Leave the window's keys alone."""
+        """Gives the window's keys free again."""
         if self._keys != (None, None):
             self._keys = (None, None)
             self._window.remove_handlers(on_key_press=self._key)
@@ -115,14 +115,14 @@ class StreamingOverlay:
             self._world.frozen = not self._world.frozen
 
     def draw(self) -> None:
-        """Draw it, if it is visible; with the camera in use that draws the world.
+        """Draws the overlay if it is visible; the camera that draws the world has to be in use.
 
-        `StreamingManager.draw` does so, unless it is told which layers to draw.
+        `StreamingManager.draw` calls this, unless it is given layers to draw.
         """
         if not self.visible:
             return
         left, _, right, _ = self._view.measure()
-        # A pixel of the window, whatever the zoom; a window that is minimized may have none.
+        # One pixel of the window, in pixels of the world; a minimized window may have no width.
         thick = (right - left) / max(1, self._window.width)
         self._draw_cells(thick)
         for source in self._world.sources:
@@ -146,7 +146,7 @@ class StreamingOverlay:
             arcade.draw_lrbt_rectangle_outline(left, right, bottom, top, _FAINT, thick)
 
     def lines(self) -> list[str]:
-        """What it says, line by line."""
+        """Returns the lines of text that the overlay shows."""
         world = self._world
         now = world.statistics()
         states = ", ".join(

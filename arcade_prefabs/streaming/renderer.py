@@ -1,4 +1,4 @@
-"""`WorldRenderer`: draws what a camera sees of a world, layer by layer."""
+"""`WorldRenderer`: draws the cells that a camera sees, layer by layer."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["CameraView", "WorldRenderer"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# Pixels. No world is larger, see `checked_position`: a wider view is a zoom near 0.
+# Pixels. Positions are within 1e9 (`checked_position`): a wider view is a zoom near 0.
 _WIDEST: Final = 2e9
 
 _DRAWN = (CellState.ACTIVE, CellState.FAILED)
 
 
 class CameraView:
-    """The part of the world that the camera in use shows.
+    """Measures the part of the world that the current camera shows.
 
-    A camera whose position or zoom is NaN or infinite for a frame shows nothing. That frame must
-    not unload the world, or end the game: the last box that was measured stays.
+    A camera whose position or zoom is NaN or infinite for one frame must not unload the world, or
+    end the game: the last measured box is used instead.
 
     Args:
         window: The window.
@@ -42,9 +42,9 @@ class CameraView:
         self._box: Box = (0.0, 0.0, float(window.width), float(window.height))
 
     def measure(self) -> Box:
-        """Left, bottom, right and top, in pixels; for a camera that is turned, the box around that.
+        """Returns the box that the current camera shows, in pixels; a rotated view's bounding box.
 
-        A camera from which no box can be computed is logged once.
+        The first camera from which no box can be computed is logged.
         """
         try:
             box = _visible_box(self._window)
@@ -52,7 +52,10 @@ class CameraView:
             if 0 < wide < _WIDEST and 0 < high < _WIDEST:
                 self._box = box
                 return box
-        except (ArithmeticError, Warning):  # no pixels, or no inverse: pyglet warns of that
+        except (
+            ArithmeticError,
+            Warning,
+        ):  # a viewport of 0 pixels; pyglet warns of a singular matrix
             pass
         if not self._told:
             self._told = True
@@ -75,7 +78,7 @@ def _visible_box(window: Any) -> Box:
     left, bottom, width, height = ctx.viewport
     ratio = window.get_pixel_ratio()
     camera = ctx.current_camera
-    # Cameras unproject places of the screen, which are not pixels of the framebuffer.
+    # `unproject` takes positions in the window, which may have fewer pixels than the framebuffer.
     corners = [
         camera.unproject((x / ratio, y / ratio))
         for x in (left, left + width)
@@ -87,14 +90,14 @@ def _visible_box(window: Any) -> Box:
 
 
 class WorldRenderer:
-    """Draws regions.
+    """Draws the sprite lists of live cells.
 
     Args:
-        layers: Names of layers, from the bottom to the top; others that entities name come above.
+        layers: Names of layers, the bottom one first; layers that only entities name come above.
 
     Attributes:
         hidden: Layers that are not drawn.
-        known: All layers, from the bottom to the top; the lists of regions add theirs.
+        known: All layers, the bottom one first; `CellSpriteLists` adds new ones.
 
     Main thread.
     """
@@ -105,20 +108,20 @@ class WorldRenderer:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that there are, from the bottom to the top."""
+        """The names of all layers, the bottom one first."""
         return tuple(self.known)
 
     def learn(self, layers: Iterable[str]) -> None:
-        """Know of the layers of a newer version of the world; their order counts."""
+        """Takes over the layers and their order after the world was baked anew."""
         order = dict.fromkeys([*layers, *self.known])
-        self.known.clear()  # the same object: regions know it
+        self.known.clear()  # keep the object: the sprite lists of cells share it
         self.known.update(order)
 
     def check(self, layers: Iterable[str]) -> None:
-        """Refuse the names of layers that there never were.
+        """Raises for a layer that the world does not have.
 
         Raises:
-            ValueError: There is one that the world does not name.
+            ValueError: No layer of the world has that name.
         """
         for layer in layers:
             if layer not in self.known:
@@ -133,29 +136,29 @@ class WorldRenderer:
         only: Iterable[str],
         options: Mapping[str, Any],
     ) -> int:
-        """Draw layers of what is in a box; gives how many lists were drawn.
+        """Draws the layers of all cells that touch a box; returns how many sprite lists were drawn.
 
         Args:
-            live_cells: All regions.
-            box: What is to be seen, in pixels.
-            slack: Pixels that sprites may reach beyond their cell.
-            only: The layers; all if there are none.
-            options: As `arcade.SpriteList.draw` takes them.
+            live_cells: All live cells.
+            box: The visible box, in pixels.
+            slack: Pixels that sprites may reach beyond their cell of level 0.
+            only: The layers to draw; all if empty.
+            options: Passed on to `arcade.SpriteList.draw`.
         """
         seen = [
             live
             for live in live_cells.values()
             if live.state in _DRAWN and _touch(live, box, slack)
         ]
-        # From the back to the front, and always the same: the order in which they came is chance.
+        # A fixed order from back to front: `live_cells` is in the order in which loads ended.
         seen.sort(key=_order)
         drawn = 0
         for layer in tuple(only) or self.known:
             if layer in self.hidden:
                 continue
             for live in seen:
-                for one in live.lists.of(layer):
-                    one.draw(**options)
+                for sprites in live.lists.of(layer):
+                    sprites.draw(**options)
                     drawn += 1
         return drawn
 
@@ -174,5 +177,5 @@ def _touch(live: LiveCell, box: Box, slack: float) -> bool:
 
 def _order(live: LiveCell) -> tuple[bool, int, int, int]:
     cell = live.cell
-    # What is larger is likely to be ground; what is always there stands above.
+    # Large entities are likely to be ground: lowest. Always-loaded ones come last, on top.
     return (cell == ALWAYS_LOADED, -cell.level, -cell.row, cell.column)

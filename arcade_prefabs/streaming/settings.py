@@ -1,4 +1,4 @@
-"""The knobs of a streaming world, checked."""
+"""`StreamingSettings`: the settings of a streamed world, checked when they are made."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = [
 ]
 
 MIB: Final = 1024 * 1024
-# What unload distances are at least, of the load distance.
+# Default unload distance, as a multiple of the load distance.
 _FARTHER: Final = 1.25
 
 
 class StreamingPolicy(enum.Enum):
-    """What a world asks of the game while it cannot keep up; see `StreamingManager.pace`.
+    """What a world asks of the game while it does not keep up, through `StreamingManager.pace`.
 
     Attributes:
-        REPORT: Nothing.
-        SLOW: To move the player more slowly, the nearer the gap is.
-        HOLD: To hold the player where it is.
+        REPORT: Nothing: the pace stays 1.
+        SLOW: To slow the player down: the pace falls with the loaded part of the load distance.
+        HOLD: To hold the player: the pace is 0.
     """
 
     REPORT = "report"
@@ -58,7 +58,7 @@ class StreamingOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamingSettings:
-    """How a world is streamed.
+    """The settings of a streamed world.
 
     Example::
 
@@ -67,26 +67,28 @@ class StreamingSettings:
         cave = prefabs.open_world("cave", settings=far, load_distance=400)
 
     Args:
-        load_distance: Pixels around a player within which cells are there; by default what the
-            window shows from its middle to its corner.
-        unload_distance: Pixels beyond which they go again; by default a quarter more than that,
-            and half a cell at least.
-        residency_s: Seconds that a cell stays at least.
-        max_in_flight: Cells that are read at the same time.
-        max_in_flight_bytes: Bytes that those may have, by what is known of them before.
-        budget_ms: Milliseconds of a frame that building and taking away may take at most; None for
-            whatever the plugin's budget leaves.
+        load_distance: Pixels around a streaming source within which cells are loaded; by default
+            what the window shows from its middle to its corner.
+        unload_distance: Pixels beyond which cells are unloaded; by default a quarter more than the
+            load distance, and at least half a cell more.
+        residency_s: Seconds that an active cell stays at least.
+        max_in_flight: Cells that are read at the same time at most, and cells that are built at
+            most.
+        max_in_flight_bytes: Expected bytes of the cells that are read at the same time.
+        budget_ms: Milliseconds of a frame that building and unloading cells may take at most; None
+            for whatever the plugin's budget leaves.
         memory_limit: Bytes that all cells may take, with the prefabs and images that they use.
-        max_lead_s: Seconds that a player's way is looked ahead at most.
-        slow: From which health on it is slow: that part of the load distance is there.
-        critical: From which on it is critical.
-        on_slow: What is asked of the game then.
-        on_critical: What is asked of the game then.
-        placeholders: Whether something stands in the place of what cannot be loaded.
+        max_lead_s: Seconds that a source's movement is predicted at most.
+        slow: Below this loaded part of the load distance, the health is `SLOW`.
+        critical: Below this part, it is `CRITICAL`.
+        on_slow: The policy while the health is `SLOW`.
+        on_critical: The policy while it is `CRITICAL`.
+        placeholders: Whether a placeholder is shown in place of each entity or cell that cannot be
+            loaded.
 
     Raises:
         ValueError: A number is out of its range.
-        TypeError: Something is no number.
+        TypeError: A setting has another type.
     """
 
     load_distance: float | None = None
@@ -146,10 +148,10 @@ def chosen_settings(
 
 
 def check_distances(load: float, unload: float) -> None:
-    """Refuse distances with which cells at the border would come and go.
+    """Raises if cells at the border would be loaded and unloaded again and again.
 
     Raises:
-        ValueError: The second is not larger than the first.
+        ValueError: The unload distance is not larger than the load distance.
     """
     if not unload > load:
         raise ValueError(
@@ -159,7 +161,7 @@ def check_distances(load: float, unload: float) -> None:
 
 
 def unload_distance_for(load: float, cell_size: float) -> float:
-    """The unload distance that belongs to a load distance, in pixels."""
+    """Returns the default unload distance for a load distance, in pixels."""
     return max(load * _FARTHER, load + cell_size / 2)
 
 

@@ -1,4 +1,23 @@
-"""`WorldRuntime`: the work of a streaming world in each frame."""
+"""`WorldRuntime`: opens a world, and does its share of each frame.
+
+**The problem.** A world is opened over many frames and used at once: the game draws it, moves
+players and asks for areas before its head and its save are read. From then on planning, loads,
+building, migration, hot reload, saving and preload requests all need a moment of every frame, in an
+order in which each sees what the others did, and the game's listeners may close the world in the
+middle.
+
+**The way taken.** One object has the life of a world: `tick` once a frame, `end` at its end. Until
+the world is open, `open` is None and `tick` polls the `WorldOpener`. Afterwards a frame is: the
+change journal, the plan (only when one is due), transitions and loads, health, migration, hot
+reload, preload requests, and listeners last, when all state is consistent again. Building itself
+runs in the main-thread queue. `StreamingManager` is the game's side: it checks arguments and passes
+them on to this object.
+
+**The ways rejected.** *Everything in `StreamingManager`*: its public methods drown in states that
+games never see. *Tasks that run by themselves, each with its own timer*: their order would differ
+from frame to frame, and with it what tests see. *Listeners called where events happen*: a listener
+that closes the world would pull it from under a loop over its cells.
+"""
 
 from __future__ import annotations
 
@@ -27,27 +46,28 @@ _log = logging.getLogger("arcade_prefabs")
 
 
 class WorldRuntime:
-    """Opens a world, then plans, begins loads and tells of what happened, frame by frame.
+    """Opens a world, and then runs its planning, loads and events, frame by frame.
 
     Args:
         name: The world's id.
-        spawn_runtime: What stands behind the plugin.
-        opener: What opens the world.
-        sources: Whom it is streamed for.
-        settings: See there.
-        clock: Seconds.
+        spawn_runtime: Loader, entity factory and indexes of the plugin.
+        opener: Opens the world.
+        sources: The streaming sources.
+        settings: The world's settings.
+        clock: Returns seconds.
 
     Attributes:
-        open: The world, once it is open.
+        name: The world's id.
+        open: The open world; None before.
         closed: Whether `end` was called.
-        frozen: Whether nothing is loaded or unloaded any more.
-        writer: Who writes its save; until the world is open, a test may set another one.
-        walls: Its solid sprites.
-        preload_requests: Who waits for an area.
-        wake: Functions that are called for who has slept.
-        listeners: Called with every event.
-        health_listeners: Called with every other health.
-        settlement: Ends once it is open, or never will be.
+        frozen: Whether loading and unloading are suspended.
+        writer: Writes the save file; until the world is open, a test may set another one.
+        walls: The solid sprites of all active cells.
+        preload_requests: The preload requests and leases.
+        wake: The game's `on_wake` hooks.
+        listeners: Called with every `CellEvent`.
+        health_listeners: Called with the health after each change of it.
+        settlement: Ends once the world is open, cannot be opened, or was closed.
 
     Main thread.
     """
@@ -80,19 +100,19 @@ class WorldRuntime:
 
     @property
     def error(self) -> Exception | None:
-        """Why it cannot be opened, or None."""
+        """Why the world cannot be opened, or None."""
         return self._opener.error
 
     @property
     def settled(self) -> bool:
-        """Whether it is open, or never will be."""
+        """Whether the world is open, cannot be opened, or was closed."""
         return self.open is not None or self.error is not None or self.closed
 
     def tick(self, delta_time: float) -> None:
-        """Do what a frame begins with; called by the plugin.
+        """Does the world's work at the beginning of a frame; called by the plugin.
 
         Args:
-            delta_time: Seconds.
+            delta_time: Seconds since the last frame.
         """
         if self.closed or self.error is not None:
             return
@@ -145,7 +165,7 @@ class WorldRuntime:
                 parts.leaving.begin_frame()
                 lifecycle.advance()
                 self._judge(world)
-            elif self._busy:  # what has come with the last frame
+            elif self._busy:  # the last cell has become active since the frame before
                 self._busy = False
                 self._judge(world)
             world.migration.look()
@@ -170,7 +190,7 @@ class WorldRuntime:
                 "farther than %g is left out. Make them larger, or zoom out less",
                 shown(self.name),
                 parts.grid.cell_size,
-                max(one.load_distance for one in self._sources),
+                max(source.load_distance for source in self._sources),
                 parts.planner.farthest,
             )
         if parts.memory_budget.dropped and not before:
@@ -198,10 +218,10 @@ class WorldRuntime:
                 listener(event)
 
     def end(self, request: SaveRequest | None, timeout_s: float) -> None:
-        """Take the world away.
+        """Closes the world.
 
         Args:
-            request: The save that was asked for, or None.
+            request: The save that was begun before, or None.
             timeout_s: Seconds to wait for the disk.
         """
         self.closed = True
@@ -223,7 +243,7 @@ class WorldRuntime:
 
 
 class Opened(Generic[_World]):
-    """Waits until a world is open, and gives it. Main thread."""
+    """Awaitable that waits until a world is open, and returns the world. Main thread."""
 
     def __init__(self, runtime: WorldRuntime, world: _World) -> None:
         self._runtime = runtime

@@ -1,4 +1,4 @@
-"""A window without a screen, and a stage: the plugin in it, driven by hand."""
+"""`Stage`: a window without a screen, with the plugin, virtual time and frames by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FRAME_S = 1 / 60
 
 
 def png(color: tuple[int, ...], size: tuple[int, int] = (32, 32)) -> bytes:
-    """An image of one color."""
+    """Returns a PNG image of one color."""
     file = io.BytesIO()
     Image.new("RGBA", size, (*color, 255)[:4]).save(file, "PNG")
     return file.getvalue()
@@ -37,6 +37,7 @@ def png(color: tuple[int, ...], size: tuple[int, int] = (32, 32)) -> bytes:
 
 @pytest.fixture(scope="session")
 def session_window() -> Iterator[arcade.Window]:
+    """Makes one window for all tests of the session."""
     made = arcade.Window(*SIZE, "tests")
     yield made
     made.close()
@@ -44,7 +45,7 @@ def session_window() -> Iterator[arcade.Window]:
 
 @pytest.fixture
 def window(session_window: arcade.Window) -> Iterator[arcade.Window]:
-    """The window, as it was made: no view, no handlers, the atlas that it began with."""
+    """Gives a test the window as new: no view, no handlers, the atlas that it began with."""
     arcade.set_window(session_window)
     session_window.switch_to()
     yield session_window
@@ -55,12 +56,12 @@ def window(session_window: arcade.Window) -> Iterator[arcade.Window]:
 
 @pytest.fixture
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bake in this process: worker processes of low priority take seconds to start beside tests."""
+    """Bakes in this process: worker processes of low priority start in seconds beside tests."""
     monkeypatch.setattr(ProcessWorkers, "possible", staticmethod(lambda: False))
 
 
 class TickingClock(VirtualClock):
-    """Time goes on by that much whenever somebody looks: work takes time, always the same."""
+    """A clock that advances by `step_s` with each reading: all work takes the same time."""
 
     step_s = 0.0
 
@@ -70,7 +71,7 @@ class TickingClock(VirtualClock):
 
 
 class AwaitedBakeThread(BakeThread):
-    """Bakes in its thread as ever, but whoever asks for that waits: frames of a test are quick."""
+    """Bakes in its thread, and lets the caller wait: frames of a test are too quick."""
 
     def __init__(self, table: Any, assets: Any, wake: Callable[[], None]) -> None:
         self._baked = threading.Event()
@@ -83,7 +84,7 @@ class AwaitedBakeThread(BakeThread):
 
 
 class Stage:
-    """A window with the plugin, virtual time, and background work that happens when it should."""
+    """A window with the plugin, virtual time, and loads that run when the test says so."""
 
     def __init__(
         self, window: arcade.Window, files: Mapping[str, str | bytes], **options: Any
@@ -110,20 +111,25 @@ class Stage:
                 clock=self.clock,
                 **options,
             )
-        except Exception:  # which the test may want
+        except Exception:  # a test may expect it
             self.pipeline.close()
             raise
         self.log = EventLog(self.prefabs.loader)
 
     def frame(self, count: int = 1, *, units: int | None = None) -> None:
-        """Play frames: update, background work, time."""
+        """Plays frames: the plugin's update, background work, time.
+
+        Args:
+            count: Number of frames.
+            units: Units of background work in each frame; None for all.
+        """
         for _ in range(count):
             self.prefabs.update(FRAME_S)
             self.executor.run(units)
             self.clock.advance(FRAME_S)
 
     def window_frame(self, count: int = 1) -> None:
-        """Play frames as the window does: its handlers bring the plugin's update."""
+        """Plays frames through the window, whose handlers call the plugin's update."""
         for _ in range(count):
             self.window.dispatch_events()
             self.window._dispatch_frame(FRAME_S)
@@ -131,21 +137,25 @@ class Stage:
             self.clock.advance(FRAME_S)
 
     def until(self, condition: Callable[[], object], most: int = 300) -> None:
-        """Play frames until something holds."""
+        """Plays frames until a condition holds.
+
+        Raises:
+            AssertionError: It does not hold after `most` frames.
+        """
         for _ in range(most):
             if condition():
                 return
             self.frame()
-        raise AssertionError(f"that did not happen within {most} frames")
+        raise AssertionError(f"the condition did not hold within {most} frames")
 
     def spawn(self, *arguments: Any, **options: Any) -> arcade_prefabs.Entity:
-        """Spawn something, and play until it is there, or failed."""
+        """Spawns an entity, and plays frames until it is alive or has failed."""
         entity = self.prefabs.spawn(*arguments, **options)
         self.until(lambda: entity.alive or entity.error)
         return entity
 
     def edit(self, files: Mapping[str, str | bytes]) -> None:
-        """Change files, and do what the watcher would."""
+        """Writes files, bakes them, and reloads what has changed, as the watcher does."""
         for path, content in files.items():
             self.source.write(path, content)
         report = self.pipeline.bake()
@@ -154,26 +164,26 @@ class Stage:
         self.frame(8)
 
     def picture(self) -> Image.Image:
-        """What the window shows when the plugin's scene is drawn."""
+        """Returns what the window shows after the plugin's scene is drawn."""
         self.window.clear(color=(0, 0, 0, 255))
         self.prefabs.draw()
         return arcade.get_image(0, 0, *SIZE)
 
     def color(self, x: float, y: float) -> tuple[int, int, int]:
-        """The color at a place in the world, which is counted from the bottom."""
+        """Returns the color at a position in the world; y counts from the bottom."""
         pixel = self.picture().getpixel((int(x), SIZE[1] - 1 - int(y)))
         assert isinstance(pixel, tuple)
         return (pixel[0], pixel[1], pixel[2])
 
     def close(self) -> None:
-        """End it."""
+        """Detaches the plugin, and closes the pipeline."""
         self.prefabs.detach()
         self.pipeline.close()
 
 
 @pytest.fixture
 def stage(window: arcade.Window, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
-    """Makes stages, and ends them."""
+    """Makes stages, and closes them after the test."""
     monkeypatch.setattr("arcade_prefabs.loading.loader.BakeThread", AwaitedBakeThread)
     made: list[Stage] = []
 
@@ -188,5 +198,5 @@ def stage(window: arcade.Window, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 
 @pytest.fixture
 def picture_of() -> Callable[..., bytes]:
-    """Makes images: `png(color, size)`."""
+    """Gives tests the function `png`."""
     return png

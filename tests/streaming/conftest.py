@@ -1,4 +1,4 @@
-"""A stage with a world on it: a window, virtual time, a player who flies over cells."""
+"""Fixtures and helpers of the streaming tests: a window, virtual time, and a world in it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,20 @@ PREFABS: dict[str, str | bytes] = {
 
 
 def world_text(
-    columns: range, rows: range, each: int = 3, *, size: float = SIZE, more: str = "", seed: int = 1
+    columns: range,
+    rows: range,
+    per_cell: int = 3,
+    *,
+    size: float = SIZE,
+    more: str = "",
+    seed: int = 1,
 ) -> str:
-    """A world with so many entities in each of its cells."""
+    """Returns the text of a world file with so many entities in each of its cells."""
     chance = random.Random(seed)
     lines = []
     for column in columns:
         for row in rows:
-            for number in range(each):
+            for number in range(per_cell):
                 x = (column + chance.uniform(0.05, 0.95)) * size
                 y = (row + chance.uniform(0.05, 0.95)) * size
                 prefab = ("tree", "rock")[number % 2]
@@ -47,7 +53,7 @@ def world_text(
 
 
 class WorldStage:
-    """A world in a window, and who flies over it."""
+    """A world that is open in a window, with a player at a position that the test sets."""
 
     def __init__(self, on: Stage, world: Any, **settings: Any) -> None:
         self.on = on
@@ -62,12 +68,12 @@ class WorldStage:
         self.units: int | None = None
 
     def put(self, x: float, y: float) -> None:
-        """The player is there from now on."""
+        """Moves the player without a movement."""
         self.x, self.y = x, y
         self.world.player.jump((x, y))
 
     def frame(self, count: int = 1) -> None:
-        """Play frames with the player where it is."""
+        """Plays frames with the player at its position."""
         for _ in range(count):
             self.world.update_player_position((self.x, self.y))
             self.on.frame(units=self.units)
@@ -79,7 +85,7 @@ class WorldStage:
         seconds: float,
         each: Callable[[], object] = lambda: None,
     ) -> None:
-        """Fly so many pixels a second."""
+        """Plays frames in which the player moves by so many pixels a second."""
         for _ in range(round(seconds / FRAME_S)):
             self.x += vx * FRAME_S
             self.y += vy * FRAME_S
@@ -87,22 +93,22 @@ class WorldStage:
             each()
 
     def until(self, condition: Callable[[], object], most: int = 600) -> None:
-        """Play frames until something holds."""
+        """Plays frames until a condition holds, at most so many."""
         for _ in range(most):
             if condition():
                 return
             self.frame()
-        raise AssertionError(f"that did not happen within {most} frames: {self.world.live_cells}")
+        raise AssertionError(f"no such state within {most} frames: {self.world.live_cells}")
 
     def settle(self) -> None:
-        """Play frames until everything is there that should be."""
+        """Plays frames until the world is open and nothing is loading."""
         self.frame(2)
         assert self.world.error is None, self.world.error
         self.until(lambda: not self.world.busy)
         self.frame(2)
 
     def cells(self, state: CellState = CellState.ACTIVE) -> set[tuple[int, int]]:
-        """Columns and rows of cells of level 0 in a state."""
+        """Returns the columns and rows of the cells of level 0 in a state."""
         return {
             (cell.column, cell.row)
             for cell, live in self.world.live_cells.items()
@@ -110,28 +116,28 @@ class WorldStage:
         }
 
     def state(self, column: int, row: int, level: int = 0) -> CellState:
-        """The state of a cell."""
+        """Returns the state of a cell."""
         live = self.world.live_cells.get(GridCell(column, row, level))
         return CellState.UNLOADED if live is None else live.state
 
     def names(self) -> set[str]:
-        """The names of everything that is there."""
-        found = [self.world.id_of(one) for one in self.world.entities()]
+        """Returns the ids of all living entities of the world; each must be unique."""
+        found = [self.world.id_of(entity) for entity in self.world.entities()]
         assert len(found) == len(set(found)), "something is there twice"
         return {name for name in found if name is not None}
 
     def kinds(self, column: int, row: int) -> list[str]:
-        """The states that a cell went through."""
-        return [one.after.value for one in self.events if one.cell == GridCell(column, row)]
+        """Returns the states that a cell has gone through."""
+        return [event.after.value for event in self.events if event.cell == GridCell(column, row)]
 
     def close(self) -> None:
-        """End the world."""
+        """Closes the world."""
         self.world.close()
 
 
 @pytest.fixture
 def world_on(stage: Callable[..., Stage]) -> Iterator[Callable[..., WorldStage]]:
-    """Makes worlds on stages: `world_on(text)`, or `world_on(source)`."""
+    """Makes worlds in windows: `world_on(text)`, or `world_on(cell_source)`; closes them."""
     made: list[WorldStage] = []
 
     def make(
@@ -151,12 +157,12 @@ def world_on(stage: Callable[..., Stage]) -> Iterator[Callable[..., WorldStage]]
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for world_stage in made:
+        world_stage.close()
 
 
 def around(x: float, y: float, radius: float, size: float = SIZE) -> set[tuple[int, int]]:
-    """Cells that are no farther away than that, worked out in another way."""
+    """Returns the cells within a radius, computed in another way than `Grid.near` does."""
     found = set()
     reach = math.ceil(radius / size) + 1
     middle = (math.floor(x / size), math.floor(y / size))
@@ -171,11 +177,11 @@ def around(x: float, y: float, radius: float, size: float = SIZE) -> set[tuple[i
 
 @pytest.fixture
 def cells_around() -> Callable[..., set[tuple[int, int]]]:
-    """See `around`."""
+    """Gives tests the function `around`."""
     return around
 
 
 @pytest.fixture
 def text_of() -> Callable[..., str]:
-    """See `world_text`."""
+    """Gives tests the function `world_text`."""
     return world_text

@@ -1,4 +1,4 @@
-"""What is seen of a world: pixels read back, layers, cameras, placeholders, the overlay."""
+"""What is drawn of a world, read back as pixels: layers, cameras, placeholders, the overlay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FILES: dict[str, str | bytes] = {
 
 
 def picture(one: Any, *layers: str, camera: arcade.Camera2D | None = None) -> Image.Image:
-    """What the window shows."""
+    """Returns what the window shows."""
     window = one.on.window
     window.switch_to()
     window.clear(color=(0, 0, 0, 255))
@@ -47,7 +47,7 @@ def picture(one: Any, *layers: str, camera: arcade.Camera2D | None = None) -> Im
 
 
 def at(image: Image.Image, x: float, y: float) -> tuple[int, ...]:
-    """The color at a place, counted from the bottom."""
+    """Returns the color at a position; y counts from the bottom."""
     pixel = image.getpixel((int(x), SIZE[1] - 1 - int(y)))
     assert isinstance(pixel, tuple)
     return pixel[:3]

@@ -26,7 +26,7 @@ WIDE = range(-8, 8)
 
 
 class Code:
-    """A world made by code, some of whose cells fail."""
+    """A cell source some of whose cells fail."""
 
     cell_size = 100.0
     layers = ("ground", "things")
@@ -136,7 +136,7 @@ def test_a_player_that_is_nowhere_for_a_frame_stays_where_it_was(
     assert one.world.player.velocity == (0, 0)
     one.settle()
     assert one.cells() == before
-    told = [text for text in caplog.messages if "which is no place" in text]
+    told = [text for text in caplog.messages if "which is no position" in text]
     assert len(told) == 1
     assert "'player'" in told[0]
     one.frame()
@@ -160,7 +160,7 @@ def test_what_is_no_pair_of_numbers_is_no_position(world_on: Make) -> None:
 
 
 def bad_cameras() -> dict[str, Any]:
-    """Cameras as a game may leave them for a frame, by what is wrong with them."""
+    """Returns cameras with values that a game may set for a frame, by what is wrong with them."""
     made = {
         "position NaN": arcade.Camera2D(position=(math.nan, 0)),
         "position infinite": arcade.Camera2D(position=(0, math.inf)),

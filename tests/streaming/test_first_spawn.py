@@ -1,4 +1,4 @@
-"""`on_first_spawn` is called once in an entity's life, and the authored place is kept."""
+"""`on_first_spawn` hooks are called once in an entity's life; authored transforms are kept."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = ("one", "two", "camp")
 
 
 class Camp:
-    """Two orks, a camp with a guard, and somebody without any hook."""
+    """A cell source with two orks, a camp with a guard, and an entity without hooks."""
 
     cell_size = 100.0
     layers = ("ground",)
@@ -66,7 +66,7 @@ def registry() -> ComponentRegistry:
 
 
 class Orks:
-    """The world, with hooks that count."""
+    """A world with two orks, whose hooks count their calls."""
 
     def __init__(self, world_on: Make, on: Any = None, hooks: bool = True, **settings: Any) -> None:
         options = {"registry": registry()}
@@ -124,7 +124,7 @@ class Orks:
         return int(request.result())
 
     def again(self, world_on: Make, **settings: Any) -> Orks:
-        """The world is closed, the game ended and started once more."""
+        """Closes the world, and starts the game a second time."""
         self.unhook()
         return Orks(world_on, on=self.one.on, **settings)
 
@@ -254,7 +254,7 @@ def test_what_a_first_spawn_adds_is_there_once(world_on: Make, tmp_path: Path) -
 
 
 class Line:
-    """Two orks in each cell of a row without an end."""
+    """A cell source with two orks in each cell of an endless row."""
 
     cell_size = 100.0
     layers = ("ground",)
@@ -392,14 +392,14 @@ def test_a_component_that_a_reload_adds_has_its_own_first_time(world_on: Make) -
 
 
 def marks(orks: Orks, name: str) -> set[str]:
-    """Components of an entity whose first spawn is in the file of what is not saved."""
+    """Returns the components of an entity whose first spawn the save file has."""
     row = orks.world._open.parts.journal.file.row(name)
     parts = {} if row is None or row.diff is None else row.diff.parts
     return {one for part in parts.values() for one in (*part.lived, *part.fields)}
 
 
 def with_torches(orks: Orks) -> list[str]:
-    """Give torches to orks that are there, by a reload; gives who has a first time with it."""
+    """Gives orks torches by a hot reload; returns the orks whose torch has its first spawn."""
     torch = orks.one.on.registry.get("Torch").cls
     lit: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What files and the game itself call things reaches the game's log as text, line by line."""
+"""Names from files and from the game are logged as text, each message on one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BROKEN = f'Prefab(components: [Text(text: "{VALUE}", "{VALUE}": 1), Foo{MARKS}])
 
 @dataclass
 class Curse:
-    """A component of the tests, which quotes what it was given."""
+    """A component that refuses one text, and quotes it in its error."""
 
     text: str
 
@@ -31,7 +31,7 @@ class Curse:
 
 
 def bewitch(_entity: Any, curse: Curse) -> None:
-    """A hook that quotes what it found."""
+    """A hook that raises for a component with a text, and quotes control characters."""
     if curse.text:
         raise ValueError(f"no {MARKS}")
 
@@ -62,7 +62,7 @@ def registry() -> ComponentRegistry:
 
 @pytest.fixture
 def messages(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[str], None]]:
-    """Looks at what was logged, in which that text has to be."""
+    """Gives tests a check of the log: a text is logged, and every message keeps to its lines."""
     caplog.set_level(logging.DEBUG)
 
     def look(wanted: str) -> None:

@@ -1,4 +1,4 @@
-"""What comes and goes leaves nothing behind."""
+"""Entities and cells that are gone leave nothing in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Make = Callable[..., Any]
 
 
 def lap(one: Any, frames: int = 60, radius: float = 700.0) -> None:
-    """A figure of eight."""
+    """Flies the player once around a figure of eight."""
     for number in range(frames):
         angle = 2 * math.pi * number / frames
         one.x, one.y = radius * math.sin(angle), radius * math.sin(angle) * math.cos(angle)
@@ -28,7 +28,7 @@ def lap(one: Any, frames: int = 60, radius: float = 700.0) -> None:
 
 
 def counts(one: Any) -> dict[str, int]:
-    """What is alive far from everything, once the garbage is gone."""
+    """Returns how many objects of each kind are alive once the player is in an empty area."""
     one.put(20_000, 20_000)
     one.frame(150)
     one.settle()
@@ -97,7 +97,7 @@ def test_a_hundred_laps_take_no_more_memory(world_on: Make, text_of: Make) -> No
 
 
 def resident_kb() -> int:
-    """Memory of this process."""
+    """Returns the resident memory of this process, in kB."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 

@@ -1,4 +1,4 @@
-"""What a world says that it takes of memory is about what it takes."""
+"""The bytes that a world reports are about the bytes that it takes."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ WIDE = range(-8, 8)
 
 
 def registry() -> ComponentRegistry:
-    """Components of a farm."""
+    """Returns a registry with the components of a farm."""
     found = ComponentRegistry()
 
     @found.component
@@ -49,7 +49,7 @@ FARM = {
 
 
 class Farm:
-    """Ten crops and a cart in each cell."""
+    """A cell source with ten crops and a cart in each cell."""
 
     cell_size = 100.0
     layers = ("ground",)
@@ -68,7 +68,7 @@ class Farm:
 
 @pytest.fixture
 def farm(world_on: Make) -> Make:
-    """A farm, whose stage goes on from one to the next: ``farm()``, ``farm(on=...)``."""
+    """Makes worlds of the farm: ``farm()``, or ``farm(on=...)`` to go on in the same window."""
 
     def make(on: Any = None, each: int = 10, **settings: Any) -> Any:
         options = {"registry": registry()}
@@ -82,14 +82,14 @@ def farm(world_on: Make) -> Make:
 
 
 def saved(one: Any) -> int:
-    """Save at once; gives how many entities the save tells of."""
+    """Saves at once; returns how many entities the save has."""
     request = one.world.save(at_once=True)
     one.frame(2)
     return request.result()
 
 
 def away_and_back(one: Any) -> None:
-    """Fly away until all is unloaded, and come back."""
+    """Flies away until all cells are unloaded, and comes back."""
     one.put(5050, 5050)
     one.settle()
     one.frame(150)
@@ -273,7 +273,7 @@ def test_wanderers_are_each_in_one_place(farm: Make, each: int, ticks: int) -> N
 
 
 def hash_of(name: str) -> int:
-    """The same number in every process."""
+    """Returns a number that is the same in every process."""
     return sum(ord(letter) * 31**place for place, letter in enumerate(name))
 
 
@@ -541,7 +541,7 @@ def test_numbers_that_are_none(farm: Make, tmp_path: Path, caplog: Any) -> None:
     assert one.world.entity(never)[one.crop].height == math.inf
     assert one.world.entity(lost)[one.crop].height == 3.0
     assert all(map(math.isfinite, one.world.entity(lost).position))
-    assert f"{lost}: its place is no number" in caplog.text
+    assert f"{lost}: its position, angle or scale is NaN or infinite" in caplog.text
 
 
 def test_components_that_lost_a_field(farm: Make, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Streaming's policies as figures: planner, prediction, memory, health, ledger."""
+"""Planner, motion, memory budget, health and change journal, tested by their figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from arcade_prefabs.testing import VirtualClock
 
 
 def live(left: float, size: int = 0, column: int = 0) -> LiveCell:
-    """A cell of 100 pixels whose left edge is there."""
+    """Returns a live cell of 100 pixels with that left edge."""
     box = (left, 0.0, left + 100, 100.0)
     made = LiveCell(GridCell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
     made.size = size
@@ -60,7 +60,7 @@ def test_score_is_squared_distance_and_less_ahead(box: Any, expected: float) -> 
 
 
 class Prefab:
-    """A handle of something that takes 40 bytes."""
+    """A handle of a prefab that takes 40 bytes."""
 
     def sizes(self) -> dict[str, int]:
         return {"shared": 40}
@@ -106,7 +106,7 @@ def test_health_is_worse_below_its_limits_and_not_at_them(
 
 
 class File:
-    """A saved game in memory, which is read when the test says so."""
+    """A save file without entities."""
 
     path = "memory"
 

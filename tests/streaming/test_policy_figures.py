@@ -1,4 +1,4 @@
-"""Motion, plans, averages and writes as figures, by a clock that a test moves."""
+"""Exact figures of motion, plans, averages and writes, with a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from arcade_prefabs.testing import VirtualClock
 
 
 def live(column: int, size: int = 0, parts: int = 0) -> LiveCell:
-    """A cell of 100 pixels."""
+    """Returns a live cell of 100 pixels."""
     box = (column * 100.0, 0.0, column * 100.0 + 100, 100.0)
     made = LiveCell(GridCell(column, 0), box, box, None, lambda *_: None, lambda *_: None)  # type: ignore[arg-type]
     made.size, made.parts = size, parts
@@ -36,7 +36,7 @@ def live(column: int, size: int = 0, parts: int = 0) -> LiveCell:
 
 
 def walk(motion: Motion, clock: VirtualClock, steps: list[float], seconds: float = 0.1) -> None:
-    """Move so many pixels to the right in each step."""
+    """Moves a motion to the right by so many pixels in each step."""
     for step in steps:
         clock.advance(seconds)
         motion.move(motion.x + step, motion.y)
@@ -153,7 +153,7 @@ def test_aim_is_half_a_lead_ahead_and_half_a_lead_larger(speed: float, heading: 
 
 
 class Plan:
-    """A planner with one source, 100 pixels to load and 180 to unload."""
+    """A planner with one source, a load distance of 100 pixels and an unload distance of 180."""
 
     def __init__(self, load: float = 100.0, **settings: Any) -> None:
         self.clock = VirtualClock()
@@ -273,7 +273,7 @@ def test_cell_beyond_half_the_load_distance_is_wanted_ahead() -> None:
 
 
 def test_ratio_is_the_distance_of_the_nearest_cell_that_is_missing() -> None:
-    """Active and failed cells are there; what has no region, or loads, is missing."""
+    """Active and failed cells count as loaded; cells that are not live, or loading, are missing."""
     plan = Plan(load=300)
     wanted = {GridCell(column, 0): CellDemand(0.0, 0) for column in range(4)}
     live_cells = {cell: live(cell.column) for cell in wanted}
@@ -296,7 +296,7 @@ def test_ratio_is_the_distance_of_the_nearest_cell_that_is_missing() -> None:
 
 
 class Prefab:
-    """A handle of something that takes so many bytes."""
+    """A handle of a prefab that takes so many bytes."""
 
     def __init__(self, **sizes: int) -> None:
         self._sizes = sizes
@@ -395,11 +395,11 @@ def test_pace_falls_with_the_ratio_and_is_held_at_critical(ratio: float, pace: f
     assert crawling.ratio == 1.0
 
 
-# ------------------------------------------------------------------------------------------- ledger
+# ---------------------------------------------------------------------------------- change journal
 
 
 class File:
-    """A saved game in memory, whose disk may fail."""
+    """A save file in memory whose writes may fail."""
 
     path = "memory"
 
@@ -428,7 +428,7 @@ class File:
 
 
 class LateWriter:
-    """Writes when a test says so."""
+    """Runs the submitted functions when the test says so."""
 
     def __init__(self) -> None:
         self.work: list[Callable[[], None]] = []
@@ -448,7 +448,7 @@ class LateWriter:
 
 
 class Books:
-    """A ledger with its file, writer and clock."""
+    """A change journal with its file, writer and clock."""
 
     def __init__(self) -> None:
         self.file, self.writer, self.clock = File(), LateWriter(), VirtualClock(100.0)
@@ -461,7 +461,7 @@ class Books:
         )
 
     def tick(self) -> int:
-        """Tick, write, and tick; how many writes there were so far."""
+        """Ticks, writes, and ticks again; returns how many writes there were so far."""
         self.journal.tick()
         self.writer.run()
         self.journal.tick()
@@ -469,7 +469,7 @@ class Books:
 
 
 def row(name: str, cell: str | None = "c0_0", home: str | None = "c0_0") -> SavedEntity:
-    """A change of an entity."""
+    """Returns the state of an entity, to be entered into a journal."""
     return SavedEntity(name, home, cell, 0.0, None)
 
 

@@ -1,7 +1,7 @@
-"""Random flights, teleports, edits, failures, saves, kills and restarts, against a model of it all.
+"""Random flights, teleports, edits, failures, saves, kills and restarts, compared with a model.
 
-The model knows of every entity where it is and what it is, and nothing of cells, files or frames.
-Whenever the world has come to rest, what is there has to be what the model says.
+The model knows what each entity is and where it is, and nothing of cells, files or frames. Whenever
+the world has come to rest, its entities have to be those of the model.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Thing:
 
 @dataclass
 class Model:
-    """What should be."""
+    """The entities that should exist."""
 
     things: dict[str, Thing] = field(default_factory=dict)
     size: int = SIZE  # pixels of a cell, which the author changes now and then
@@ -62,7 +62,7 @@ class Model:
 
 
 class Game:
-    """A game that does anything."""
+    """A game that does random things."""
 
     def __init__(self, seed: int, world_on: Make, path: Path) -> None:
         self.chance = random.Random(seed)
@@ -228,7 +228,7 @@ class Game:
         assert self.one.world._open.parts.grid.cell_size == size
 
     def killed(self) -> Path | None:
-        """The files of the save as a kill would leave them now; None half of the time."""
+        """Returns the files of the save as a kill would leave them now; None half of the time."""
         if self.chance.random() < 0.5:
             return None
         path = self.path.with_name(f"{len(self.log)}.sqlite")
@@ -238,7 +238,7 @@ class Game:
         return path
 
     def edit(self) -> None:
-        """The author moves, removes and adds what the game has not moved."""
+        """Edits the world file: moves, removes and adds entities that the game has not moved."""
         chance, things = self.chance, self.model.things
         free = [name for name in self.file if not things[name].moved]
         for name in chance.sample(free, min(6, len(free))):
@@ -272,7 +272,7 @@ class Game:
     # ------------------------------------------------------------------------------------- checks
 
     def sound(self) -> None:
-        """What holds in every frame."""
+        """Asserts what has to hold in every frame."""
         self.one.names()  # nobody twice
         for name, entity in self.alive():
             thing = self.model.things[name]
@@ -284,7 +284,7 @@ class Game:
             assert min(lifecycle.counts.values(), default=0) >= 0
 
     def check(self) -> None:
-        """What holds at rest."""
+        """Asserts what has to hold once the world has come to rest."""
         self.one.frame(12)
         self.one.settle()
         self.one.frame(100)

@@ -1,4 +1,4 @@
-"""S14: processes that are killed while they save, at every step."""
+"""Processes that are killed while they save, at every step, leave a whole save."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def child(path, notes, last):
 
 
 def turn(number: int) -> tuple[list[SavedEntity], dict[str, float], bool]:
-    """What is written in a turn: entities move between cells, are destroyed, change."""
+    """Returns what is written in a turn: entities move between cells, are destroyed, change."""
     chance = random.Random(number)
     rows = []
     for name in range(12):
@@ -57,7 +57,7 @@ def turn(number: int) -> tuple[list[SavedEntity], dict[str, float], bool]:
 
 
 def state_after(turns: int, *, saved_only: bool = False) -> dict[str, SavedEntity]:
-    """What should be known after so many turns, worked out without a file."""
+    """Returns what should be saved after so many turns, computed without a file."""
     if saved_only:
         turns = max((n + 1 for n in range(turns) if n % 3 == 2), default=0)
     found: dict[str, SavedEntity] = {}
@@ -67,7 +67,7 @@ def state_after(turns: int, *, saved_only: bool = False) -> dict[str, SavedEntit
 
 
 def read(path: Path, *, recover: bool) -> dict[str, SavedEntity]:
-    """Everything that a save knows, cell by cell: nothing may stand in two of them."""
+    """Returns everything that a save has, cell by cell; no entity may be in two cells."""
     file = SaveFile(path, WORLD, recover=recover)
     try:
         found: dict[str, SavedEntity] = {}

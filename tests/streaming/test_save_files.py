@@ -1,4 +1,4 @@
-"""The files of saved games: copied, deleted, damaged, of an older format, of another grid."""
+"""Save files that were copied, deleted or damaged, of an older format, or of another grid."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ WORLD = "worlds/test.ron"
 
 
 def at(x: float, y: float, **more: Any) -> EntityDiff:
-    """An entity that stands somewhere else than in its file."""
+    """Returns the diff of an entity that was moved to a position."""
     return EntityDiff((x, y, 0.0, 1.0, 1.0), **more)
 
 
 def told(name: str, x: float, y: float) -> WorldEntity:
-    """An entity as the world tells of it."""
+    """Returns an entity as the world's data has it."""
     return WorldEntity(name, "tree", x, y)
 
 
@@ -49,7 +49,7 @@ ROWS = [
 
 
 def saved_game(path: Path, rows: list[SavedEntity] | None = None, size: float = 100.0) -> None:
-    """Save a game, and close it."""
+    """Saves a game, and closes it."""
     file = SaveFile(path, WORLD)
     file.fit(size)
     file.save(ROWS if rows is None else rows, {"c0_0": 3.0}, {"time": 9.0})
@@ -58,7 +58,7 @@ def saved_game(path: Path, rows: list[SavedEntity] | None = None, size: float = 
 
 @contextlib.contextmanager
 def opened(path: Path | None, **options: Any) -> Generator[SaveFile]:
-    """Open a save, and forget what happens in it."""
+    """Opens a save, and discards its unsaved changes at the end."""
     file = SaveFile(path, WORLD, **options)
     try:
         yield file
@@ -67,19 +67,19 @@ def opened(path: Path | None, **options: Any) -> Generator[SaveFile]:
 
 
 def known(path: Path, **options: Any) -> dict[str, SavedEntity]:
-    """All entities that a save tells of."""
+    """Returns all entities that a save has."""
     with opened(path, **options) as file:
         return everything(file)
 
 
 def everything(file: SaveFile) -> dict[str, SavedEntity]:
-    """All entities that a save tells of."""
+    """Returns the entities of these tests that a save has."""
     rows = (file.row(name) for name in ("moved", "gone", "added", "more", *map(str, range(200))))
     return {row.id: row for row in rows if row is not None}
 
 
 def by_id(rows: list[SavedEntity]) -> dict[str, SavedEntity]:
-    """Rows by their ids."""
+    """Returns rows by their ids."""
     return {row.id: row for row in rows}
 
 
@@ -102,7 +102,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run_until_killed(code: str, *arguments: object) -> None:
-    """Run code in another process, which has to kill itself."""
+    """Runs code in another process, which has to kill itself."""
     environment = {name: value for name, value in os.environ.items() if "COV" not in name}
     child = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
@@ -116,7 +116,7 @@ def run_until_killed(code: str, *arguments: object) -> None:
 
 
 def killed_after_saves(path: Path, saves: int) -> None:
-    """Save so many times in another process, which is killed right behind the last one."""
+    """Saves so many times in another process, which is killed just after the last save."""
     script = CHILD.format(folder=str(Path(__file__).parent))
     run_until_killed(script, path, saves)
 
@@ -421,7 +421,7 @@ def test_ids_made_from_cells_mean_nothing_in_another_grid(tmp_path: Path) -> Non
 
 
 def world_of(size: int) -> str:
-    """The same entities in cells of any size."""
+    """Returns a world with the same entities in cells of any size."""
     return f"""World(cell_size: {size}, layers: ["low", "high"], entities: [
         (prefab: "tree", id: "oak", at: (110, 110)),
         (prefab: "tree", id: "ash", at: (120, 110), layer: "low"),
@@ -475,7 +475,7 @@ def test_worlds_of_another_cell_size_go_on(
 
 
 class Dunes:
-    """A world from code, in cells of any size."""
+    """A cell source with cells of any size."""
 
     layers = ("ground",)
 
@@ -483,7 +483,7 @@ class Dunes:
         self.cell_size = size
 
     def entities(self, cell: Any) -> Iterator[WorldEntity]:
-        """A rock every fifty pixels."""
+        """Yields a rock every fifty pixels."""
         step = 50
         left, bottom = cell.column * self.cell_size, cell.row * self.cell_size
         for x in range(int(left // step) * step, int(left + self.cell_size), step):
@@ -538,7 +538,7 @@ def first_format(
     closed: bool = True,
     number: int = 1,
 ) -> None:
-    """A save of format 1, as the first version has written it; or one of a game that was killed."""
+    """Writes a save of format 1, as the first version did, or one of a game that was killed."""
     work = path.with_name("being made")
     db = sqlite3.connect(work, isolation_level=None)
     db.execute("PRAGMA journal_mode=WAL")
@@ -667,10 +667,10 @@ def test_a_world_of_the_first_format_and_another_cell_size(world_on: Make, tmp_p
 
 
 class Field(Dunes):
-    """A world from code with an oak, and rocks around it."""
+    """A cell source with rocks and an oak."""
 
     def entities(self, cell: Any) -> Iterator[WorldEntity]:
-        """Rocks, and somewhere the oak."""
+        """Yields rocks, and in one cell the oak."""
         yield from super().entities(cell)
         if cell == (110 // self.cell_size, 110 // self.cell_size, 0):
             yield WorldEntity("oak", "tree", 110.0, 110.0)
@@ -715,7 +715,7 @@ def test_who_was_moved_within_a_cell_is_there_when_its_place_is(
 
 
 class Counted(Field):
-    """Counts the cells that it was asked for, one of which fails now and then."""
+    """Records the cells that it is asked for; one cell fails so many times."""
 
     def __init__(self, size: float, fails: int = 0) -> None:
         super().__init__(size)
@@ -723,7 +723,7 @@ class Counted(Field):
         self.fails = fails
 
     def entities(self, cell: Any) -> Iterator[WorldEntity]:
-        """The same."""
+        """Yields the entities of a cell, or fails, and records the cell."""
         self.asked.append(cell)
         if cell == (2, 2, 0) and self.fails:
             self.fails -= 1
@@ -968,7 +968,7 @@ def test_damage_is_listed_by_the_world(world_on: Make, tmp_path: Path, caplog: A
 
 
 def refusal(path: Path) -> str:
-    """Why a save cannot be opened."""
+    """Returns the message with which a save is refused."""
     with pytest.raises(SaveError) as caught:
         SaveFile(path, WORLD)
     return str(caught.value)
@@ -1133,7 +1133,7 @@ def test_a_save_that_another_program_reads_is_tried_again(
 
 
 def known_alone(path: Path) -> dict[str, SavedEntity]:
-    """All entities that a copy of the save itself tells of."""
+    """Returns all entities of a copy of the save, without the file of unsaved changes."""
     copy = path.with_name("copy")
     shutil.copyfile(path, copy)
     found = known(copy)
@@ -1291,7 +1291,7 @@ def test_a_disk_that_answers_late_closes_the_save_late(world_on: Make, tmp_path:
 
 
 def closed(file: SaveFile) -> bool:
-    """Wait until a save is closed."""
+    """Waits until a save is closed; returns whether that happened within ten seconds."""
     with SaveLock._changed:
         return SaveLock._changed.wait_for(lambda: file._claim not in SaveLock._all.values(), 10)
 

@@ -1,4 +1,4 @@
-"""Streaming: what is near is there, whatever the player does."""
+"""Cells near the player are loaded, and others unloaded, whatever the player does."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ def test_standing_still_plans_nothing(world_on: Make, text_of: Make, monkeypatch
 
 
 class Team:
-    """Threads that do a frame's background work side by side, and are waited for."""
+    """Threads that do a frame's background work side by side; the frame waits for them."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -362,7 +362,7 @@ def test_budget_of_a_world(world_on: Make, text_of: Make) -> None:
 
 
 class SlowGame:
-    """A game in a window that takes so long for each frame, in the world of a stage."""
+    """A game in a window whose `on_draw` takes so long, in the world of a stage."""
 
     def __init__(self, one: Any, game_s: float) -> None:
         self.one = one
@@ -380,7 +380,7 @@ class SlowGame:
         clock.advance(max(0.0, began + wanted_s - clock()))
 
     def fill(self) -> float:
-        """Seconds until everything is there."""
+        """Returns the seconds until all cells are active."""
         began = self.clock()
         while self.one.world.busy or len(self.one.cells()) < 9:
             self.frame()
@@ -394,7 +394,7 @@ class SlowGame:
 
 
 def slow_game(world_on: Make, text_of: Make, game_s: float) -> SlowGame:
-    """A game before a world of nine cells, of 150 entities each, at 60 µs a look at the clock."""
+    """Makes a game with nine cells of 150 entities; a reading of its clock advances it by 60 µs."""
     options = {"step_s": 60e-6, "enabled": True}
     one = world_on(text_of(range(1, 4), range(1, 4), 150), options=options)
     one.put(250, 250)

@@ -1,4 +1,4 @@
-"""Arrivals and their leases, with regions made by hand and a clock that a test moves."""
+"""Preload requests and their leases, with live cells made by hand and a clock of the test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GRID, CELLS = Grid(100), KnownCells(EveryCell())
 
 
 class Trip:
-    """A world of regions whose states a test sets, and the journeys in it."""
+    """A world whose cells have the states that a test sets, and the preload requests in it."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock(10.0)
@@ -53,7 +53,7 @@ class Trip:
 
 
 def row_of_cells(count: int) -> tuple[tuple[float, float, float, float], list[GridCell]]:
-    """An area of so many cells side by side, and the cells."""
+    """Returns an area of so many cells side by side, and the cells."""
     return (10.0, 110.0, count * 100 - 10.0, 190.0), [
         GridCell(column, 1) for column in range(count)
     ]
@@ -70,7 +70,7 @@ def test_arrival_is_done_when_each_of_its_cells_is_active() -> None:
     trip.look()
     assert (one.arrived, one.total, one.progress, one.done) == (1, 4, 0.25, False)
     assert repr(one) == "<PreloadRequest: 1 of 4 cells>"
-    with pytest.raises(PreloadError, match="not there yet"):
+    with pytest.raises(PreloadError, match="not loaded yet"):
         one.result()
     trip.put(CellState.ACTIVE, *cells)
     trip.look()

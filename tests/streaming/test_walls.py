@@ -1,4 +1,4 @@
-"""Arcade's physics engines know the walls of the cells that are there, and no others."""
+"""Arcade's physics engines collide with the walls of active cells, and with no others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORLD = """World(cell_size: 100, entities: [
 
 
 def settled(one: Any, x: float) -> None:
-    """The player is there, and so is the world around, and nothing else."""
+    """Moves the player, and plays frames until all around is loaded and all else unloaded."""
     one.put(x, 50)
     one.settle()
     one.frame(200)
@@ -32,7 +32,7 @@ def settled(one: Any, x: float) -> None:
 
 
 def fall(engine: Any, player: Any, x: float, frames: int = 60) -> float:
-    """Let somebody fall; gives where it stands then."""
+    """Drops a sprite; returns the height of its lower edge at the end."""
     player.position, player.change_y, player.change_x = (x, 60), 0, 0
     for _ in range(frames):
         engine.update()

@@ -1,1 +1,1 @@
-"""Cells of a world: grid, content, sprite lists."""
+"""Cells of a world: the grid, where their entities come from, their sprite lists, their jobs."""

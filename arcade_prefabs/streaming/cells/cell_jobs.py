@@ -1,4 +1,4 @@
-"""`CellJobs`: work on several regions in one job of the main thread's queue, fairly."""
+"""`CellJobs`: runs the jobs of several live cells as one job of the main-thread queue, in turn."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from .live_cell import LiveCell
 
 __all__ = ["CellJobs"]
 
-# Regions are taken by what is left to do: small ones are never behind a monster of 20,000
-# entities, which they delay by next to nothing.
+# Live cells are ordered by the parts that they still have to do, in multiples of this: a small cell
+# never waits for one of 20,000 entities, which it delays by next to nothing.
 _PARTS: Final = 256
 
 
 class CellJobs:
-    """Steps of many regions, of which the smallest and most urgent comes first.
+    """Runs the jobs of many live cells, one step at a time; nearly finished cells come first.
 
-    A task yields the next `Step`, or None as long as it waits for something.
+    The job of a cell is a generator. It yields the next `Step`, or None while it has to wait (for a
+    loader thread, for instance); a job that yielded None is not called again before the next frame.
+    Among cells with about the same number of parts left, the one with the lowest score comes first.
 
     Args:
-        queue: The main thread's queue.
-        lane: Its lane there.
-        budget_s: Gives the seconds that steps may take in a frame; None for all that are left.
-        clock: Seconds.
+        queue: The main-thread queue.
+        lane: The queue's lane that the steps run in.
+        budget_s: Returns the seconds that the steps may take in a frame; None for no limit beside
+            the queue's own.
+        clock: Returns seconds.
 
     Main thread.
     """
@@ -50,27 +53,27 @@ class CellJobs:
         return len(self._live_cells)
 
     def begin(self, live: LiveCell, task: Generator[Step | None, None, None]) -> None:
-        """Work on a region from now on."""
+        """Starts a job for a live cell. Its steps run from the next drain of the queue on."""
         live.task = task
         self._live_cells[live] = None
         self._go_on()
 
     def stop(self, live: LiveCell) -> None:
-        """Work on a region no more."""
+        """Stops a live cell's job and closes its generator; does nothing if it has no job."""
         self._live_cells.pop(live, None)
         task, live.task = live.task, None
         if task is not None and inspect.getgeneratorstate(task) != inspect.GEN_RUNNING:
             task.close()
 
     def begin_frame(self) -> None:
-        """A new frame has its own budget."""
+        """Resets the time that steps have taken, for the budget of a new frame."""
         self._spent_s = 0.0
 
     def _run(self) -> Steps:
         waiting: set[LiveCell] = set()
         try:
             while self._live_cells:
-                chosen = [one for one in self._live_cells if one not in waiting]
+                chosen = [live for live in self._live_cells if live not in waiting]
                 limit = self._budget_s()
                 if not chosen or (limit is not None and self._spent_s >= limit):
                     waiting.clear()
@@ -83,7 +86,7 @@ class CellJobs:
                     step = None if task is None else next(task)
                 except StopIteration:
                     self._live_cells.pop(live, None)
-                    step = Step("region")
+                    step = Step("cell")
                 else:
                     if step is None:
                         waiting.add(live)
@@ -92,11 +95,11 @@ class CellJobs:
                     yield step
         finally:
             self._running = False
-            if self._live_cells and not self._closed:  # a step failed: the others go on
+            if self._live_cells and not self._closed:  # a step raised: the other cells go on
                 self._go_on()
 
     def close(self) -> None:
-        """Work on nothing any more."""
+        """Stops the jobs of all live cells."""
         self._closed = True
         for live in list(self._live_cells):
             self.stop(live)
@@ -104,7 +107,7 @@ class CellJobs:
     def _go_on(self) -> None:
         if not self._running:
             self._running = True
-            self._queue.post(self._run(), self._lane, Step("region"))
+            self._queue.post(self._run(), self._lane, Step("cell"))
 
 
 def _urgency(live: LiveCell) -> tuple[int, float, tuple[int, int, int]]:

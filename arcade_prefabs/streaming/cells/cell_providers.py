@@ -1,4 +1,4 @@
-"""What stands in cells: from baked worlds, or from code, read by the loader's threads."""
+"""Reads the entities of cells: from a baked world, or from the game's code, on loader threads."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .live_cell import CellLoad
 
 __all__ = ["BakedCells", "CellProvider", "CellSource", "GeneratedCells"]
 
-# Entities from code that are made in one unit of background work.
+# Entities that a cell source makes in one unit of a loader thread.
 _UNIT: Final = 200
-# More than that is a loop without an end.
+# A cell source that makes more entities than that in one cell is taken for an endless loop.
 _MOST: Final = 1_000_000
 
 
 @runtime_checkable
 class CellSource(Protocol):
-    """A world that is made by code, cell by cell, while it is played.
+    """The game's code that makes a world cell by cell, while the world is played.
 
     Example::
 
@@ -41,40 +41,43 @@ class CellSource(Protocol):
                     y = (cell.row + chance.random()) * self.cell_size
                     yield WorldEntity("", "props/tree", x, y)
 
-    The same cell has to have the same entities whenever it is asked for. Entities without an id
-    get one from their number in the cell; for saved games, ids of their own are safer, each of
-    which only one entity of the whole world may have. A world may
-    have more: ``cells``, which of them have anything in them (`CellSet`; otherwise all have), and
-    ``always()``, the entities that are there wherever the player is.
+    `entities` has to return the same entities each time it is called for the same cell. An entity
+    without an id gets one made from its number within the cell; a game that saves should give ids
+    of its own, each unique in the whole world.
+
+    Two members are optional: ``cells``, the `CellSet` of the cells that have entities (by default
+    all cells have), and ``always()``, the entities that are always loaded.
 
     Attributes:
-        cell_size: Pixels of a cell.
-        layers: Names in drawing order, from the bottom to the top.
+        cell_size: Width and height of a cell, in pixels.
+        layers: Names of the layers in drawing order, the bottom one first.
     """
 
     @property
     def cell_size(self) -> float:
-        """See above."""
+        """Width and height of a cell, in pixels."""
         ...
 
     @property
     def layers(self) -> Sequence[str]:
-        """See above."""
+        """Names of the layers in drawing order, the bottom one first."""
         ...
 
     def entities(self, cell: GridCell) -> Iterable[WorldEntity]:
-        """What stands in a cell. Loader threads, several at a time."""
+        """Returns the world entities of a cell. Called on loader threads, on several at a time."""
         ...
 
 
 class CellProvider(Protocol):
-    """Where cells come from. Main thread.
+    """Reads the world entities of cells in the background.
 
     Attributes:
-        cell_size: Pixels of a cell.
-        layers: Names in drawing order.
-        cells: Which cells have anything in them.
-        has_always: Whether there are entities that are always there.
+        cell_size: Width and height of a cell, in pixels.
+        layers: Names of the layers in drawing order, the bottom one first.
+        cells: The cells that have entities.
+        has_always: Whether the world has always-loaded entities.
+
+    Main thread.
     """
 
     cell_size: float
@@ -83,18 +86,18 @@ class CellProvider(Protocol):
     has_always: bool
 
     def begin(self, cell: GridCell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:
-        """Begin to read a cell.
+        """Starts to read a cell on loader threads; the `CellLoad` gets its entities.
 
         Args:
-            cell: The cell; `ALWAYS_LOADED` for what is always there.
-            urgent: Whether a player stands in it, or waits for it.
-            changed: Called on the main thread when its content was replaced by a newer one.
+            cell: The cell; `ALWAYS_LOADED` for the always-loaded entities.
+            urgent: Whether a streaming source is in the cell, or a preload request waits for it.
+            changed: Called on the main thread each time the cell has been baked anew.
         """
         ...
 
 
 class _BakedLoad(CellLoad):
-    """A cell whose content is an asset; it goes on to tell of newer versions."""
+    """Reads a cell from the bake store: its entities are an asset, held by a handle."""
 
     __slots__ = ("_handle",)
 
@@ -125,11 +128,11 @@ class _BakedLoad(CellLoad):
 
 
 class BakedCells:
-    """The cells of a world that was baked.
+    """Provides the cells of a baked world.
 
     Args:
-        loader: What loads it.
-        head: The world's own handle, which is ready.
+        loader: Loads the cells.
+        head: The handle of the world's head, which is loaded.
 
     Main thread.
     """
@@ -140,7 +143,7 @@ class BakedCells:
         self.refresh()
 
     def refresh(self) -> bool:
-        """Take over a newer version of the world; whether its grid is the same."""
+        """Takes over the world's head after a new bake; returns whether the cell size is kept."""
         head = self._head.value
         assert head is not None
         before = getattr(self, "cell_size", head.cell_size)
@@ -151,11 +154,11 @@ class BakedCells:
         return before == head.cell_size
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call something when the world itself was baked anew: it may have other cells."""
+        """Calls a function whenever the world's head has been baked anew: its cells may differ."""
         self._head.on_reload(lambda _: changed())
 
     def begin(self, cell: GridCell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:
-        """See `CellProvider`."""
+        """Starts to load a cell's asset, as `CellProvider.begin` says."""
         handle = self._loader.load(
             f"{self._head.id}#{cell.label}",
             priority=Priority.HIGH if urgent else Priority.NORMAL,
@@ -166,7 +169,7 @@ class BakedCells:
 
 
 class _CodeLoad(CellLoad):
-    """A cell whose content is made by code, some entities in each unit of background work."""
+    """Reads a cell from the game's code, 200 entities in each unit of a loader thread."""
 
     __slots__ = ("_again", "_begin", "_cell", "_found", "_left", "_stopped")
 
@@ -189,43 +192,46 @@ class _CodeLoad(CellLoad):
         self._stopped = True
 
     def work(self) -> None:
-        """Make some more of them. A loader thread, one at a time."""
+        """Makes the next 200 entities, and asks for another unit if more may follow.
+
+        Loader threads, one at a time.
+        """
         if self._stopped:
             return
         try:
             if self._left is None:
                 self._left = iter(self._begin())
-            some = list(islice(self._left, _UNIT))
-            for row in some:
-                one = _checked(row, self._cell, len(self._found))
-                if one.id in self._found:
-                    raise StreamingError(f"two entities have the id {one.id!r}")
-                self._found[one.id] = one
+            rows = list(islice(self._left, _UNIT))
+            for row in rows:
+                entity = _checked(row, self._cell, len(self._found))
+                if entity.id in self._found:
+                    raise StreamingError(f"two entities have the id {entity.id!r}")
+                self._found[entity.id] = entity
         except Exception as error:
             if not isinstance(error, ArcadePrefabsError):
                 error.add_note(f"while the content of {self._cell} was made")
             self.error = error
             return
-        except (SystemExit, GeneratorExit) as error:  # it would end the thread, and tell nobody
+        except (SystemExit, GeneratorExit) as error:  # these would end the thread without a word
             self.error = StreamingError(f"the code of {self._cell} ended with {error!r}")
             return
         if len(self._found) > _MOST:
             self.error = StreamingError(f"{self._cell} has more than {_MOST:,} entities")
-        elif len(some) < _UNIT:
+        elif len(rows) < _UNIT:
             self.rows = tuple(self._found.values())
         else:
             self._again(self.work)
 
 
 class GeneratedCells:
-    """The cells of a world that is made by code.
+    """Provides the cells of a world that the game's code makes.
 
     Args:
-        loader: In whose threads it is made.
+        loader: Calls the code on its threads.
         source: The code.
 
     Raises:
-        TypeError: It is no `CellSource`.
+        TypeError: `source` has not got all members of `CellSource`.
 
     Main thread.
     """
@@ -240,12 +246,15 @@ class GeneratedCells:
         self._source = source
         self.cell_size = float(source.cell_size)
         self.layers = tuple(source.layers)
-        cells = getattr(source, "cells", None)  # one without any cells is false, too
+        cells = getattr(source, "cells", None)  # not `or`: an empty `CellSet` may be false
         self.cells: CellSet = EveryCell() if cells is None else cells
         self.has_always = bool(callable(getattr(source, "always", None)))
 
     def begin(self, cell: GridCell, *, urgent: bool, changed: Callable[[], None]) -> CellLoad:  # noqa: ARG002
-        """See `CellProvider`."""
+        """Starts to call the code for a cell, as `CellProvider.begin` says.
+
+        Code is not watched: `changed` is never called.
+        """
         source = self._source
         if cell == ALWAYS_LOADED:
             return _CodeLoad(cell, cast(Any, source).always, self._loader.in_background)
@@ -253,11 +262,22 @@ class GeneratedCells:
 
 
 def _checked(row: object, cell: GridCell, number: int) -> WorldEntity:
-    """An entity from code, with a full prefab id and an id of its own."""
+    """Returns an entity of the game's code with its full prefab id, and with an id if it had none.
+
+    Args:
+        row: What the code returned.
+        cell: The cell that it was called for.
+        number: How many entities the cell has already: part of the id.
+
+    Raises:
+        StreamingError: `row` is no `WorldEntity`, or its transform has NaN or infinity.
+    """
     if not isinstance(row, WorldEntity):
         raise StreamingError(f"a world is made of WorldEntity, not {row!r}")
-    place = (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
-    if not all(isinstance(one, int | float) and math.isfinite(one) for one in place):
-        raise StreamingError(f"{shown(row.prefab)}: a place takes finite numbers, not {place}")
+    transform = (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
+    if not all(isinstance(part, int | float) and math.isfinite(part) for part in transform):
+        raise StreamingError(
+            f"{shown(row.prefab)}: a transform takes finite numbers, not {transform}"
+        )
     name = row.id or f"~{cell.label} {number}"
     return msgspec.structs.replace(row, id=name, prefab=asset_id(row.prefab))

@@ -1,4 +1,4 @@
-"""The grid of a world: cells of several levels, and which of them are near."""
+"""The grid of a world: cells on one or more levels, and which of them are near a position."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ __all__ = ["Box", "CellSet", "EveryCell", "Grid", "GridCell", "box_distance"]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, bottom, right and top, in pixels."""
 
-# Farther out a float has no room left for parts of a pixel that matter.
+# Farther from the origin, floats of the graphics card cannot tell neighbouring pixels apart.
 _FARTHEST: Final = 1e9
 
 
 class CellSet(Protocol):
-    """Which cells have anything in them."""
+    """The cells that have entities."""
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Levels that have any."""
+        """The grid levels that have cells in this set."""
         ...
 
     def __contains__(self, cell: object) -> bool:
-        """Whether a cell has anything in it."""
+        """Whether a cell is in this set."""
         ...
 
     def within(
         self, level: int, left: int, bottom: int, right: int, top: int
     ) -> Iterator[GridCell]:
-        """The cells of a level between two corners, both included."""
+        """Yields the set's cells of a level between two corner cells, both included."""
         ...
 
 
 class EveryCell:
-    """All cells there are: worlds from code may have no end.
+    """The set of all cells, without an end, for a world that the game's code makes.
 
     Args:
-        levels: How many levels there are.
+        levels: Number of grid levels.
     """
 
     def __init__(self, levels: int = 1) -> None:
@@ -52,23 +52,23 @@ class EveryCell:
     def within(
         self, level: int, left: int, bottom: int, right: int, top: int
     ) -> Iterator[GridCell]:
-        """The cells of a level between two corners, both included."""
+        """Yields all cells of a level between two corner cells, both included."""
         for column in range(left, right + 1):
             for row in range(bottom, top + 1):
                 yield GridCell(column, row, level)
 
 
 class Grid:
-    """Where cells are.
+    """Converts between positions in pixels and cells.
 
-    Entities of a level are at most as large as its cells, and belong to the cell that their middle
-    is in; so they reach beyond it by half a cell.
+    An entity belongs to the cell that its middle is in, on a level whose cells are at least as
+    large as the entity. So entities reach beyond their cell by half a cell at most.
 
     Args:
-        cell_size: Pixels of a cell of level 0.
+        cell_size: Width and height of a cell of level 0, in pixels. Each level doubles it.
 
     Raises:
-        ValueError: No cell can be of that size.
+        ValueError: `cell_size` is not within 1 to 1e9.
 
     Any thread.
     """
@@ -79,16 +79,16 @@ class Grid:
         self.cell_size = float(cell_size)
 
     def size(self, level: int) -> float:
-        """Pixels of the cells of a level."""
+        """Returns the width and height of the cells of a level, in pixels."""
         return self.cell_size * (1 << level)
 
     def cell_at(self, x: float, y: float, level: int = 0) -> GridCell:
-        """The cell of a level that a place is in."""
+        """Returns the cell of a level that a position is in."""
         size = self.size(level)
         return GridCell(math.floor(x / size), math.floor(y / size), level)
 
     def level_of(self, width: float, height: float) -> int:
-        """The level for something of that size, in pixels."""
+        """Returns the lowest level whose cells are at least that large, in pixels."""
         larger = max(width, height)
         level = 0
         while self.size(level) < larger:
@@ -96,16 +96,17 @@ class Grid:
         return level
 
     def box(self, cell: GridCell) -> Box:
-        """The place of a cell itself."""
+        """Returns the box of the cell itself."""
         size = self.size(cell.level)
         left, bottom = cell.column * size, cell.row * size
         return (left, bottom, left + size, bottom + size)
 
     def reach(self, cell: GridCell) -> Box:
-        """The place that distances to a cell are measured to.
+        """Returns the box that distances to a cell are measured to.
 
-        For level 0 that is the cell. For what is larger it is everything that may stand in it, and
-        one cell of level 0 more: an object is there whenever a cell that it touches is.
+        On level 0 that is the cell's own box. On higher levels it is the box of everything that an
+        entity of the cell may cover, and one cell of level 0 more on each side: so a large entity
+        is loaded whenever a small cell that it covers is.
         """
         left, bottom, right, top = self.box(cell)
         if not cell.level:
@@ -114,9 +115,9 @@ class Grid:
         return (left - more, bottom - more, right + more, top + more)
 
     def near(self, cells: CellSet, x: float, y: float, radius: float) -> Iterator[GridCell]:
-        """The cells that have anything in them, no farther away than that.
+        """Yields the cells of a set whose reach is within `radius` pixels of a position.
 
-        Costs as much as there are cells near, however large the world is.
+        The cost grows with the number of cells near the position, not with the size of the world.
         """
         limit = radius * radius
         for level in cells.levels:
@@ -129,7 +130,7 @@ class Grid:
                     yield cell
 
     def touching(self, cells: CellSet, box: Box) -> Iterator[GridCell]:
-        """The cells whose reach touches a box."""
+        """Yields the cells of a set whose reach touches a box."""
         for level in cells.levels:
             more = self.size(level) / 2 + self.cell_size if level else 0.0
             left, bottom, _ = self.cell_at(box[0] - more, box[1] - more, level)
@@ -145,5 +146,5 @@ def _squared(x: float, y: float, box: Box) -> float:
 
 
 def box_distance(x: float, y: float, box: Box) -> float:
-    """Pixels from a place to a box; 0 inside."""
+    """Returns the pixels from a position to the nearest side of a box; 0 inside."""
     return math.sqrt(_squared(x, y, box))

@@ -1,4 +1,4 @@
-"""`KnownCells`: the cells that a world tells of, and those that something has gone to."""
+"""`KnownCells`: the cells that a world's data has, and those that entities moved to in the game."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _LABEL: Final = re.compile(r"c(m?\d+)_(m?\d+)(?:_l(\d+))?")
 
 
 def cell_of(label: str) -> GridCell | None:
-    """The cell of a label, ``c3_m2``; None if it is no cell's. Any thread."""
+    """Returns the cell of a label such as ``c3_m2``; None if no cell has that label. Any thread."""
     found = _LABEL.fullmatch(label)
     if found is None:
         return None
-    column, row = (int(one.replace("m", "-")) for one in found.group(1, 2))
+    column, row = (int(number.replace("m", "-")) for number in found.group(1, 2))
     return GridCell(column, row, int(found.group(3) or 0))
 
 
 class KnownCells:
-    """A set of cells that grows by those where entities went.
+    """The cells of the world's data, and those that the game moved or added entities to.
 
     Args:
-        told: The cells that the world tells of.
+        told: The cells of the world's data.
 
     Main thread.
     """
@@ -36,14 +36,14 @@ class KnownCells:
         self._more: dict[int, dict[GridCell, None]] = {}
 
     def add(self, cells: Iterable[GridCell]) -> None:
-        """Know of more cells."""
+        """Adds cells that the game has moved or added entities to."""
         for cell in cells:
             if cell not in self.told:
                 self._more.setdefault(cell.level, {})[cell] = None
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Levels that have any."""
+        """The grid levels that have cells in this set."""
         return tuple(sorted({*self.told.levels, *self._more}))
 
     def __contains__(self, cell: object) -> bool:
@@ -54,7 +54,7 @@ class KnownCells:
     def within(
         self, level: int, left: int, bottom: int, right: int, top: int
     ) -> Iterator[GridCell]:
-        """The cells of a level between two corners, both included."""
+        """Yields the set's cells of a level between two corner cells, both included."""
         if level in self.told.levels:
             yield from self.told.within(level, left, bottom, right, top)
         more = self._more.get(level)

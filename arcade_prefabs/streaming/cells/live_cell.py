@@ -1,4 +1,4 @@
-"""`LiveCell`: a cell of a world near a player, from the wish for it until it is forgotten."""
+"""`LiveCell`: a cell in memory or on its way, from the demand for it until it is unloaded."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ __all__ = [
     "Resident",
 ]
 
-# Bytes of memory that an entity from code takes, about: what its text and numbers do.
+# Bytes of memory of a `WorldEntity` from a cell source, roughly: its strings and numbers.
 _ROW_BYTES: Final = 500
 
 
 class CellState(enum.Enum):
-    """Where a cell is on its way.
+    """The state of a cell between `UNLOADED` and `ACTIVE`.
 
     Attributes:
-        UNLOADED: Nothing of it is in memory.
-        QUEUED: It is wanted; others come first.
-        LOADING: What is in it is being read, and the prefabs that it names.
-        READY: All of that is there.
-        ACTIVATING: Its entities are being built, in slices. None of them is drawn yet.
-        ACTIVE: It is there.
-        DEACTIVATING: Its entities are being taken away, in slices. None of them is drawn any more.
-        FAILED: It cannot be read; `LiveCell.error` says why.
+        UNLOADED: Nothing of the cell is in memory.
+        QUEUED: The cell is wanted, and waits for more urgent ones.
+        LOADING: Loader threads read the cell's entities, then the save file, then the prefabs.
+        READY: All of these are in memory.
+        ACTIVATING: The main thread builds the cell's entities, step by step. None is drawn yet.
+        ACTIVE: The cell's entities are alive and drawn.
+        DEACTIVATING: The main thread takes the entities away, step by step. None is drawn any more.
+        FAILED: The cell cannot be loaded; `LiveCell.error` says why.
     """
 
     UNLOADED = "unloaded"
@@ -58,13 +58,13 @@ class CellState(enum.Enum):
 
 
 class CellEvent(NamedTuple):
-    """A cell went from one state to the next.
+    """A cell went from one state to another.
 
     Attributes:
         cell: The cell.
-        before: The state that it had.
-        after: The one that it has now.
-        error: Why it failed, or None.
+        before: The state that it left.
+        after: The state that it has now.
+        error: Why the cell failed, if it did; None otherwise.
     """
 
     cell: GridCell
@@ -74,13 +74,13 @@ class CellEvent(NamedTuple):
 
 
 class CellLoad:
-    """A cell that is being read.
+    """The world entities of a cell, while they are read and after.
 
     Attributes:
-        rows: Its entities; None as long as they are not there.
-        error: Why it cannot be read, or None.
+        rows: The cell's world entities; None until they have been read.
+        error: Why they cannot be read, or None.
 
-    Written by whoever reads it, each once and one of them last; asked on the main thread.
+    A loader thread sets `rows` or `error` once, as its last act; the main thread reads them.
     """
 
     __slots__ = ("error", "rows")
@@ -91,28 +91,28 @@ class CellLoad:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing to wait for."""
+        """Whether reading has ended, well or not."""
         return self.rows is not None or self.error is not None
 
     @property
     def size(self) -> int:
-        """Bytes of memory of what was read."""
+        """Bytes of memory that the entities take."""
         return 0 if self.rows is None else len(self.rows) * _ROW_BYTES
 
     def stop(self) -> None:
-        """Want it no more."""
+        """Stops reading, and calls about newer versions of the cell."""
 
 
 class Resident:
-    """An entity of a world that is in memory.
+    """A world entity in memory, in exactly one live cell.
 
     Attributes:
-        row: What the world says of it; for one that was added, what it was added as.
-        diff: What of it was saved before, or None.
-        home: The label of the cell whose content tells of it; None if it was added.
-        live: The one whose sprite lists it is in.
-        spawn_task: How it is built, and whether it is alive; None before that, and if it failed.
-        placeholder: The sprite that stands in its place if it failed.
+        row: The entity as the world's data has it, or as `StreamingManager.add` was called.
+        diff: The entity diff that was in the save file when the cell was loaded, or None.
+        home: The label of the cell whose data has the entity; None for one that the game added.
+        live: The live cell whose sprite lists the entity is in.
+        spawn_task: The spawn of the entity; None before it begins, and if it failed.
+        placeholder: The sprite that is shown in place of an entity that failed.
     """
 
     __slots__ = ("diff", "home", "live", "placeholder", "row", "spawn_task")
@@ -132,7 +132,7 @@ class Resident:
 
     @property
     def id(self) -> str:
-        """Its name in the world."""
+        """The entity's id in the world."""
         return self.row.id
 
     @property
@@ -141,46 +141,49 @@ class Resident:
         spawn_task = self.spawn_task
         return spawn_task.entity if spawn_task is not None and spawn_task.is_alive() else None
 
-    # ------------------------------------------------------------------ asked for by its spawning
+    # ------------------------------------------------------------------ called by the spawn task
 
     def wall_list(self, group: str) -> SpriteList[Any]:
-        """See `arcade_prefabs.spawning.spawner.spawn_task.SpawnOwner`."""
+        """Returns the cell's wall list of a collision group, for `SpawnOwner.wall_list`."""
         return self.live.lists.group(group)
 
     def gone(self, spawn_task: SpawnTask) -> None:
-        """See `arcade_prefabs.spawning.spawner.spawn_task.SpawnOwner`."""
+        """Reports that the entity was despawned or failed, for `SpawnOwner.gone`."""
         self.live.lost(self, spawn_task)
 
     def lived(self, spawn_task: SpawnTask) -> None:  # noqa: ARG002
-        """See `SpawnOwner`."""
+        """Reports that spawn hooks ran for a hot-reloaded component, for `SpawnOwner.lived`."""
         self.live.lived(self)
 
 
 class LiveCell:
-    """A cell of a world that is not unloaded.
+    """A cell of a world that is in memory, or on its way.
 
     Attributes:
         cell: The cell.
-        box: Where it is, in pixels.
-        reach: What distances to it are measured to.
-        state: Where it is on its way.
-        error: Why it failed, or None.
-        load: What reads its content, while it is read, and as long as news of it are wanted.
-        asked: Whether its prefabs were asked for.
-        prefabs: The handles of its prefabs, by full id.
-        residents: Its entities, by their names in the world.
-        lists: Their sprites.
-        size: Bytes of memory that it takes, as far as they are its own.
-        since: World's time at which it took its state, in seconds.
-        queued_at: Loader's time at which it was asked for, in seconds.
-        began_at: Loader's time at which it began to be read, in seconds.
-        ahead: Whether it is wanted because of where somebody goes: so what it takes is measured.
-        score: How urgent it is; the lowest first.
-        source: The number of the source that wants it most; -1 if none does.
-        task: What builds it, or takes it away.
-        parts: About how many parts that task has still to do.
-        saved: What is kept of it, while that is read.
-        dirty: Whether its content was replaced by a newer one.
+        box: The cell's box, in pixels.
+        reach: The box that distances to the cell are measured to.
+        state: The cell state.
+        error: Why the cell failed, or None.
+        load: The cell's world entities, as long as they are read or calls about newer versions
+            come.
+        asked: Whether the loads of the cell's prefabs have begun.
+        prefabs: The handles of these prefabs, by full id.
+        residents: The cell's residents, by their ids in the world.
+        lists: The sprite lists of the residents.
+        size: Bytes of memory of the world entities, without prefabs, images and sprites.
+        since: When the cell took its state, in seconds of the world's clock.
+        queued_at: When the demand for the cell began, in seconds of the world's clock.
+        began_at: When its load began, in seconds of the world's clock.
+        ahead: Whether a streaming source moves towards the cell: the latency of such cells is
+            measured.
+        score: How urgent the cell is; the lowest score comes first.
+        source: The index of the streaming source that wants the cell most; -1 for none, as with a
+            preload request.
+        task: The job that builds the cell, or takes it away.
+        parts: About how many parts that job has still to do.
+        saved: What the save file has of the cell, while that is read and until the cell is built.
+        dirty: Whether the cell was baked anew since it was loaded.
 
     Main thread.
     """
@@ -246,18 +249,18 @@ class LiveCell:
 
     @property
     def label(self) -> str:
-        """The name of its cell in the world's file, and in saved games."""
+        """The cell's label, as world and save files write it."""
         return self.cell.label
 
     @property
     def active(self) -> bool:
-        """Whether it is there."""
+        """Whether the cell is `ACTIVE`."""
         return self.state is CellState.ACTIVE
 
     def lost(self, resident: Resident, spawn_task: SpawnTask) -> None:
-        """An entity was despawned by the game, or failed."""
+        """Reports that a resident's entity was despawned by the game, or failed."""
         self._on_lost(resident, spawn_task)
 
     def lived(self, resident: Resident) -> None:
-        """A component that a reload gave to an entity has had its first spawn."""
+        """Reports that spawn hooks ran for a component that a hot reload gave to a resident."""
         self._on_lived(resident)

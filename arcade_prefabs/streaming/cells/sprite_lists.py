@@ -1,4 +1,4 @@
-"""Where the sprites of a world are: lists of each region and layer, dropped whole with it."""
+"""`CellSpriteLists`: the sprite lists of one live cell, which are dropped as a whole with it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from ...spawning.watched_lists import SpriteOwners, WallList, WatchedSpriteList
 
 __all__ = ["CellSpriteLists"]
 
-# A list is written to the graphics card, and its buffers grow, as a whole: with more sprites that
-# would be more than a slice of a frame.
+# Sprites in a list at most. Arcade uploads a changed list, and grows its buffers, as a whole: with
+# more sprites that would take longer than one step may.
 _SPRITES: Final = 512
 _SMALL: Final = 64
 
 
 class CellSpriteLists(Mapping[str, SpriteList[Any]]):
-    """The sprite lists of one region: a scene to spawn into.
+    """The sprite lists of one live cell, as the scene that its entities are spawned into.
 
-    Each layer has as many lists as it needs; asked for a layer, it gives the one that has room.
+    A layer has as many lists as it needs. ``lists[layer]`` returns the layer's list that has room,
+    and makes one if there is none.
 
     Args:
-        known: The names of all layers of the world; new ones are added.
-        owners: Knows whose sprites are whose.
+        known: The names of all layers of the world; names of new layers are added to it.
+        owners: Finds the entity of a sprite that the game has removed from its lists.
 
     Attributes:
         walls: The solid sprites, by collision group.
-        shown_in: Those of the world, as long as the region is active.
+        shown_in: The world's `Walls` while the cell is active; None before and after.
 
     Main thread.
     """
@@ -60,19 +61,19 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
         return len(self._layers)
 
     def of(self, layer: str) -> list[SpriteList[Any]]:
-        """All lists of a layer."""
+        """Returns all lists of a layer."""
         return self._layers.get(layer, [])
 
     def all(self) -> list[SpriteList[Any]]:
-        """All lists that are drawn."""
-        return [one for lists in self._layers.values() for one in lists]
+        """Returns all lists that are drawn: those of all layers, without the walls."""
+        return [sprites for lists in self._layers.values() for sprites in lists]
 
     def list_with(self, layer: str, sprite: BasicSprite) -> SpriteList[Any] | None:
-        """The list of a layer that a sprite is in."""
-        return next((one for one in self.of(layer) if sprite in one), None)
+        """Returns the list of a layer that a sprite is in; None if no list of the layer has it."""
+        return next((sprites for sprites in self.of(layer) if sprite in sprites), None)
 
     def group(self, name: str) -> SpriteList[Any]:
-        """The solid sprites of a collision group."""
+        """Returns the wall list of a collision group; makes one if there is none."""
         found = self.walls.get(name)
         if found is None:
             found = self.walls[name] = WallList()
@@ -80,23 +81,24 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
                 self.shown_in.add({name: found})
         return found
 
-    def holds(self, one: object) -> bool:
-        """Whether a list is one of these."""
-        if any(one is wall for wall in self.walls.values()):
+    def holds(self, candidate: object) -> bool:
+        """Whether an object is candidate of these lists, walls included."""
+        if any(candidate is wall for wall in self.walls.values()):
             return True
-        return any(one is drawn for lists in self._layers.values() for drawn in lists)
+        return any(candidate is drawn for lists in self._layers.values() for drawn in lists)
 
     def drop(self) -> Iterator[int]:
-        """Let go of everything, list by list; gives how many sprites the next one has.
+        """Drops all lists, one in each step of the iterator.
 
-        Sprites that the world does not know of, which the game has put here, lose their list.
+        Yields the number of sprites of a list before it drops that list. Sprites that the game has
+        put into these lists itself are taken out of them.
         """
         waiting = [*self.walls.values(), *self.all()]
         self._layers.clear()
         self.walls.clear()
         while waiting:
             yield len(waiting[-1])
-            one = waiting.pop()
-            for sprite in one.sprite_list:
-                if one in sprite.sprite_lists:
-                    sprite.sprite_lists.remove(one)
+            sprites = waiting.pop()
+            for sprite in sprites.sprite_list:
+                if sprites in sprite.sprite_lists:
+                    sprite.sprite_lists.remove(sprites)

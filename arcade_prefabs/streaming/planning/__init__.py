@@ -1,1 +1,1 @@
-"""Which cells are wanted, and how urgently."""
+"""Works out which cells are wanted, how urgently, and which of them memory has room for."""

@@ -1,4 +1,4 @@
-"""Whether the world keeps up with its players, and what the game is asked to do if not."""
+"""Judges whether a world keeps up with its streaming sources, and how fast players may move."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .streaming_sources import StreamingSource
 
 __all__ = ["HealthWatch", "StreamingHealth"]
 
-# A player who is to be slowed down still moves, unless it is to be held.
+# The lowest pace under the policy SLOW: the player still moves.
 _SLOWEST = 0.2
 
 
 class StreamingHealth(enum.Enum):
-    """How far around its players a world is there, for the one that fares worst.
+    """How much of the load distance is loaded, around the streaming source that has least of it.
 
     Attributes:
-        GOOD: As far as it should be, or nearly.
-        SLOW: Less than half of the load distance.
-        CRITICAL: Less than a quarter of it: a gap may be seen, or fallen into.
+        GOOD: Half of the load distance, or more.
+        SLOW: Less than half of it.
+        CRITICAL: Less than a quarter of it: a player may see a gap, or fall into it.
     """
 
     GOOD = "good"
@@ -29,11 +29,11 @@ class StreamingHealth(enum.Enum):
 
 
 class HealthWatch:
-    """Judges from how much of the load distance is there.
+    """Turns the loaded part of the load distance into a health and a pace.
 
     Attributes:
         state: The health.
-        ratio: The part of the load distance that is there, 0 to 1.
+        ratio: The part of the load distance that is loaded, 0 to 1, of the source that has least.
 
     Main thread.
     """
@@ -44,9 +44,9 @@ class HealthWatch:
         self._settings = settings
 
     def judge(self, sources: Iterable[StreamingSource]) -> bool:
-        """Look at it again; whether the health is another one."""
+        """Updates ratio and health from all sources; returns whether the health has changed."""
         settings = self._settings
-        self.ratio = min((one.ratio for one in sources), default=1.0)
+        self.ratio = min((source.ratio for source in sources), default=1.0)
         before = self.state
         if self.ratio < settings.critical:
             self.state = StreamingHealth.CRITICAL
@@ -58,7 +58,7 @@ class HealthWatch:
 
     @property
     def pace(self) -> float:
-        """The factor that the game is asked to move its players with, 0 to 1."""
+        """The factor by which the game should multiply its players' speed, 0 to 1."""
         settings = self._settings
         policy = {
             StreamingHealth.GOOD: StreamingPolicy.REPORT,

@@ -1,4 +1,4 @@
-"""What cells take of memory, and which of them may stay when that is too much."""
+"""`MemoryBudget`: counts the bytes that cells take, and leaves out wanted cells without room."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from .planner import CellDemand
 
 __all__ = ["MemoryBudget"]
 
-# Bytes of a sprite with its entity, its place in the indexes and in its list, as CPython 3.11 and
-# Arcade 3.3 have them; measured in tests/streaming/test_memory.py.
+# Bytes of a sprite with its entity and its entries in indexes and sprite list, under CPython 3.11
+# and Arcade 3.3; measured in tests/streaming/test_memory.py.
 PART: Final = 2600
-# Cells whose size is remembered, about 100 bytes each.
+# Cells whose bytes are remembered after they were unloaded; about 100 bytes each.
 _REMEMBERED: Final = 100_000
 
 
 class MemoryBudget:
-    """Counts the bytes of what is streamed: content, entities, prefabs, images.
+    """Counts the bytes of all cells in memory: world entities, sprites, prefabs, images.
 
     A prefab or an image that several cells use counts once.
 
     Args:
-        limit: Bytes; see `StreamingSettings`.
+        limit: Bytes that cells may take, `StreamingSettings.memory_limit`.
 
     Attributes:
-        limit: See above.
+        limit: Bytes that cells may take.
         used: Bytes of all cells in memory.
-        dropped: How many wanted cells the last plan had no room for.
+        dropped: How many wanted cells the last call of `fitting` left out.
 
     Main thread.
     """
@@ -42,13 +42,13 @@ class MemoryBudget:
         self._shared_bytes = 0
         self._uses: dict[GridCell, list[str]] = {}
         self._own: dict[GridCell, int] = {}
-        self._known: dict[GridCell, int] = {}  # what each cell takes by itself, with all it needs
+        self._known: dict[GridCell, int] = {}  # own bytes of each cell, the last time it was loaded
         self._sum = 0
         self._most_shared = 0
         self._middle: GridCell | None = None
 
     def enter(self, live: LiveCell) -> None:
-        """A cell was read: count it, or count it anew."""
+        """Counts a cell that has been loaded, or counts it again after a change."""
         self.leave(live.cell)
         uses: dict[str, int] = {}
         for handle in live.prefabs.values():
@@ -75,7 +75,7 @@ class MemoryBudget:
             self._known[live.cell] = own
 
     def leave(self, cell: GridCell) -> None:
-        """A cell is not in memory any more."""
+        """Stops counting a cell that has been unloaded."""
         own = self._own.pop(cell, None)
         if own is None:
             return
@@ -89,17 +89,19 @@ class MemoryBudget:
                 del self._shared[name]
 
     def expected(self, cell: GridCell) -> int:
-        """Bytes that a cell will take: as before, or as cells do on average."""
+        """Estimates the bytes of a cell: as last time, or the average of all cells so far."""
         known = self._known.get(cell)
         if known is not None:
             return known
         return self._sum // len(self._known) if self._known else 0
 
     def fitting(self, wanted: Mapping[GridCell, CellDemand]) -> dict[GridCell, CellDemand]:
-        """Those of the wanted cells for which there is room, the most urgent first.
+        """Returns the wanted cells that there is room for, the most urgent first.
 
-        What is shared counts in full, as long as anybody uses it. The first that finds no room
-        ends it: what is farther away is left out as well, so that the world ends at one distance.
+        Prefabs and images count in full as long as any cell uses them. The first cell without room
+        ends the list, and all less urgent ones are left out with it, so that the world ends at one
+        distance. A cell with a score of 0 or less always fits: a source is in it, or a preload
+        request waits for it.
         """
         need = sum(map(self.expected, wanted))
         shared = self._shared_bytes
@@ -107,8 +109,9 @@ class MemoryBudget:
             return dict(wanted)
         order = sorted(wanted.items(), key=lambda item: (item[1].score, item[0]))
         middle = order[0][0] if order else None
-        # A cell that is left out takes with it what it shares with none. That must not make room
-        # for it again, or it would come and go for ever: as long as nobody moves, the most counts.
+        # Once a cell is left out and unloaded, prefabs that only it used no longer count. That must
+        # not make room for the same cell, which would be loaded and unloaded for ever: as long as
+        # the most urgent cell stays the same, the largest sum so far counts.
         if self.dropped and middle == self._middle:
             shared = max(shared, self._most_shared)
         self._most_shared, self._middle = shared, middle
@@ -119,7 +122,7 @@ class MemoryBudget:
         found: dict[GridCell, CellDemand] = {}
         for number, (cell, want) in enumerate(order):
             need = self.expected(cell)
-            # What a player stands in, or waits for, is there whatever it takes.
+            # A cell that a source is in, or that a preload request waits for, always fits.
             if need > room and want.score > 0:
                 self.dropped = len(order) - number
                 break
@@ -128,5 +131,5 @@ class MemoryBudget:
         return found
 
     def excess(self, coming: Iterable[GridCell]) -> int:
-        """Bytes over the limit, once the cells have come that are on their way."""
-        return self.used + sum(self.expected(one) for one in coming) - self.limit
+        """Returns the bytes above the limit once the cells in `coming` are loaded as well."""
+        return self.used + sum(self.expected(cell) for cell in coming) - self.limit

@@ -1,4 +1,4 @@
-"""Where a player will be: velocity from positions, and the lead that loading needs."""
+"""The motion of a streaming source: its velocity, the circle to load ahead of it, cell scores."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from ..cells.grid import Box, box_distance
 
 __all__ = ["LoadCircle", "Motion", "Score", "score"]
 
-# Seconds over which a velocity is smoothed.
+# Time constant of the exponential smoothing of velocities, in seconds.
 _SMOOTH_S: Final = 0.1
-# Who turns twice within so many seconds goes nowhere.
+# A source that reverses twice within so many seconds jitters: its velocity counts as 0.
 _CALM_S: Final = 0.25
-# Below that many pixels a second a heading says nothing.
+# Below that many pixels a second, a source has no heading.
 _SLOW: Final = 8.0
 _FLOOR: Final = 0.25
-# Whoever was told no position for that many seconds stands.
+# A source without a new position for that many seconds has stopped.
 _STOPPED_S: Final = 0.5
 
 Score = float
-"""How urgent a cell is: the lowest first."""
+"""How urgent a cell is; the lowest score comes first."""
 
 
 class LoadCircle(NamedTuple):
-    """The circle that a player's cells are wanted in.
+    """The circle within which the cells of a streaming source are wanted.
 
     Attributes:
-        x, y: Its middle, in pixels.
+        x: Horizontal position of the middle, in pixels.
+        y: Vertical position of the middle, in pixels.
         radius: Pixels.
-        heading: Cosine and sine of where the player goes, or None if it stands.
+        heading: Cosine and sine of the direction of movement; None if the source stands.
     """
 
     x: float
@@ -40,12 +41,16 @@ class LoadCircle(NamedTuple):
 
 
 class Motion:
-    """The velocity of something whose position is told now and then.
+    """Computes the velocity of a streaming source from the positions that the game reports.
+
+    Velocities are smoothed over 0.1 s. A reversal starts the velocity anew. Jitter (two reversals
+    within 0.25 s, as of a player pushed back by a wall) counts as standing, so that it does not
+    start loads to both sides.
 
     Args:
-        clock: Seconds.
-        fastest: Pixels a second; what is faster was no movement but a jump, and says nothing of
-            where it goes.
+        clock: Returns seconds.
+        fastest: Pixels a second. A faster movement is taken for a jump, after which the source
+            stands.
 
     Main thread.
     """
@@ -56,22 +61,22 @@ class Motion:
         self._at: float | None = None
         self.x = self.y = 0.0
         self.vx = self.vy = 0.0
-        self.turned = self._trembles = False
-        self._last = (0.0, 0.0)  # the velocity of the last move
+        self.turned = self._jitters = False
+        self._last = (0.0, 0.0)  # the velocity of the last move, not smoothed
         self._turned_at = float("-inf")
 
     @property
     def speed(self) -> float:
-        """Pixels a second."""
+        """Length of the velocity, in pixels a second."""
         return math.hypot(self.vx, self.vy)
 
     @property
     def known(self) -> bool:
-        """Whether it was ever told a position."""
+        """Whether the source has a position at all."""
         return self._at is not None
 
     def jump(self, x: float, y: float) -> None:
-        """It is somewhere else now, and stands."""
+        """Sets the position, and the velocity to 0."""
         self.x, self.y = x, y
         self.vx = self.vy = 0.0
         self._last = (0.0, 0.0)
@@ -79,13 +84,13 @@ class Motion:
         self.turned = True
 
     def move(self, x: float, y: float) -> None:
-        """It has moved there since the last call."""
+        """Sets the position that the source has moved to, and updates its velocity."""
         now = self._clock()
         if self._at is None:
             self.jump(x, y)
             return
         passed = now - self._at
-        if passed <= 0:  # told twice in a frame: the last one counts, with the time of the first
+        if passed <= 0:  # twice in a frame: the last position counts, with the time of the first
             self.x, self.y = x, y
             return
         dx, dy = x - self.x, y - self.y
@@ -94,17 +99,17 @@ class Motion:
             return
         vx, vy = dx / passed, dy / passed
         if vx * self._last[0] + vy * self._last[1] < 0:
-            # It turned round: what was smoothed is of the other way. Twice in a moment is no way
-            # at all: it trembles, or is pushed back by a wall.
-            trembles = now - self._turned_at < _CALM_S
-            self.turned = not trembles
-            self.vx, self.vy = (0.0, 0.0) if trembles else (vx, vy)
+            # A reversal: the smoothed velocity points the other way, and is thrown away. A second
+            # reversal within _CALM_S is jitter, or a wall pushes the player back.
+            jitters = now - self._turned_at < _CALM_S
+            self.turned = not jitters
+            self.vx, self.vy = (0.0, 0.0) if jitters else (vx, vy)
             self._turned_at = now
-            self._trembles = trembles
-        elif self._trembles and now - self._turned_at < _CALM_S:
+            self._jitters = jitters
+        elif self._jitters and now - self._turned_at < _CALM_S:
             pass
         else:
-            self._trembles = False
+            self._jitters = False
             part = 1.0 - math.exp(-passed / _SMOOTH_S)
             self.vx += (vx - self.vx) * part
             self.vy += (vy - self.vy) * part
@@ -112,18 +117,18 @@ class Motion:
         self.x, self.y, self._at = x, y, now
 
     def settle(self) -> None:
-        """It was planned for: turning is noted anew, and who is told no more has stopped."""
+        """Marks a reversal as planned for, and sets the velocity of a stopped source to 0."""
         self.turned = False
         at = self._at
         if at is not None and self._clock() - at > _STOPPED_S:
             self.vx = self.vy = 0.0
 
     def aim(self, distance: float, lead_s: float) -> LoadCircle:
-        """The circle to load: half of the lead moves it ahead, half of it makes it larger.
+        """Returns the circle to load: half of the lead moves it ahead, half of it enlarges it.
 
         Args:
-            distance: Pixels around a player that stands.
-            lead_s: Seconds that a cell takes to be there.
+            distance: Radius for a source that stands, in pixels.
+            lead_s: Seconds that a cell takes from the demand for it until it is active.
         """
         speed = self.speed
         half = lead_s / 2
@@ -133,16 +138,17 @@ class Motion:
 
 
 def score(aim: LoadCircle, x: float, y: float, box: Box) -> Score:
-    """How urgent a cell is, 0 for the one that the player is in.
+    """Returns how urgent a cell is: 0 for the cell that the source is in, more for others.
 
-    ``(d / R)² × (f + (1 - f) × (0.5 - 0.5 × cos a))``: d from the player to the cell, R the radius,
-    a between heading and cell. With f = 0.25 a near cell at the side comes before a far one ahead.
+    ``(d / R)² × (f + (1 - f) × (0.5 - 0.5 × cos a))``, where d is the distance from the source to
+    the cell, R the radius of the circle, a the angle between the heading and the direction of the
+    cell. f = 0.25 lets a near cell at the side come before a far one ahead.
 
     Args:
-        aim: The circle.
-        x: Where the player is.
-        y: Where the player is.
-        box: The cell.
+        aim: The circle that the source's cells are wanted in.
+        x: Horizontal position of the source, in pixels.
+        y: Vertical position of the source, in pixels.
+        box: The cell's reach.
     """
     distance = box_distance(x, y, box)
     if distance == 0.0:

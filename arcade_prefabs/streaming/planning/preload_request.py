@@ -1,4 +1,4 @@
-"""`PreloadRequest`: an area that somebody waits for, and that stays there for a while."""
+"""`PreloadRequest`: a request to load an area, which then stays loaded for the time of a lease."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from ..settings import StreamingSettings
 
 __all__ = ["PreloadRequest", "PreloadRequests", "box_of"]
 
-# An area with more cells than that is a mistake: with a name for each, they are megabytes.
+# Cells of an area at most. A larger area is taken for a mistake.
 _MOST: Final = 10_000
 
 
 class PreloadRequest:
-    """An area that is waited for; ``await`` it, or have something called.
+    """A request to load an area; ``await`` it, or give it a callback.
 
     Attributes:
-        place: Left, bottom, right and top, in pixels; or a place, whose 3 × 3 cells are meant.
-        cancelled: Whether `cancel` was called before.
-        error: Why it will not be there: an `PreloadError`, or None.
-        total: How many cells it has; 0 as long as the world is being opened.
-        arrived: How many of them are there.
+        place: The area: left, bottom, right and top in pixels; or a position, which stands for the
+            3 × 3 cells around it.
+        cancelled: Whether `cancel` was called before the request was done.
+        error: A `PreloadError` if the area cannot be loaded; None otherwise.
+        total: Number of cells of the area; 0 until the world is open.
+        arrived: How many of these are active.
 
     Main thread.
     """
@@ -62,27 +63,27 @@ class PreloadRequest:
 
     @property
     def done(self) -> bool:
-        """Whether it is there, or never will be."""
+        """Whether the request has ended: the area is loaded, or it failed or was cancelled."""
         return self._completion.done
 
     @property
     def progress(self) -> float:
-        """How much of it is there, 0 to 1."""
+        """The active part of the area's cells, 0 to 1."""
         if self.done and self.error is None:
             return 1.0
         return self.arrived / self.total if self.total else 0.0
 
     def cancel(self) -> bool:
-        """Wait for it no more; False if it was done. Callbacks are not called."""
+        """Gives the request up, without calling callbacks; returns False if it was done already."""
         if self.done:
             return False
         self.cancelled = True
         self._forget(self)
-        self.end(PreloadError("it was cancelled"))
+        self.end(PreloadError("the request was cancelled"))
         return True
 
     def add_done_callback(self, callback: Callable[[PreloadRequest], object]) -> None:
-        """Call something with it, on the main thread, once it is done, however that went."""
+        """Calls a function with this request, on the main thread, once it is done or has failed."""
         self._completion.listen(partial(self._call, callback))
 
     def _call(self, callback: Callable[[PreloadRequest], object]) -> None:
@@ -90,28 +91,28 @@ class PreloadRequest:
             callback(self)
 
     def result(self) -> None:
-        """Nothing, if it is there.
+        """Returns if the area is loaded, and raises otherwise.
 
         Raises:
-            PreloadError: It will not be there, was cancelled, or is not done.
-            PreloadTimeoutError: It took too long.
+            PreloadError: The area cannot be loaded, or the request was cancelled or is not done.
+            PreloadTimeoutError: The time-out has passed.
         """
         if self.error is not None:
             raise self.error
         if not self.done:
-            raise PreloadError("it is not there yet: await it, or ask `done` before")
+            raise PreloadError("the area is not loaded yet: await the request, or ask `done` first")
 
     def __await__(self) -> Generator[Any, Any, None]:
-        """Wait until it is there; in a script of the plugin, or in asyncio.
+        """Waits until the area is loaded; in a script of the plugin, or in asyncio.
 
         Raises:
-            As `result`.
+            PreloadError: As `result` does.
         """
         yield from self._completion.wait()
         self.result()
 
     def end(self, error: PreloadError | None) -> None:
-        """It is there, or never will be."""
+        """Ends the request, with an error or without one, and calls its callbacks."""
         self.error = error
         if error is None:
             self._before()
@@ -119,11 +120,14 @@ class PreloadRequest:
 
 
 class PreloadRequests:
-    """All arrivals of a world, and the leases that keep their cells there for a while.
+    """All preload requests of a world, and the leases that keep areas loaded after them.
 
     Args:
-        settings: See there.
-        clock: Seconds.
+        settings: The world's settings.
+        clock: Returns seconds.
+
+    Attributes:
+        changed: Whether a request has begun or ended since the last call of `leases`.
 
     Main thread.
     """
@@ -146,10 +150,17 @@ class PreloadRequests:
         before: Callable[[], None],
         on_done: Callable[[PreloadRequest], object] | None,
     ) -> PreloadRequest:
-        """Wait for an area.
+        """Adds a preload request.
+
+        Args:
+            place: The area, or a position.
+            timeout_s: Seconds after which the request fails; None for never.
+            lease_s: Seconds that the area stays loaded after the request is done.
+            before: Called just before a successful request ends.
+            on_done: Called with the request once it is done.
 
         Raises:
-            ValueError: A time is no time.
+            ValueError: A time is negative, infinite or NaN.
         """
         for name, seconds in (("timeout_s", timeout_s), ("lease_s", lease_s)):
             if seconds is not None and not (seconds >= 0 and math.isfinite(seconds)):
@@ -165,10 +176,10 @@ class PreloadRequests:
         self.changed = True
 
     def leases(self, now: float) -> dict[GridCell, None]:
-        """Cells that have to be there, whoever is near."""
+        """Returns the cells of waiting requests and leases; drops leases that have run out."""
         self.changed = False
         self._until = {cell: until for cell, until in self._until.items() if until > now}
-        found = {cell: None for one in self._waiting for cell in one.cells or ()}
+        found = {cell: None for request in self._waiting for cell in request.cells or ()}
         return {**found, **dict.fromkeys(self._until)}
 
     @property
@@ -177,42 +188,42 @@ class PreloadRequests:
         return min(self._until.values(), default=None)
 
     def locate(self, grid: Grid, cells: KnownCells) -> None:
-        """Find the cells of those that have just begun."""
-        for one in list(self._waiting):
-            if one.cells is None:
-                box = _box_of_cells(grid, one.place)
+        """Finds the cells of new requests; ends those whose area has more than 10,000 cells."""
+        for request in list(self._waiting):
+            if request.cells is None:
+                box = _box_of_cells(grid, request.place)
                 wide = (box[2] - box[0]) / grid.cell_size + 1
                 high = (box[3] - box[1]) / grid.cell_size + 1
                 if wide * high > _MOST:
                     many = f"an area of {wide * high:,.0f} cells: {_MOST:,} at most"
-                    self._end(one, PreloadError(many))
+                    self._end(request, PreloadError(many))
                     continue
-                one.cells = tuple(grid.touching(cells, box))
-                one.total = len(one.cells)
+                request.cells = tuple(grid.touching(cells, box))
+                request.total = len(request.cells)
 
     def look(self, live_cells: Mapping[GridCell, LiveCell]) -> None:
-        """See who has arrived, or never will."""
+        """Counts each request's active cells; ends requests that are done or timed out."""
         now = self._clock()
-        for one in list(self._waiting):
-            if one.cells is None:
-                if now >= one.due:
-                    self._end(one, PreloadTimeoutError("the world is not open, or frozen"))
+        for request in list(self._waiting):
+            if request.cells is None:
+                if now >= request.due:
+                    self._end(request, PreloadTimeoutError("the world is not open, or frozen"))
                 continue
-            states = [self._state(live_cells, cell) for cell in one.cells]
-            one.arrived = states.count(CellState.ACTIVE)
+            states = [self._state(live_cells, cell) for cell in request.cells]
+            request.arrived = states.count(CellState.ACTIVE)
             failed = states.count(CellState.FAILED)
-            if one.arrived + failed == one.total:
-                self._end(one, self._failure(one, live_cells) if failed else None)
-            elif now >= one.due:
+            if request.arrived + failed == request.total:
+                self._end(request, self._failure(request, live_cells) if failed else None)
+            elif now >= request.due:
                 missing = [
                     f"{cell.label} is {state.value}"
-                    for cell, state in zip(one.cells, states, strict=True)
+                    for cell, state in zip(request.cells, states, strict=True)
                     if state is not CellState.ACTIVE
                 ]
                 shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-                message = f"{one.arrived} of {one.total} cells were there in time: {shown}"
-                failures = {} if not failed else self._failures(one, live_cells)
-                self._end(one, PreloadTimeoutError(message, failures))
+                message = f"{request.arrived} of {request.total} cells were there in time: {shown}"
+                failures = {} if not failed else self._failures(request, live_cells)
+                self._end(request, PreloadTimeoutError(message, failures))
 
     @staticmethod
     def _state(live_cells: Mapping[GridCell, LiveCell], cell: GridCell) -> CellState:
@@ -248,17 +259,17 @@ class PreloadRequests:
         request.end(error)
 
     def close(self) -> None:
-        """Nobody arrives any more."""
-        for one in list(self._waiting):
-            self._end(one, PreloadError("the world was closed"))
+        """Ends all requests with an error: the world was closed."""
+        for request in list(self._waiting):
+            self._end(request, PreloadError("the world was closed"))
 
 
 def box_of(area: Any) -> Box:
-    """The box of an area that somebody told: four numbers, or what Arcade has for rectangles.
+    """Returns the box of an area that the game gave: four numbers, or an `arcade.Rect`.
 
     Raises:
-        ValueError: It is none, or has no end.
-        TypeError: It is something else.
+        ValueError: A side is infinite or NaN, or the sides are in another order.
+        TypeError: `area` is something else.
     """
     sides: Sequence[float]
     try:
@@ -266,7 +277,7 @@ def box_of(area: Any) -> Box:
     except AttributeError:
         sides = area
     try:
-        left, bottom, right, top = (float(one) for one in sides)
+        left, bottom, right, top = (float(side) for side in sides)
     except (TypeError, ValueError):
         raise TypeError(
             f"an area is (left, bottom, right, top) in pixels, or an arcade.Rect, not {area!r}"
@@ -279,7 +290,7 @@ def box_of(area: Any) -> Box:
 
 
 def _box_of_cells(grid: Grid, place: Box | tuple[float, float]) -> Box:
-    """An area; of a single place, the middles of the cells around it."""
+    """Returns an area as it is; for a position, the box that touches the 3 × 3 cells around it."""
     if len(place) == 4:
         return place
     left, bottom, right, top = grid.box(grid.cell_at(*place))

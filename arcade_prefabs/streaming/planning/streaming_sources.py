@@ -1,4 +1,4 @@
-"""Whom a world is streamed for: players, cameras, points of interest."""
+"""Streaming sources: the players, cameras and points of interest that a world is loaded around."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _log = logging.getLogger("arcade_prefabs")
 
 
 class StreamingSource:
-    """Somebody around whom a world is there: `StreamingManager.add_source` makes it.
+    """A point around which cells are loaded; `StreamingManager.add_source` makes it.
 
     Attributes:
-        name: For the overlay.
-        weight: Its share of loading, where several want cells.
+        name: The name that the streaming overlay shows.
+        weight: Its share of loads, compared with other sources that wait for cells.
 
     Main thread.
     """
@@ -35,11 +35,11 @@ class StreamingSource:
     ) -> None:
         self.name = name
         self.weight = weight
-        self.served = 0.0  # cells that were begun for it, divided by its weight
-        self.starved = False  # whether it had cells waiting when last looked at
+        self.served = 0.0  # loads that were begun for this source, divided by its weight
+        self.starved = False  # whether its cells were waiting at the last `Sources.next_served`
         self.aim = LoadCircle(0.0, 0.0, 0.0, None)
         self.planned_at = (0.0, 0.0)
-        self.ratio = 1.0  # how much of its load distance is there
+        self.ratio = 1.0  # the part of its load distance that is loaded
         self.motion = Motion(sources.clock)
         self._told = False
         self._sources = sources
@@ -51,22 +51,22 @@ class StreamingSource:
 
     @property
     def position(self) -> tuple[float, float]:
-        """Where it was last, in pixels."""
+        """The last position that the game reported, in pixels."""
         return (self.motion.x, self.motion.y)
 
     @property
     def velocity(self) -> tuple[float, float]:
-        """Pixels a second, smoothed."""
+        """The smoothed velocity, in pixels a second."""
         return (self.motion.vx, self.motion.vy)
 
     @property
     def load_distance(self) -> float:
-        """Pixels around it within which cells are there, its way aside."""
+        """Pixels around the source within which cells are loaded, without the lead."""
         return self._load if self._load is not None else self._sources.load_distance
 
     @property
     def unload_distance(self) -> float:
-        """Pixels from it beyond which they go."""
+        """Pixels from the source beyond which cells are unloaded."""
         if self._unload is not None:
             return self._unload
         if self._load is not None:
@@ -74,21 +74,22 @@ class StreamingSource:
         return self._sources.unload_distance
 
     def update(self, position: Sequence[float]) -> None:
-        """It is there now; to be called in every frame.
+        """Reports the source's position; the game calls this in every frame.
 
         A position that is NaN, infinite or farther than 1e9 pixels is logged once, and the source
         stays where it was: one wrong frame of a physics engine does not end the game.
 
         Raises:
-            ValueError, TypeError: That is no pair of numbers.
+            ValueError: `position` has not got two numbers.
+            TypeError: `position` is no sequence of numbers.
         """
         x, y = _pair(position)
-        if _is_place(x, y):
+        if _is_position(x, y):
             self.motion.move(x, y)
         elif not self._told:
             self._told = True
             _log.warning(
-                "the streaming source %r was told the position (%g, %g), which is no place: it "
+                "the streaming source %r was given (%g, %g), which is no position in a world: it "
                 "stays at (%g, %g); this is logged once. Look for a velocity or a delta_time that "
                 "is NaN or infinite",
                 self.name,
@@ -98,31 +99,34 @@ class StreamingSource:
             )
 
     def jump(self, position: Sequence[float]) -> None:
-        """It is there now, and did not go there: where it will go is not known."""
+        """Moves the source without a movement: its velocity is 0 afterwards."""
         self.motion.jump(*checked_position(position))
 
     def remove(self) -> None:
-        """Stream nothing for it any more. Twice is fine."""
+        """Removes the source from the world. A second call does nothing."""
         self._sources.remove(self)
 
     def sees(self, reach: Box) -> bool:
-        """Whether a cell is near enough to be there."""
+        """Whether a cell's reach touches the circle that the source's cells are wanted in."""
         aim = self.aim
         return box_distance(aim.x, aim.y, reach) <= aim.radius
 
     def keeps(self, reach: Box) -> bool:
-        """Whether a cell is near enough to stay."""
+        """Whether a cell's reach is within the unload distance."""
         motion = self.motion
         return box_distance(motion.x, motion.y, reach) <= self.unload_distance
 
 
 class Sources:
-    """All sources of a world.
+    """All streaming sources of a world, their distances, and whose cell is loaded next.
 
     Args:
-        settings: Their distances, unless they have their own.
+        settings: The distances of sources that have none of their own.
         cell_size: Pixels of a cell.
-        clock: Seconds.
+        clock: Returns seconds.
+
+    Attributes:
+        changed: Whether sources or distances have changed since the last plan.
 
     Main thread.
     """
@@ -149,7 +153,7 @@ class Sources:
 
     @property
     def load_distance(self) -> float:
-        """See `StreamingSettings`, in pixels."""
+        """The load distance of sources without their own, in pixels; the default fits the view."""
         if self._load is not None:
             return self._load
         if self._unload is not None:
@@ -158,24 +162,24 @@ class Sources:
 
     @property
     def unload_distance(self) -> float:
-        """See `StreamingSettings`, in pixels."""
+        """The unload distance of sources without their own, in pixels."""
         load = self.load_distance
         usual = unload_distance_for(load, self.cell_size)
         return usual if self._unload is None else self._unload
 
     def set_distances(self, load: float | None, unload: float | None) -> None:
-        """Change them while the game runs; None for what belongs to the view.
+        """Changes both distances while the game runs; None for the default, which follows the view.
 
         Raises:
-            ValueError: The second is not larger than the first, or one is none.
+            ValueError: The unload distance is not larger, or a distance is not above 0 and finite.
         """
         StreamingSettings(load_distance=load, unload_distance=unload)
         self._load, self._unload = load, unload
         self.changed = True
 
     def see(self, half_diagonal: float) -> None:
-        """What the window shows, in pixels of the world from its middle to its corner."""
-        # A camera that zooms slowly would have everything planned anew in every frame.
+        """Takes the pixels of the world from the window's middle to its corner, for the default."""
+        # 5 % of tolerance: a camera that zooms out slowly must not force a plan in every frame.
         if not 0.95 * self._view <= half_diagonal <= self._view:
             self._view = half_diagonal
             self.changed = True
@@ -191,7 +195,7 @@ class Sources:
         load_distance: float | None,
         unload_distance: float | None,
     ) -> StreamingSource:
-        """See `StreamingManager.add_source`."""
+        """Makes a streaming source, as `StreamingManager.add_source` says."""
         StreamingSettings(load_distance=load_distance, unload_distance=unload_distance)
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise TypeError(f"a weight is a number, not {weight!r}")
@@ -205,64 +209,68 @@ class Sources:
         return source
 
     def remove(self, source: StreamingSource) -> None:
-        """Let one go; it may be gone already."""
+        """Removes a source; does nothing if it is removed already."""
         if source in self._list:
             self._list.remove(source)
             self.changed = True
 
     def at(self, number: int) -> StreamingSource:
-        """The one of that number."""
+        """Returns the source with that index."""
         return self._list[number]
 
     @property
     def known(self) -> list[StreamingSource]:
-        """Those that were told a position."""
-        return [one for one in self._list if one.motion.known]
+        """The sources that have a position."""
+        return [source for source in self._list if source.motion.known]
 
     # ----------------------------------------------------------------------------------- fairness
 
     def next_served(self, wanting: Iterable[int]) -> int:
-        """Whose turn it is, of those with cells that wait; by number, -1 for nobody's.
+        """Returns the index of the source whose cell is loaded next, so that shares follow weights.
 
-        Each has begun as many cells as its weight says; one that wanted none has no claim to what
-        it did not want.
+        Args:
+            wanting: Indices of sources with queued cells; -1 for preload requests, which come
+                first.
+
+        The source with the fewest loads, divided by its weight, is next. A source that had no
+        queued cells for a while starts level with the others: it does not catch up.
         """
         numbers = sorted(set(wanting))
         if numbers and numbers[0] < 0:
-            return -1  # somebody waits for those
+            return -1  # cells of preload requests
         waiting = [self._list[number] for number in numbers]
-        fed = [one.served for one in waiting if one.starved]
-        floor = min(fed) if fed else max((one.served for one in self._list), default=0.0)
-        for one in self._list:
-            one.starved = one in waiting and one.starved
-        for one in waiting:
-            if not one.starved:
-                one.starved = True
-                one.served = max(one.served, floor)
+        fed = [source.served for source in waiting if source.starved]
+        floor = min(fed) if fed else max((source.served for source in self._list), default=0.0)
+        for source in self._list:
+            source.starved = source in waiting and source.starved
+        for source in waiting:
+            if not source.starved:
+                source.starved = True
+                source.served = max(source.served, floor)
         return min(numbers, key=lambda number: (self._list[number].served, number))
 
     def serve(self, number: int) -> None:
-        """A cell is begun for a source."""
+        """Counts a load that has begun for a source."""
         if number >= 0:
-            one = self._list[number]
-            one.served += 1 / one.weight
+            source = self._list[number]
+            source.served += 1 / source.weight
 
 
 def checked_position(position: Sequence[float]) -> tuple[float, float]:
-    """A place that somebody told.
+    """Returns a position that the game gave as two floats.
 
     Raises:
-        ValueError: It is infinite, no number, or not two of them.
-        TypeError: It is made of something else.
+        ValueError: It is NaN, infinite, farther than 1e9 pixels, or not two numbers.
+        TypeError: It is no sequence of numbers.
     """
     x, y = _pair(position)
-    if not _is_place(x, y):
+    if not _is_position(x, y):
         raise ValueError(f"a position is finite and within {_FARTHEST:,.0f} pixels: {position!r}")
     return x, y
 
 
 def _pair(position: Sequence[float]) -> tuple[float, float]:
-    """The two numbers of a position, whatever they are."""
+    """Returns the two numbers of a position as floats, which may be NaN or infinite."""
     try:
         x, y = position
         for number in (x, y):
@@ -274,9 +282,9 @@ def _pair(position: Sequence[float]) -> tuple[float, float]:
         raise ValueError(f"a position is (x, y) in pixels, not {position!r}") from None
 
 
-def _is_place(x: float, y: float) -> bool:
+def _is_position(x: float, y: float) -> bool:
     return abs(x) <= _FARTHEST and abs(y) <= _FARTHEST
 
 
-# Farther out a float has no room left for parts of a pixel that matter.
+# Farther from the origin, floats of the graphics card cannot tell neighbouring pixels apart.
 _FARTHEST = 1e9

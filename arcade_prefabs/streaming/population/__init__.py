@@ -1,1 +1,1 @@
-"""The entities of cells that are in memory."""
+"""The residents of live cells: how they are built, unloaded, added, and move between cells."""

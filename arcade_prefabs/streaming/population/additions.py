@@ -1,4 +1,4 @@
-"""`Additions`: entities that the game adds to a world for good."""
+"""`Additions`: adds entities to a world for good, as `StreamingManager.add` asks."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _MOST_LEVEL: Final = 20
 
 
 class Additions:
-    """Adds entities.
+    """Adds entities to a world.
 
     Args:
-        factory: Makes entities.
-        lifecycle: The regions.
+        factory: Builds entities.
+        lifecycle: The live cells.
 
     Main thread.
     """
@@ -53,7 +53,15 @@ class Additions:
         name: str | None,
         size: tuple[float, float] | None,
     ) -> str:
-        """See `StreamingManager.add`."""
+        """Adds an entity to the world and to the change journal; returns its id.
+
+        The entity is built at once if its cell is active, otherwise when its cell is activated. The
+        parameters are those of `StreamingManager.add`.
+
+        Raises:
+            ValueError: The position, the size or the id cannot be used.
+            StreamingError: The world has an entity of that id already.
+        """
         parts = self._lifecycle.parts
         (x, y), turn, (wide, high) = checked_place(checked_position(position), angle, scale)
         if name is None:
@@ -92,7 +100,7 @@ class Additions:
             raise StreamingError(f"the world has an entity {name!r} already")
 
     def _plain(self, overrides: OverrideMap | None) -> dict[str, dict[str, object]]:
-        """Overrides as they are written down."""
+        """Returns overrides as plain data: what the save file keeps."""
         if overrides is None:
             return {}
         Overrides(overrides, self._factory.registry)
@@ -100,10 +108,13 @@ class Additions:
         pairs = (
             overrides.items()
             if isinstance(overrides, Mapping)
-            else [(self._factory.entities.name_of(type(one)), one) for one in overrides]
+            else [
+                (self._factory.entities.name_of(type(component)), component)
+                for component in overrides
+            ]
         )
-        for key, value in pairs:
-            plain[key] = msgspec.to_builtins(value, str_keys=True)
+        for name, value in pairs:
+            plain[name] = msgspec.to_builtins(value, str_keys=True)
         return plain
 
 

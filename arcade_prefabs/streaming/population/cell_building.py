@@ -1,4 +1,21 @@
-"""How the entities of a region come, and how they go: in slices, and in one piece for the eye."""
+"""`CellBuilder`: makes the jobs that build the residents of a cell, and those that unload them.
+
+**The problem.** A cell may have 20,000 entities, and building one takes tens of microseconds on the
+main thread. A cell must appear as a whole, not entity by entity, and hooks of the game that run in
+between may despawn entities, move them, or close the world.
+
+**The way taken.** A job is a generator that yields a `Step` after every few parts; `CellJobs` runs
+its steps within the budget. Sprites go into lists that are not drawn before the cell is active, and
+are uploaded to the graphics card beforehand. Before each entity is built, the population is asked
+for its state of that moment (`Population.current`), so that what hooks did to it since the cell was
+loaded counts. Entities that moved into the cell meanwhile are built in a second round. Most
+entities have one part and no changes; `_at_once` builds these without a generator of their own,
+which would cost as much as the entity.
+
+**The ways rejected.** *Building in one go, when the frame has time left*: no frame has room for a
+large cell. *Building on a loader thread*: Arcade's sprites and the game's hooks belong to the main
+thread. *Drawing each entity as soon as it is built*: a forest grows in front of the player.
+"""
 
 from __future__ import annotations
 
@@ -29,24 +46,24 @@ __all__ = ["CellBuilder", "Task"]
 _log = logging.getLogger("arcade_prefabs")
 
 Task = Generator[Step | None, None, None]
-"""Steps of a region; None as long as it waits for something."""
+"""The job of a live cell: yields steps, and None as long as it waits for a load."""
 
-# Parts that are built in one step, about 0.1 ms: what of a frame is left is less than a step.
+# Parts that are built in one step: about 0.1 ms, so that little of a budget stays unused.
 _PARTS: Final = 6
-# Rows that are only looked at in one step.
+# World entities that are compared, and not built, in one step.
 _ROWS: Final = 200
-# Entities that are taken away in one step, about as much.
+# Entities that are unloaded in one step: about 0.1 ms, too.
 _LEAVING: Final = 20
 _GOING: Final = (CellState.UNLOADED, CellState.DEACTIVATING)
 
 
 class CellBuilder:
-    """Makes the tasks that build regions, and take them away.
+    """Makes the jobs that build cells, and those that unload them.
 
     Args:
-        factory: Makes entities.
-        population: Who is where.
-        journal: What the game has changed.
+        factory: Builds entities.
+        population: The residents of all cells.
+        journal: The changes of the game.
 
     Main thread.
     """
@@ -62,14 +79,14 @@ class CellBuilder:
     # ------------------------------------------------------------------------------------- loading
 
     def want_prefabs(self, live: LiveCell, read: SavedCellLoad) -> None:
-        """Ask for the prefabs of everything in a region."""
+        """Starts to load the prefabs of all entities that a cell will have."""
         priority = Priority.HIGH if live.score <= 0 else Priority.NORMAL
         names = dict(read.prefabs)
-        for known in self._journal.merged(read).rows:
-            if known.diff is None or known.diff.row is None:
+        for saved in self._journal.merged(read).rows:
+            if saved.diff is None or saved.diff.row is None:
                 continue
-            if known.home != read.label:  # what its cell tells of is as that tells
-                names[known.diff.row.prefab] = None
+            if saved.home != read.label:  # those of this cell's data are in `read.prefabs`
+                names[saved.diff.row.prefab] = None
         for name in names:
             if name not in live.prefabs:
                 live.prefabs[name] = self._factory.handle_of(asset_id(name), priority)
@@ -77,15 +94,15 @@ class CellBuilder:
     # ------------------------------------------------------------------------------------ building
 
     def build(self, live: LiveCell, record: SavedCell, on_active: Callable[[], None]) -> Task:
-        """Build everything that is in a region."""
-        yield Step("region", 1)
+        """Builds all residents of a cell, uploads their sprites, and calls `on_active`."""
+        yield Step("cell", 1)
         pending_residents = yield from self._gather(live, record)
         live.parts = len(pending_residents)
         yield from self._load_own(live, pending_residents)
         yield from self._build_all(live, pending_residents)
         yield from self._upload(live)
-        # Who came while the others were built. With nobody left, it is there in this very step:
-        # whoever comes after that finds it so.
+        # Entities that moved here while the others were built. Once there are none, the cell
+        # becomes active within the same step, so that no entity can arrive in between.
         while late := self._late(live):
             yield from self._build_all(live, late)
         if live.state not in _GOING:
@@ -96,13 +113,14 @@ class CellBuilder:
         self, live: LiveCell, record: SavedCell
     ) -> Generator[Step | None, None, list[PendingResident]]:
         found: list[PendingResident] = []
-        for one in self._population.pending_residents(live, record):
-            found.append(one)
+        for pending in self._population.pending_residents(live, record):
+            found.append(pending)
             if len(found) % _ROWS == 0:
                 yield Step("rows", _ROWS)
         return found
 
     def _late(self, live: LiveCell) -> list[PendingResident]:
+        """Returns entities that moved into the cell, or were added to it, since its job began."""
         label, residents = live.label, self._population.residents
         return [
             found
@@ -112,16 +130,16 @@ class CellBuilder:
         ]
 
     def _load_own(self, live: LiveCell, pending_residents: list[PendingResident]) -> Task:
-        """Load images that only overrides name."""
+        """Loads images that only overrides name: no prefab has them as dependencies."""
         wanted: list[Handle[Any]] = []
-        for number, one in enumerate(pending_residents):
+        for number, pending in enumerate(pending_residents):
             if number % _ROWS == 0:
                 yield Step("rows", _ROWS)
             try:
-                overrides = self._population.overrides_of(one.row)
+                overrides = self._population.overrides_of(pending.row)
                 if overrides is None:
                     continue
-                blueprint = getattr(self._handle(live, one.row).value, "blueprint", None)
+                blueprint = getattr(self._handle(live, pending.row).value, "blueprint", None)
                 if not isinstance(blueprint, Blueprint):
                     continue
                 for ref in overrides.applied(blueprint, self._factory.registry).textures:
@@ -129,12 +147,13 @@ class CellBuilder:
                         handle = self._factory.load_texture(ref, _nothing)
                         live.prefabs[ref.key] = handle
                         wanted.append(handle)
-            except Exception as error:  # told when it is its turn to be built
-                _log.debug("%s: %s", shown(one.row.id), shown_error(error))
-        while not all(one.done for one in wanted):
+            except Exception as error:  # becomes a failure when the entity is built
+                _log.debug("%s: %s", shown(pending.row.id), shown_error(error))
+        while not all(handle.done for handle in wanted):
             yield None
 
     def _handle(self, live: LiveCell, row: WorldEntity) -> Handle[Any]:
+        """Returns the handle of an entity's prefab, and loads it if the cell has none."""
         handle = live.prefabs.get(row.prefab)
         if handle is None:
             handle = self._factory.handle_of(asset_id(row.prefab), Priority.HIGH)
@@ -143,11 +162,11 @@ class CellBuilder:
 
     def _build_all(self, live: LiveCell, pending_residents: list[PendingResident]) -> Task:
         left = _PARTS
-        for number, one in enumerate(pending_residents):
+        for number, pending in enumerate(pending_residents):
             live.parts = len(pending_residents) - number
             if live.state in _GOING:  # a hook has closed the world
                 return
-            current = self._population.current(one, live)
+            current = self._population.current(pending, live)
             if current is not None:
                 resident = Resident(current.row, current.home, current.diff, live)
                 self._population.enter(resident)
@@ -159,12 +178,12 @@ class CellBuilder:
                 yield Step("spawn", _PARTS)
 
     def _at_once(self, resident: Resident, left_at: float | None) -> bool:
-        """Build an entity of one part of which all is ready, without a generator's detours.
+        """Builds an entity of one part whose prefab and textures are loaded, without a generator.
 
         Most entities of a world are like that.
 
         Returns:
-            Whether it was built, or failed; otherwise it takes `build_one`.
+            Whether the entity was built, or failed. If False, `build_one` has to build it.
         """
         row, live = resident.row, resident.live
         handle = live.prefabs.get(row.prefab)
@@ -175,8 +194,8 @@ class CellBuilder:
         if not isinstance(blueprint, Blueprint) or len(blueprint.parts) > 1 or blueprint.labels:
             return False
         factory = self._factory
-        place = ((row.x, row.y), row.rotation, (row.scale_x, row.scale_y))
-        spawn_task = factory.begin_for(resident, handle, place, live.lists, None)
+        transform = ((row.x, row.y), row.rotation, (row.scale_x, row.scale_y))
+        spawn_task = factory.begin_for(resident, handle, transform, live.lists, None)
         if spawn_task.prepare():
             return False
         resident.spawn_task = spawn_task
@@ -190,7 +209,7 @@ class CellBuilder:
         return True
 
     def build_now(self, resident: Resident) -> Steps:
-        """Build one entity of a region that is there, as a job of the queue."""
+        """Builds one resident of an active cell, as a job of the main-thread queue."""
         task = self.build_one(resident, None)
         try:
             while True:
@@ -202,7 +221,7 @@ class CellBuilder:
     def build_one(
         self, resident: Resident, left_at: float | None
     ) -> Generator[Step | None, None, int]:
-        """Build one entity of a region; gives how many parts are left to count for the step."""
+        """Builds one resident; returns how many more parts count for the caller's step."""
         factory, population, live = self._factory, self._population, resident.live
         row, diff = resident.row, resident.diff
         spawn_task: SpawnTask | None = None
@@ -214,12 +233,12 @@ class CellBuilder:
                 raise handle.error
             overrides = population.overrides_of(row)
             x, y, turn, wide, high = place_of(row, diff)
-            place = ((x, y), turn, (wide, high))
+            transform = ((x, y), turn, (wide, high))
             authored = place_of(row, None) if diff is not None and diff.place else None
             spawn_task = factory.begin_for(
                 resident,
                 handle,
-                place,
+                transform,
                 live.lists,
                 overrides,
                 None if authored is None else (authored[:2], authored[2], authored[3:]),
@@ -232,7 +251,7 @@ class CellBuilder:
             else:
                 spawn_task.fail(error)
             return 0
-        pictures = yield from spawn_task.draw_labels()
+        textures = yield from spawn_task.draw_labels()
         parts = spawn_task.parts_left
         while not spawn_task.done and not spawn_task.advance(_PARTS):
             yield Step("spawn", _PARTS)
@@ -244,7 +263,7 @@ class CellBuilder:
             if len(spawn_task.lived) != before:
                 population.lived(resident)
             self._measure(spawn_task, live)
-        del pictures  # its sprites hold them now
+        del textures  # the sprites of the text labels hold them from now on
         if diff is not None and spawn_task.is_alive():
             for entity, text in population.differ.texts(diff, spawn_task):
                 yield Step("text", 1)
@@ -252,10 +271,13 @@ class CellBuilder:
                     entity.text = text
         if left_at is not None and spawn_task.is_alive():
             population.woken(spawn_task.root, max(0.0, self._journal.time - left_at))
-        return max(0, parts - 1) % _PARTS  # the first is what the entity itself counts
+        return max(0, parts - 1) % _PARTS  # the caller counts one part for the entity
 
     def _measure(self, spawn_task: SpawnTask, live: LiveCell) -> None:
-        """Tell, once for each prefab, of what would go while it can still be seen."""
+        """Logs, once for each prefab, that its sprite is larger than its cell.
+
+        Such an entity is unloaded while a part of it can still be seen.
+        """
         prefab = spawn_task.id
         if prefab in self._measured or not spawn_task.is_alive():
             return
@@ -273,44 +295,44 @@ class CellBuilder:
             self._population.differ.tell(prefab, why)
 
     def _prepare(self, live: LiveCell, spawn_task: SpawnTask, overrides: Overrides | None) -> Task:
-        """Make the plan, and wait for images that have left the cache meanwhile."""
+        """Makes the blueprint, and loads images that have left the cache in the meantime."""
         while missing := spawn_task.prepare():
             handles = [self._factory.load_texture(ref, _nothing) for ref in missing]
             for ref, handle in zip(missing, handles, strict=True):
                 live.prefabs[ref.key] = handle
-            while not all(one.done for one in handles):
+            while not all(handle.done for handle in handles):
                 yield None
-            for one in handles:
-                if one.error is not None:
-                    raise one.error
+            for handle in handles:
+                if handle.error is not None:
+                    raise handle.error
             if overrides is None:
-                yield None  # an edit is on its way
+                yield None  # the prefab was edited: its next version is being loaded
 
     def _upload(self, live: LiveCell) -> Task:
-        """Bring what is to be drawn to the graphics card, which the first drawing would do."""
-        for one in live.lists.all():
-            yield Step("show", len(one))
-            one.initialize()  # all of its sprites at once, which is a third cheaper
-            one.write_sprite_buffers_to_gpu()
+        """Uploads the cell's sprites to the graphics card, before the first draw would do it."""
+        for sprites in live.lists.all():
+            yield Step("show", len(sprites))
+            sprites.initialize()  # of all sprites at once, a third cheaper than one by one
+            sprites.write_sprite_buffers_to_gpu()
 
     # -------------------------------------------------------------------------------- taking away
 
     def retire(self, live: LiveCell, on_gone: Callable[[], None]) -> Task:
-        """Take everything away that is in a region."""
+        """Unloads all residents of a cell, drops its sprite lists, and calls `on_gone`."""
         population = self._population
         while live.residents:
             live.parts = len(live.residents)
             for name in list(islice(live.residents, _LEAVING)):
                 resident = live.residents.get(name)
-                if resident is not None:  # a hook of another one may have taken it away
+                if resident is not None:  # a hook of another entity may have despawned this one
                     population.retire(resident, live.lists.holds)
                     if live.residents.get(name) is resident:
-                        raise RuntimeError(f"{resident!r} cannot be taken away")
+                        raise RuntimeError(f"{resident!r} cannot be unloaded")
             yield Step("retire", _LEAVING)
-        for sprites in live.lists.drop():
-            yield Step("drop", sprites)
+        for count in live.lists.drop():
+            yield Step("drop", count)
         live.prefabs.clear()
-        yield Step("region", 1)
+        yield Step("cell", 1)
         on_gone()
 
     # ---------------------------------------------------------------------------------- hot reload
@@ -318,12 +340,17 @@ class CellBuilder:
     def refresh(
         self, live_cells: list[LiveCell], reads: list[SavedCellLoad]
     ) -> Generator[Step | None, None, set[str]]:
-        """Bring regions up to date whose content was replaced, by the names of entities.
+        """Updates active cells that were baked anew, entity by entity.
 
-        First whatever has left a cell, then whatever came: it may be the same one.
+        First all cells lose what left them, then all get what is new: an entity may have moved from
+        one of the cells to another.
+
+        Args:
+            live_cells: The cells.
+            reads: What the save file has of each cell.
 
         Returns:
-            The names of those that no cell of these tells of any more: another one may.
+            The ids of entities that left these cells' data: another cell's data may have them now.
         """
         gone: set[str] = set()
         for live in live_cells:
@@ -339,25 +366,29 @@ class CellBuilder:
         return gone
 
     def _refresh_old(self, live: LiveCell, gone: set[str]) -> Task:
+        """Unloads entities that a cell's data no longer has, and builds changed ones again.
+
+        The ids of the former are added to `gone`.
+        """
         population, label = self._population, live.label
         rows = () if live.load is None else live.load.rows or ()
         fresh = {row.id: row for row in rows}
-        mine = [one for one in population.residents.values() if one.home == label]
-        for one in mine:
-            row = fresh.get(one.id)
-            if row == one.row or population.residents.get(one.id) is not one:
+        mine = [resident for resident in population.residents.values() if resident.home == label]
+        for resident in mine:
+            row = fresh.get(resident.id)
+            if row == resident.row or population.residents.get(resident.id) is not resident:
                 continue
-            # What the game has changed of it stays; where it has not moved it, it goes with its
-            # file.
-            captured = population.capture(one)
-            diff = one.diff if captured is None else captured.diff
-            here = one.live
+            # Changes of the game stay. The transform follows the file unless the game moved the
+            # entity.
+            captured = population.capture(resident)
+            diff = resident.diff if captured is None else captured.diff
+            here = resident.live
             if row is None and here.label != label:
-                continue  # it has gone its own way
-            self._take_away(one)
+                continue  # it migrated: the game has moved it to another cell
+            self._take_away(resident)
             if row is None:
-                gone.add(one.id)
-                if captured is not None:  # another cell may tell of it
+                gone.add(resident.id)
+                if captured is not None:  # the data of another cell may have it now
                     self._journal.enter(captured)
             else:
                 again = Resident(row, label, diff, here)
@@ -366,13 +397,16 @@ class CellBuilder:
             yield Step("reload", 1)
 
     def retry(self, residents: list[Resident]) -> Task:
-        """Build once more what has failed."""
-        for one in residents:
-            live = one.live
-            if one.spawn_task is None and self._population.residents.get(one.id) is one:
-                live.prefabs.pop(one.row.prefab, None)
-                self._population.clear_placeholder(one)
-                yield from self.build_one(one, None)
+        """Builds failed residents once more, after their prefabs were loaded again."""
+        for resident in residents:
+            live = resident.live
+            if (
+                resident.spawn_task is None
+                and self._population.residents.get(resident.id) is resident
+            ):
+                live.prefabs.pop(resident.row.prefab, None)
+                self._population.clear_placeholder(resident)
+                yield from self.build_one(resident, None)
                 yield Step("spawn", _PARTS)
 
     def _take_away(self, resident: Resident) -> None:

@@ -1,4 +1,22 @@
-"""`CellLifecycle`: takes cells from one state to the next."""
+"""`CellLifecycle`: takes each live cell from one cell state to the next.
+
+**The problem.** Cells are wanted, read, built, unwanted and edited at any time and in any order: a
+player turns round while a cell is being built, a prefab fails, memory is full, a file is saved.
+Each combination has to end in a state from which all goes on, and in the same one each time, or no
+test could repeat a fault.
+
+**The way taken.** One object owns all transitions; a cell itself is data. All happen on
+the main thread: in `apply`, when there is a new plan; in `advance`, once a frame; at the end of a
+cell's job; and in `unload`. Loader threads only fill `CellLoad`s, which `advance` polls.
+Where several cells could go on, the order is by score and cell, never by which thread was quicker.
+A cell that is not wanted any more is forgotten at once if it is only being read, and leaves through
+`DEACTIVATING` once building has begun.
+
+**The ways rejected.** *Callbacks at the end of loads that change states*: the order of transitions
+would depend on threads. *A coroutine for each cell*: a cell may be cancelled, reloaded or closed in
+every state, so each line of it would be a point of exit. *States as classes*: every event would be
+spread over eight of them.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +51,16 @@ _EVERYWHERE: Final[Box] = (float("-inf"), float("-inf"), float("inf"), float("in
 
 @dataclass(slots=True)
 class WorldParts:
-    """What a world is made of; see the modules of these names."""
+    """The objects that an open world consists of; each is described by its class.
+
+    Attributes:
+        cells: The cells that have entities.
+        building: Runs the jobs that build cells.
+        leaving: Runs the jobs that unload cells.
+        walls: The solid sprites of all active cells.
+        clock: Returns seconds.
+        live_cells: All cells that are not `UNLOADED`.
+    """
 
     settings: StreamingSettings
     provider: CellProvider
@@ -53,19 +80,21 @@ class WorldParts:
 
 
 class CellLifecycle:
-    """Begins loads, lets regions become active, and takes them away again.
-
-    All changes of states happen in `apply`, `advance` and at the end of tasks, on the main thread,
-    in an order that depends on cells and scores alone: not on which thread was quicker.
+    """Begins loads, activates cells, and unloads them.
 
     Args:
-        parts: What the world is made of.
-        layers: The names of its layers, to be added to.
+        parts: The objects of the world.
+        layers: The names of the world's layers; sprite lists of cells add new ones.
 
     Attributes:
-        events: What happened since somebody cleared it.
-        counts: How many regions are in each state.
-        wanted: What the last plan wants.
+        parts: The objects of the world.
+        events: Transitions since the world last told its listeners and cleared this list.
+        counts: How many cells are in each state.
+        wanted: The cells of the last plan.
+        loads: How many loads of cells have begun.
+        unloads: How many cells began to be unloaded after they were built.
+        dirty_at: When a cell last was baked anew, in seconds of the clock; None once all are
+            updated.
 
     Main thread.
     """
@@ -79,15 +108,15 @@ class CellLifecycle:
         self.loads = self.unloads = 0
         self.dirty_at: float | None = None
         self._full = False
-        self._reading: dict[LiveCell, None] = {}  # those that are LOADING or READY
-        # Those that are QUEUED by their source, the next one last; None if that has changed.
+        self._reading: dict[LiveCell, None] = {}  # the cells that are LOADING or READY
+        # The QUEUED cells by their source, the next one last; None if they have to be sorted anew.
         self._queue: dict[int, list[LiveCell]] | None = None
 
     # -------------------------------------------------------------------------------------- states
 
     @property
     def busy(self) -> bool:
-        """Whether anything is on its way."""
+        """Whether any cell is in another state than `ACTIVE` or `FAILED`."""
         counts = self.counts
         resting = counts[CellState.ACTIVE] + counts[CellState.FAILED]
         return resting < len(self.parts.live_cells)
@@ -139,19 +168,19 @@ class CellLifecycle:
     # ---------------------------------------------------------------------------------------- plan
 
     def apply(self, wanted: Mapping[GridCell, CellDemand], now: float) -> None:
-        """Ask for what is wanted and not there, and give up what is not wanted any more."""
+        """Queues wanted cells that are not live, and unloads cells that no source keeps."""
         parts = self.parts
         self.wanted = wanted
         self._full = False
-        self._queue = None  # all of them may have other scores now
-        for cell, want in wanted.items():
+        self._queue = None  # scores may have changed
+        for cell, demand in wanted.items():
             live = parts.live_cells.get(cell)
             if live is None:
                 live = self._new(cell)
-                live.score, live.source = want
+                live.score, live.source = demand
                 live.ahead = parts.planner.is_ahead(live)
             else:
-                live.score, live.source = want
+                live.score, live.source = demand
         for live in list(parts.live_cells.values()):
             if live.cell not in wanted and live.cell != ALWAYS_LOADED:
                 self._unwanted(live, now)
@@ -171,17 +200,20 @@ class CellLifecycle:
         self.unload(live)
 
     def _make_room(self) -> None:
-        """Over the limit, what is not wanted goes: the farthest first, however short it stayed."""
+        """Unloads cells that are not wanted, the farthest first, until memory is below its limit.
+
+        They need not have stayed for the residency.
+        """
         parts = self.parts
-        coming = [one.cell for one in parts.live_cells.values() if one.state in _COMING]
+        coming = [live.cell for live in parts.live_cells.values() if live.state in _COMING]
         excess = parts.memory_budget.excess(coming)
         if excess <= 0:
             return
         staying = (CellState.ACTIVE, CellState.ACTIVATING, CellState.FAILED)
         idle = [
-            (-self._distance(one), one.cell)
-            for one in parts.live_cells.values()
-            if one.cell not in self.wanted and one.state in staying and one.cell != ALWAYS_LOADED
+            (-self._distance(live), live.cell)
+            for live in parts.live_cells.values()
+            if live.cell not in self.wanted and live.state in staying and live.cell != ALWAYS_LOADED
         ]
         for _, cell in sorted(idle):
             if excess <= 0:
@@ -191,12 +223,12 @@ class CellLifecycle:
 
     def _distance(self, live: LiveCell) -> float:
         known = self.parts.sources.known
-        return min((box_distance(*one.position, live.reach) for one in known), default=0.0)
+        return min((box_distance(*source.position, live.reach) for source in known), default=0.0)
 
     # --------------------------------------------------------------------------------------- loads
 
     def advance(self) -> None:
-        """Look at what has been read, and begin to read more."""
+        """Moves cells on whose loads have ended, and begins the next loads; once a frame."""
         parts = self.parts
         if self._reading:
             for live in sorted(self._reading, key=_order):
@@ -212,30 +244,30 @@ class CellLifecycle:
 
     def _begin_some(self) -> None:
         parts, settings = self.parts, self.parts.settings
-        size = flying = 0
-        for one in self._reading:
-            # The save is read when the rest is there; others may be read meanwhile.
-            flying += one.saved is None or one.state is CellState.READY
-            size += parts.memory_budget.expected(one.cell)
-        if flying >= settings.max_in_flight:
+        size = in_flight = 0
+        for candidate in self._reading:
+            # A cell that waits for the save file or its prefabs does not count: others may be read.
+            in_flight += candidate.saved is None or candidate.state is CellState.READY
+            size += parts.memory_budget.expected(candidate.cell)
+        if in_flight >= settings.max_in_flight:
             return
         queued = self._queue
         if queued is None:
             queued = {}
-            for one in parts.live_cells.values():
-                if one.state is CellState.QUEUED:
-                    queued.setdefault(one.source, []).append(one)
+            for candidate in parts.live_cells.values():
+                if candidate.state is CellState.QUEUED:
+                    queued.setdefault(candidate.source, []).append(candidate)
             for waiting in queued.values():
                 waiting.sort(key=_order, reverse=True)
             self._queue = queued
-        while queued and flying < settings.max_in_flight:
+        while queued and in_flight < settings.max_in_flight:
             number = parts.sources.next_served(queued)
             live = queued[number][-1]
             size += parts.memory_budget.expected(live.cell)
-            if flying and size > settings.max_in_flight_bytes:
+            if in_flight and size > settings.max_in_flight_bytes:
                 return
             if live.score > 0 and parts.memory_budget.used + size > settings.memory_limit:
-                if not self._full:  # what is wanted is worked out anew, with what is known now
+                if not self._full:  # a new plan, with the sizes that are known now
                     self._full = True
                     parts.planner.remind(parts.clock())
                 return
@@ -244,8 +276,8 @@ class CellLifecycle:
                 del queued[number]
             parts.sources.serve(number)
             self._begin(live)
-            self._queue = queued  # it is the same, without the one that was begun
-            flying += 1
+            self._queue = queued  # thrown away by `_set`, but still in order
+            in_flight += 1
 
     def _begin(self, live: LiveCell) -> None:
         parts = self.parts
@@ -335,7 +367,7 @@ class CellLifecycle:
     # ------------------------------------------------------------------------------------- leaving
 
     def unload(self, live: LiveCell) -> None:
-        """Take a region away, whatever it is doing."""
+        """Unloads a cell, whatever state it is in."""
         parts, state = self.parts, live.state
         if state in _COMING:
             self._forget(live)
@@ -360,17 +392,20 @@ class CellLifecycle:
     # ---------------------------------------------------------------------------------- hot reload
 
     def _changed(self, live: LiveCell) -> None:
-        """The content of a region was replaced by a newer one."""
+        """Marks a cell that was baked anew for an update, or unloads it if it had failed."""
         if self.parts.live_cells.get(live.cell) is not live:
             return
         if live.state is CellState.FAILED:
             self.unload(live)
-        elif live.active or live.saved is not None:  # begun with the old one
+        elif live.active or live.saved is not None:  # it has, or is being built from, old data
             live.dirty = True
             self.dirty_at = self.parts.clock()
 
     def close(self) -> None:
-        """Take everything away at once; what was changed of it was kept before, or is not to be."""
+        """Unloads all cells at once, without capturing changes.
+
+        A world that keeps its changes captures them before.
+        """
         parts = self.parts
         parts.building.close()
         parts.leaving.close()
@@ -385,12 +420,12 @@ class CellLifecycle:
             self._forget(live)
 
     def require(self, cell: GridCell) -> LiveCell:
-        """The region of a cell that is to be there from now on."""
+        """Returns the live cell of a cell, and queues it if there is none."""
         return self.parts.live_cells.get(cell) or self._new(cell)
 
 
 class _Empty(CellLoad):
-    """A cell that the world does not tell of."""
+    """A load without rows, for a cell that the world's data does not have."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""`CellMigration`: entities that move from one cell to the next."""
+"""`CellMigration`: gives residents that have left their cell to the cell that they are in."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .cell_lifecycle import CellLifecycle
 
 __all__ = ["CellMigration"]
 
-# Of all entities in memory, so many are looked at in a frame at least and at most: about a second
-# for 500 of them, and never more than 50 µs.
+# Residents that are checked in a frame: a hundredth of all, at least 4 (500 residents take about a
+# second) and at most 64 (50 µs).
 _LEAST: Final = 4
 _MOST: Final = 64
 _FRAMES: Final = 100
 
 
 class CellMigration:
-    """Sees who has left its cell, some entities in each frame, one after the other.
+    """Finds residents that have left their cell, by checking some of them in each frame, in turn.
 
-    Where the next cell is there, they change over to it. Where it is on its way, they stay with
-    the old one until it is. Anywhere else they leave, and are there again when their new cell is.
+    If their new cell is active, it takes them over. If it is wanted or on its way, they stay in the
+    old cell until it is active. Otherwise they are unloaded, and built again with their new cell.
 
     Main thread.
     """
@@ -34,7 +34,7 @@ class CellMigration:
         self._seen = self._all = 0
 
     def look(self) -> None:
-        """Look at some of them."""
+        """Checks the next residents; called once a frame."""
         for resident in islice(self._left, self._each):
             spawn_task, live = resident.spawn_task, resident.live
             if spawn_task is not None and not spawn_task.over and live.state is CellState.ACTIVE:
@@ -44,10 +44,10 @@ class CellMigration:
                     self._move(resident)
             self._seen += 1
         if self._seen >= self._all:
-            everybody = list(self._lifecycle.parts.population.residents.values())
-            self._left = iter(everybody)
-            self._seen, self._all = 0, len(everybody)
-            self._each = max(_LEAST, min(_MOST, len(everybody) // _FRAMES))
+            residents = list(self._lifecycle.parts.population.residents.values())
+            self._left = iter(residents)
+            self._seen, self._all = 0, len(residents)
+            self._each = max(_LEAST, min(_MOST, len(residents) // _FRAMES))
 
     def _move(self, resident: Resident) -> None:
         parts = self._lifecycle.parts
@@ -64,8 +64,8 @@ class CellMigration:
         new = cell not in parts.cells
         if new:
             parts.cells.add([cell])
-        if any(one.motion.known and one.sees(reach) for one in parts.sources):
-            # It will be there soon; one that was empty so far was not asked for yet.
+        if any(source.motion.known and source.sees(reach) for source in parts.sources):
+            # The cell will be loaded soon. If it had no entities before, it is not wanted yet.
             parts.sources.changed = parts.sources.changed or new
         else:
             population.retire(resident)

@@ -1,4 +1,4 @@
-"""`Population`: the entities of a world that are in memory, each in exactly one cell."""
+"""`Population`: the world entities that are in memory, each a resident of exactly one cell."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _MARK_PIXELS: Final = 32
 
 
 class Failure(NamedTuple):
-    """Something of a world that cannot be there.
+    """An entity or a cell of a world that cannot be loaded or built.
 
     Attributes:
-        what: The entity's name in the world, or the label of the cell.
+        what: The entity's id in the world, or the label of the cell.
         cell: The cell.
         prefab: The entity's prefab; None for a whole cell.
         error: Why.
@@ -49,13 +49,14 @@ class Failure(NamedTuple):
 
 
 class PendingResident(NamedTuple):
-    """An entity that is to be built.
+    """A world entity that is to be built.
 
     Attributes:
-        row: What the world says of it.
-        home: The label of the cell whose content tells of it; None if it was added.
-        diff: What changed of it.
-        left_at: World's time at which it was unloaded; None if it never was there.
+        row: The entity as the world's data has it, or as the game added it.
+        home: The label of the cell whose data has the entity; None if the game added it.
+        diff: The entity diff from save file or change journal, or None.
+        left_at: When the entity was unloaded, in seconds of the world's time; None if it never was
+            in memory.
     """
 
     row: WorldEntity
@@ -69,22 +70,25 @@ def _never(_: object) -> bool:
 
 
 class Population:
-    """Who is in which region.
+    """The residents of all live cells, and what failed.
 
     Args:
-        factory: Makes entities.
+        factory: Builds entities.
         grid: The world's grid.
-        journal: What the game has changed.
-        live_cells: All regions that are not unloaded.
-        placeholders: Whether something stands in the place of what failed.
-        unique: Whether ids are known to be; worlds from code may have some twice.
+        journal: The changes of the game.
+        live_cells: All cells that are not `UNLOADED`.
+        placeholders: Whether a placeholder is shown in place of each entity that failed.
+        unique: Whether ids are known to be unique, as in baked worlds; the game's code may repeat
+            one.
 
     Attributes:
-        residents: By their names in the world.
-        failures: What cannot be there, by its name.
-        entities: Everything that is alive, of the world or not.
-        differ: Finds what was changed, and puts it back.
-        woken: Called with the record of an entity, and the seconds that it slept.
+        residents: All residents, by their ids in the world.
+        failures: Entities and cells that failed, by id or label.
+        entities: The entity index, with entities of no world, too.
+        differ: Finds what the game changed of an entity, and puts it back.
+        woken: Called with the record of an entity that is loaded again, and the seconds that it was
+            unloaded.
+        journal: The changes of the game.
 
     Main thread.
     """
@@ -113,45 +117,50 @@ class Population:
         self._overrides: OrderedDict[str, Overrides] = OrderedDict()
         self._mark: Texture | None = None
 
-    # --------------------------------------------------------------------------------- who is where
+    # ------------------------------------------------------------------------------------ residents
 
     def pending_residents(self, live: LiveCell, record: SavedCell) -> Iterator[PendingResident]:
-        """Who is to be built in a region: what its content tells of, and who came."""
+        """Yields the entities to build in a cell: those of its data, and those that moved there."""
         label = live.label
-        saved = {row.id: row for row in record.rows}
+        saved_rows = {row.id: row for row in record.rows}
         load = live.load
         for row in (load.rows or ()) if load is not None else ():
-            known = saved.pop(row.id, None)
+            saved = saved_rows.pop(row.id, None)
             left = record.left_when(row.x, row.y)
-            if known is not None and known.home != label:
-                known = self._rehomed(known, label)
-            if known is None:
+            if saved is not None and saved.home != label:
+                saved = self._rehomed(saved, label)
+            if saved is None:
                 yield PendingResident(row, label, None, left)
-            elif known.cell == label:
-                yield PendingResident(row, label, known.diff, _latest(left, known.left_at))
-        for known in saved.values():
-            if known.cell == label:
-                found = self.request(known, record)
+            elif saved.cell == label:
+                yield PendingResident(row, label, saved.diff, _latest(left, saved.left_at))
+        for saved in saved_rows.values():
+            if saved.cell == label:
+                found = self.request(saved, record)
                 if found is not None:
                     yield found
 
-    def _rehomed(self, known: SavedEntity, label: str) -> SavedEntity:
-        """What is known of an entity which the world's file has put into another cell since.
+    def _rehomed(self, saved: SavedEntity, label: str) -> SavedEntity:
+        """Returns a saved entity with its new home, after an edit gave it to another cell.
 
-        Who had not left its old cell follows the file; who had is where the game has put it.
+        An entity that had not left its old cell follows the world's data. One that had stays where
+        the game has put it.
         """
-        cell = label if known.cell == known.home else known.cell
-        known = known._replace(home=label, cell=cell)
-        self.journal.enter(known)
-        resident = self.residents.get(known.id)
+        cell = label if saved.cell == saved.home else saved.cell
+        saved = saved._replace(home=label, cell=cell)
+        self.journal.enter(saved)
+        resident = self.residents.get(saved.id)
         if resident is not None:
             resident.home = label
-        return known
+        return saved
 
     def request(self, row: SavedEntity, record: SavedCell | None) -> PendingResident | None:
-        """Somebody who came from another cell, or was added."""
+        """Returns a pending resident for a saved entity that migrated or was added to a cell.
+
+        Returns None, and reports a problem, if neither the world's data nor the save says what the
+        entity is.
+        """
         if row.diff is None or row.diff.row is None or row.home == row.cell:
-            # Its cell tells of it no more: the world's file was changed since.
+            # The world's data does not have it any more: it was edited after the save.
             problem = "the world has no such entity any more; what was saved of it is kept"
             if row.diff is not None and not row.diff.untouched:
                 self.differ.tell(f"{row.id} in {row.cell}", problem)
@@ -161,27 +170,32 @@ class Population:
         return PendingResident(row.diff.row, row.home, row.diff, _latest(left, row.left_at))
 
     def current(self, pending_resident: PendingResident, live: LiveCell) -> PendingResident | None:
-        """Somebody as the ledger knows it by now; None if it is elsewhere, or gone."""
+        """Returns a pending resident as the change journal has it now.
+
+        Returns None if the entity is in memory, has moved to another cell, or was destroyed, since
+        the cell's job has begun.
+        """
         resident = self.residents.get(pending_resident.row.id)
         if resident is not None:
             if not self._unique and pending_resident.home == live.label != resident.home:
                 twins = f"the code of {resident.home or 'the game'} and {live.label} make one"
                 self.differ.tell(f"the entity {resident.id!r}", f"{twins}: only the first is there")
             return None
-        known = self.journal.known(pending_resident.row.id)
-        if known is None:
+        saved = self.journal.known(pending_resident.row.id)
+        if saved is None:
             return pending_resident
-        if known.cell != live.label:
+        if saved.cell != live.label:
             return None
         return pending_resident._replace(
-            diff=known.diff, left_at=_latest(pending_resident.left_at, known.left_at)
+            diff=saved.diff, left_at=_latest(pending_resident.left_at, saved.left_at)
         )
 
     def overrides_of(self, row: WorldEntity) -> Overrides | None:
-        """What an entity has of its own: the same object for all that have the same.
+        """Returns the overrides of a world entity, or None; equal overrides are one object.
 
         Raises:
-            ArcadePrefabsError, TypeError: They are no overrides.
+            ArcadePrefabsError: A component or a field does not exist, or a value does not fit.
+            TypeError: The overrides are no mapping.
         """
         if row.layer is None and not row.overrides and not row.removed:
             return None
@@ -199,12 +213,12 @@ class Population:
         return found
 
     def enter(self, resident: Resident) -> None:
-        """Somebody is in a region."""
+        """Adds a resident to its cell and to the population."""
         self.residents[resident.id] = resident
         resident.live.residents[resident.id] = resident
 
     def move(self, resident: Resident, target: LiveCell) -> None:
-        """Somebody has gone to another region that is there."""
+        """Moves a resident with its sprites to another active cell."""
         source, spawn_task = resident.live, resident.spawn_task
         del source.residents[resident.id]
         resident.live = target
@@ -212,8 +226,8 @@ class Population:
         if spawn_task is None:
             return
         spawn_task.scene = target.lists
-        for one in spawn_task.root.walk():
-            spec, label, sprite = one.spec, one.label, one.sprite
+        for record in spawn_task.root.walk():
+            spec, label, sprite = record.spec, record.label, record.sprite
             if sprite is not None and spec is not None:
                 _carry(sprite, spec.layer, source, target)
                 group = spec.group or "default"
@@ -225,7 +239,7 @@ class Population:
                 _carry(label.sprite, label.spec.layer, source, target)
 
     def place_now(self, resident: Resident) -> GridCell:
-        """The cell that somebody stands in just now."""
+        """Returns the cell that a resident's position is in now, on its own level."""
         cell = resident.live.cell
         spawn_task = resident.spawn_task
         if cell == ALWAYS_LOADED or spawn_task is None or spawn_task.over:
@@ -233,54 +247,55 @@ class Population:
         x, y = spawn_task.entity.position
         try:
             return self._grid.cell_at(x, y, cell.level)
-        except (ValueError, OverflowError):  # the game has put its sprite nowhere
+        except (ValueError, OverflowError):  # the game has set a position that is NaN or infinite
             return cell
 
     # -------------------------------------------------------------------------------------- leaving
 
     def capture(self, resident: Resident) -> SavedEntity | None:
-        """What is to be kept of somebody; None if nothing is."""
+        """Returns what has to be saved of a resident; None if nothing differs."""
         spawn_task = resident.spawn_task
         if spawn_task is None or not spawn_task.is_alive():
             return None
         try:
             diff = self.differ.find(resident.row, spawn_task)
-        except Exception as error:  # the game's own: its cell is not to wait for that for ever
+        except Exception as error:  # raised by a component of the game: the cell is unloaded anyway
             self.differ.tell(resident.id, f"what changed of it cannot be kept: {error!r}")
             return None
         label = self.place_now(resident).label
         if diff is None and label == resident.home and resident.diff is None:
             return None
         if label != resident.home or (diff is not None and diff.place is not None):
-            # With cells of another size it may stand in another one than the one that tells of it.
+            # With its row, the entity can be found by position if cells get another size.
             diff = (diff or EntityDiff()).with_row(resident.row, self._size_of(resident))
         return SavedEntity(resident.id, resident.home, label, self.journal.time, diff)
 
     def _size_of(self, resident: Resident) -> float:
-        """Pixels of somebody's longer side, if that is more than cells may have."""
+        """Returns the pixels of a resident's longer side; 0 if it fits a cell of level 0."""
         if resident.diff is not None and resident.diff.size:
             return resident.diff.size
         level = resident.live.cell.level
         return self._grid.size(level) if level > 0 else 0.0
 
     def lived(self, resident: Resident) -> None:
-        """Somebody has had its first spawn: that is kept with what its hooks did.
+        """Enters a resident into the change journal, after its `on_first_spawn` hooks.
 
-        At once, and not when its cell goes: what the hooks have added to the world is written as
-        soon, and a game that is killed in between would add it twice.
+        That is done at once, not when the cell is unloaded: what the hooks have added to the world
+        is written as soon, and a game that is killed in between would add it a second time.
         """
         row = self.capture(resident)
         if row is not None:
             self.journal.enter(row)
 
     def retire(self, resident: Resident, dropped: Callable[[object], bool] = _never) -> None:
-        """Unload somebody: keep what was changed, then take it away.
+        """Unloads a resident, after entering its changes into the change journal.
+
+        A resident whose position is in another active cell is moved there instead.
 
         Args:
-            resident: Who.
-            dropped: Whether a list of sprites is dropped whole, so that nothing need be taken out.
-
-        Who has gone to another region that is there stays in memory, and goes over to that.
+            resident: The resident.
+            dropped: Tells of a sprite list whether it will be dropped as a whole: sprites need not
+                be taken out of such a list.
         """
         live = resident.live
         target = self._live_cells.get(self.place_now(resident))
@@ -295,7 +310,7 @@ class Population:
             resident.spawn_task.retire(dropped)
 
     def forget(self, resident: Resident) -> None:
-        """Somebody is not in memory any more."""
+        """Removes a resident from its cell and from the population."""
         self.residents.pop(resident.id, None)
         resident.live.residents.pop(resident.id, None)
         failure = self.failures.get(resident.id)
@@ -303,21 +318,21 @@ class Population:
             del self.failures[resident.id]
 
     def lost(self, resident: Resident, spawn_task: SpawnTask) -> None:
-        """Somebody was despawned by the game, or failed."""
+        """Handles that a resident's entity was despawned by the game, or failed."""
         if spawn_task.state is EntityState.FAILED:
             self.failed(resident, spawn_task.error or RuntimeError("it failed"))
             return
         self.destroyed(resident)
 
     def destroyed(self, resident: Resident) -> None:
-        """Somebody is gone for good."""
+        """Enters into the change journal that an entity is gone for good."""
         self.journal.enter(SavedEntity(resident.id, resident.home, None, self.journal.time, None))
         self.forget(resident)
 
     # ------------------------------------------------------------------------------------- failures
 
     def failed(self, resident: Resident, error: Exception) -> None:
-        """Somebody cannot be built: list it, and have something stand there."""
+        """Lists a resident that cannot be built, and shows a placeholder for it."""
         resident.spawn_task = None
         self.note(Failure(resident.id, resident.live.cell, resident.row.prefab, error))
         if self._placeholders and resident.placeholder is None:
@@ -327,10 +342,11 @@ class Population:
             lists[resident.row.layer or "default"].append(resident.placeholder)
 
     def note(self, failure: Failure) -> None:
-        """List what cannot be there."""
-        told = failure.prefab or failure.what
-        if not any(one.prefab == told or one.what == told for one in self.failures.values()):
-            # Once for all entities of a prefab.
+        """Lists a failure, and logs the first known of each prefab."""
+        subject = failure.prefab or failure.what
+        if not any(
+            known.prefab == subject or known.what == subject for known in self.failures.values()
+        ):
             where = failure.cell.label
             why = shown_error(failure.error)
             _log.warning("%s in %s cannot be there: %s", shown(failure.what), where, why)
@@ -339,22 +355,21 @@ class Population:
             del self.failures[next(iter(self.failures))]
 
     def placeholder(self, x: float, y: float, size: float = _MARK_PIXELS) -> BasicSprite:
-        """A sprite for the place of what cannot be there."""
+        """Returns a new placeholder sprite."""
         if self._mark is None:
             self._mark = arcade.make_soft_square_texture(_MARK_PIXELS, _MARK, 200, 200)
         return BasicSprite(self._mark, size / _MARK_PIXELS, x, y)
 
     def clear_placeholder(self, resident: Resident) -> None:
-        """Take away what stands in somebody's place."""
+        """Removes a resident's placeholder and its failure."""
         mark, resident.placeholder = resident.placeholder, None
         if mark is not None:
             mark.remove_from_sprite_lists()
         self.failures.pop(resident.id, None)
 
-    # --------------------------------------------------------------------------------------- asked
-
+    # -------------------------------------------------------------------------------------- queries
     def alive(self) -> Iterable[Entity]:
-        """All that are alive."""
+        """Yields the entities of all residents that are alive."""
         for resident in self.residents.values():
             entity = resident.entity
             if entity is not None:
@@ -368,8 +383,8 @@ def _latest(first: float | None, second: float) -> float:
 def _carry(sprite: BasicSprite, layer: str, source: LiveCell, target: LiveCell) -> None:
     here: SpriteList[Any] | None = source.lists.list_with(layer, sprite)
     if here is None:
-        # In a layer that the game has chosen, or in a list of its own.
-        here = next((one for one in sprite.sprite_lists if source.lists.holds(one)), None)
+        # The game has moved the sprite to another layer.
+        here = next((lists for lists in sprite.sprite_lists if source.lists.holds(lists)), None)
     if here is not None:
         here.remove(sprite)
         target.lists[layer].append(sprite)

@@ -1,13 +1,15 @@
-"""`Tracer`: finds what stands at a place that a save knows, and the world alone can name.
+"""`Tracer`: finds out what entities are of which an old save has only the id and the position.
 
-Saves of the first format do not say what an entity is that was moved within its cell. It has to
-appear when the cell that it stands in is loaded, and what it is stands in the cell of its place in
-the world's file, which may be another one since cells have another size. That cell is near, for the
-entity never left its old one; so the cells around it are read, the nearest first, until it is
-found. This happens once: the row says afterwards what it is.
+**The problem.** Saves of the first format do not say which prefab an entity has that was moved
+within its cell: the world's data of that cell said so. If cells have another size since then,
+nobody knows which cell's data has the entity, and the cell at its saved position cannot build it.
 
-Rejected: to look for it when the cell is loaded that it stands in. A cell would wait for cells
-around it, in each session anew, and while the player flies.
+**The way taken.** The entity never left its old cell, so its home is near. When the world is
+opened, the cells around the position are read, the nearest first, until one has the entity. This
+happens once: afterwards its row in the save says what it is.
+
+**The way rejected.** *Searching when the cell at the position is loaded*: that cell would wait for
+the cells around it, in every session, while the player flies.
 """
 
 from __future__ import annotations
@@ -29,30 +31,30 @@ __all__ = ["Tracer"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# Cells that are read at once.
+# Cells that are read at the same time.
 _AT_ONCE: Final = 16
-# Cells in each direction that are read before all others of a world that has an end.
+# Cells in each direction that are read before all others, in a world with a finite set of cells.
 _NEAR: Final = 4
-# Pixels, and cells at most, that are read in each direction of one that has none: cells have 1024
-# pixels if nobody says.
+# In a world without an end: pixels, and cells at most, that are read in each direction. Two of the
+# old cells, whose default size was 1024 pixels.
 _FAR_PIXELS: Final = 2048.0
 _FAR: Final = 40
-# Cells that are thought of in a frame: half a millisecond.
-_THOUGHT_OF: Final = 500
-# Pixels; farther out a float has no room for parts of one.
+# Candidate cells in a frame: half a millisecond.
+_CANDIDATES: Final = 500
+# Pixels; beyond that, floats have no fractions.
 _FARTHEST: Final = 1e15
 
 
 class Tracer:
-    """Reads cells of a world until it has found every entity.
+    """Reads cells of a world until every entity is found.
 
     Args:
-        provider: The world.
-        rows: What is saved of entities of which only the place and the id are known.
+        provider: The world's cells.
+        rows: Saved entities of which only the id and the position are known.
 
     Attributes:
-        found: The same rows, with what the entities are, and in the cells of the world.
-        lost: Ids that are nowhere, and what to say of that.
+        found: The same rows, with what each entity is, and with its cells in the world's grid.
+        lost: The ids that no cell has, each with a message.
 
     Main thread.
     """
@@ -71,13 +73,13 @@ class Tracer:
         self._whole, self._ended = True, False
 
     def look(self) -> bool:
-        """Take over what was read, and begin to read more; whether everything was found."""
+        """Takes what was read, and begins further reads; returns whether the search has ended."""
         for cell, load in list(self._loads.items()):
             if load.done:
                 del self._loads[cell]
                 self._take(cell, load)
                 load.stop()
-        for _ in range(_THOUGHT_OF):
+        for _ in range(_CANDIDATES):
             if not self._left or len(self._loads) >= _AT_ONCE:
                 break
             try:
@@ -94,7 +96,7 @@ class Tracer:
         return True
 
     def stop(self) -> None:
-        """Read no more."""
+        """Stops all reads."""
         loads, self._loads = self._loads, {}
         for load in loads.values():
             load.stop()
@@ -109,27 +111,30 @@ class Tracer:
     def _take(self, cell: GridCell, load: CellLoad) -> None:
         if load.error is not None:
             self._failed(cell, load.error)
-        for told in load.rows or ():
-            row = self._left.pop(told.id, None)
+        for entity in load.rows or ():
+            row = self._left.pop(entity.id, None)
             if row is not None:
-                self.found.append(self._placed(row, told, cell))
+                self.found.append(self._placed(row, entity, cell))
 
     def _failed(self, cell: GridCell, error: Exception) -> None:
-        """It is told when the cell itself is loaded. Until then nobody knows who is in it."""
+        """Notes that the search is not complete.
+
+        The error itself is reported when the cell is loaded.
+        """
         self._whole = False
         _log.debug("%s cannot be searched: %s", cell.label, error)
 
-    def _placed(self, row: SavedEntity, told: WorldEntity, home: GridCell) -> SavedEntity:
+    def _placed(self, row: SavedEntity, entity: WorldEntity, home: GridCell) -> SavedEntity:
         here, size = home, 0.0
-        place = _place(row)
-        if home != ALWAYS_LOADED and place is not None:
-            here = self._grid.cell_at(*place, home.level)
+        position = _position(row)
+        if home != ALWAYS_LOADED and position is not None:
+            here = self._grid.cell_at(*position, home.level)
             size = self._grid.size(home.level) if home.level else 0.0
-        diff = (row.diff or EntityDiff()).with_row(told, size)
+        diff = (row.diff or EntityDiff()).with_row(entity, size)
         return row._replace(home=home.label, cell=here.label, diff=diff)
 
     def _give_up(self) -> None:
-        """Note that the others are not to be looked for again, unless a cell could not be read."""
+        """Marks the rest as lost, not to be searched again, unless a cell could not be read."""
         left, self._left = self._left, {}
         if self._whole:
             who = "no cell near its place" if self._all is None else "no cell of the world"
@@ -140,20 +145,23 @@ class Tracer:
     # --------------------------------------------------------------------------------------- order
 
     def _wanted(self, rows: Sequence[SavedEntity]) -> Iterator[GridCell | None]:
-        """The cells to be read: nobody is looked for who was found meanwhile. None is no cell."""
+        """Yields the cells to read, and None between two entities.
+
+        An entity that was found in the meantime adds no more cells.
+        """
         if self._provider.has_always:
             yield ALWAYS_LOADED
         for row in rows:
             yield None
-            place = _place(row)
-            for cell in () if place is None else self._around(*place):
+            position = _position(row)
+            for cell in () if position is None else self._around(*position):
                 if row.id not in self._left:
                     break
                 yield cell
         yield from self._all or ()
 
     def _around(self, x: float, y: float) -> Iterator[GridCell]:
-        """The cells near a place, ring by ring."""
+        """Yields the cells near a position, ring by ring."""
         cells, size = self._provider.cells, self._grid.cell_size
         far = min(_FAR, math.ceil(_FAR_PIXELS / size)) if self._all is None else _NEAR
         for more in range(far + 1):
@@ -167,12 +175,12 @@ class Tracer:
                     yield from cells.within(level, right, bottom + 1, right, top - 1)
 
 
-def _place(row: SavedEntity) -> tuple[float, float] | None:
-    """Where an entity stands; None if that is no place of a world."""
-    place = None if row.diff is None else row.diff.place
-    if place is None or not all(map(_fits, place[:2])):
+def _position(row: SavedEntity) -> tuple[float, float] | None:
+    """Returns the saved position of an entity; None if it is NaN, infinite or too far away."""
+    transform = None if row.diff is None else row.diff.place
+    if transform is None or not all(map(_fits, transform[:2])):
         return None
-    return place[0], place[1]
+    return transform[0], transform[1]
 
 
 def _fits(number: float) -> bool:

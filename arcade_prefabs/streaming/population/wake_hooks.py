@@ -1,4 +1,4 @@
-"""`WakeHooks`: entities are told how long they slept."""
+"""`WakeHooks`: calls functions of the game when an entity is loaded again."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["WakeHook", "WakeHooks"]
 _log = logging.getLogger("arcade_prefabs")
 
 WakeHook: TypeAlias = Callable[[Entity, Any, float], object]
-"""Called with an entity, its component, and the seconds of the world's time that it slept."""
+"""Takes an entity, its component, and the seconds of the world's time that it was unloaded."""
 
 _F = TypeVar("_F", bound=WakeHook)
 
 
 class WakeHooks:
-    """Calls the game's functions. Main thread."""
+    """The functions that the game registered with `StreamingManager.on_wake`. Main thread."""
 
     def __init__(self, entities: EntityIndex) -> None:
         self._entities = entities
         self._hooks: dict[str, list[WakeHook]] = {}
 
     def on_wake(self, component: type) -> Callable[[_F], _F]:
-        """See `StreamingManager.on_wake`."""
+        """Returns a decorator that registers a function for a component."""
         name = self._entities.name_of(component)
 
         def add(function: _F) -> _F:
@@ -39,22 +39,22 @@ class WakeHooks:
         return add
 
     def remove(self, function: WakeHook) -> None:
-        """Call a function no more."""
+        """Removes a function from all components."""
         for hooks in self._hooks.values():
-            hooks[:] = [one for one in hooks if one != function]
+            hooks[:] = [hook for hook in hooks if hook != function]
 
     def woken(self, record: EntityRecord, seconds: float) -> None:
-        """An entity is there again, after that many seconds."""
+        """Calls the hooks of an entity that is loaded again after that many seconds."""
         if not self._hooks:
             return
         for part in list(record.walk()):
-            one = part.entity
+            entity = part.entity
             for name in () if part.blueprint is None else part.blueprint.names:
                 for hook in tuple(self._hooks.get(name, ())):
-                    if not one.alive:
+                    if not entity.alive:
                         return
-                    component: Any = one[self._entities.class_of(name)]
+                    component: Any = entity[self._entities.class_of(name)]
                     try:
-                        hook(one, component, seconds)
+                        hook(entity, component, seconds)
                     except Exception:
-                        _log.exception("an on_wake hook failed for %r", one)
+                        _log.exception("an on_wake hook failed for %r", entity)

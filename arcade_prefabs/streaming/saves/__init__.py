@@ -1,1 +1,1 @@
-"""Saved games: what the game changed of a world."""
+"""Keeps what the game changed of a world: entity diffs, the change journal, save files."""

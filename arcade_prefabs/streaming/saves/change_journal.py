@@ -1,7 +1,20 @@
-"""`ChangeJournal`: what the game changed of a world, from the main thread to the file and back.
+"""`ChangeJournal`: what the game changed of a world, between the main thread and the save file.
 
-The main thread never waits for the disk. What it enters is known here until it is committed and
-nobody reads the cells that it concerns; so a cell that is read meanwhile misses nothing.
+**The problem.** Cells are unloaded all the time, and each may have entities that the game has
+changed. Their diffs have to be in a file soon (a game may be killed), and have to be there again
+when the cell is loaded a moment later. The main thread may wait for neither.
+
+**The way taken.** The main thread enters the newest state of an entity into a dictionary. Once a
+second (or sooner, with 500 entities) a writer thread gets what is new, and writes it in one
+transaction. Loader threads read the file when a cell is loaded; `merged` then lays the dictionary's
+entries over what was read. An entry is dropped only once it is committed and every read that began
+before the commit is done: a read that may have seen the old file is always corrected. A write that
+failed puts its entries back, to be tried again.
+
+**The ways rejected.** *Keeping all diffs in memory, and writing on save only*: a killed game loses
+all since the last save, and memory grows with the world. *Reading on the writer thread, so that
+reads see all writes before*: a slow commit would hold up the loading of cells. *A lock around
+dictionary and file*: the main thread would wait for the disk.
 """
 
 from __future__ import annotations
@@ -30,42 +43,42 @@ __all__ = [
 
 _log = logging.getLogger("arcade_prefabs")
 
-# Seconds after which what happened is on the disk, and the number of entities that makes it sooner.
+# Seconds between two writes, and the number of changed entities that makes a write due at once.
 _EVERY_S: Final = 1.0
 _MANY: Final = 500
-# After a write that failed: the disk may have room again.
+# Seconds after a write that failed: the disk may have room again.
 _RETRY_S: Final = 5.0
 
 
 class Writer(Protocol):
-    """Does what the disk takes time for."""
+    """Runs functions that write to the disk, one after the other."""
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Have something done, after all that was submitted before. Main thread."""
+        """Runs a function after all that were submitted before. Main thread."""
         ...
 
     def close(self, seconds: float, late: Callable[[], None]) -> bool:
-        """End it once everything is done; whether that was within the time.
+        """Waits until all functions have run; returns whether they did so in time. Main thread.
 
         Args:
             seconds: How long to wait.
-            late: Called once everything is done, if that takes longer.
+            late: Called on another thread once all have run, if that takes longer.
         """
         ...
 
 
 class ThreadWriter:
-    """Writes in a thread of its own."""
+    """Runs the functions in a thread of its own, which the first one starts."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def submit(self, work: Callable[[], None]) -> None:
-        """See `Writer`."""
+        """Queues a function for the thread."""
         self._queue.put(work)
         if self._thread is None:
-            # It ends with the process even if the disk never answers.
+            # A daemon: the process can end even if the disk never answers.
             self._thread = threading.Thread(
                 target=self._run, name="arcade_prefabs saves", daemon=True
             )
@@ -76,7 +89,7 @@ class ThreadWriter:
             work()
 
     def close(self, seconds: float, late: Callable[[], None]) -> bool:
-        """See `Writer`."""
+        """Waits for the thread, as `Writer.close` says."""
         thread = self._thread
         if thread is None:
             return True
@@ -94,27 +107,28 @@ class ThreadWriter:
 
 
 class InlineWriter:
-    """Writes at once, in the thread that asks for it; for tests."""
+    """Runs each function at once, in the calling thread; for tests."""
 
     def submit(self, work: Callable[[], None]) -> None:
-        """See `Writer`."""
+        """Runs the function."""
         work()
 
     def close(self, seconds: float, late: Callable[[], None]) -> bool:  # noqa: ARG002
-        """See `Writer`."""
+        """Returns True: nothing is ever waiting."""
         return True
 
 
 class SavedCellLoad:
-    """What is kept of a cell, while a loader thread reads it.
+    """What the save file has of a cell, while a loader thread reads it and after.
 
     Attributes:
-        rows: The entities that the cell's content tells of.
-        names: Their ids.
-        prefabs: What they are.
-        record: What was read.
-        error: Why it could not be, or None.
-        wanted: Whether anybody still waits for it.
+        label: The cell's label.
+        rows: The entities of the cell in the world's data.
+        names: The ids of these entities.
+        prefabs: The prefabs of these entities.
+        record: What was read; None before.
+        error: Why it could not be read, or None.
+        wanted: Whether the cell still needs it; otherwise a read that has not begun is skipped.
     """
 
     __slots__ = ("error", "label", "names", "prefabs", "record", "rows", "serial", "wanted")
@@ -131,16 +145,16 @@ class SavedCellLoad:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing to wait for. Any thread."""
+        """Whether the read has ended, well or not. Any thread."""
         return self.record is not None or self.error is not None
 
 
 class SaveRequest:
-    """A save that was asked for.
+    """A save that was asked for; ``await`` it, or give it a callback.
 
     Attributes:
-        entities: How many entities the save has something to tell of.
-        error: Why it failed, or None; what was saved before stays then.
+        entities: How many entities the save file has.
+        error: Why the save failed, or None. A failed save leaves the one before as it is.
 
     Main thread.
     """
@@ -152,53 +166,57 @@ class SaveRequest:
 
     @property
     def done(self) -> bool:
-        """Whether it ended."""
+        """Whether the save has ended, well or not."""
         return self._completion.done
 
     def end(self, entities: int, error: Exception | None) -> None:
-        """Note how it ended, and tell whoever waits."""
+        """Sets the result, and calls the callbacks."""
         self.entities, self.error = entities, error
         self._completion.finish()
 
     def __await__(self) -> Generator[Any, Any, int]:
-        """Wait until it has ended; in a script of the plugin, or in asyncio.
+        """Waits until the save has ended; in a script of the plugin, or in asyncio.
+
+        Returns:
+            How many entities the save file has.
 
         Raises:
-            SaveError: It failed.
+            SaveError: The save failed.
         """
         yield from self._completion.wait()
         return self.result()
 
     def result(self) -> int:
-        """How many entities the save has something to tell of.
+        """Returns how many entities the save file has.
 
         Raises:
-            SaveError: It failed, or has not ended.
+            SaveError: The save failed, or has not ended.
         """
         if self.error is not None:
             raise self.error
         if not self.done:
-            raise SaveError("the game is not saved yet: await it, or ask `done` before")
+            raise SaveError("the game is not saved yet: await the save, or ask `done` first")
         return self.entities
 
     def add_done_callback(self, callback: Callable[[SaveRequest], object]) -> None:
-        """Call something with it, on the main thread, once it has ended."""
+        """Calls a function with this request, on the main thread, once the save has ended."""
         self._completion.listen(lambda: callback(self))
 
 
 class ChangeJournal:
-    """Knows what changed, and has it written.
+    """Keeps the newest state of changed entities, and has it written to the save file.
 
     Args:
-        file: Where to.
-        background: Has something short done by a loader thread.
-        writer: Who writes.
-        clock: Seconds.
+        file: The save file.
+        background: Runs a short function on a loader thread.
+        writer: Runs the writes.
+        clock: Returns seconds.
 
     Attributes:
+        file: The save file.
         time: The world's time, in seconds.
-        added: How many entities were ever added to the world.
-        error: Why the last write failed; None once one has succeeded again.
+        added: How many entities the game has ever added without an id of its own.
+        error: Why the last write failed; None once a write has succeeded again.
 
     Main thread.
     """
@@ -219,16 +237,15 @@ class ChangeJournal:
         self._background = background
         self._writer = writer
         self._clock = clock
-        self._rows: dict[
-            str, SavedEntity
-        ] = {}  # the newest of each entity, as long as it is needed
-        self._new: dict[str, None] = {}  # those that are not on their way to the file
-        self._by_cell: dict[str, dict[str, None]] = {}
-        self._left: dict[str, float] = {}
-        self._new_left: dict[str, None] = {}
+        # The newest state of each entity, as long as a read may miss it in the file.
+        self._rows: dict[str, SavedEntity] = {}
+        self._new: dict[str, None] = {}  # ids of those that were not submitted to the writer
+        self._by_cell: dict[str, dict[str, None]] = {}  # ids by the labels of home and cell
+        self._left: dict[str, float] = {}  # when each cell was unloaded, in the world's time
+        self._new_left: dict[str, None] = {}  # labels of those that were not submitted
         self._reading: dict[int, SavedCellLoad] = {}
         self._serial = 0  # of the last read
-        # What is in the file, with the last read that had begun before: those may not have seen it.
+        # Committed rows, with the serial of the newest read that may have seen the file before.
         self._committed: deque[tuple[int, list[SavedEntity], dict[str, float]]] = deque()
         self._writes = 0
         self._next_write = 0.0
@@ -238,11 +255,11 @@ class ChangeJournal:
     # ---------------------------------------------------------------------------------------- read
 
     def read(self, label: str, rows: Sequence[WorldEntity]) -> SavedCellLoad:
-        """Begin to read what is kept of a cell; `forget_read` when it is needed no more.
+        """Starts to read what the save file has of a cell; call `forget_read` once it is used.
 
         Args:
-            label: The cell.
-            rows: The entities that its content tells of.
+            label: The cell's label.
+            rows: The entities of the cell in the world's data.
         """
         self._serial += 1
         found = SavedCellLoad(label, rows, self._serial)
@@ -251,13 +268,13 @@ class ChangeJournal:
         return found
 
     def forget_read(self, read: SavedCellLoad) -> None:
-        """What was read has been used, or is not wanted any more."""
+        """Ends the use of what was read, or cancels the read."""
         read.wanted = False
         self._reading.pop(read.serial, None)
         self._sweep()
 
     def merged(self, read: SavedCellLoad) -> SavedCell:
-        """What was read of a cell, with what has happened since."""
+        """Returns what was read of a cell, updated with all changes since."""
         label = read.label
         record = read.record or SavedCell((), None)
         rows = {row.id: self._rows.get(row.id, row) for row in record.rows}
@@ -270,18 +287,18 @@ class ChangeJournal:
         return SavedCell(tuple(rows.values()), left, record.older)
 
     def known(self, name: str) -> SavedEntity | None:
-        """The newest that is known of an entity, without the file."""
+        """Returns the newest state of an entity; None if the journal has none. Reads no file."""
         return self._rows.get(name)
 
     def known_in(self, label: str) -> list[SavedEntity]:
-        """The newest that is known of entities in a cell, without the file."""
+        """Returns the entities that the journal has in a cell. Reads no file."""
         rows = [self._rows[name] for name in self._by_cell.get(label, ())]
         return [row for row in rows if row.cell == label]
 
     # --------------------------------------------------------------------------------------- enter
 
     def enter(self, row: SavedEntity) -> None:
-        """An entity has changed, moved, or is gone."""
+        """Enters the newest state of an entity: changed, moved, added or destroyed."""
         old = self._rows.get(row.id)
         if old is not None:
             self._unlist(old)
@@ -291,7 +308,7 @@ class ChangeJournal:
             self._by_cell.setdefault(label, {})[row.id] = None
 
     def left(self, label: str) -> None:
-        """A cell was unloaded now."""
+        """Enters that a cell was unloaded now."""
         self._left[label] = self.time
         self._new_left[label] = None
 
@@ -305,7 +322,7 @@ class ChangeJournal:
     # --------------------------------------------------------------------------------------- write
 
     def tick(self) -> None:
-        """See what was written, and have written what has waited long enough."""
+        """Handles writes that have ended, and begins one if it is due; once a frame."""
         while self._done:
             self._done.popleft()()
         if not (self._new or self._new_left) or self._writes:
@@ -315,13 +332,13 @@ class ChangeJournal:
             self.flush()
 
     def flush(self) -> None:
-        """Have everything written that is not yet."""
+        """Submits all changes to the writer."""
         self._next_write = self._clock() + _EVERY_S
         rows, left = self._take()
         self._submit(rows, left, None)
 
     def save(self, request: SaveRequest) -> None:
-        """Have everything written, and saved."""
+        """Submits all changes, and a save of everything, to the writer."""
         self._saving.append(request)
         rows, left = self._take()
         self._submit(rows, left, request)
@@ -383,7 +400,7 @@ class ChangeJournal:
             request.end(count, error)
 
     def _sweep(self) -> None:
-        """Forget what is in the file, and was so before any read began that goes on."""
+        """Drops committed entries that every read still in use has seen in the file."""
         oldest = min(self._reading, default=self._serial + 1)
         while self._committed and self._committed[0][0] < oldest:
             _, rows, left = self._committed.popleft()
@@ -397,18 +414,20 @@ class ChangeJournal:
 
     @property
     def waiting(self) -> int:
-        """How many entities are not in the file yet."""
+        """How many changed entities were not submitted to the writer yet."""
         return len(self._new)
 
     def close(self, seconds: float, *, save: bool) -> None:
-        """Wait until everything is written that was on its way, and close the file.
+        """Waits until all submitted writes are done, and closes the file.
 
         Args:
-            seconds: How long to wait; the file is closed later if that was not enough.
-            save: Whether to keep what happened since the last save if it could not be saved.
+            seconds: How long to wait; if that is not enough, the file is closed later by another
+                thread.
+            save: Whether to keep changes since the last save for the next session, if they could
+                not be saved; otherwise they are discarded.
 
         Raises:
-            SaveError: What was not saved cannot be kept, or not be forgotten.
+            SaveError: The unsaved changes can neither be kept nor discarded.
         """
         done = self._writer.close(seconds, partial(_close, self.file, discard=not save))
         while self._done:
@@ -420,8 +439,8 @@ class ChangeJournal:
 
 
 def _labels(row: SavedEntity) -> tuple[str, ...]:
-    """The cells that a row concerns."""
-    return tuple(dict.fromkeys(one for one in (row.home, row.cell) if one is not None))
+    """Returns the labels of an entity's home and cell, without repetition."""
+    return tuple(dict.fromkeys(label for label in (row.home, row.cell) if label is not None))
 
 
 def _close(file: SaveFile, *, discard: bool) -> None:
@@ -432,10 +451,10 @@ def _close(file: SaveFile, *, discard: bool) -> None:
 
 
 def _read(file: SaveFile, found: SavedCellLoad) -> None:
-    if not found.wanted:  # the player has turned; others wait behind it
+    if not found.wanted:  # the cell was unloaded meanwhile: other reads wait behind this one
         return
     try:
-        # Done here, for a cell may have thousands.
+        # On the loader thread: a cell may have thousands of entities.
         found.prefabs = dict.fromkeys(row.prefab for row in found.rows)
         found.names = dict.fromkeys(row.id for row in found.rows)
         found.record = file.cell(found.label, tuple(found.names))

@@ -1,4 +1,4 @@
-"""What a game changed of an entity: found when it is unloaded, put back when it returns."""
+"""`EntityDiffer`: finds what the game changed of an entity, and puts it back later."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ __all__ = ["EntityDiff", "EntityDiffer", "PartDiff", "place_of"]
 _log = logging.getLogger("arcade_prefabs")
 
 PlaceRow = tuple[float, float, float, float, float]
-# A sprite that stands beside its entity's place is put there by a sum: going back may leave a hair.
+# Differences of a transform up to this are rounding: the position of an entity whose sprite has an
+# offset is computed back from the sprite's.
 _HAIR: Final = 1e-6
 _FRESH: Final = 4096
-# Problems that are logged; all of them are listed.
+# Problems that are logged; all of them are in `EntityDiffer.problems`.
 _LOGGED: Final = 50
 
 
 class PartDiff(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What changed of a part.
+    """What the game changed of one part of an entity.
 
     Attributes:
-        fields: Fields of components, by component.
-        place: x, y, rotation and scale, relative to what it belongs to, if they changed.
-        gone: Whether it was taken away.
-        lived: Components whose `on_first_spawn` was called, but for those in `fields`.
+        fields: Changed fields, by component and field name.
+        place: x, y, rotation, and scale in both directions, relative to the parent; None if
+            unchanged.
+        gone: Whether the part was despawned.
+        lived: Components whose `on_first_spawn` hooks were called, without those in `fields`.
     """
 
     fields: dict[str, dict[str, Any]] = {}
@@ -47,14 +49,15 @@ class PartDiff(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class EntityDiff(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What changed of an entity.
+    """What of an entity differs from its world's data and its prefab.
 
     Attributes:
-        place: x, y, rotation and scale, if they changed.
-        visible: Whether it is shown.
-        parts: What changed of its parts, by their paths; ``""`` is the whole.
-        row: What it is, if the cell that it is in need not tell: it was added, or has moved.
-        size: Pixels of its longer side, or a bit more; 0 if no cell is too small for it.
+        place: x, y, rotation, and scale in both directions; None if unchanged.
+        visible: Whether the entity is shown.
+        parts: Diffs of parts, by their paths; ``""`` is the entity's own.
+        row: The entity as the world's data had it, if it was added or has moved: the data of the
+            cell that it is in does not have it.
+        size: Pixels of the longer side, or a bit more; 0 if it fits into a cell of any size.
     """
 
     place: PlaceRow | None = None
@@ -65,32 +68,32 @@ class EntityDiff(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def untouched(self) -> bool:
-        """Whether it says no more than that the entity has lived."""
+        """Whether the diff says no more than that `on_first_spawn` hooks were called."""
         parts = self.parts.values()
-        own = any(one.fields or one.place is not None or one.gone for one in parts)
+        own = any(part.fields or part.place is not None or part.gone for part in parts)
         return self.place is None and self.visible and self.row is None and not own
 
     def with_row(self, row: WorldEntity, size: float) -> EntityDiff:
-        """The same, with what the entity is, and how large."""
+        """Returns the same diff with the entity's row and size."""
         return EntityDiff(self.place, self.visible, self.parts, row, size)
 
 
 def place_of(row: WorldEntity, diff: EntityDiff | None) -> PlaceRow:
-    """Where an entity is to stand."""
+    """Returns the transform of an entity: that of its diff, or else that of its row."""
     if diff is not None and diff.place is not None:
         return diff.place
     return (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
 
 
 class EntityDiffer:
-    """Finds what changed, and puts it back.
+    """Compares living entities with their prefabs and rows, and applies diffs to new ones.
 
     Args:
-        entities: Knows the components, and which of them have hooks for their first time.
+        entities: The components, and which of them have `on_first_spawn` hooks.
 
     Attributes:
-        problems: What cannot be kept, each told once: a component with a field that cannot be
-            written, or one that is not what it was when the game was saved.
+        problems: What cannot be saved or put back, and why, each logged once: a field whose value
+            cannot be written, a component that the prefab no longer has, and the like.
 
     Main thread.
     """
@@ -99,13 +102,13 @@ class EntityDiffer:
         self.problems: dict[str, str] = {}
         self._entities = entities
         self._registry = entities.registry
-        # Components as their prefabs have them, by the identity of their plan, which is held.
+        # Components as their prefab builds them, by the id() of the blueprint, which is kept alive.
         self._fresh: dict[tuple[int, str], tuple[PartBlueprint, Any, dict[str, Any]]] = {}
 
     # ---------------------------------------------------------------------------------------- find
 
     def find(self, row: WorldEntity, spawn_task: SpawnTask) -> EntityDiff | None:
-        """What of an entity is not as its row and its prefab say; None if everything is."""
+        """Returns what of an entity differs from its row and its prefab; None if nothing does."""
         entity, blueprint = spawn_task.entity, spawn_task.blueprint
         if blueprint is None:
             return None
@@ -122,17 +125,22 @@ class EntityDiffer:
             place = None
         elif not all(map(math.isfinite, (x, y, angle, wide, high))):
             place = None
-            self.tell(row.id, "its place is no number: it will be back where it was at first")
+            self.tell(
+                row.id,
+                "its position, angle or scale is NaN or infinite: the world's own is kept instead",
+            )
         parts: dict[str, PartDiff] = {}
         paths: list[str] | None = None
         lived: dict[EntityRecord, list[str]] = {}
-        for one, name in sorted(spawn_task.lived, key=_name) if spawn_task.lived else ():
-            lived.setdefault(one, []).append(name)
-        for number, (part, one) in enumerate(zip(blueprint.parts, spawn_task.built, strict=True)):
-            found = self._part(part, one, root=one is spawn_task.root)
-            if lived and one in lived and one.blueprint is not None:
+        for record, name in sorted(spawn_task.lived, key=_name) if spawn_task.lived else ():
+            lived.setdefault(record, []).append(name)
+        for number, (part, record) in enumerate(
+            zip(blueprint.parts, spawn_task.built, strict=True)
+        ):
+            found = self._part(part, record, root=record is spawn_task.root)
+            if lived and record in lived and record.blueprint is not None:
                 found = found or PartDiff()
-                names = tuple(name for name in lived[one] if name not in found.fields)
+                names = tuple(name for name in lived[record] if name not in found.fields)
                 found = PartDiff(found.fields, found.place, lived=names)
             if found is not None:
                 paths = paths_of(blueprint) if paths is None else paths
@@ -183,12 +191,12 @@ class EntityDiffer:
     def _fresh_of(self, blueprint: PartBlueprint, name: str) -> tuple[Any, dict[str, Any]]:
         known = self._fresh.get((id(blueprint), name))
         if known is None:
-            # Not the object of `typed`, which is the entity's own: what its prefab would have.
+            # Not the object in `typed`, which the entities share: a new one, as the prefab says.
             fields = dict(blueprint.fields.get(name, {}))
             try:
                 fresh = self._registry.build(name, fields)
             except ArcadePrefabsError:
-                fresh = None  # it has fields without a default, which only the game has given
+                fresh = None  # a field without a default has its value from the game alone
             plain = {
                 field: msgspec.to_builtins(getattr(fresh, field), str_keys=True)
                 if fresh is not None
@@ -207,7 +215,7 @@ class EntityDiffer:
     # ------------------------------------------------------------------------------------ put back
 
     def apply(self, diff: EntityDiff, spawn_task: SpawnTask, despawner: Despawner) -> None:
-        """Put back what was changed of an entity that is built, and not alive yet."""
+        """Applies a diff to an entity that is built and not alive yet."""
         if not diff.visible:
             spawn_task.show(False)
         blueprint = spawn_task.blueprint
@@ -232,7 +240,7 @@ class EntityDiffer:
                 record.place_in_parent()
             for name, fields in part.fields.items():
                 self._put_fields(record, record.blueprint, name, fields)
-            # What the game has changed was there before, also for a save that does not say so.
+            # A component with saved fields has had its first spawn, also in saves without `lived`.
             names = [*part.lived, *filter(self._entities.has_first, part.fields)]
             if names:
                 spawn_task.lived |= {(record, name) for name in names}
@@ -259,7 +267,10 @@ class EntityDiffer:
         record.components[name] = made
 
     def texts(self, diff: EntityDiff, spawn_task: SpawnTask) -> list[tuple[Entity, str]]:
-        """Parts whose text says something else than in their prefab: drawing them takes time."""
+        """Returns the parts whose text differs from their prefab, with the text.
+
+        The caller sets the texts one by one, as drawing each takes time.
+        """
         blueprint = spawn_task.blueprint
         found: list[tuple[Entity, str]] = []
         if blueprint is None or not any("Text" in part.fields for part in diff.parts.values()):
@@ -272,7 +283,7 @@ class EntityDiffer:
         return found
 
     def tell(self, what: str, why: str) -> None:
-        """Note something that cannot be kept, or put back; each is told once."""
+        """Adds a problem and logs it, unless `what` has one already."""
         if what not in self.problems and len(self.problems) < _FRESH:
             self.problems[what] = why
             if len(self.problems) <= _LOGGED:

@@ -1,8 +1,23 @@
-"""`SaveFile`: one saved game, which holds only what the game changed.
+"""`SaveFile`: one saved game as an SQLite database, which has only what the game changed.
 
-What is saved, and what has happened since: see `save_slot` for the two files, and `save_format` for
-what is in them. A game that ends without closing its world finds both when it opens it again; one
-that closes it without saving, the first.
+**The problem.** A save of a world with millions of entities must be small, written while the game
+runs, and whole at any moment: whoever kills the process, copies the file or fills the disk must
+find either the last save or the new one. What happened since the last save should survive a crash,
+too, without being mistaken for a save. Bits flip, worlds are edited, grids change, two games open
+the same file.
+
+**The way taken.** Two files, see `save_slot`: the save, which is replaced as a whole and never
+written to, and ``.unsaved``, an SQLite file with everything of the save and all changes since. The
+world reads and writes the second one only; `save` copies it over the first. Both have a
+*generation*, a random mark: ``.unsaved`` names the generation that it began from (``base``), so a
+game that finds it after a crash knows whether it belongs to the save beside it. Rows are sealed
+with checksums, see `save_format`: damaged rows are left out and reported, the rest is used. A game
+that closes its world deletes ``.unsaved``, unless unsaved changes are to be kept.
+
+**The ways rejected.** *Writing changes into the save itself*: there would be no way back to the
+last save. *A file for each cell*: thousands of files are slow to copy, and no save is whole while
+they are written. *Pickles or one JSON document*: they are read and written as a whole, and a
+flipped bit costs all of it.
 """
 
 from __future__ import annotations
@@ -46,10 +61,11 @@ __all__ = ["SaveFile", "SavedCell", "SavedEntity"]
 _log = logging.getLogger("arcade_prefabs")
 _T = TypeVar("_T")
 
-# A game that was killed a moment ago may still be ending.
+# Seconds to wait for the lock of the file: a game that was killed may still be ending.
 _BUSY_S: Final = 2.0
-# A row says little: more than that was not written by us.
+# Bytes of a value at most: a larger one was not written by this module.
 _MOST_BYTES: Final = 64 * 1024 * 1024
+# Ids in one query. SQLite before 3.32 takes 999 parameters at most.
 _AT_ONCE: Final = 400
 # Rows between two pauses: some 10 microseconds each.
 _AT_A_TIME: Final = 50
@@ -60,28 +76,29 @@ _PUT_CELL: Final = "REPLACE INTO cells VALUES (?,?,?,?,?,?)"
 
 
 class SaveFile:
-    """A saved game.
+    """A saved game: entity diffs, when cells were unloaded, and facts such as the world's time.
 
     Args:
-        path: The file, which is made by the first save; None for one that lasts as long as this.
-        world: The id of the world that it belongs to.
-        recover: Whether to go on with what happened after the last save in a game that did not
-            end properly.
-        wanted: Whether it is still wanted: another world waits for it if not.
+        path: The save, which the first `save` makes; None for a database in memory, which lasts as
+            long as this object.
+        world: The id of the world that the save belongs to.
+        recover: Whether to take over unsaved changes of a game that did not close its world.
+        wanted: Returns whether the world is still open; if not, another world waits for it to
+            close.
         on_pause: Called about every millisecond of opening and of `fit`, which take a second with
             100,000 entities: it lets the game draw its frames.
         on_step: Called with the name of each step of a write before it is taken; for tests.
 
     Attributes:
-        path: See above.
-        recovered: How many entities had changed in a game that did not end properly.
-        damaged: What of it is damaged and was left out, by entity, and what that means.
+        path: The save.
+        recovered: How many entities had unsaved changes of a game that did not close its world.
+        damaged: What was damaged and left out, by entity, and what that means.
 
     Raises:
-        SaveError: The file is no saved game, belongs to another world, is in use, or cannot be
-            read or made.
+        SaveError: The file is no saved game, belongs to another world, is in use, or cannot be read
+            or made.
 
-    Any thread; one at a time, the others wait.
+    Any thread; a lock lets one in at a time.
     """
 
     def __init__(
@@ -102,13 +119,13 @@ class SaveFile:
         self._step = on_step or (lambda _: None)
         self._lock = threading.RLock()
         self._closing = False
-        self._replaceable = False  # whether nothing in the file for what is not saved is needed
+        self._replaceable = False  # whether the unsaved file may be deleted if opening fails
         self._claim = SaveLock(world, lambda: wanted() and not self._closing)
         self._slot: SaveSlot | None = None
-        self._opened: tuple[int, int] | None = None  # which file has what is not saved
+        self._opened: tuple[int, int] | None = None  # identity of the unsaved file on the disk
         self._db: sqlite3.Connection | None = None
         self._size = 0.0  # pixels of a cell; 0 as long as the file does not say
-        self._older: tuple[tuple[float, int], ...] = ()  # sizes and levels of cells of other worlds
+        self._older: tuple[tuple[float, int], ...] = ()  # sizes and levels of former grids' cells
         with told(path, "opened"):
             try:
                 self._begin(recover=recover)
@@ -132,7 +149,7 @@ class SaveFile:
         try:
             self._db = self._lock_unsaved(slot, found=found)
         except sqlite3.OperationalError:
-            SaveLock.check(slot.unsaved, self.path, 0.0)  # another thread was quicker
+            SaveLock.check(slot.unsaved, self.path, 0.0)  # another world was opened just before
             raise
         self._opened = identity(slot.unsaved)
         self._claim.take(slot.unsaved)
@@ -156,9 +173,9 @@ class SaveFile:
         try:
             db.execute("PRAGMA trusted_schema=OFF")
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
-            # One game at a time; the log stays, so that a commit is one write.
+            # One process at a time. The write-ahead log stays open, so a commit is one write.
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            # A crash of the system may take the last seconds with it; a save is waited for.
+            # A crash of the system may lose the last seconds. A save itself is synced.
             db.execute("PRAGMA synchronous=NORMAL")
         except BaseException:
             db.close()
@@ -166,7 +183,7 @@ class SaveFile:
         return db
 
     def _lock_unsaved(self, slot: SaveSlot, *, found: bool) -> sqlite3.Connection:
-        """A connection to what is not saved, which nobody else can have."""
+        """Opens and locks the unsaved file; moves a damaged one aside and makes a new one."""
         with contextlib.ExitStack() as undo, contextlib.suppress(_DamagedError):
             with _damage():
                 db = self._connect(slot.unsaved)
@@ -179,7 +196,7 @@ class SaveFile:
                     raise _DamagedError
             undo.pop_all()
             return db
-        # It is a help, and no save; nothing that others may need is written over.
+        # The game goes on from its last save. The damaged file is kept, not overwritten.
         aside = slot.put_aside()
         self.damaged["what was not saved"] = (
             "it is damaged, or not of this version: the game goes on with "
@@ -189,7 +206,7 @@ class SaveFile:
         return self._lock_unsaved(slot, found=found)
 
     def _new(self) -> sqlite3.Connection:
-        """A saved game in memory in which nothing has happened."""
+        """Returns an empty saved game in memory."""
         db = sqlite3.connect(":memory:", isolation_level=None)
         make_tables(db, {"format": FORMAT, "world": self._world})
         return db
@@ -223,7 +240,7 @@ class SaveFile:
             )
 
     def _goes_on(self, slot: SaveSlot) -> bool:
-        """Whether a game that did not end properly has gone on from the save that is there."""
+        """Whether the unsaved file belongs to the save beside it: its changes can be used."""
         db = self._open()
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return False
@@ -237,22 +254,22 @@ class SaveFile:
         if not goes_on:
             if facts.get("base") != "":
                 _log.warning(
-                    "%s belongs to another save than the one in %s: what it has is forgotten",
+                    "%s belongs to another save than the one in %s: its changes are discarded",
                     shown(str(slot.unsaved), None),
                     shown(str(slot.path), None),
                 )
             return False
         db.execute("PRAGMA journal_mode=WAL")
         if slot.generation is not None and facts.get("base") != slot.generation:
-            with self._transaction(db):  # killed right after a save
+            with self._transaction(db):  # killed after a save, before `base` was set
                 self._saved(db, slot.generation)
         self.recovered = db.execute("SELECT count(*) FROM unsaved").fetchone()[0]
         return True
 
     def _take_first(self, slot: SaveSlot, *, recover: bool) -> None:
-        """Read a file of the first format, and put one of this format in its place.
+        """Converts a save of the first format, and replaces its file by one of this format.
 
-        Until it stands there, whoever kills this finds the old one, and everything in it.
+        A game that is killed before the replacement finds the old file, with everything in it.
         """
         with contextlib.closing(slot.open_first()) as old:
             made, since, cells, facts = read_first_format(old, str(self.path), self._paced)
@@ -277,7 +294,7 @@ class SaveFile:
             slot.write(made, generation, self._step)
 
     def _check(self) -> None:
-        """Leave out what is damaged."""
+        """Checks the tables, and drops damaged rows."""
         db = self._open()
         fault = check_tables(db)
         if fault is not None:
@@ -288,7 +305,7 @@ class SaveFile:
         except sqlite3.OperationalError as error:
             if "decode" not in str(error):
                 raise
-            # Text that is none is damage like any other.
+            # Text that is not UTF-8 is damage like any other: its seal is wrong.
             db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
             with self._transaction(db):
                 self._drop_damaged(db)
@@ -301,7 +318,7 @@ class SaveFile:
     def _drop_damaged(self, db: sqlite3.Connection) -> None:
         for name in _sound_facts(db)[1]:
             db.execute("DELETE FROM facts WHERE name IS ?", (name,))
-            # It says nothing that cannot be done without.
+            # All facts have defaults.
             self.damaged[f"the {name} of the save"] = "it is damaged, and begins anew"
         cells = list(db.execute("SELECT size, level, x, y, left_at, seal FROM cells"))
         for row in self._paced(cells):
@@ -327,7 +344,7 @@ class SaveFile:
     # --------------------------------------------------------------------------------------- shared
 
     def _paced(self, rows: Iterable[_T]) -> Iterator[_T]:
-        """The same, one by one, with pauses for the game."""
+        """Yields the same rows, with a pause for the game after every 50."""
         for number, row in enumerate(rows, 1):
             yield row
             if not number % _AT_A_TIME:
@@ -341,7 +358,7 @@ class SaveFile:
             self._step("commit")
             db.execute("COMMIT")
         except BaseException:
-            if db.in_transaction:  # SQLite itself has undone it where the disk was full
+            if db.in_transaction:  # on a full disk, SQLite has rolled back already
                 db.execute("ROLLBACK")
             raise
 
@@ -361,14 +378,14 @@ class SaveFile:
         return self._db
 
     def _keep_unsaved(self) -> None:
-        """Make the file for what is not saved anew if somebody has deleted it."""
+        """Writes the unsaved file anew if it was deleted while the world is open."""
         slot, db = self._slot, self._open()
         if slot is None or not slot.lost(self._opened):
             return
         unsaved = shown(str(slot.unsaved), None)
         _log.warning("%s was deleted while it was open: it is made anew", unsaved)
         slot.put_unsaved(db)
-        db.close()  # before it has a log: this deletes one of that name
+        db.close()  # before the new file has a log: closing deletes the log of that name
         self._db = self._connect(slot.unsaved)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._opened = identity(slot.unsaved)
@@ -377,13 +394,13 @@ class SaveFile:
     # ---------------------------------------------------------------------------------------- grid
 
     def fit(self, cell_size: float) -> None:
-        """Take the grid of the world: everything is found by its place, whatever it was before.
+        """Assigns entities to cells by their positions, if the world's cell size has changed.
 
         Args:
             cell_size: Pixels of a cell.
 
         Raises:
-            SaveError: It cannot be read or written.
+            SaveError: The file cannot be read or written.
         """
         if cell_size == self._size:
             return
@@ -411,22 +428,22 @@ class SaveFile:
             self._look_for_older()
 
     def unplaced(self) -> list[SavedEntity]:
-        """Entities whose place is known, and the cell that tells what they are is not.
+        """Returns entities of which only the id and the position are known, for `Tracer`.
 
         Raises:
-            SaveError: It cannot be read, or something in it is damaged.
+            SaveError: The file cannot be read, or a row is damaged.
         """
         with self._lock, told(self.path, "read"):
-            # Few, but for a save of the first format that is opened for the first time.
+            # Many only in a save of the first format that is opened for the first time.
             found = self._open().execute(f"{_COLUMNS} WHERE cell=? ORDER BY id", (WHEREVER,))
             rows = [self._row(one) for one in self._paced(found)]
         return [row for row in rows if row.diff is not None and row.diff.place is not None]
 
     def place(self, rows: Iterable[SavedEntity]) -> None:
-        """Know in which cells those stand, all of them or none.
+        """Writes rows whose cells were found, all of them or none.
 
         Raises:
-            SaveError: It cannot be written.
+            SaveError: The file cannot be written.
         """
         with self._writing() as db:
             db.executemany(_PUT, map(row_values, self._paced(rows)))
@@ -438,28 +455,31 @@ class SaveFile:
     # ---------------------------------------------------------------------------------------- read
 
     def facts(self) -> dict[str, Any]:
-        """What else was saved: the time of the world, for one.
+        """Returns what else was saved, by name, such as the world's time.
 
         Raises:
-            SaveError: It cannot be read.
+            SaveError: The file cannot be read.
         """
         with self._lock, told(self.path, "read"):
             return _sound_facts(self._open())[0]
 
     def cell(self, label: str, names: Sequence[str] = ()) -> SavedCell:
-        """What is kept of a cell: who is in it, and whom it tells of, wherever that is.
+        """Returns what is saved of a cell.
+
+        That is: the entities that are in the cell, and those that the world's data has in it,
+        wherever they are now.
 
         Args:
-            label: The cell.
-            names: The entities that its content tells of. The world's file may have been edited
-                since: another cell may have told of them when they were saved.
+            label: The cell's label.
+            names: The ids of the cell's entities in the world's data. When they were saved, another
+                cell's data may have had them: the world may have been edited since.
 
         Raises:
-            SaveError: It cannot be read, or something in it is damaged.
+            SaveError: The file cannot be read, or a row is damaged.
         """
         with self._lock, told(self.path, "read"):
             db = self._open()
-            # By name: Python 3.12.1 takes numbered marks for named ones, and warns.
+            # A named parameter: Python 3.12.1 warns of `?1`, which it takes for a named one.
             own = db.execute(f"{_COLUMNS} WHERE home=:cell OR cell=:cell", {"cell": label})
             found = {row[0]: row for row in own}
             for start in range(0, len(names), _AT_ONCE):
@@ -481,7 +501,7 @@ class SaveFile:
     def _left_before(
         self, db: sqlite3.Connection, cell: GridCell
     ) -> Generator[tuple[tuple[float, float, float, float], float]]:
-        """Cells of the world's former grids in the place of one."""
+        """Yields the boxes of former grids' cells that touch a cell, and when each was unloaded."""
         if not self._size:
             return
         left, bottom, right, top = Grid(self._size).box(cell)
@@ -503,20 +523,20 @@ class SaveFile:
             raise SaveError(f"{self.path}: the entity {values[0]} is damaged: {error}") from error
 
     def visited(self) -> list[str]:
-        """The labels of all cells that something is in which another cell, or none, tells of.
+        """Returns the labels of all cells that entities have moved or were added to.
 
         Raises:
-            SaveError: It cannot be read.
+            SaveError: The file cannot be read.
         """
         query = "SELECT DISTINCT cell FROM entities WHERE cell IS NOT NULL AND cell IS NOT home"
         with self._lock, told(self.path, "read"):
             return [str(row[0]) for row in self._open().execute(f"{query} ORDER BY 1")]
 
     def row(self, name: str) -> SavedEntity | None:
-        """What is kept of one entity.
+        """Returns what is saved of one entity, or None.
 
         Raises:
-            SaveError: It cannot be read, or is damaged.
+            SaveError: The file cannot be read, or the row is damaged.
         """
         with self._lock, told(self.path, "read"):
             found = self._open().execute(f"{_COLUMNS} WHERE id=?", (name,)).fetchone()
@@ -527,10 +547,15 @@ class SaveFile:
     def write(
         self, rows: Iterable[SavedEntity], cells: Mapping[str, float], facts: Mapping[str, Any]
     ) -> None:
-        """Keep what happened, as what is not saved yet.
+        """Writes changes as unsaved ones, in one transaction.
+
+        Args:
+            rows: The newest state of changed entities.
+            cells: When cells were unloaded, in seconds of the world's time, by label.
+            facts: Further values, by name.
 
         Raises:
-            SaveError: It cannot be written; nothing of it is.
+            SaveError: The file cannot be written; it is as before then.
         """
         with self._writing() as db:
             self._put(db, rows, cells, facts)
@@ -538,11 +563,16 @@ class SaveFile:
     def save(
         self, rows: Iterable[SavedEntity], cells: Mapping[str, float], facts: Mapping[str, Any]
     ) -> int:
-        """Keep what happened, and save all of that; gives how many entities are in the save.
+        """Writes changes, and then a save of everything; returns the number of entities in it.
+
+        Args:
+            rows: The newest state of changed entities.
+            cells: When cells were unloaded, in seconds of the world's time, by label.
+            facts: Further values, by name.
 
         Raises:
-            SaveError: It cannot be written, or another file has come in the place of the save;
-                what was saved before stays.
+            SaveError: The save cannot be written, or another file has taken its name; the save
+                before stays as it is.
         """
         generation = _mark()
         with self._lock:
@@ -553,13 +583,13 @@ class SaveFile:
             with told(self.path, "written"):
                 if self._slot is not None:
                     self._slot.write(db, generation, self._step)
-            # The save stands. What cannot be noted now is noted with the next that is written.
+            # The save is done. If this fails, the next session sees it by the generation.
             with contextlib.suppress(SaveError), self._writing() as db:
                 self._saved(db, generation)
             return count
 
     def _saved(self, db: sqlite3.Connection, generation: str) -> None:
-        """Note that everything is in the save of that mark."""
+        """Notes that the save of that generation has all changes."""
         self._put_facts(db, {"base": generation})
         db.execute("DELETE FROM unsaved")
 
@@ -591,13 +621,16 @@ class SaveFile:
         )
 
     def close(self, *, discard: bool = True) -> None:
-        """Close it, and forget what was not saved. Twice is fine.
+        """Closes the file, and deletes unsaved changes unless they are to be kept.
+
+        A second call does nothing.
 
         Args:
-            discard: Whether to forget that; the next game that opens it goes on with it otherwise.
+            discard: Whether to delete unsaved changes; if False, the next game that opens the save
+                takes them over.
 
         Raises:
-            SaveError: What was not saved cannot be kept, or not be forgotten.
+            SaveError: The unsaved changes can neither be kept nor discarded.
         """
         with self._lock:
             if self._db is None:
@@ -613,7 +646,7 @@ class SaveFile:
                         query = "SELECT count(*) FROM unsaved"
                         keep = self._open().execute(query).fetchone()[0] > 0
                 elif not self._slot.lost(self._opened):
-                    # If this is killed before the file is deleted, nobody goes on with it.
+                    # If the game is killed before the file is deleted, no game takes it over.
                     with self._writing() as db:
                         self._put_facts(db, {"base": "", "save": ""})
             finally:
@@ -630,26 +663,26 @@ class SaveFile:
 
 
 class _DamagedError(Exception):
-    """The file for what is not saved is no such file."""
+    """The unsaved file is no saved game, or damaged."""
 
 
 @contextlib.contextmanager
 def _damage() -> Generator[None]:
     try:
         yield
-    except sqlite3.OperationalError:  # it is locked, or the like
+    except sqlite3.OperationalError:  # the file is locked, or the like
         raise
     except sqlite3.DatabaseError as error:
         raise _DamagedError from error
 
 
 def _mark() -> str:
-    """A mark that no other save has."""
+    """Returns a new generation, unique for each save."""
     return uuid.uuid4().hex
 
 
 def _sound_facts(db: sqlite3.Connection) -> tuple[dict[str, Any], list[Any]]:
-    """Facts whose seals are right, and the names of the others."""
+    """Returns the facts whose seals are right, and the names of the others."""
     sound: dict[str, Any] = {}
     wrong: list[Any] = []
     for row in db.execute("SELECT name, value, seal FROM facts"):

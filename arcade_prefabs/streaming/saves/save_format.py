@@ -1,7 +1,7 @@
-"""The format of saved games: tables, seals, older formats, and rows that take another grid.
+"""The format of save files: tables, checksums, the older format, and the change to another grid.
 
-A row is sealed with a checksum over everything in it and over the table that it belongs to: SQLite
-notices a damaged page structure, but not a bit that flips within a value.
+Each row is sealed with a checksum of its table's name and its values: SQLite notices a damaged
+page, but not a bit that flips within a value.
 """
 
 from __future__ import annotations
@@ -56,12 +56,11 @@ CREATE TABLE cells(size REAL, level INTEGER, x INTEGER, y INTEGER, left_at REAL,
 CREATE TABLE unsaved(id TEXT PRIMARY KEY) WITHOUT ROWID
 """
 
-# In the place of a cell's label: the cell that the world's content tells of it, which is not known
-# until that is read.
+# Stands for a cell's label: the cell whose data has the entity, not known until that cell is read.
 WHEREVER: Final = "?"
-# The same for what was looked for in the whole world, which has no such entity.
+# Stands for a cell's label of entities that `Tracer` found in no cell of the world.
 NOWHERE: Final = "nowhere"
-# The default of worlds that do not say.
+# The default cell size of worlds, in pixels.
 _USUAL_SIZE: Final = 1024.0
 
 _Paced = Callable[[Iterable["SavedEntity"]], Iterator["SavedEntity"]]
@@ -72,14 +71,14 @@ _decode = msgspec.msgpack.Decoder(EntityDiff).decode
 
 
 class SavedEntity(NamedTuple):
-    """What is kept of an entity.
+    """What is saved of an entity.
 
     Attributes:
-        id: Its name in the world.
-        home: The label of the cell whose content tells of it; None if it was added.
+        id: The entity's id in the world.
+        home: The label of the cell whose data has the entity; None if the game added it.
         cell: The label of the cell that it is in; None if it was destroyed.
-        left_at: World's time at which it was unloaded there, in seconds.
-        diff: What changed of it; None if nothing did, and its row can go.
+        left_at: When it was unloaded there, in seconds of the world's time.
+        diff: The entity diff; None if nothing differs.
     """
 
     id: str
@@ -90,22 +89,22 @@ class SavedEntity(NamedTuple):
 
     @property
     def destroyed(self) -> bool:
-        """Whether it was destroyed."""
+        """Whether the entity was despawned for good."""
         return self.cell is None
 
     @property
     def needless(self) -> bool:
-        """Whether nothing need be known: it is as the world tells, or was added and destroyed."""
+        """Whether the entity needs no row: nothing differs, or it was added and destroyed."""
         return self.diff is None and (self.cell == self.home or self.home is None)
 
 
 class SavedCell(NamedTuple):
-    """What is kept of a cell.
+    """What is saved of a cell.
 
     Attributes:
-        rows: Entities that it tells of, or that are in it.
-        left_at: World's time at which it was unloaded last, in seconds; None if it never was.
-        older: The same of cells that a world with another cell size had in its place.
+        rows: The entities that are in it, and those that its data has.
+        left_at: When the cell was unloaded last, in seconds of the world's time; None for never.
+        older: The same for cells of former grids that touch it, with their boxes.
     """
 
     rows: tuple[SavedEntity, ...]
@@ -113,7 +112,7 @@ class SavedCell(NamedTuple):
     older: tuple[tuple[Box, float], ...] = ()
 
     def left_when(self, x: float, y: float) -> float | None:
-        """World's time at which a place in it was unloaded last, in seconds."""
+        """Returns when a position in the cell was unloaded last, in seconds of the world's time."""
         latest = self.left_at
         for (left, bottom, right, top), when in self.older:
             inside = left <= x < right and bottom <= y < top
@@ -126,39 +125,39 @@ class SavedCell(NamedTuple):
 
 
 def _seal(table: str, *values: Any) -> int:
-    """A checksum of a row and of the table that it belongs to."""
+    """Returns the checksum of a row and its table's name."""
     return zlib.crc32(repr((table, *values)).encode("utf-8", "backslashreplace"))
 
 
 def row_values(row: SavedEntity) -> tuple[Any, ...]:
-    """A row of ``entities``."""
+    """Returns a saved entity as a row of the table ``entities``."""
     data = None if row.diff is None else _encode(row.diff)
     values = (row.id, row.home, row.cell, float(row.left_at), data)
     return (*values, _seal("entities", *values))
 
 
 def cell_values(size: float, cell: GridCell, left_at: float) -> tuple[Any, ...]:
-    """A row of ``cells``."""
+    """Returns a row of the table ``cells``."""
     values = (float(size), cell.level, cell.column, cell.row, float(left_at))
     return (*values, _seal("cells", *values))
 
 
 def fact_values(name: str, value: Any) -> tuple[Any, ...]:
-    """A row of ``facts``."""
+    """Returns a row of the table ``facts``."""
     return (name, value, _seal("facts", name, value))
 
 
 def is_sealed(table: str, row: tuple[Any, ...]) -> bool:
-    """Whether a row is what was written."""
+    """Whether the checksum of a row is right."""
     *values, found = row
     return bool(_seal(table, *values) == found)
 
 
 def row_of(values: tuple[Any, ...]) -> SavedEntity:
-    """A row of ``entities`` as what it means.
+    """Returns the saved entity of a row of ``entities``.
 
     Raises:
-        ValueError: It is not what was written.
+        ValueError: The checksum is wrong, or a value has another type.
     """
     if not is_sealed("entities", values):
         raise ValueError("its checksum is wrong")
@@ -179,7 +178,7 @@ def _row(values: tuple[Any, ...]) -> SavedEntity:
 
 
 def make_tables(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
-    """Make the tables of a saved game in an empty database, within a transaction of the caller."""
+    """Makes the tables of a saved game in an empty database."""
     db.execute(f"PRAGMA application_id={APPLICATION}")
     db.execute(f"PRAGMA user_version={FORMAT}")
     for statement in _statements():
@@ -192,7 +191,7 @@ def _statements() -> tuple[str, ...]:
 
 
 def is_ours(db: sqlite3.Connection) -> bool:
-    """Whether a database is a saved game of this format, or has nothing in it."""
+    """Whether a database is a saved game of this format, or empty."""
     if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         return True
     mark, form = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
@@ -200,20 +199,20 @@ def is_ours(db: sqlite3.Connection) -> bool:
 
 
 def check_tables(db: sqlite3.Connection) -> str | None:
-    """What is wrong with the structure of a saved game, mending indexes; None if nothing is."""
+    """Returns a fault in the tables of a saved game, or None; repairs damaged indexes."""
     made = [row[0] for row in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")]
     if sorted(made) != sorted(_statements()):
         return "its tables are not those of a saved game"
     found = _first_fault(db)
     if found is not None:
-        # What is in an index stands in its table, too, whose rows are sealed.
+        # An index can be made anew from its table, whose rows are sealed.
         db.execute("REINDEX")
         found = _first_fault(db)
     return found
 
 
 def damaged(where: object, fault: str) -> SaveError:
-    """That a file is not read, for what it says may be wrong; SQLite's own words are a note."""
+    """Returns the error for a file too damaged to be read, with SQLite's words as a note."""
     error = SaveError(
         f"{where} is damaged: what is in it cannot be trusted; put a copy of it in its place"
     )
@@ -222,7 +221,7 @@ def damaged(where: object, fault: str) -> SaveError:
 
 
 def _first_fault(db: sqlite3.Connection) -> str | None:
-    """What SQLite has to say of the structure of a file."""
+    """Returns the first fault that SQLite finds in the structure of a file, or None."""
     found = db.execute("PRAGMA integrity_check(1)").fetchone()
     return None if found == ("ok",) else str(found[0]).replace("\n", " ")
 
@@ -233,20 +232,21 @@ def _first_fault(db: sqlite3.Connection) -> str | None:
 def read_first_format(
     db: sqlite3.Connection, where: str, paced: _Paced
 ) -> tuple[sqlite3.Connection, list[SavedEntity], dict[GridCell, float], dict[str, Any]]:
-    """What a file of format 1 has saved, and what happened after that.
+    """Reads a save of format 1, and the unsaved changes that were in the same file.
 
-    It had a table for each of the two, and no seals. Cells have no size in it: see `in_grid`.
+    That format had a table for each of the two, no checksums, and no cell size: see `in_grid`.
 
     Args:
         db: The file.
-        where: What to call it.
-        paced: Gives rows one by one, with pauses for the game.
+        where: How error messages call it.
+        paced: Yields rows one by one, with pauses for the game.
 
     Returns:
-        A database in memory with what was saved; rows, times of cells and facts since then.
+        A database in memory in this format, with what was saved; and the entities, unload times of
+            cells and facts of the unsaved changes.
 
     Raises:
-        SaveError: It is another format, or damaged.
+        SaveError: The file has another format, or is damaged.
     """
     fault = _first_fault(db)
     if fault is not None:
@@ -297,17 +297,18 @@ def _first_cells(db: sqlite3.Connection, table: str) -> dict[GridCell, float]:
 def in_grid(
     rows: Iterable[SavedEntity], grid: Grid, before: float | None, paced: _Paced
 ) -> tuple[list[tuple[SavedEntity, SavedEntity | None]], float]:
-    """Find the cells of entities by their places, for the world has cells of another size now.
+    """Assigns entities to the cells of another grid, by their positions.
 
     Args:
-        rows: What is kept of all entities.
-        grid: The grid of the world.
-        before: Pixels of a cell when that was written; None if the file does not say.
-        paced: Gives rows one by one, with pauses for the game.
+        rows: All saved entities.
+        grid: The world's grid.
+        before: Pixels of a cell when the rows were written; None if the file does not say.
+        paced: Yields rows one by one, with pauses for the game.
 
     Returns:
-        Rows that differ, before and after; None for those that belong to no entity any more,
-        because the world's code has named them by their cells. And pixels of a cell before.
+        Pairs of rows before and after, of those that differ; None after for an entity whose id was
+            made from its old cell, so that nobody knows which entity of the new cells it is. And
+            the pixels of a cell before, guessed if they were not given.
     """
     known = list(rows)
     if before is None:
@@ -315,9 +316,9 @@ def in_grid(
         for row in paced(known):
             bounds.see(row)
         if bounds.least <= grid.cell_size <= bounds.most:
-            # Other sizes agree, too: without a place no label is worth anything.
-            those = ((row, _anywhere(row)) for row in paced(known))
-            return [(row, found) for row, found in those if found != row], grid.cell_size
+            # The labels may be of this size, or of a similar one: those without a row are not sure.
+            pairs = ((row, _anywhere(row)) for row in paced(known))
+            return [(row, found) for row, found in pairs if found != row], grid.cell_size
         before = bounds.guess()
     if before == grid.cell_size:
         return [], before
@@ -330,9 +331,10 @@ def _named_by_cell(row: SavedEntity) -> bool:
 
 
 def _anywhere(row: SavedEntity) -> SavedEntity:
-    """A row that is found by its id if it does not say what it is.
+    """Returns a row with unknown cells (`WHEREVER`), if it does not say what the entity is.
 
-    If it knows a place, `Tracer` finds out what stands there.
+    The entity is then found by its id when a cell whose data has it is loaded. If the row has a
+    position, `Tracer` finds it when the world is opened.
     """
     home, cell = row.home, row.cell
     if (row.diff is not None and row.diff.row is not None) or _named_by_cell(row):
@@ -344,10 +346,10 @@ def _anywhere(row: SavedEntity) -> SavedEntity:
 
 def _in_grid(row: SavedEntity, grid: Grid, before: float) -> SavedEntity | None:
     diff, home, cell = row.diff, row.home, row.cell
-    told = None if diff is None else diff.row
+    entity = None if diff is None else diff.row
     if _named_by_cell(row):
         return None
-    if diff is None or told is None:
+    if diff is None or entity is None:
         return _anywhere(row)
     size, old = diff.size, cell_of(cell or "")
     if not size and old is not None and old.level:
@@ -355,9 +357,9 @@ def _in_grid(row: SavedEntity, grid: Grid, before: float) -> SavedEntity | None:
         diff = msgspec.structs.replace(diff, size=size)
     level = grid.level_of(size, size)
     if home not in (None, ALWAYS_LOADED.label):
-        home = _label(grid, told.x, told.y, level) or home
+        home = _label(grid, entity.x, entity.y, level) or home
     if cell not in (None, ALWAYS_LOADED.label):
-        x, y, *_ = place_of(told, diff)
+        x, y, *_ = place_of(entity, diff)
         cell = _label(grid, x, y, level) or cell
     return row._replace(home=home, cell=cell, diff=diff)
 
@@ -369,27 +371,27 @@ def _label(grid: Grid, x: float, y: float, level: int) -> str | None:
 
 
 class _Bounds:
-    """Which cell sizes the rows of a file agree with."""
+    """The cell sizes that labels and positions of a file's rows agree with."""
 
     def __init__(self) -> None:
         self.least, self.most = 0.0, math.inf
 
     def see(self, row: SavedEntity) -> None:
-        """Look at an entity whose cell and place are known."""
+        """Narrows the bounds by an entity whose cell and position are known."""
         diff = row.diff
         if diff is None:
             return
         if diff.row is not None and row.home is not None:
             self._see(row.home, diff.row.x, diff.row.y)
-        place = place_of(diff.row, diff) if diff.row is not None else diff.place
-        if row.cell is not None and place is not None:
-            self._see(row.cell, place[0], place[1])
+        transform = place_of(diff.row, diff) if diff.row is not None else diff.place
+        if row.cell is not None and transform is not None:
+            self._see(row.cell, transform[0], transform[1])
 
-    def _see(self, label: str, *place: float) -> None:
+    def _see(self, label: str, *position: float) -> None:
         cell = cell_of(label)
         if cell is None:
             return
-        for number, at in zip((cell.column, cell.row), place, strict=True):
+        for number, at in zip((cell.column, cell.row), position, strict=True):
             # number * size <= at < (number + 1) * size, for the size of its level
             scale = float(1 << min(cell.level, 60))
             if number > 0:
@@ -402,7 +404,7 @@ class _Bounds:
                 self.most = min(self.most, math.nextafter(at / (number + 1) / scale, 0.0))
 
     def guess(self) -> float:
-        """The size that they were written with."""
+        """Returns the cell size that the rows were most likely written with."""
         if self.least <= _USUAL_SIZE <= self.most or not math.isfinite(self.most):
             return max(self.least, _USUAL_SIZE)
         return max(1.0, self.most)

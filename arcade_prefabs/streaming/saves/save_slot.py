@@ -1,13 +1,15 @@
-"""`SaveSlot`: where a saved game stands on the disk.
+"""`SaveSlot`: the files of one saved game on the disk.
 
-The save itself is one file, which is never written to: a save is written beside it, and takes its
-place in one step. So there is no moment at which that file is not a whole save, whoever kills the
-game, copies the file or reads it just then. What happens between two saves goes into a second file,
-``slot.sqlite.unsaved``, which is there as long as the world is open, or was not closed.
+**The problem.** At every moment, the save has to be one whole file that can be copied, backed up or
+sent, even if the game is killed while it saves.
 
-Rejected: one file with SQLite's write-ahead log. A save stood in the log until a checkpoint; a
-checkpoint writes the pages of the file one by one, so that a copy made meanwhile is of two saves;
-and a log that a killed game left behind spoils a copy that is put back over the file.
+**The way taken.** The save is never written to: `write` makes a new file beside it, syncs it, and
+moves it over the old one in one step. Changes between two saves go into a second file,
+``slot.sqlite.unsaved``, which exists while the world is open, or if it was not closed.
+
+**The way rejected.** *One file with SQLite's write-ahead log*: a save would stay in the log until a
+checkpoint; a checkpoint writes pages one by one, so a copy that is made meanwhile is half of each
+save; and a log that a killed game left behind spoils a copy that is put back over the file.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ __all__ = ["SaveLock", "SaveSlot", "told"]
 _UNSAVED: Final = ".unsaved"
 _NEW: Final = ".new"
 _DAMAGED: Final = ".unsaved.damaged"
-# Windows' errors where somebody has a file open, and how often a move is tried.
+# Windows' error codes for a file that another program has open, and how often a move is tried.
 _IN_USE: Final = (5, 32, 33)
 _TRIES: Final = 40
 _TRY_AGAIN_S: Final = 0.05
@@ -44,17 +46,18 @@ Stamp = tuple[int, int, int, int, int]
 
 
 class SaveLock:
-    """That a world of this process has a save open.
+    """Marks that a world of this process has a save open.
 
-    Two worlds of one process share their locks of a file: what the system says of it names nobody.
+    File locks belong to the process, so that two worlds of one process would not notice each other;
+    and the system's error does not say which world has the file.
 
     Args:
         world: The name of the world.
-        wanted: Whether it still wants it; another one waits if not.
+        wanted: Returns whether the world is still open; if not, another world waits for it to
+            close.
     """
 
-    # Of the whole process, as its locks are. By the identity of the file, for a path has many
-    # spellings.
+    # For the whole process, like file locks. By device and inode, as a path has many spellings.
     _all: Final[dict[tuple[int, int], SaveLock]] = {}
     _changed: Final = threading.Condition()
 
@@ -65,9 +68,9 @@ class SaveLock:
 
     @classmethod
     def check(cls, unsaved: Path, slot: Path, patience_s: float) -> None:
-        """Raise `SaveError` if a world of this process has that file open. Any thread."""
+        """Raises `SaveError` if another world of this process has the save open. Any thread."""
         with cls._changed:
-            # One that is being closed may take a moment.
+            # A world that is being closed may need a moment for it.
             cls._changed.wait_for(lambda: not cls._leaving(unsaved), patience_s)
             holder = cls._holder(unsaved)
             if holder is not None:
@@ -87,7 +90,7 @@ class SaveLock:
         return holder is not None and not holder._wanted()
 
     def take(self, unsaved: Path) -> None:
-        """Have it, from now on. Any thread."""
+        """Marks the unsaved file as open. Any thread."""
         self.release()
         with self._changed:
             self._key = identity(unsaved)
@@ -95,7 +98,7 @@ class SaveLock:
                 self._all[self._key] = self
 
     def release(self) -> None:
-        """Have it no more; twice is fine. Any thread."""
+        """Removes the mark. A second call does nothing. Any thread."""
         with self._changed:
             if self._key is not None and self._all.get(self._key) is self:
                 del self._all[self._key]
@@ -104,19 +107,19 @@ class SaveLock:
 
 
 class SaveSlot:
-    """The files of a saved game.
+    """The files of one saved game: the save, and the file of unsaved changes beside it.
 
     Args:
-        path: What the game calls it.
+        path: The save, as the game names it.
 
     Attributes:
-        path: See above.
-        unsaved: The file for what happens between two saves.
-        generation: The mark of the save that is in the file; None if there is none.
-        first: Whether it has the first format.
+        path: The save, as the game names it.
+        unsaved: The file of unsaved changes.
+        generation: The generation of the save; None if there is no save.
+        first: Whether the save has the first format.
 
     Raises:
-        SaveError: What is there is no saved game, or cannot be read.
+        SaveError: The path cannot be a saved game.
 
     Any thread, one at a time.
     """
@@ -129,7 +132,7 @@ class SaveSlot:
             raise SaveError(f"{path} is a folder, not a saved game: name a file in it")
         if path.exists() and not path.is_file():  # reading a pipe would wait for ever
             raise SaveError(f"{path} is no file, but a device or the like: choose another name")
-        # What a link points to is replaced, not the link.
+        # Where the path is a link, its target is replaced, not the link.
         self._real = Path(os.path.realpath(path))
         for ending in (_NEW, _UNSAVED, _UNSAVED + "-wal", _DAMAGED):
             if self._real.name.endswith(ending):  # another save may need a file of that name
@@ -149,10 +152,10 @@ class SaveSlot:
             ) from error
 
     def make_unsaved(self) -> bool:
-        """Make the file for what happens between two saves; False if it is there already."""
+        """Makes an empty file for unsaved changes; returns False if one is there already."""
         try:
-            # SQLite does not say why it cannot. A file that is there is not touched: to close it
-            # would give up the locks that another world of this process has on it.
+            # The error of `os.open` says why, SQLite's does not. An existing file is not opened:
+            # closing it would give up the locks that another world of this process has on it.
             os.close(os.open(self.unsaved, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
         except FileExistsError:
             if self.unsaved.is_dir():
@@ -163,7 +166,7 @@ class SaveSlot:
         return True
 
     def put_aside(self) -> Path:
-        """Move that file out of the way, which is closed; gives where it is then."""
+        """Renames the damaged unsaved file, which must be closed; returns its new path."""
         aside = _beside(self._real, _DAMAGED)
         _move(self.unsaved, aside)
         with contextlib.suppress(OSError):
@@ -171,10 +174,10 @@ class SaveSlot:
         return aside
 
     def look(self) -> bool:
-        """See which save is there; False if none is.
+        """Checks the save's header; returns False if there is no save.
 
         Raises:
-            SaveError: It is something else, or of a newer format.
+            SaveError: The file is no saved game, or has a newer format.
         """
         self._stamp = _stamp(self._real)
         if self._stamp is None:
@@ -196,7 +199,7 @@ class SaveSlot:
         return True
 
     def _check_first(self) -> None:
-        """See whether it is a save of the first format, whose header may still be in its log."""
+        """Checks that the file is a save of the first format; its header may be in its log."""
         with contextlib.closing(self.open_first()) as db:
             tables = {row[0] for row in db.execute("SELECT name FROM sqlite_schema")}
             mark = db.execute("PRAGMA application_id").fetchone()[0]
@@ -209,18 +212,18 @@ class SaveSlot:
         if mark != APPLICATION or not {"facts", "saved", "working"} <= tables:
             raise SaveError(f"{self.path} is no saved game: choose another file")
         self.first = True
-        self._stamp = _stamp(self._real)  # its log may have been moved into it
+        self._stamp = _stamp(self._real)  # opening it may have moved its log into it
 
     def open_first(self) -> sqlite3.Connection:
-        """A connection to a file of the first format, with its log."""
+        """Opens a save of the first format, with its log."""
         db = sqlite3.connect(self._real, isolation_level=None, timeout=2.0)
         db.execute("PRAGMA trusted_schema=OFF")
-        # So a game with an older version that has it open is noticed.
+        # This fails if a game with an older version of this package has it open.
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         return db
 
     def open_save(self) -> sqlite3.Connection:
-        """A connection to the save as it stands there, which changes nothing of it."""
+        """Opens the save for reading, without changing anything of it."""
         # Immutable: no log of an older version, left behind by a kill, is mixed into it.
         uri = f"file:{quote(os.fsencode(self._real))}?mode=ro&immutable=1"
         db = sqlite3.connect(uri, uri=True, isolation_level=None)
@@ -232,31 +235,32 @@ class SaveSlot:
     def write(
         self, source: sqlite3.Connection, generation: str, step: Callable[[str], None]
     ) -> None:
-        """Write a whole save beside the file, and put it in its place.
+        """Writes a new save beside the old one, and replaces that.
 
         Args:
-            source: What is to be in it.
-            generation: Its mark.
+            source: The database to copy.
+            generation: The generation of the new save.
             step: Called with the name of each step before it is taken.
 
         Raises:
-            SaveError: There is another file now, which is left alone.
-            OSError, sqlite3.Error: It cannot be written; what was there is still there.
+            SaveError: Another file has taken the save's name; it is left alone.
+            OSError: The save cannot be written; the old one is still there.
+            sqlite3.Error: The same.
         """
         self._check_place()
         self._make_folder()
         new = _beside(self._real, _NEW)
         new.unlink(missing_ok=True)
         try:
-            # SQLite does not say why it cannot.
+            # The error of `os.open` says why it failed, SQLite's does not.
             os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
             with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
-                # It is on the disk before it is in its place; until then nobody needs it.
+                # No journal: the file is synced before it replaces the save.
                 db.execute("PRAGMA journal_mode=OFF")
                 db.execute("PRAGMA synchronous=OFF")
                 step("copy")
                 source.backup(db)
-                db.execute("PRAGMA journal_mode=DELETE")  # one file, whoever opens it
+                db.execute("PRAGMA journal_mode=DELETE")  # so that no reader makes a log beside it
                 db.execute("DELETE FROM unsaved")
             step("sync")
             _sync(new)
@@ -270,7 +274,7 @@ class SaveSlot:
                 new.unlink(missing_ok=True)
             raise
         step("replaced")
-        with contextlib.suppress(OSError):  # not every system can
+        with contextlib.suppress(OSError):  # not every system can sync folders
             _sync(self._real.parent)
         self._stamp = _stamp(self._real)
         self.generation = generation
@@ -283,11 +287,11 @@ class SaveSlot:
                     _beside(self._real, ending).unlink()
 
     def _check_place(self) -> None:
-        """Raise `SaveError` if another file has come in the place of the save."""
+        """Raises `SaveError` if the save was replaced by a file of another game."""
         found = _stamp(self._real)
         if found in (None, self._stamp) or (
             self.generation is not None and self._generation_there() == self.generation
-        ):  # it was deleted, or copied
+        ):  # deleted, unchanged, or a copy of the same save
             return
         raise SaveError(
             f"{self.path} is another file than when the world was opened, or was saved last: it "
@@ -303,10 +307,10 @@ class SaveSlot:
             return None
 
     def lost(self, opened: tuple[int, int] | None) -> bool:
-        """Whether the file for what happens between two saves is there no more.
+        """Whether the unsaved file was deleted.
 
         Raises:
-            SaveError: There is another one.
+            SaveError: Another file has its name.
         """
         found = identity(self.unsaved)
         if found not in (None, opened):
@@ -314,7 +318,7 @@ class SaveSlot:
         return found is None
 
     def put_unsaved(self, source: sqlite3.Connection) -> None:
-        """Make the file for what happens between two saves anew, from the one that was deleted."""
+        """Makes the unsaved file anew, with the contents of the deleted one."""
         self._make_folder()
         new = _beside(self.unsaved, _NEW)
         new.unlink(missing_ok=True)
@@ -325,7 +329,7 @@ class SaveSlot:
         _move(new, self.unsaved)
 
     def delete_unsaved(self, opened: tuple[int, int] | None) -> None:
-        """Delete the file for what happens between two saves, unless it is another one."""
+        """Deletes the unsaved file, unless another file has its name."""
         if opened is not None and identity(self.unsaved) == opened:
             for ending in ("", "-wal", "-journal"):
                 with contextlib.suppress(OSError):
@@ -337,7 +341,7 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """What differs if a file was replaced, or written to."""
+    """Returns values that change when a file is replaced or written to; None without a file."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -346,10 +350,10 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _move(path: Path, target: Path) -> None:
-    """Put a file in the place of another one.
+    """Moves a file over another one.
 
-    Windows does not while another program reads that, such as one that synchronises folders or
-    looks for viruses: it is tried again for some time.
+    Windows refuses while another program reads the target, such as a virus scanner or a program
+    that synchronises folders: the move is tried for two seconds.
     """
     for _ in range(_TRIES):
         try:
@@ -364,7 +368,7 @@ def _move(path: Path, target: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or what stands in a folder, is on the disk."""
+    """Waits until a file, or a folder's list of files, is on the disk."""
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -372,7 +376,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-# ------------------------------------------------------------------------------------------- words
+# ---------------------------------------------------------------------------------- error messages
 
 _FULL: Final = "the disk, or its quota, is full: make room, and try again"
 _NO_ROOM: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota
@@ -395,18 +399,18 @@ _SQLITE_REASONS: Final = {
     "SQLITE_IOERR": "its disk fails, or is not there any more",
     "SQLITE_NOTADB": "its file is damaged; put a copy of it in its place",
     "SQLITE_CORRUPT": "its file is damaged; put a copy of it in its place",
-    "SQLITE_TOOBIG": "an entity has too much to tell",
+    "SQLITE_TOOBIG": "an entity has more data than 64 MiB",
     "SQLITE_NOMEM": "there is not enough memory",
 }
 
 
 @contextlib.contextmanager
 def told(path: Path | None, what: str) -> Generator[None]:
-    """Make a `SaveError` in plain words of whatever the system or SQLite says.
+    """Turns errors of the system and of SQLite into a `SaveError` in plain words.
 
     Args:
-        path: The save.
-        what: What it cannot be: "opened".
+        path: The save; None for the changes of this session.
+        what: What the save cannot be: "opened", "read", "written".
     """
     where = "the game of this session" if path is None else f"the save {path}"
     try:
