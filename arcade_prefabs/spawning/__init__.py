@@ -1,7 +1,7 @@
-"""From prefabs to sprites: textures, the atlas, the entity factory.
+"""Turns prefabs into sprites: textures, the texture atlas, the entity factory.
 
-Everything that touches Arcade stands here. Names are imported when they are first asked for: tools
-and worker processes need some of them, and not Arcade itself.
+The names below are imported on first use: tools and worker processes need some of them, and must
+not import Arcade.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
-"""`DroppedListWatch`: tells the game of entities in a `SpriteList` that nobody draws any more.
+"""`DroppedListWatch`: warns of living entities in a sprite list that the game has dropped.
 
-A game hands a list of its own to `spawn`, and drops it with the level: the next one gets a new one.
-Arcade's list is not collected by that, for its sprites hold it, and the entities hold those. They
-live on where nobody sees them, and their walls stay solid. It is the same with a list that is
-cleared. Nothing fails, so the game has to be told.
+**The problem.** A game spawns into a `SpriteList` of its own, and drops the list with the level.
+Its sprites hold the list, and the entities hold the sprites, so all of them live on: nothing draws
+them, but their walls stay solid. The same happens if the game clears the list. Nothing fails, so a
+warning has to tell the author.
 
-Whether the game keeps a list is a matter of counting: the list is dropped if all references to it
-are those of its sprites, and our own. A search for whoever refers to it (`gc.get_referrers`) would
-say so as well, and take 20 ms where there are 200,000 objects. What a count of references begins
-with differs from one Python to the next; so an object of which the count is known is counted along.
-A list is called dropped if that is true twice, some seconds apart, and it was not drawn meanwhile.
-In doubt nothing is said: a list that is held in a cycle of references, by a view that waits for the
-garbage collector, is told of once the view is gone.
+**The way taken.** References are counted: a list is dropped if all references to it come from its
+own sprites and from this package. The base of `sys.getrefcount` differs between versions of Python,
+so an object with a known number of references is counted along. A list is reported if it was
+dropped in two looks, seconds apart, and was not drawn in between. In doubt nothing is reported: a
+list that is held by a cycle of references, such as a view that waits for the garbage collector, is
+reported once the view is gone.
+
+**The way rejected.** *Searching for objects that refer to the list (`gc.get_referrers`)*: it gives
+the same answer, and takes 20 ms with 200,000 objects.
 """
 
 from __future__ import annotations
@@ -35,60 +37,61 @@ __all__ = ["DroppedListWatch", "ListedSpawn"]
 
 _log = logging.getLogger("arcade_prefabs")
 
+# Seconds between two looks.
 _EVERY_S: Final = 2.0
-# Lists that are looked at in one frame, each in 2 to 4 µs.
+# Lists that are checked in one look, in 2 to 4 µs each.
 _AT_ONCE: Final = 16
-# A game that hides sprites for a moment has put them back by then.
+# Seconds after which a cleared list is reported: a game may put sprites back that it hid.
 _OUT_S: Final = 6.0
-# What is more than that is not looked at: of a mapping's lists, of a list's entities, of their
-# parts. The first ones are enough to say what they are.
+# Limits of a check: lists of a mapping, entities of a list, parts of an entity, prefabs in a
+# message. The first ones suffice for a message.
 _LISTS: Final = 64
 _ENTITIES: Final = 256
 _PARTS: Final = 32
 _NAMED: Final = 3
-# Who has been told that often knows, or does it on purpose.
+# Warnings at most: a game that goes on after so many does it on purpose.
 _MOST: Final = 20
 
 
 class ListedSpawn(Protocol):
-    """What was spawned into a list of the game.
+    """A spawn into a sprite list, or a scene, of the game; a `SpawnTask` is one.
 
     Attributes:
-        id: Its prefab.
-        scene: The list, or a scene of several.
-        state: Where it is on its way.
-        visible: Whether its sprites are to be shown.
-        built: Its parts.
+        id: The prefab's id.
+        scene: The list, or the scene of several lists.
+        state: The entity's state.
+        visible: Whether the entity is shown.
+        built: The records of its parts.
     """
 
     @property
     def id(self) -> str:
-        """See above."""
+        """The prefab's id."""
         ...
 
     @property
     def scene(self) -> SpawnScene | None:
-        """See above."""
+        """The list, or the scene of several lists."""
         ...
 
     @property
     def state(self) -> EntityState:
-        """See above."""
+        """The entity's state."""
         ...
 
     @property
     def visible(self) -> bool:
-        """See above."""
+        """Whether the entity is shown."""
         ...
 
     @property
     def built(self) -> Sequence[EntityRecord]:
-        """See above."""
+        """The records of the entity's parts."""
         ...
 
 
-class _Lent:
-    """A list, or a scene of them, that the game has handed over, and what lives in it."""
+class _GameLists:
+    """A sprite list of the game, or a scene of several, and the spawns that live in it."""
 
     __slots__ = (
         "cleared",
@@ -104,29 +107,29 @@ class _Lent:
 
     def __init__(self, scene: SpawnScene) -> None:
         self.scene: SpawnScene | None = scene
-        # How often the list had been looked at when it was spawned.
+        # The number of looks that had been taken when each spawn was added.
         self.spawnings: dict[ListedSpawn, int] = {}
         self.looks = 0
         self.told = self.cleared = False
-        self.suspects: list[int] = []  # by id, lists that seemed to be dropped at the last look
+        self.suspects: list[int] = []  # `id()`s of lists that seemed dropped in the last look
         self.marks = [cleared_mark(one) for one in lists_of(scene)[:_LISTS]]
-        # When it was seen first that the list had been cleared, and at which look.
+        # When, and in which look, the list was found cleared.
         self.out_since: float | None = None
         self.out = 0
 
     def alive(self) -> Iterator[ListedSpawn]:
-        """Some of what is alive in it, the oldest first."""
-        for one in islice(self.spawnings, _ENTITIES):
-            if one.state is EntityState.ALIVE:
-                yield one
+        """Yields the spawns that are alive, the oldest first, at most 256."""
+        for spawn_task in islice(self.spawnings, _ENTITIES):
+            if spawn_task.state is EntityState.ALIVE:
+                yield spawn_task
 
 
 class DroppedListWatch:
-    """Looks every two seconds whether some of the game's lists are dropped, or cleared.
+    """Checks every two seconds whether sprite lists of the game are dropped or cleared.
 
     Args:
-        walls: The lists of solid sprites, which are never drawn.
-        clock: Seconds, as `time.perf_counter` gives them.
+        walls: The wall lists, which are never drawn.
+        clock: Returns seconds, such as `time.perf_counter`.
 
     Main thread.
     """
@@ -134,30 +137,34 @@ class DroppedListWatch:
     def __init__(self, walls: Walls, clock: Callable[[], float]) -> None:
         self._walls = walls
         self._clock = clock
-        self._lent: dict[int, _Lent] = {}
-        self._turn: deque[_Lent] = deque()
+        self._lent: dict[int, _GameLists] = {}
+        self._turn: deque[_GameLists] = deque()
         self._next: float | None = None
         self._told = 0
         self._scene = self._entity = 0  # where `some` goes on
 
     def add(self, spawn_task: ListedSpawn) -> None:
-        """Note what is spawned into a list or scene of the game."""
+        """Adds a spawn into a list or a scene of the game."""
         scene = spawn_task.scene
         assert scene is not None
-        lent = self._lent.get(id(scene))
-        if lent is None:
-            lent = self._lent[id(scene)] = _Lent(scene)
-            self._turn.append(lent)
-        lent.spawnings[spawn_task] = lent.looks
+        game_lists = self._lent.get(id(scene))
+        if game_lists is None:
+            game_lists = self._lent[id(scene)] = _GameLists(scene)
+            self._turn.append(game_lists)
+        game_lists.spawnings[spawn_task] = game_lists.looks
 
     def discard(self, spawn_task: ListedSpawn) -> None:
-        """Note that it is over; a list in which nothing lives is not kept."""
-        lent = self._lent.get(id(spawn_task.scene))
-        if lent is None or lent.spawnings.pop(spawn_task, None) is None or lent.spawnings:
+        """Removes a spawn that is over, and its list if no other spawn lives in it."""
+        game_lists = self._lent.get(id(spawn_task.scene))
+        if (
+            game_lists is None
+            or game_lists.spawnings.pop(spawn_task, None) is None
+            or game_lists.spawnings
+        ):
             return
         del self._lent[id(spawn_task.scene)]
-        lent.scene = None
-        lent.marks.clear()
+        game_lists.scene = None
+        game_lists.marks.clear()
 
     @property
     def scenes(self) -> int:
@@ -165,11 +172,11 @@ class DroppedListWatch:
         return len(self._lent)
 
     def some(self, most: int) -> Iterator[ListedSpawn]:
-        """The next entities that are alive, a number of them: all in turn, over several calls."""
-        lents = list(self._lent.values())
-        for _ in lents:
-            lent = lents[self._scene % len(lents)]
-            there = list(islice(lent.spawnings, self._entity, self._entity + most))
+        """Yields the next living spawns, so many in each call; further calls go on in turn."""
+        all_lists = list(self._lent.values())
+        for _ in all_lists:
+            game_lists = all_lists[self._scene % len(all_lists)]
+            there = list(islice(game_lists.spawnings, self._entity, self._entity + most))
             yield from (one for one in there if one.state is EntityState.ALIVE)
             most -= len(there)
             self._entity += len(there)
@@ -178,17 +185,17 @@ class DroppedListWatch:
             self._scene, self._entity = self._scene + 1, 0
 
     def was_cleared(self, spawn_task: Any) -> bool:
-        """Return whether the game has cleared the list of a spawn since, or may have."""
-        lent = self._lent.get(id(spawn_task.scene))
-        if lent is None or lent.scene is None:
+        """Whether the game has cleared the list of a spawn since then, or may have."""
+        game_lists = self._lent.get(id(spawn_task.scene))
+        if game_lists is None or game_lists.scene is None:
             return False
-        there = {id(cleared_mark(one)) for one in lists_of(lent.scene)}
-        if any(id(one) not in there for one in lent.marks):
+        there = {id(cleared_mark(one)) for one in lists_of(game_lists.scene)}
+        if any(id(one) not in there for one in game_lists.marks):
             return True
-        return lent.cleared and lent.spawnings.get(spawn_task, 0) <= lent.out
+        return game_lists.cleared and game_lists.spawnings.get(spawn_task, 0) <= game_lists.out
 
     def look(self) -> None:
-        """Look at some of the lists, if it is time to."""
+        """Checks the next lists, if two seconds have passed; called once a frame."""
         if not self._lent or not _COUNTED or self._told >= _MOST:
             return
         now = self._clock()
@@ -198,48 +205,48 @@ class DroppedListWatch:
         if first:
             return
         for _ in range(min(len(self._turn), _AT_ONCE)):
-            lent = self._turn.popleft()
-            if lent.scene is None:
+            game_lists = self._turn.popleft()
+            if game_lists.scene is None:
                 continue
-            self._turn.append(lent)
-            if not lent.told and len(lists_of(lent.scene)) <= _LISTS:
-                self._look_for_drop(lent)
-                self._look_for_clear(lent, now)
-                lent.looks += 1
+            self._turn.append(game_lists)
+            if not game_lists.told and len(lists_of(game_lists.scene)) <= _LISTS:
+                self._look_for_drop(game_lists)
+                self._look_for_clear(game_lists, now)
+                game_lists.looks += 1
 
     def close(self) -> None:
-        """Look at nothing any more."""
+        """Forgets all lists."""
         self._lent.clear()
         self._turn.clear()
 
     # ------------------------------------------------------------------------------------- dropped
 
-    def _look_for_drop(self, lent: _Lent) -> None:
-        before, lent.suspects = lent.suspects, []
-        dropped = _dropped(lent)
+    def _look_for_drop(self, game_lists: _GameLists) -> None:
+        before, game_lists.suspects = game_lists.suspects, []
+        dropped = _dropped(game_lists)
         certain = [one for one in dropped if id(one) in before and not was_drawn(one)]
         for one in dropped:
-            lent.suspects.append(id(one))
+            game_lists.suspects.append(id(one))
             await_draw(one)
         if not certain:
             return
         if any(sum(s.sprite_lists.count(one) for s in one) != len(one) for one in certain):
-            return  # its sprites do not all hold it, so the count means nothing
-        lost = [one for one in lent.alive() if self._lost(one, certain)]
+            return  # not all of its sprites refer to it, so the count means nothing
+        lost = [one for one in game_lists.alive() if self._lost(one, certain)]
         if lost:
-            kind = "SpriteList" if isinstance(lent.scene, SpriteList) else "scene"
+            kind = "SpriteList" if isinstance(game_lists.scene, SpriteList) else "scene"
             self._tell(
-                lent,
+                game_lists,
                 "the game dropped a %s while %s, spawned into it, live on: nothing draws them any "
                 "more, and their walls stay solid. `despawn` them, or keep the %s, in an "
                 "attribute, say; set `visible = False` on entities that nobody is to see",
                 kind,
-                _names(lost, len(lent.spawnings)),
+                _names(lost, len(game_lists.spawnings)),
                 kind,
             )
 
     def _lost(self, spawn_task: ListedSpawn, dropped: Sequence[SpriteList[Any]]) -> bool:
-        """Whether some sprite of it is in a dropped list, and in no other one that is drawn."""
+        """Whether a visible sprite of the spawn is in dropped lists, and in no other drawn list."""
         if not spawn_task.visible:
             return False
         gone = {id(one) for one in dropped}
@@ -252,50 +259,50 @@ class DroppedListWatch:
 
     # ------------------------------------------------------------------------------------- cleared
 
-    def _look_for_clear(self, lent: _Lent, now: float) -> None:
-        assert lent.scene is not None
-        marks = [cleared_mark(one) for one in lists_of(lent.scene)]
+    def _look_for_clear(self, game_lists: _GameLists, now: float) -> None:
+        assert game_lists.scene is not None
+        marks = [cleared_mark(one) for one in lists_of(game_lists.scene)]
         there = {id(one) for one in marks}
-        if any(id(one) not in there for one in lent.marks):
-            lent.cleared = True
-            lent.out_since, lent.out = now, lent.looks  # again and again, if it often is
-        elif lent.out_since is not None and now - lent.out_since >= _OUT_S:
-            lent.out_since = None
-            lost = self._left_over(lent)
+        if any(id(one) not in there for one in game_lists.marks):
+            game_lists.cleared = True
+            game_lists.out_since, game_lists.out = now, game_lists.looks  # anew with each clearing
+        elif game_lists.out_since is not None and now - game_lists.out_since >= _OUT_S:
+            game_lists.out_since = None
+            lost = self._left_over(game_lists)
             if lost:
                 self._tell(
-                    lent,
+                    game_lists,
                     "the game cleared a SpriteList while %s, spawned into it, live on: their "
                     "sprites are in no list that is drawn, but their walls stay solid. `despawn` "
                     "entities instead; set `visible = False` on those that nobody is to see",
                     _names(lost, len(lost)),
                 )
-        lent.marks = marks
+        game_lists.marks = marks
 
-    def _left_over(self, lent: _Lent) -> list[ListedSpawn]:
-        """What stops things, but is in no list since that was cleared; nothing if in doubt."""
+    def _left_over(self, game_lists: _GameLists) -> list[ListedSpawn]:
+        """Returns the living spawns that are in no list since the clearing; empty if in doubt."""
         walls = self._wall_ids()
         lost: list[ListedSpawn] = []
-        recent: list[ListedSpawn] = []  # spawned shortly before the list was cleared, or after
+        recent: list[ListedSpawn] = []  # spawned in the same two seconds as the list was cleared
         refilled = False
-        for spawn_task in lent.alive():
-            at = lent.spawnings[spawn_task]
-            if at > lent.out:
+        for spawn_task in game_lists.alive():
+            at = game_lists.spawnings[spawn_task]
+            if at > game_lists.out:
                 continue
             sprites = _sprites_of(spawn_task)
             if any(id(one) not in walls for sprite in sprites for one in sprite.sprite_lists):
-                if at < lent.out:
-                    return []  # the game puts back what it wants to show
+                if at < game_lists.out:
+                    return []  # the game puts sprites back that it wants to show
                 refilled = True
             elif spawn_task.visible and any(sprite.sprite_lists for sprite in sprites):
                 if _kept(sprites):
                     return []  # the game may put it back
-                (lost if at < lent.out else recent).append(spawn_task)
+                (lost if at < game_lists.out else recent).append(spawn_task)
         return lost if refilled else lost + recent
 
-    def _tell(self, lent: _Lent, message: str, *values: str) -> None:
-        if self._told < _MOST and not lent.told:
-            lent.told = True
+    def _tell(self, game_lists: _GameLists, message: str, *values: str) -> None:
+        if self._told < _MOST and not game_lists.told:
+            game_lists.told = True
             self._told += 1
             _log.warning(message, *values)
 
@@ -303,43 +310,45 @@ class DroppedListWatch:
         return {id(one) for one in self._walls.lists}
 
 
-# Without the lock, or outside of CPython, a count of references says nothing.
+# Without the GIL, or outside CPython, reference counts say nothing.
 _COUNTED: Final = (
     sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 )
 
 
 def _counts(held: list[Any]) -> list[int]:
-    """How many references there are to each object beside that of the list that is given.
+    """Returns the number of references to each object, without the one from the given list.
 
-    The whole is done in C, without frames of Python that hold anything; and the last object, to
-    which nothing else refers, says what counting adds.
+    `map` calls in C, so that no Python frame holds a reference; and the last object, to which
+    nothing else refers, shows what counting adds.
     """
     held.append(object())
     *counts, alone = map(sys.getrefcount, held)
-    return [one - alone for one in counts]
+    return [count - alone for count in counts]
 
 
-def _dropped(lent: _Lent) -> list[SpriteList[Any]]:
-    """The lists that nobody holds but their own sprites and what is spawned into them."""
-    if lent.scene is None:
+def _dropped(game_lists: _GameLists) -> list[SpriteList[Any]]:
+    """Returns the lists to which only their own sprites and the spawns into them refer."""
+    if game_lists.scene is None:
         return []
-    mine = 1 + len(lent.spawnings)  # each spawn refers to it, and so does `lent`
-    if isinstance(lent.scene, SpriteList):
-        (count,) = _counts([lent.scene])
-        one = lent.scene
-        return [one] if one.visible and len(one) and count == mine + len(one) else []
-    # Of other mappings, and of scenes of the game's own classes, nobody knows what they hold.
-    if type(lent.scene) not in (dict, Scene) or _counts([lent.scene]) != [mine]:
+    mine = 1 + len(game_lists.spawnings)  # `game_lists` refers to the scene, and so does each spawn
+    if isinstance(game_lists.scene, SpriteList):
+        (count,) = _counts([game_lists.scene])
+        sprites = game_lists.scene
+        return (
+            [sprites] if sprites.visible and len(sprites) and count == mine + len(sprites) else []
+        )
+    # How many references other mappings, and the game's own classes of scenes, hold is not known.
+    if type(game_lists.scene) not in (dict, Scene) or _counts([game_lists.scene]) != [mine]:
         return []
-    lists = lists_of(lent.scene)
+    lists = lists_of(game_lists.scene)
     counts = _counts(lists)
     del lists[-1]
-    expected = references_of(lent.scene)
+    expected = references_of(game_lists.scene)
     return [
-        one
-        for one, count in zip(lists, counts, strict=True)
-        if one.visible and len(one) and count == expected[id(one)] + len(one)
+        sprites
+        for sprites, count in zip(lists, counts, strict=True)
+        if sprites.visible and len(sprites) and count == expected[id(sprites)] + len(sprites)
     ]
 
 
@@ -349,25 +358,25 @@ def _sprites_of(spawn_task: ListedSpawn) -> list[BasicSprite]:
 
 
 def _kept(sprites: Iterable[BasicSprite]) -> bool:
-    """Whether anybody holds one of these sprites beside their entities and lists of walls."""
-    held = [one for one in sprites if one.sprite_lists]
-    known = [_references_to(one) for one in held]
+    """Whether the game refers to one of the sprites, beside entities and wall lists."""
+    held = [sprite for sprite in sprites if sprite.sprite_lists]
+    known = [_references_to(sprite) for sprite in held]
     return any(count > ours for count, ours in zip(_counts(held), known, strict=True))
 
 
 def _references_to(sprite: BasicSprite) -> int:
-    """How often a sprite is held by its entity, its lists, and by those who look at it here."""
-    ours = 2 + 1  # its entity, the table of whose it is, and the list of the caller
-    for one in sprite.sprite_lists:
-        ours += 2  # in its order, and by its slot
-        if one.spatial_hash is not None:
-            ours += 1 + len(one.spatial_hash.buckets_for_sprite.get(sprite, ()))
+    """Returns how many references to a sprite come from its entity, its lists and this module."""
+    ours = 2 + 1  # the entity, the entity index, and the list of the caller
+    for sprites in sprite.sprite_lists:
+        ours += 2  # `SpriteList.sprite_list` and `sprite_slot`
+        if sprites.spatial_hash is not None:
+            ours += 1 + len(sprites.spatial_hash.buckets_for_sprite.get(sprite, ()))
     return ours
 
 
 def _names(spawnings: Sequence[ListedSpawn], count: int) -> str:
-    """How many entities there are, and of which prefabs."""
-    ids = list(dict.fromkeys(shown(one.id) for one in spawnings))
+    """Returns how many entities of which prefabs there are, for a message."""
+    ids = list(dict.fromkeys(shown(spawn_task.id) for spawn_task in spawnings))
     more = f" and {len(ids) - _NAMED} more prefabs" if len(ids) > _NAMED else ""
     what = "entity" if count == 1 else "entities"
     return f"{count} {what} ({', '.join(ids[:_NAMED])}{more})"

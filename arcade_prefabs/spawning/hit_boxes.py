@@ -1,7 +1,7 @@
-"""Hit boxes, baked: Arcade's algorithms, run by the pipeline instead of at every start of the game.
+"""`HitBoxes`: computes hit boxes while images are baked, instead of at every start of the game.
 
-Arcade computes the hit box of a texture in Python whenever one is made: 0.2 ms for 64×64 pixels,
-46 ms for 1024×1024. The points that it would find are baked with the image instead.
+Arcade computes the hit box of each new texture in Python: 0.2 ms for 64×64 pixels, 46 ms for
+1024×1024. The bake keeps the points that Arcade would find with the image.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ __all__ = ["HitBoxes", "texture_processor"]
 
 SETTING: Final = "hit_box"
 
-# Tracing asks for every pixel in Python, 2 µs each.
+# Pixels of a detailed hit box at most: Arcade reads each pixel in Python, 2 µs each.
 _MOST_TRACED: Final = 2048 * 2048
-# Pymunk joins each piece of an outline with all that are still open: 97,536 edges of pixels between
-# squares of a checkerboard take 3 s, 294,144 take 112 s.
+# Pixel edges of outlines at most: Pymunk compares each piece of an outline with all open ones. A
+# checkerboard with 97,536 edges takes 3 s, one with 294,144 takes 112 s.
 _MOST_EDGES: Final = 50_000
 
 
 class HitBoxes:
-    """The hit box of an image, in pixels from its center: a `Derivation`.
+    """Computes the hit box of an image, in pixels from its center; a `Derivation`.
 
-    Its setting ``hit_box`` is ``simple``, as with Arcade's own textures, ``detailed`` or
-    ``bounding_box``; see `HitBoxAlgorithm`.
+    The setting ``hit_box`` is ``simple``, as Arcade's textures have it, ``detailed`` or
+    ``bounding_box``, see `HitBoxAlgorithm`.
 
-    Any thread or process; Arcade is imported when the first hit box is wanted.
+    Any thread or process. Arcade is imported with the first hit box.
     """
 
     name = "hit_box"
@@ -41,13 +41,13 @@ class HitBoxes:
     settings: Mapping[str, Any] = {SETTING: HitBoxAlgorithm.Simple.value}
 
     def __call__(self, image: Image, settings: Mapping[str, Any]) -> list[tuple[float, float]]:
-        """The points that `arcade.Texture` would compute.
+        """Returns the points that `arcade.Texture` would compute.
 
         Raises:
             AssetError: There is no such algorithm, or it would take too long for this image.
         """
         wanted = settings[SETTING]
-        known = [one.value for one in HitBoxAlgorithm]
+        known = [algorithm.value for algorithm in HitBoxAlgorithm]
         if wanted not in known:
             hint = f"there are {', '.join(known)}"
             raise AssetError(f"the setting `{SETTING}` is {wanted!r}, no hit box", hint=hint)
@@ -75,7 +75,7 @@ class HitBoxes:
 
 
 def _edges(image: Image) -> int:
-    """How many neighbours, side by side or one above the other, are clear and not clear."""
+    """Returns how many pairs of neighbouring pixels are one transparent and one not."""
     from PIL import ImageChops
 
     opaque = image.getchannel("A").point(lambda alpha: 255 if alpha else 0)
@@ -89,11 +89,11 @@ def _edges(image: Image) -> int:
 
 
 def _simple(image: Image) -> list[tuple[float, float]]:
-    """What Arcade's `SimpleHitBoxAlgorithm` gives: the bounding box with its corners cut.
+    """Returns what Arcade's `SimpleHitBoxAlgorithm` returns: the bounding box, corners cut.
 
-    Arcade asks for pixels one by one, in Python (arcade/hitbox/simple.py): up to 16 million times
-    for a large image with two opposite corners, which takes 20 s. Here bytes are stripped from
-    whole rows.
+    Arcade reads pixels one by one, in Python (arcade/hitbox/simple.py): up to 16 million times for
+    a large image with two opposite corners, which takes 20 s. Here, bytes are stripped from whole
+    rows.
     """
     alpha = image.getchannel("A")
     width, height = image.size
@@ -123,7 +123,7 @@ def _simple(image: Image) -> list[tuple[float, float]]:
 
 
 def _corner(rows: list[bytes]) -> int:
-    """Pixels from a corner, the one where the rows begin, to the nearest diagonal that is cut."""
+    """Returns the pixels to cut off a corner, the one at which the rows begin."""
     nearest = len(rows)
     for number, row in enumerate(rows):
         if number >= nearest:
@@ -134,9 +134,10 @@ def _corner(rows: list[bytes]) -> int:
 
 
 def texture_processor() -> ImageProcessor:
-    """The image processor of the plugin: images with their hit boxes.
+    """Makes the image processor of the plugin: images with their hit boxes.
 
-    Whatever bakes for the plugin must have it, or images are baked once more by whoever comes next.
+    Every pipeline that bakes for the plugin needs this processor; after a bake with another one,
+    the next game bakes all images again.
 
     Example:
         >>> from arcade_prefabs.pipeline import AssetPipeline, MemorySource

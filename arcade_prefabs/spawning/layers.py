@@ -1,4 +1,4 @@
-"""Where sprites go: named layers to draw."""
+"""`Layers`: finds the sprite list that a sprite is added to, by the name of its layer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from .watched_lists import SpriteOwners, WatchedSpriteList
 __all__ = ["Layers", "SpawnScene", "check_scene", "check_wall"]
 
 SpawnScene: TypeAlias = Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]
-"""What entities can be spawned into: a scene with named layers, one list for all of them, or lists
-by the names of layers."""
+"""What entities can be spawned into: a scene with named layers, one list for all layers, or a
+mapping of layers' names to lists."""
 
 
 def check_scene(scene: object) -> None:
-    """Refuse what nothing can be spawned into.
+    """Raises unless entities can be spawned into an object.
 
     Raises:
-        TypeError: It is neither a scene nor a list of sprites, nor lists by names.
+        TypeError: It is neither an `arcade.Scene` nor an `arcade.SpriteList`, nor a mapping of
+            names to sprite lists.
     """
     if not isinstance(scene, Scene | SpriteList | Mapping):
         raise TypeError(
@@ -30,40 +31,41 @@ def check_scene(scene: object) -> None:
             f"layers to lists, not {type(scene).__name__}"
         )
     if isinstance(scene, Mapping):
-        for layer, one in scene.items():
-            if not isinstance(one, SpriteList):
-                raise TypeError(f"the layer {layer!r} is no arcade.SpriteList, but {one!r}")
+        for layer, sprites in scene.items():
+            if not isinstance(sprites, SpriteList):
+                raise TypeError(f"the layer {layer!r} is no arcade.SpriteList, but {sprites!r}")
 
 
-# The squares of 128 pixels that a list of walls notes each of its sprites in: about 50 ms.
+# The spatial hash of wall lists enters a sprite into each square of 128 pixels that it covers. So
+# many squares take about 50 ms.
 _SQUARE: Final = 128
 _MOST_SQUARES: Final = 100_000
 
 
 def check_wall(sprite: BasicSprite) -> None:
-    """Refuse a wall so large that to list where it is would stop the game.
+    """Raises if a wall is so large that entering it into a spatial hash would stop the game.
 
     Raises:
-        SpawnError: It is.
+        SpawnError: The sprite covers more than 100,000 squares, or its size is NaN or infinite.
     """
     wide = abs(sprite.right - sprite.left) / _SQUARE + 1
     high = abs(sprite.top - sprite.bottom) / _SQUARE + 1
-    # Not the other way round: nothing can be said of what is no number.
+    # `not <=` instead of `>`: NaN has to be refused.
     if not wide * high <= _MOST_SQUARES:
         size = f"{wide * _SQUARE:,.0f} × {high * _SQUARE:,.0f}"
         raise SpawnError(f"its collider is too large: {size} pixels; walls can be made of several")
 
 
 class Layers:
-    """The plugin's own scene, and the lists that sprites of other scenes belong into.
+    """The plugin's own scene, and the look-up of lists in any scene.
 
     Args:
-        names: Layers of the own scene, from the bottom to the top; further ones come above them
-            as prefabs name them.
-        owners: Knows whose sprites are whose.
+        names: Layers of the plugin's scene, the bottom one first; layers that only prefabs name
+            come above them.
+        owners: Finds the entity of a sprite that the game has removed from its lists.
 
     Attributes:
-        scene: The plugin's own.
+        scene: The plugin's scene.
 
     Main thread.
     """
@@ -78,12 +80,12 @@ class Layers:
         return scene.add_sprite_list(name, sprite_list=WatchedSpriteList(self._owners))
 
     def list_of(self, scene: SpawnScene | None, layer: str) -> SpriteList[Any]:
-        """The list that the sprites of a layer belong into; a scene gets a new one if need be.
+        """Returns the sprite list of a layer; an `arcade.Scene` gets a new one if it has none.
 
         Raises:
             SpawnError: The scene is a mapping without that layer.
         """
-        # Scenes come first: to ask whether something is a list takes as long as to list a sprite.
+        # The type is compared first: `isinstance` of an abstract class takes as long as the rest.
         target = self.scene if scene is None else scene
         if type(target) is not Scene and isinstance(target, SpriteList):
             return target
@@ -98,10 +100,10 @@ class Layers:
     def list_with(
         self, scene: SpawnScene | None, layer: str, sprite: BasicSprite
     ) -> SpriteList[Any] | None:
-        """The list of a layer that a sprite is in, or None if it was taken out."""
-        found = getattr(scene, "list_with", None)  # a scene may have several lists for a layer
+        """Returns the list of a layer that a sprite is in; None if the game has removed it."""
+        found = getattr(scene, "list_with", None)  # `CellSpriteLists` has several lists for a layer
         if found is not None:
-            one: SpriteList[Any] | None = found(layer, sprite)
-            return one
+            sprites: SpriteList[Any] | None = found(layer, sprite)
+            return sprites
         here = self.list_of(scene, layer)
         return here if sprite in here else None

@@ -1,10 +1,14 @@
-"""Files of a release for loaders that want a real file: ``arcade.load_sound(":assets:a.wav")``.
+"""`ReleaseFolder`: gives Arcade's loaders the files of a release, such as ``:assets:a.wav``.
 
-Arcade finds a file by a resource handle as ``folder / name``, and goes on with the path. So the
-folder of a release is a path that writes a file to the user's cache when it is asked for, and no
-other one: a game with a gigabyte of music starts as fast as before.
+**The problem.** Loaders like `arcade.load_sound` need a real file, and a release file is one SQLite
+database.
 
-A file that is there already is used only if its bytes are those of the release, whoever wrote them.
+**The way taken.** Arcade finds a file by a resource handle as ``folder / name``. The folder of a
+release is a `Path` whose ``/`` writes that file into the user's cache. A file that exists there is
+used only if its bytes are those of the release, whichever process has written it.
+
+**The way rejected.** *Unpacking everything at the start*: a game with a gigabyte of music would
+start slowly.
 """
 
 from __future__ import annotations
@@ -39,23 +43,24 @@ from ..window.resource_folders import ConfinedFolder
 __all__ = ["ReleaseFolder", "release_folder"]
 
 _FOLDER: Final = "unpacked"
-# What is kept of releases that are not used now, together.
+# Bytes and number of other releases' folders that are kept in the cache.
 _MOST_BYTES: Final = 1024 * 1024 * 1024
 _MOST_RELEASES: Final = 16
-# Another process may still use what was asked for since then.
+# Seconds for which another process may still use a folder: younger ones are never deleted.
 _IN_USE_S: Final = 24 * 3600
-# What names other files, which are looked for beside it.
+# Files that name other files, which loaders then look for beside them.
 _NAMING: Final = (".tmx", ".tsx", ".fnt", ".xml", ".json")
 _KINDS: Final = ("data", "json", "image")
-# Bytes at the end of a name that it is looked for by: those of an ending such as `.png`.
+# Names are searched for by so many bytes at their end, such as `.png`.
 _END: Final = 4
 
 
 class ReleaseFolder(ConfinedFolder):
-    """A folder whose files are written when they are asked for by ``folder / name``.
+    """A folder whose ``folder / name`` writes the file of that name.
 
     Attributes:
-        unpacker: Who writes them; nobody for paths that were derived from it, as by ``resolve``.
+        unpacker: Writes the files; None for paths that were derived from the folder, as by
+            ``resolve``.
 
     Any thread.
     """
@@ -63,17 +68,17 @@ class ReleaseFolder(ConfinedFolder):
     unpacker: _Unpacker | None = None
 
     def __truediv__(self, name: str | os.PathLike[str]) -> Path:
-        """The path of a file, which is there if the release has it.
+        """Returns the path of a file, and writes the file if the release has it.
 
         Raises:
-            UnsafePathError: It could be outside of the folder.
+            UnsafePathError: The path could be outside of the folder.
         """
         path = super().__truediv__(name)
         if self.unpacker is not None:
             self.unpacker.unpack(os.fspath(name))
         return path
 
-    # Two windows may show the same release: each has a folder of its own, at the same place.
+    # By identity: two windows may use the same release, each with a folder object of the same path.
 
     def __hash__(self) -> int:
         return id(self)
@@ -84,9 +89,10 @@ class ReleaseFolder(ConfinedFolder):
 
 @contextlib.contextmanager
 def release_folder(pipeline: AssetPipeline) -> Generator[ReleaseFolder]:
-    """The folder of a release's files, empty at first; it is closed, but stays, in the end.
+    """Opens the folder of a release, in which files are written when they are asked for.
 
-    Where the user's cache cannot be written it is a temporary one, and goes.
+    The folder stays in the user's cache after the context ends. If the cache cannot be written to,
+    it is a temporary folder that is deleted.
 
     Args:
         pipeline: The release.
@@ -97,20 +103,20 @@ def release_folder(pipeline: AssetPipeline) -> Generator[ReleaseFolder]:
     Any thread.
     """
     files = pipeline.files(*_KINDS)
-    name = hashlib.blake2b(repr(files).encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(repr(files).encode(), digest_size=16).hexdigest()
     cache = Path(platformdirs.user_cache_dir("arcade_prefabs", appauthor=False)) / _FOLDER
-    place, temporary = cache / name, None
+    path, temporary = cache / digest, None
     try:
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=place):
-            os.utime(place)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=path):
+            os.utime(path)
     except OSError:
-        place = temporary = Path(tempfile.mkdtemp(prefix="arcade_prefabs-"))
-    with contextlib.suppress(OSError):  # another process may delete the same ones
-        _forget_old(cache, place)
-    folder = ReleaseFolder.of(place.resolve())
-    known = frozenset(path for path in files if _is_plain(path))
-    folder.unpacker = unpacker = _Unpacker(pipeline, place.resolve(), known)
+        path = temporary = Path(tempfile.mkdtemp(prefix="arcade_prefabs-"))
+    with contextlib.suppress(OSError):  # another process may delete the same folders
+        _forget_old(cache, path)
+    folder = ReleaseFolder.of(path.resolve())
+    known = frozenset(name for name in files if _is_plain(name))
+    folder.unpacker = unpacker = _Unpacker(pipeline, path.resolve(), known)
     try:
         yield folder
     finally:
@@ -120,7 +126,7 @@ def release_folder(pipeline: AssetPipeline) -> Generator[ReleaseFolder]:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether that is a path below a folder, and in its one spelling; a release is untrusted."""
+    """Whether a path is relative and in normal form; a release is untrusted."""
     try:
         return checked_path(path) == path and not path.startswith(":")
     except UnsafePathError:
@@ -128,16 +134,20 @@ def _is_plain(path: str) -> bool:
 
 
 def _forget_old(cache: Path, current: Path) -> None:
-    """Delete folders of releases that were not used for long, beyond what may be kept."""
+    """Deletes folders of releases that were not used for a day, beyond what may be kept."""
     others = sorted(
-        ((one.stat().st_mtime, one) for one in cache.iterdir() if one != current and one.is_dir()),
+        (
+            (folder.stat().st_mtime, folder)
+            for folder in cache.iterdir()
+            if folder != current and folder.is_dir()
+        ),
         reverse=True,
     )
     left = _MOST_BYTES
-    for number, (used, one) in enumerate(others, 1):
-        left -= sum(file.stat().st_size for file in one.rglob("*") if file.is_file())
+    for number, (used, folder) in enumerate(others, 1):
+        left -= sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         if (left < 0 or number >= _MOST_RELEASES) and time.time() - used > _IN_USE_S:
-            shutil.rmtree(one, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Unpacker:
@@ -157,11 +167,11 @@ class _Unpacker:
         self.closed = False
 
     def unpack(self, name: str) -> None:
-        """Have a file, or all files of a folder, there; nothing if there is none of that name."""
+        """Writes a file, or all files below a folder; does nothing if the release has neither."""
         try:
             path = checked_path(name.replace(os.sep, "/"))
         except UnsafePathError:
-            return  # as if it were not there
+            return  # the loader then finds no file
         with self._lock:
             if self.closed:
                 return
@@ -174,13 +184,13 @@ class _Unpacker:
                 raise
 
     def _at(self, path: str) -> set[str]:
-        """The file of a path, or those below a folder."""
+        """Returns the file of a path, or the files below a folder."""
         # `0` is the character behind `/`.
         start, end = (bisect_left(self._sorted, f"{path}{mark}") for mark in "/0")
         return {*self._sorted[start:end], *({path} & self._known)}
 
     def _file(self, path: str) -> Set[str]:
-        """Have a file there; gives those that it seems to name, which are not."""
+        """Writes a file; returns files that its content seems to name, if they are not written."""
         target = self._folder.joinpath(*path.split("/"))
         if path in self._done and target.is_file():
             return frozenset()
@@ -200,15 +210,16 @@ class _Unpacker:
         self._done.add(path)
         if not path.endswith(_NAMING):
             return frozenset()
-        # Their loaders look for what they name beside them, not by a handle.
+        # Loaders of these kinds look for named files beside them, not through the handle.
         return self._unnamed.taken_from(content) - self._done
 
 
 class Names:
-    """Finds which files a text names, each once, in a time that grows with the text.
+    """Finds which of many file names a text contains, in time linear in the text.
 
-    Looking for each name in each text, a release whose files name each other took the square of
-    them. The ends of all names are looked for at once instead; a name is looked up where one is.
+    All endings of names are searched for at once, and names are looked up where an ending is found.
+    Searching for each name in each text would be quadratic for a release whose files name each
+    other.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -221,15 +232,16 @@ class Names:
         self._patterns: list[re.Pattern[bytes]] = []
         for size in range(1, _END + 1):
             ends = [end for end in self._lengths if len(end) == size]
-            if ends:  # what may be one: a search for each of them would take as many times as long
+            if ends:  # byte pattern of character classes for all endings of that length
                 letters = (
-                    b"".join(b"\\x%02x" % one for one in set(at)) for at in zip(*ends, strict=True)
+                    b"".join(b"\\x%02x" % byte for byte in set(at))
+                    for at in zip(*ends, strict=True)
                 )
-                pattern = b"".join(b"[%b]" % some for some in letters)
+                pattern = b"".join(b"[%b]" % group for group in letters)
                 self._patterns.append(re.compile(b"(?s)(?=(%b))" % pattern))
 
     def taken_from(self, text: bytes) -> Set[str]:
-        """The files whose names stand in a text, but for those that were taken before."""
+        """Returns the files whose names a text contains, without those returned before."""
         found: set[str] = set()
         for pattern in self._patterns:
             for match in pattern.finditer(text):
@@ -241,24 +253,24 @@ class Names:
 
 
 def _write(target: Path, content: bytes) -> None:
-    """Have a file with that content, in one step, whoever else writes it now."""
+    """Writes a file in one step, unless it has that content; other processes may do the same."""
     with contextlib.suppress(OSError):
         if target.stat().st_size == len(content) and target.read_bytes() == content:
             return
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = target.with_name(f".{uuid.uuid4().hex}.part")
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        beside.write_bytes(content)
-        beside.replace(target)
+        part.write_bytes(content)
+        part.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _content(asset: BakedAsset) -> bytes:
-    """The bytes of a file that a loader reads like the one that was baked.
+    """Returns bytes that a loader reads like the file that was baked.
 
     Raises:
-        MissingAssetError: A release does not have its content.
+        MissingAssetError: The release has not got the content.
     """
     if asset.kind == "image":
         return _picture(asset)
@@ -273,7 +285,7 @@ def _content(asset: BakedAsset) -> bytes:
 
 
 def _picture(asset: BakedAsset) -> bytes:
-    """A PNG with the pixels of an image, whatever it was; loaders look at the content."""
+    """Returns the image as a PNG, whatever its name says: loaders look at the content."""
     made: Any = builtin_decoders()["image"](asset, ComponentRegistry())
     while not isinstance(made, DecodedAsset):
         try:

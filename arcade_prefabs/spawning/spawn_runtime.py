@@ -1,4 +1,4 @@
-"""`SpawnRuntime`: loader, textures and factory put together, and the work of one frame."""
+"""`SpawnRuntime`: loader, atlas, textures and entity factory of a window, and their frame."""
 
 from __future__ import annotations
 
@@ -23,36 +23,37 @@ from .spawner.entity_factory import EntityFactory
 
 __all__ = ["SpawnRuntime"]
 
+# Textures that are reclaimed in a frame at most, about 5 µs each.
 _RECLAIMED: Final = 50
-# Less than that of a frame's budget is not worth a second round.
+# With less of a frame's budget left, there is no second drain.
 _ROUND_S: Final = 0.0002
 _FLOOR_S: Final = 0.00025
 _SMALLEST_ATLAS: Final = 64
 
 
 class SpawnRuntime:
-    """What stands behind the plugin of a window.
+    """The objects behind the plugin of one window, and their work in each frame.
 
     Args:
         window: The window; its texture atlas is replaced.
-        pipeline: What bakes the assets.
-        undo: Takes what is to be done in the end.
-        layers: Names of layers, from the bottom to the top.
+        pipeline: Bakes the assets.
+        undo: Gets a callback for each thing to be undone when the plugin is closed.
+        layers: Names of layers, the bottom one first.
         registry: The components that prefabs may name.
-        atlas_size: Pixels of the texture atlas.
+        atlas_size: Width and height of the texture atlas, in pixels.
         budget_ms: Milliseconds of a frame at most.
-        settings: Of the loader.
-        garbage: Manners of the garbage collector.
-        executor: Who does the background work.
-        clock: Seconds, as `time.perf_counter` gives them.
+        settings: Settings of the loader.
+        garbage: The garbage scheduler, or None.
+        executor: Runs loads in the background; None for loader threads.
+        clock: Returns seconds, such as `time.perf_counter`.
 
     Attributes:
-        pipeline: See above.
-        loader: What loads them.
-        atlas: The texture atlas; None where Arcade's own had to stay.
-        entities: Everything that is alive.
-        layers: Where sprites go.
-        factory: Makes and ends them.
+        pipeline: Bakes the assets.
+        loader: Loads the assets.
+        atlas: The texture atlas; None if Arcade's own had to stay.
+        entities: The entity index.
+        layers: The scene of the plugin.
+        factory: Spawns and despawns entities.
 
     Main thread.
     """
@@ -116,7 +117,7 @@ class SpawnRuntime:
 
     @property
     def budget_ms(self) -> float:
-        """Milliseconds of a frame at most."""
+        """Milliseconds of a frame that the plugin takes at most."""
         return self.loader.budget.ceiling_s * 1000
 
     @budget_ms.setter
@@ -134,24 +135,28 @@ class SpawnRuntime:
         return bool(now.waiting or now.in_flight or self.factory.waiting or len(self.loader.queue))
 
     def work(self, delta_time: float) -> DrainReport:
-        """Do the work of one frame, whose length is in seconds."""
+        """Does the work of one frame: animations, atlas, and steps of the main-thread queue.
+
+        Args:
+            delta_time: Seconds since the last frame.
+        """
         loader, factory = self.loader, self.factory
         factory.animator.update(delta_time)
         factory.lent.look()
         if self.atlas is not None and self.atlas.waiting:
             self.atlas.reclaim(_RECLAIMED)
-        # What the game's own spawns took of the frame is taken off the budget.
+        # The time of spawns that the game made itself in this frame counts against the budget.
         budget_s = max(loader.budget.seconds - factory.spent_s, loader.budget.least_s)
         factory.spent_s = 0.0
         report = loader.drain(budget_s)
         left = budget_s - report.spent_s
-        # What has just come may be built in this frame still.
+        # Entities whose assets were committed in this drain may be built in the same frame.
         if left > _ROUND_S and factory.queued:
             report = report.followed_by(loader.drain(left))
         return report
 
     def _make_room(self, _pixels: int) -> bool:
-        """The atlas is full: let go what nobody holds, half of it at first."""
+        """Trims the loader's cache for a full atlas, half of it first; returns whether it could."""
         in_memory = self.loader.statistics().cache.bytes
         return bool(self.loader.trim(in_memory // 2) or self.loader.trim())
 
@@ -163,15 +168,15 @@ class SpawnRuntime:
 
 
 def _check(layers: Iterable[str], registry: object, atlas_size: Sequence[int]) -> None:
-    """Refuse what would be an error later, far from whoever gave it."""
+    """Raises for arguments that would cause an error much later."""
     if isinstance(layers, str):
-        raise TypeError(f"layers are several names, not one string: layers=[{layers!r}]")
+        raise TypeError(f"layers are several names, not side string: layers=[{layers!r}]")
     if not isinstance(registry, ComponentRegistry):
         raise TypeError(f"a registry is a ComponentRegistry, not {registry!r}")
     if (
         not isinstance(atlas_size, Sequence)
         or len(atlas_size) != 2
-        or not all(isinstance(one, int) and one >= _SMALLEST_ATLAS for one in atlas_size)
+        or not all(isinstance(side, int) and side >= _SMALLEST_ATLAS for side in atlas_size)
     ):
         raise ValueError(
             f"an atlas_size is (width, height) in pixels, each {_SMALLEST_ATLAS} at least, "

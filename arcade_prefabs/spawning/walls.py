@@ -1,11 +1,15 @@
-"""`Walls`: the sprites that things stop at, as Arcade's physics engines want them.
+"""`Walls`: the solid sprites, as one sequence that physics engines can keep.
 
-An engine copies what it is given: of lists, or anything that gives lists, it knows those of that
-moment for ever (`_add_to_list`, arcade/physics_engines.py:279). Only an `arcade.SpriteSequence` is
-kept as the object that it is, and asked anew at each collision. So walls are one, over whatever
-lists there are at the moment: handed over once, as ``walls``, ``platforms`` or ``ladders``, they
-follow the world. Engines that are told of each list as it comes, which was the way before, have to
-be told by somebody, and know nothing of the lists if they were made with ``walls=world.walls``.
+**The problem.** A physics engine copies the lists that it is given, so it never sees lists that
+come later (`_add_to_list`, arcade/physics_engines.py:279). In a streamed world, wall lists come and
+go with cells.
+
+**The way taken.** Arcade keeps an `arcade.SpriteSequence` as the object that it is, and asks it
+anew for each collision. `Walls` is one, over whatever wall lists there are at the moment. Given
+once to an engine as ``walls``, ``platforms`` or ``ladders``, it follows the world.
+
+**The way rejected.** *Adding each list to, and removing it from, each engine*: the game would have
+to report its engines, and an engine made with ``walls=world.walls`` would see nothing.
 """
 
 from __future__ import annotations
@@ -25,18 +29,17 @@ DEFAULT_GROUP: Final = "default"
 
 
 class WallLists(Protocol):
-    """Who has lists for solid sprites: `Walls`, or a region of a world. Main thread."""
+    """Gives the list that a solid sprite is added to: `Walls`, or a live cell. Main thread."""
 
     def wall_list(self, group: str) -> SpriteList[Any]:
-        """The list for the solid sprites of a collision group."""
+        """Returns the list for the solid sprites of a collision group."""
         ...
 
 
 class SpriteLists(SpriteSequence[Any]):
     """The sprites of several lists that come and go, as one sequence that is always current.
 
-    It is true also while it is empty, for Arcade ignores an empty sequence that it is given, and
-    lists may come later.
+    It is true even if it is empty: Arcade ignores an empty sequence, and lists may come later.
 
     Main thread.
     """
@@ -50,12 +53,12 @@ class SpriteLists(SpriteSequence[Any]):
 
     @property
     def lists(self) -> tuple[SpriteList[Any], ...]:
-        """The lists that there are now; they are not for drawing."""
+        """The current lists; they are not for drawing."""
         return tuple(self._lists)
 
     @property
     def spatial_hash(self) -> _Hashes:
-        """Where the sprites are, as Arcade's collisions ask for it."""
+        """The spatial hash that Arcade's collision functions ask for."""
         return self._hash
 
     def __bool__(self) -> bool:
@@ -68,43 +71,43 @@ class SpriteLists(SpriteSequence[Any]):
         return chain.from_iterable(self.lists)
 
     def __contains__(self, sprite: object) -> bool:
-        return any(sprite in one for one in self._lists)
+        return any(sprite in sprites for sprites in self._lists)
 
     def __getitem__(self, index: int) -> Any:
         return tuple(self)[index]
 
     def update(self, delta_time: float = 1 / 60, *args: Any, **kwargs: Any) -> None:
-        """Call the ``update`` of each sprite."""
-        for one in self.lists:
-            one.update(delta_time, *args, **kwargs)
+        """Calls ``update`` of each list."""
+        for sprites in self.lists:
+            sprites.update(delta_time, *args, **kwargs)
 
     def update_animation(self, delta_time: float = 1 / 60, *args: Any, **kwargs: Any) -> None:
-        """Call the ``update_animation`` of each sprite."""
-        for one in self.lists:
-            one.update_animation(delta_time, *args, **kwargs)
+        """Calls ``update_animation`` of each list."""
+        for sprites in self.lists:
+            sprites.update_animation(delta_time, *args, **kwargs)
 
     def draw(self, **options: Any) -> None:
-        """Draw the sprites once more, for people who debug: layers draw them in any case."""
-        for one in self.lists:
-            one.draw(**options)
+        """Draws the sprites, for debugging: they are drawn with their layers in any case."""
+        for sprites in self.lists:
+            sprites.draw(**options)
 
     def draw_hit_boxes(self, color: Any = (0, 0, 0, 255), line_thickness: float = 1.0) -> None:
-        """Draw what things collide with, for people who debug."""
-        for one in self.lists:
-            one.draw_hit_boxes(color, line_thickness)
+        """Draws the hit boxes, for debugging."""
+        for sprites in self.lists:
+            sprites.draw_hit_boxes(color, line_thickness)
 
     def get_nearby_sprites_gpu(self, pos: Point, size: Point) -> list[Any]:
-        """Sprites near a place, found by the graphics card; the spatial hash is quicker."""
+        """Returns sprites near a position by the graphics card; the spatial hash is faster."""
         found: list[Any] = []
-        for one in self.lists:
-            if len(one):
-                one.initialize()
-                found += one.get_nearby_sprites_gpu(pos, size)
+        for sprites in self.lists:
+            if len(sprites):
+                sprites.initialize()
+                found += sprites.get_nearby_sprites_gpu(pos, size)
         return found
 
     def _write_sprite_buffers_to_gpu(self) -> None:
-        for one in self.lists:
-            one.write_sprite_buffers_to_gpu()
+        for sprites in self.lists:
+            sprites.write_sprite_buffers_to_gpu()
 
 
 class _Hashes:
@@ -116,28 +119,34 @@ class _Hashes:
         self._lists = lists
 
     def _all(self) -> Iterator[Any]:
-        return (one.spatial_hash for one in self._lists if len(one))
+        return (sprites.spatial_hash for sprites in self._lists if len(sprites))
 
     def get_sprites_near_sprite(self, sprite: BasicSprite) -> set[Any]:
-        """Sprites in the same squares as another one."""
-        return set().union(*(one.get_sprites_near_sprite(sprite) for one in self._all()))
+        """Returns sprites in the same squares as another sprite."""
+        return set().union(
+            *(spatial_hash.get_sprites_near_sprite(sprite) for spatial_hash in self._all())
+        )
 
     def get_sprites_near_point(self, point: Point) -> set[Any]:
-        """Sprites in the same square as a point."""
-        return set().union(*(one.get_sprites_near_point(point) for one in self._all()))
+        """Returns sprites in the same square as a point."""
+        return set().union(
+            *(spatial_hash.get_sprites_near_point(point) for spatial_hash in self._all())
+        )
 
     def get_sprites_near_rect(self, rect: Rect) -> set[Any]:
-        """Sprites in the same squares as a rectangle."""
-        return set().union(*(one.get_sprites_near_rect(rect) for one in self._all()))
+        """Returns sprites in the same squares as a rectangle."""
+        return set().union(
+            *(spatial_hash.get_sprites_near_rect(rect) for spatial_hash in self._all())
+        )
 
     @property
     def count(self) -> int:
-        """How many squares have any."""
-        return sum(one.count for one in self._all())
+        """The number of squares that have sprites."""
+        return sum(spatial_hash.count for spatial_hash in self._all())
 
 
 class Walls(SpriteLists):
-    """The sprites of solid colliders, for physics engines: `PrefabPlugin.walls`, or a world's.
+    """The solid sprites, for physics engines: `PrefabPlugin.walls`, or `StreamingManager.walls`.
 
     Example::
 
@@ -148,8 +157,8 @@ class Walls(SpriteLists):
             ladders=world.walls.group("ladders"),
         )
 
-    It is one sequence of all solid sprites, and `group` is one of those of a collision group. What
-    is given to an engine once follows what is spawned, and the cells that come and go.
+    `Walls` itself has all solid sprites; `group` returns those of one collision group. Given to an
+    engine once, both follow spawns, despawns and cells.
 
     Main thread.
     """
@@ -160,34 +169,31 @@ class Walls(SpriteLists):
         self._own: dict[str, SpriteList[Any]] = {}
 
     def group(self, name: str) -> SpriteLists:
-        """The solid sprites of one collision group; always the same object, and always current."""
+        """Returns the solid sprites of one collision group; always the same object."""
         found = self._groups.get(name)
         if found is None:
             found = self._groups[name] = SpriteLists()
         return found
 
     def connect(self, engine: Any, group: str | None = None) -> None:
-        """Add the walls to those of a physics engine that was made without them.
+        """Adds the walls to a physics engine that was made without them.
 
         Args:
             engine: An `arcade.PhysicsEngineSimple` or `arcade.PhysicsEnginePlatformer`.
-            group: Only those of that collision group; None for all.
+            group: The collision group to add; None for all.
         """
         self.disconnect(engine)
         engine.walls.append(self if group is None else self.group(group))
 
     def disconnect(self, engine: Any) -> None:
-        """Take them out of an engine's walls."""
-        mine = {id(self), *(id(one) for one in self._groups.values())}
-        engine.walls[:] = [one for one in engine.walls if id(one) not in mine]
+        """Removes the walls from a physics engine."""
+        mine = {id(self), *(id(sequence) for sequence in self._groups.values())}
+        engine.walls[:] = [sequence for sequence in engine.walls if id(sequence) not in mine]
 
-    # ------------------------------------------------------------------ called by what spawns them
+    # ------------------------------------------------------------------ called by spawns and cells
 
     def wall_list(self, group: str) -> SpriteList[Any]:
-        """The list that solid sprites of a collision group are put into, where no region has one.
-
-        See `WallLists`.
-        """
+        """Returns the list for solid sprites of a collision group that belong to no cell."""
         found = self._own.get(group)
         if found is None:
             found = self._own[group] = WallList()
@@ -195,13 +201,13 @@ class Walls(SpriteLists):
         return found
 
     def add(self, lists: Mapping[str, SpriteList[Any]]) -> None:
-        """Lists are there now, by their collision groups."""
-        for name, one in lists.items():
-            self._lists[one] = None
-            self.group(name)._lists[one] = None
+        """Adds lists, by their collision groups."""
+        for name, sprites in lists.items():
+            self._lists[sprites] = None
+            self.group(name)._lists[sprites] = None
 
     def remove(self, lists: Mapping[str, SpriteList[Any]]) -> None:
-        """Lists are there no more."""
-        for name, one in lists.items():
-            self._lists.pop(one, None)
-            self.group(name)._lists.pop(one, None)
+        """Removes lists, by their collision groups."""
+        for name, sprites in lists.items():
+            self._lists.pop(sprites, None)
+            self.group(name)._lists.pop(sprites, None)

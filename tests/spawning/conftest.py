@@ -1,4 +1,4 @@
-"""The fixtures of tests with a window."""
+"""Fixtures of the spawning tests, all of them from the shared module `stage`."""
 
 from stage import no_workers, picture_of, session_window, stage, window
 

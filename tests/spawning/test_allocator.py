@@ -1,4 +1,4 @@
-"""`ShelfAllocator` against a picture of who has which pixel."""
+"""`ShelfAllocator`, compared with a table of which rectangle has which pixel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pixels_of(place: AtlasRect) -> set[tuple[int, int]]:
 
 
 class Rooms(RuleBasedStateMachine):
-    """Takes and gives back in any order, with a second book of every pixel."""
+    """Takes and gives back rectangles in any order, with its own table of every pixel."""
 
     def __init__(self) -> None:
         super().__init__()

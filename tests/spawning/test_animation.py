@@ -13,7 +13,7 @@ FRAME_S = 1 / 60
 
 
 def strip(*colors: tuple[int, ...], columns: int | None = None) -> bytes:
-    """A sheet of frames of 16×16 pixels."""
+    """Returns a sprite sheet of frames of 16×16 pixels."""
     columns = columns or len(colors)
     image = Image.new("RGBA", (16 * columns, 16 * -(-len(colors) // columns)))
     for number, color in enumerate(colors):
@@ -25,7 +25,7 @@ def strip(*colors: tuple[int, ...], columns: int | None = None) -> bytes:
 
 
 def gif(*frames: tuple[tuple[int, ...], int]) -> bytes:
-    """An animated image: colors, and the milliseconds of each."""
+    """Returns an animated image with these colors, each for so many milliseconds."""
     images = [Image.new("RGB", (16, 16), color) for color, _ in frames]
     file = io.BytesIO()
     images[0].save(
@@ -53,7 +53,7 @@ def prefab(animation: str, sprite: str = "") -> str:
 
 
 def colors(scene: Any, frames: int, seconds: float) -> list[tuple[int, int, int]]:
-    """What is shown at a place, in the middle of so many stretches of time."""
+    """Plays so many stretches of time; returns the color at one position in the middle of each."""
     seen = []
     scene.prefabs.update(seconds / 2)
     for _ in range(frames):

@@ -55,9 +55,9 @@ def made(image: Image.Image, name: str | None = None) -> arcade.Texture:
 
 
 def bordered(image: Image.Image, corners: bool = True) -> bytes:
-    """An image with two pixels around it that repeat its outermost ones.
+    """Returns an image with two pixels around it that repeat its outermost ones.
 
-    As the bake store has it; Arcade's own leaves the four corners empty.
+    That is what the bake store has; Arcade leaves the four corners empty.
     """
     width, height = image.size
     out = Image.new("RGBA", (width + 4, height + 4))
@@ -78,7 +78,7 @@ def shown(atlas: ReclaimingAtlas, texture: arcade.Texture) -> bytes:
 
 
 def area(atlas: ReclaimingAtlas, texture: arcade.Texture) -> bytes:
-    """The pixels of an image with its border, as they stand in the atlas."""
+    """Returns the pixels of an image with its border, as they are in the atlas."""
     region = atlas.get_image_region_info(texture.image_data.hash)
     border = atlas.border
     viewport = (
@@ -91,7 +91,7 @@ def area(atlas: ReclaimingAtlas, texture: arcade.Texture) -> bytes:
 
 
 def books(atlas: ReclaimingAtlas) -> tuple[Any, ...]:
-    """Everything that the atlas, and Arcade below it, notes."""
+    """Returns all tables that the atlas, and Arcade's class below it, keep."""
     return (
         atlas.size,
         atlas.version,
@@ -436,7 +436,7 @@ def test_rows_that_are_not_there_are_refused(
 
 
 def fill(atlas: ReclaimingAtlas, *, auto_resize: bool = False) -> list[arcade.Texture]:
-    """Nine images of 64 pixels, which are all that a 256×256 atlas can hold."""
+    """Adds nine images of 64 pixels, which fill an atlas of 256×256."""
     atlas.auto_resize = auto_resize
     textures = [plain(f"full {number}", (number, 0, 0, 255)) for number in range(9)]
     for texture in textures:
@@ -650,7 +650,7 @@ def test_a_resize_that_fails_changes_nothing(atlas: ReclaimingAtlas) -> None:
 
 
 def screen(window: arcade.Window, *lists: arcade.SpriteList[Any]) -> bytes:
-    """What the lists look like, over black, row by row from the bottom."""
+    """Returns what lists look like over black, row by row from the bottom."""
     window.clear(color=(0, 0, 0, 255))
     for one in lists:
         one.draw(pixelated=True)
@@ -663,7 +663,7 @@ def at(pixels: bytes, x: int, y: int) -> tuple[int, ...]:
 
 
 def listed(atlas: ReclaimingAtlas, *textures: arcade.Texture) -> arcade.SpriteList[Any]:
-    """A list that shows textures side by side, 16 pixels each, in the lowest row."""
+    """Returns a list that shows textures side by side, 16 pixels each, in the lowest row."""
     sprites: arcade.SpriteList[Any] = arcade.SpriteList(atlas=atlas)
     for number, texture in enumerate(textures):
         sprite = arcade.Sprite(texture, center_x=8 + 16 * number, center_y=8)
@@ -797,7 +797,7 @@ def test_scattered_room_is_packed_before_the_atlas_grows(atlas: ReclaimingAtlas)
 
 @pytest.fixture
 def limited(window: arcade.Window, monkeypatch: pytest.MonkeyPatch) -> ReclaimingAtlas:
-    """An atlas of a graphics card that can 512 pixels at most."""
+    """Makes an atlas on a graphics card whose limit is 512 pixels."""
     monkeypatch.setattr(
         "arcade_prefabs.spawning.atlas.reclaiming_atlas.largest_size", lambda _: 512
     )

@@ -1,4 +1,4 @@
-"""A name that resembles no other one is told which names there are: no hint is ever empty."""
+"""An error about a name that resembles no known one lists the known ones: no hint is empty."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ FAR: Final = "zzzzzz"
 
 
 class Fire(Variant):
-    """A choice of the tests."""
+    """A variant of a component field."""
 
     damage: int = 1
 
 
 class Frost(Variant):
-    """Another one."""
+    """Another variant of the field."""
 
     seconds: float = 1.0
 
 
 @dataclass
 class Spell:
-    """A component of the tests."""
+    """A component with a field of variants."""
 
     effect: Fire | Frost
     kind: Literal["slow", "fast"] = "slow"
@@ -62,7 +62,7 @@ Errors: TypeAlias = Callable[[Any], Any]
 
 
 def the(ask: Callable[[], object]) -> Exception:
-    """What a call raises."""
+    """Returns the error that a call raises."""
     with pytest.raises(Exception) as caught:  # noqa: PT011  # the text is what matters
         ask()
     return caught.value
@@ -74,7 +74,7 @@ def read(text: str) -> LocatedError:
 
 
 def baked(name: str, text: str) -> LocatedError:
-    """The error of one more prefab."""
+    """Bakes one more prefab; returns its error."""
     with _pipeline({f"prefabs/{name}.ron": text}) as pipeline:
         (error,) = pipeline.bake().errors
         return error
@@ -93,7 +93,7 @@ A_WORLD = {"worlds/valley.ron": "World(entities: [])"}
 def missing(
     name: str, settings: dict[str, object] | None = None, more: dict[str, str] | None = None
 ) -> Exception:
-    """The error of an asset that somebody asks for."""
+    """Returns the error of an asset that is loaded and does not exist."""
     with _pipeline(more) as pipeline:
         return the(lambda: pipeline.get(name, settings))
 
@@ -105,7 +105,7 @@ def dangling(text: str) -> LocatedError:
 
 
 def built(**more: Any) -> Exception:
-    """The error of an entity of a world that code builds."""
+    """Adds an entity with a `WorldBuilder`; returns the error."""
     with (
         _pipeline() as pipeline,
         WorldBuilder(pipeline, "w", layers=["low"], registry=REGISTRY) as world,
@@ -119,7 +119,7 @@ def of_world(text: str) -> LocatedError:
 
 
 def spawned(on: Stage, overrides: Any) -> Exception:
-    """The error of a spawn with overrides."""
+    """Returns the error of a spawn with overrides."""
     scene = {"low": SpriteList(), "default": SpriteList()}
     entity = on.prefabs.spawn("post", overrides=overrides, scene=scene)
     on.until(lambda: entity.error is not None)
@@ -307,7 +307,7 @@ def _uses() -> Iterator[str]:
 
 
 def _within(node: ast.AST, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The names of the functions around each use below a node."""
+    """Returns the names of the functions around each use below a node."""
     for child in ast.iter_child_nodes(node):
         inner = names
         if isinstance(child, ast.FunctionDef | ast.ClassDef):

@@ -1,4 +1,4 @@
-"""Hooks are the game's own code: whatever they do, they come in pairs, and nothing is left over."""
+"""Spawn and despawn hooks are called in pairs, whatever the hooks do."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from arcade_prefabs import ComponentRegistry, EntityState
 
 @dataclass
 class Hits:
-    """A component of the tests."""
+    """A component with hooks."""
 
     left: int = 3
 
 
 @dataclass
 class Light:
-    """Another one."""
+    """Another component with hooks."""
 
     radius: float = 50.0
 
@@ -55,7 +55,7 @@ def files(picture_of: Any) -> dict[str, str | bytes]:
 
 
 def left_over(scene: Any) -> list[Any]:
-    """What the index still knows when everything is gone."""
+    """Despawns all entities; returns what indexes and walls still have."""
     entities = scene.prefabs.entities
     scene.prefabs.clear()
     scene.frame(20)

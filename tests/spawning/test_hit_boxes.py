@@ -1,4 +1,4 @@
-"""The hit boxes that are baked are those that Arcade would compute."""
+"""Baked hit boxes are those that Arcade would compute."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def encoded(image: Image.Image) -> bytes:
 
 
 def pictures() -> dict[str, Image.Image]:
-    """Images that hit-box algorithms find hard."""
+    """Returns images that are hard for hit-box algorithms."""
     clear = Image.new("RGBA", (20, 12), (0, 0, 0, 0))
     dot = clear.copy()
     dot.putpixel((3, 4), (255, 0, 0, 255))

@@ -1,4 +1,4 @@
-"""`Text` becomes a picture in the atlas: the right letters' pixels, where they should be."""
+"""The component `Text` is drawn into the atlas: the right letters, at the right position."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def files(picture_of: Callable[..., bytes]) -> dict[str, str | bytes]:
 
 
 def lit(scene: Any) -> tuple[int, int, int, int] | None:
-    """The box of what is not black in the window, counted from the bottom."""
+    """Returns the box of pixels in the window that are not black; y counts from the bottom."""
     box = scene.picture().convert("L").point(lambda value: 255 if value > 60 else 0).getbbox()
     if box is None:
         return None

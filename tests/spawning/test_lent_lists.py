@@ -1,4 +1,4 @@
-"""A list that the game dropped, or cleared, while entities live in it: the game is told once."""
+"""`DroppedListWatch` warns once of a list that the game dropped or cleared with entities in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WALL = """Prefab(components: [
 
 @pytest.fixture(autouse=True)
 def _no_collector() -> Iterator[None]:
-    """What is told depends on no garbage collection."""
+    """Turns the garbage collector off: no warning may depend on it."""
     gc.disable()
     yield
     gc.enable()
@@ -39,7 +39,7 @@ def scene(stage: Any, picture_of: Callable[..., bytes]) -> Any:
 
 
 def wait(scene: Any, seconds: float = SECONDS, each: Callable[[], object] = lambda: None) -> None:
-    """Let time go by, a frame in each second."""
+    """Lets time pass, with a frame in each second."""
     for _ in range(int(seconds)):
         scene.frame()
         each()
@@ -47,7 +47,7 @@ def wait(scene: Any, seconds: float = SECONDS, each: Callable[[], object] = lamb
 
 
 def fill(scene: Any, target: Any, prefab: str = "wall_0", count: int = 3) -> None:
-    """Spawn into a list of the game, and keep nothing of it."""
+    """Spawns into a list of the game, and keeps no reference."""
     for n in range(count):
         assert scene.prefabs.spawn(prefab, (n * 40, 0), scene=target).alive
 

@@ -1,4 +1,4 @@
-"""What a game may do wrong: each is told at once, and nothing else suffers from it."""
+"""Mistakes of a game raise at once, and disturb nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from arcade_prefabs.pipeline import AssetPipeline, MemorySource, ReloadReport
 
 @dataclass
 class Bag:
-    """A component of the tests."""
+    """A component for these tests."""
 
     items: list[str] = field(default_factory=list)
 
@@ -215,7 +215,7 @@ def test_spawn_async_is_the_old_word(scene: Any) -> None:
 
 
 def save(scene: Any, path: str, content: bytes) -> None:
-    """Change a file, and tell of it as a watcher does."""
+    """Writes a file, bakes it, and reports that to the loader as a watcher does."""
     scene.source.write(path, content)
     report = scene.pipeline.bake()
     healed = () if report.errors else (path,)

@@ -1,4 +1,4 @@
-"""Lists that have another atlas than the plugin's show the pixels of prefabs, too."""
+"""Sprite lists with another atlas than the plugin's show the images of prefabs, too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEW_LEFT, NEW_RIGHT = (0, 255, 0), (255, 255, 0)
 
 
 def halves(left: Any, right: Any) -> bytes:
-    """A PNG whose halves differ, so that its average color is neither."""
+    """Returns a PNG with two colors, neither of which is its average."""
     image = Image.new("RGBA", SIZE, (*right, 255))
     image.paste((*left, 255), (0, 0, SIZE[0] // 2, SIZE[1]))
     out = io.BytesIO()
@@ -37,7 +37,7 @@ def files() -> dict[str, str | bytes]:
 
 
 def colors(window: arcade.Window, sprites: arcade.SpriteList[Any], x: int, y: int) -> Any:
-    """What stands 20 pixels to the left and to the right of a place, if a list alone is drawn."""
+    """Returns the colors 20 pixels left and right of a position, if one list alone is drawn."""
     window.clear(color=(0, 0, 0, 255))
     sprites.draw(pixelated=True)
     read = window.ctx.screen.read
@@ -45,7 +45,7 @@ def colors(window: arcade.Window, sprites: arcade.SpriteList[Any], x: int, y: in
 
 
 def drawn_before(window: arcade.Window) -> arcade.SpriteList[Any]:
-    """A list with the window's own atlas, as games have it that attach late."""
+    """Returns a list with the window's own atlas, as games have it that attach late."""
     sprites: arcade.SpriteList[Any] = arcade.SpriteList()
     sprites.append(arcade.SpriteSolidColor(4, 4, 2, 2))
     sprites.draw()

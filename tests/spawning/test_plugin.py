@@ -1,4 +1,4 @@
-"""`attach` and its end: what a window has from the plugin, and has not any more afterwards."""
+"""`attach` and `detach`: what the plugin adds to a window, and removes again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def assets(tmp_path: Path, files: dict[str, str | bytes]) -> Path:
 
 
 def play(window: arcade.Window, condition: Callable[[], object]) -> None:
-    """Show frames until something holds, which real threads work at."""
+    """Shows frames until a condition holds; real threads work on it."""
     end = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < end, "that did not happen in time"
@@ -67,14 +67,14 @@ def play(window: arcade.Window, condition: Callable[[], object]) -> None:
 
 
 def color_at(x: int, y: int) -> tuple[int, ...]:
-    """The color of a pixel of the window, counted from the bottom."""
+    """Returns the color of a pixel of the window; y counts from the bottom."""
     pixel = arcade.get_image(x, y, 1, 1).getpixel((0, 0))
     assert isinstance(pixel, tuple)
     return pixel[:3]
 
 
 def ours() -> set[str]:
-    """The plugin's threads that run."""
+    """Returns the plugin's running threads."""
     return {one.name for one in threading.enumerate() if one.name.startswith("arcade_prefabs")}
 
 
@@ -573,7 +573,7 @@ def test_windows_one_after_another_have_plugins_of_their_own(files: Any) -> None
 
 @pytest.fixture
 def another(window: arcade.Window) -> Iterator[arcade.Window]:
-    """A second window, which is the current one."""
+    """Makes a second window, which becomes the current one."""
     made = arcade.Window(100, 100, "another")
     yield made
     if made in pyglet.app.windows:

@@ -1,4 +1,4 @@
-"""Random games against a simple model: what must be there is, and nothing else is left anywhere."""
+"""Random games, compared with a simple model of which entities exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ["a", "b", "pair", "crowd"]
 
 @dataclass
 class Health:
-    """A component of the tests."""
+    """A component for these tests."""
 
     max: int = 10
 
@@ -31,7 +31,7 @@ def prefab(image: str, health: int) -> str:
 
 
 class Game:
-    """A stage, the hand that plays, and the model: each entity, and which of its parts went."""
+    """A stage with a random player, and the model: each entity, and which of its parts are gone."""
 
     def __init__(self, stage: Any, picture_of: Callable[..., bytes], seed: int) -> None:
         self.chance = random.Random(seed)
@@ -62,7 +62,7 @@ class Game:
         self.prefabs.entities.on_despawn(Health)(lambda *_: self.hooks.update(["gone"]))
 
     def step(self) -> None:
-        """Do something."""
+        """Does one random thing."""
         [act] = self.chance.choices(
             [self.spawn, self.despawn, self.despawn_part, self.edit, self.repaint, self.hide],
             [8, 5, 2, 1, 1, 2],
@@ -110,7 +110,7 @@ class Game:
             self.chance.choice(self.entities).visible ^= True
 
     def check(self) -> None:
-        """Compare the world with the model."""
+        """Compares the game with the model."""
         self.scene.until(lambda: not self.prefabs.busy, most=3000)
         world = self.prefabs.entities
         assert [one for one in self.entities if not one.alive] == []
@@ -134,7 +134,7 @@ class Game:
         assert {world.of_sprite(one) for one in sprites} == set(with_health)
 
     def end(self) -> None:
-        """All goes; nothing stays."""
+        """Despawns all entities, and asserts that nothing is left."""
         for one in self.entities:
             one.despawn()
             assert one.state is EntityState.DESPAWNED

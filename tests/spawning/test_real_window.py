@@ -1,6 +1,6 @@
-"""`FrameHooks` in a window on a real screen: X, a driver's `flip`, and the game's own event loop.
+"""`FrameHooks` in a window on a real screen: X, a driver's `flip`, and Arcade's event loop.
 
-Everything else about them is tested without a screen, in `hooks/test_frame_hooks.py`.
+All else about hooks is tested without a screen, in `hooks/test_frame_hooks.py`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ WHOLE = FRAME * 12
 
 
 def play(display: str, tmp_path: Path, end: str) -> list[str]:
-    """Run the game on the display, with that for its end; gives what its hooks did."""
+    """Runs the game on the display with that end; returns what its hooks did."""
     script = tmp_path / "game.py"
     script.write_text(textwrap.dedent(GAME).replace("{end}", end), encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if name != "ARCADE_HEADLESS"}

@@ -1,4 +1,4 @@
-"""`:assets:` of a release: Arcade's own loaders find its files, which lie in no folder."""
+"""Arcade's own loaders find the files of a release through its handle `:assets:`."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def game(window: arcade.Window, release: Path) -> Iterator[Any]:
 
 
 def below(folder: Path) -> set[str]:
-    """The files in the one release that was unpacked there."""
+    """Returns the files that were written for the one release in the cache."""
     root = next((folder / "unpacked").iterdir())
     return {one.relative_to(root).as_posix() for one in root.rglob("*") if one.is_file()}
 

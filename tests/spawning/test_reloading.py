@@ -1,4 +1,4 @@
-"""An edited file changes what stands in the world, and only what the edit is about."""
+"""An edited prefab changes living entities, and only in what the edit is about."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 
 @dataclass
 class Health:
-    """A component of the tests."""
+    """A component for these tests."""
 
     max: int = 10
     regrows: bool = False
@@ -29,13 +29,13 @@ class Health:
 
 @dataclass(frozen=True)
 class Price:
-    """One that cannot be changed."""
+    """A frozen component."""
 
     coins: int = 1
 
 
 class Loot(msgspec.Struct, frozen=True):
-    """One that is no dataclass."""
+    """A component that is a frozen `msgspec.Struct`."""
 
     gold: int = 1
     gems: int = 0
@@ -43,7 +43,7 @@ class Loot(msgspec.Struct, frozen=True):
 
 @dataclass
 class Light:
-    """Another one."""
+    """Another component."""
 
     radius: float = 50.0
 
@@ -57,7 +57,7 @@ def registry() -> ComponentRegistry:
 
 
 def prefab(sprite: str = "", components: str = "", children: str = "") -> str:
-    """The text of a prefab with a red sprite."""
+    """Returns the text of a prefab with a red sprite."""
     return f"""Prefab(
         components: [Sprite(texture: "images/red.png" {sprite}), {components}],
         children: [{children}],
@@ -287,7 +287,7 @@ def test_an_edit_while_it_is_being_built_is_applied_behind(
 
 
 def frames(*colors: tuple[int, int, int]) -> bytes:
-    """A strip of frames of 16×16 pixels."""
+    """Returns a strip of frames of 16×16 pixels."""
     image = Image.new("RGBA", (16 * len(colors), 16))
     for number, color in enumerate(colors):
         image.paste((*color, 255), (16 * number, 0, 16 * number + 16, 16))

@@ -1,4 +1,4 @@
-"""Prefabs become sprites: the right ones, in the right place, all of them or none."""
+"""Prefabs become sprites: the right ones, at the right position, all of them or none."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ RED, GREEN, BLUE, WHITE, BLACK = (
 
 
 def sprites_of(entity: Any) -> int:
-    """How many sprites there are of it so far; asking for them would finish it."""
+    """Returns how many sprites an entity has so far; asking it for them would build the rest."""
     return sum(len(one.own_sprites()) for one in entity.walk())
 
 
 @dataclass
 class Health:
-    """A component of the tests."""
+    """A component for these tests."""
 
     max: int = 10
     current: int = field(default=0, init=False)
@@ -57,7 +57,7 @@ class Health:
 
 @dataclass
 class Light:
-    """Another one."""
+    """Another component."""
 
     radius: float = 50.0
 
@@ -1228,7 +1228,7 @@ def test_a_place_of_no_numbers_is_refused_at_once(
 ) -> None:
     """A sprite there would be seen nowhere, and nobody would know why."""
     scene = stage(files, registry=registry)
-    with pytest.raises(kind, match=r"a place (takes finite numbers|is a position)"):
+    with pytest.raises(kind, match=r"a transform (takes finite numbers|is a position)"):
         scene.prefabs.spawn("red", **place)
     assert not scene.prefabs.busy
 

@@ -1,1 +1,1 @@
-"""The texture atlas and the textures in it."""
+"""The texture atlas, and the textures in it."""

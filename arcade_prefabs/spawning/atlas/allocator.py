@@ -1,8 +1,15 @@
-"""Room in a texture atlas: shelves of images of about one height, whose places are used again.
+"""`ShelfAllocator`: assigns rectangles of a texture atlas to images, and uses freed ones again.
 
-An atlas is divided into shelves from top to bottom, a shelf into places from left to right. What is
-freed joins its free neighbours, and a shelf without images joins the free shelves above and below
-it, so that room which was once cut into small pieces becomes whole again.
+**The problem.** A streamed world adds and drops images all the time. An atlas that only ever
+appends fills up; one that leaves holes as they are breaks its room into pieces that fit nothing.
+
+**The way taken.** The atlas is divided into shelves from top to bottom, a shelf into spans from
+left to right. An image goes onto a shelf of about its height. A freed span joins its free
+neighbours, and a shelf without images joins the free shelves above and below, so that room which
+was cut into pieces becomes whole again.
+
+**The ways rejected.** *A tree of halves (guillotine, quadtree)*: freed leaves join only with their
+sibling. *A skyline*: it packs best, but cannot free anything.
 """
 
 from __future__ import annotations
@@ -13,9 +20,9 @@ from typing import Final, NamedTuple
 __all__ = ["AtlasRect", "ShelfAllocator"]
 
 # Heights of shelves are rounded up to steps of a sixteenth: images of slightly different heights
-# share a shelf, and what is lost by that is at most a sixteenth of it.
+# share a shelf, at the price of a sixteenth of its height at most.
 _STEPS: Final = 16
-# A shelf that is higher than needed by more than that is used only when no new one can be begun.
+# A shelf that is so many times higher than an image is used only if no new shelf can be begun.
 _TOO_HIGH: Final = 1.5
 
 
@@ -29,14 +36,14 @@ class AtlasRect(NamedTuple):
 
 
 class _Shelf:
-    """A strip of the atlas.
+    """A strip of the atlas, as wide as the atlas.
 
     Attributes:
-        y: Where it begins.
+        y: Pixels from the top of the atlas.
         height: Pixels.
-        used: How many images stand in it.
-        free: Free spans, ``(x, width)``, from left to right; none touches another one.
-        widest: Of those, the widest one's width.
+        used: How many images are in the shelf.
+        free: Free spans ``(x, width)`` from left to right; no two of them touch.
+        widest: The width of the widest free span.
     """
 
     __slots__ = ("free", "height", "used", "widest", "y")
@@ -49,7 +56,10 @@ class _Shelf:
         self.widest = width
 
     def take(self, width: int) -> int:
-        """The place of the narrowest free span that is wide enough; there is one."""
+        """Takes a span out of the narrowest free one that is wide enough; returns its x.
+
+        There has to be one: see `widest`.
+        """
         number = 0
         if len(self.free) > 1:
             best = min((span for span in self.free if span[1] >= width), key=lambda span: span[1])
@@ -64,7 +74,7 @@ class _Shelf:
         return x
 
     def give_back(self, x: int, width: int) -> None:
-        """Make a span free again, joined with its free neighbours."""
+        """Frees a span, and joins it with its free neighbours."""
         number = bisect_left(self.free, (x, 0))
         if number < len(self.free) and self.free[number][0] == x + width:
             width += self.free.pop(number)[1]
@@ -84,14 +94,14 @@ class _Shelf:
 
 
 class ShelfAllocator:
-    """Gives rectangles of an area away, and takes them back.
+    """Assigns rectangles of an area, and takes them back.
 
     Example:
         >>> allocator = ShelfAllocator(256, 256)
-        >>> place = allocator.take(64, 64)
-        >>> place
+        >>> rect = allocator.take(64, 64)
+        >>> rect
         AtlasRect(x=0, y=0, width=64, height=64)
-        >>> allocator.give_back(place)
+        >>> allocator.give_back(rect)
         >>> allocator.take(256, 256) is not None
         True
 
@@ -100,7 +110,9 @@ class ShelfAllocator:
         height: Pixels of the area.
 
     Attributes:
-        used_pixels: How many are given away.
+        width: Pixels of the area.
+        height: Pixels of the area.
+        used_pixels: Pixels of all assigned rectangles.
 
     One thread at a time.
     """
@@ -116,7 +128,7 @@ class ShelfAllocator:
         return len(self._taken)
 
     def take(self, width: int, height: int) -> AtlasRect | None:
-        """A free rectangle, or None if none is large enough."""
+        """Assigns a free rectangle; returns None if there is none of that size."""
         if not 0 < width <= self.width or not 0 < height <= self.height:
             return None
         shelf = self._find(width, height)
@@ -128,10 +140,10 @@ class ShelfAllocator:
         return rect
 
     def give_back(self, rect: AtlasRect) -> None:
-        """Make a rectangle free again.
+        """Frees a rectangle.
 
         Raises:
-            KeyError: It was not taken.
+            KeyError: The rectangle is not assigned.
         """
         known, shelf = self._taken.pop((rect.x, rect.y))
         self.used_pixels -= known.width * known.height
@@ -140,7 +152,7 @@ class ShelfAllocator:
             self._join(shelf)
 
     def _find(self, width: int, height: int) -> _Shelf | None:
-        """The lowest shelf with room; a new one if those are all much too high for it."""
+        """Returns the shelf of least height with room; a new one if all are much too high."""
         best: _Shelf | None = None
         empty: _Shelf | None = None
         for shelf in self._shelves:
@@ -156,7 +168,7 @@ class ShelfAllocator:
         return None if empty is None else self._begin(empty, height)
 
     def _begin(self, empty: _Shelf, height: int) -> _Shelf:
-        """Cut a new shelf off an empty one."""
+        """Cuts a new shelf off an empty one."""
         step = max(1, (1 << height.bit_length()) // (2 * _STEPS))
         height = min(empty.height, -(-height // step) * step)
         rest = empty.height - height
@@ -167,7 +179,7 @@ class ShelfAllocator:
         return empty
 
     def _join(self, shelf: _Shelf) -> None:
-        """Make one shelf of an empty one and its empty neighbours."""
+        """Joins an empty shelf with its empty neighbours."""
         number = self._number(shelf)
         for other in (number + 1, number - 1):
             if 0 <= other < len(self._shelves) and not self._shelves[other].used:
@@ -176,4 +188,4 @@ class ShelfAllocator:
                 shelf.height += neighbour.height
 
     def _number(self, shelf: _Shelf) -> int:
-        return bisect_left(self._shelves, shelf.y, key=lambda one: one.y)
+        return bisect_left(self._shelves, shelf.y, key=lambda other: other.y)

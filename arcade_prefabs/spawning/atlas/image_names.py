@@ -1,8 +1,8 @@
-"""Names in an atlas: one for each image, however many there are with the same hash.
+"""Gives images and textures names that are unique in an atlas.
 
-Arcade's hash of an image does not know its shape: 8×2 and 2×8 pixels with the same bytes have the
-same one. And a texture may be given any name, with any image. In Arcade's own atlas, the second of
-two that share a name shows the pixels of the first.
+Arcade names an image by a hash of its bytes, without its shape: 8×2 and 2×8 pixels with the same
+bytes share a name. And a game may give a texture any name with any image. Of two that share a name,
+Arcade's atlas shows the first one's pixels for both.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Corners", "settle_names"]
 
-# Which corner of an image each corner of a texture shows: Arcade's flips and rotations.
+# The corner of an image that each corner of a texture shows: Arcade's flips and rotations.
 Corners: TypeAlias = tuple[int, int, int, int]
 
 
 def settle_names(
     texture: Texture, regions: Mapping[str, AtlasRegion], shown: Mapping[str, tuple[str, Corners]]
 ) -> None:
-    """Give a texture other names where those that it has stand for something else.
+    """Renames a texture, or its image, if the atlas has another one of that name.
 
-    An image whose hash is that of one of another size gets its size appended to it. The textures
-    that share the image follow, each when it is added. What an atlas noted about a texture under
-    its former names stays valid until the texture goes.
+    An image whose hash is that of an image of another size gets its size appended to the hash.
+    Other textures of the image are renamed when they are added. What the atlas has under the former
+    names stays valid until the texture is gone.
 
     Args:
-        texture: The one to be added.
-        regions: Of each image's hash, where it is in the atlas.
-        shown: Of each texture's name, its image's hash and the order of its corners.
+        texture: The texture to be added.
+        regions: Where each image is in the atlas, by its hash.
+        shown: The image's hash and the order of its corners, by the texture's name.
 
     Main thread.
     """

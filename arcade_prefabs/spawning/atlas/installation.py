@@ -1,7 +1,7 @@
-"""Exchange of a window's texture atlas: the reclaiming atlas in, and what was there before back.
+"""Replaces a window's texture atlas by a `ReclaimingAtlas`, and restores the former one.
 
-Arcade has no public way to replace the atlas that new sprite lists use. Where a version of Arcade
-lacks a private name that the reclaiming atlas needs, Arcade's own atlas stays.
+Arcade has no public way to replace the atlas that new sprite lists use. If a version of Arcade
+lacks a private name that `ReclaimingAtlas` needs, Arcade's own atlas stays.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _log = logging.getLogger("arcade_prefabs")
 
 
 def current_atlas(ctx: arcade.ArcadeContext) -> TextureAtlasBase | None:
-    """The atlas of a context, or None if nobody asked for one yet. Main thread."""
+    """Returns the atlas of a context, or None if Arcade has not made one yet. Main thread."""
     atlas: TextureAtlasBase | None = getattr(ctx, "_atlas", None)
     return atlas
 
@@ -40,21 +40,21 @@ def install_atlas(
     auto_resize: bool = True,
     on_full: Callable[[int], bool] | None = None,
 ) -> ReclaimingAtlas | None:
-    """Make a `ReclaimingAtlas`, and have sprite lists use it that are made from now on.
+    """Makes a `ReclaimingAtlas`, and lets all sprite lists use it that are made from now on.
 
-    Those that are initialised already keep the atlas they have.
+    Sprite lists that are initialised already keep their atlas.
 
     Args:
         ctx: The window's context.
-        size: Width and height in pixels; as large as the graphics card can, if that is less.
+        size: Width and height in pixels; cut to what the graphics card can.
         border: See `ReclaimingAtlas`.
         capacity: See `ReclaimingAtlas`.
         auto_resize: See `ReclaimingAtlas`.
         on_full: See `ReclaimingAtlas`.
 
     Returns:
-        The atlas; None if this version of Arcade is not made for it. Then a warning is logged, and
-        Arcade's own atlas stays.
+        The atlas; None if this version of Arcade does not suit. A warning is logged then, and
+            Arcade's own atlas stays.
 
     Main thread.
     """
@@ -80,12 +80,12 @@ def install_atlas(
 
 
 def restore_atlas(ctx: arcade.ArcadeContext, previous: TextureAtlasBase | None) -> None:
-    """Have sprite lists that are made from now on use another atlas.
+    """Lets sprite lists that are made from now on use another atlas.
 
     Args:
         ctx: The window's context.
-        previous: What `current_atlas` gave before `install_atlas`; after None, Arcade makes a new
-            one when it needs it.
+        previous: What `current_atlas` returned before `install_atlas`; None lets Arcade make a new
+            atlas when it needs one.
 
     Main thread.
     """

@@ -1,7 +1,7 @@
-"""Pixels to and from the graphics card, where Arcade's own calls are too general to be quick.
+"""Writes and copies pixels on the graphics card, faster than Arcade's general calls.
 
-Everything here is public OpenGL 3.3 through pyglet. With pyglet's error checks, which are on unless
-Python runs with ``-O``, a call costs 1 to 2 µs, and `arcade.gl.Texture2D.write` makes five.
+It uses public OpenGL 3.3 through pyglet. With pyglet's error checks, which are on unless Python
+runs with ``-O``, a call takes 1 to 2 µs, and `arcade.gl.Texture2D.write` makes five.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .allocator import AtlasRect
 __all__ = ["BORDER", "copy_areas", "largest_size", "write_area"]
 
 BORDER: Final = 2
-"""Pixels around each image that repeat its outermost ones: what images are baked with."""
+"""Pixels around each baked image that repeat its outermost pixels."""
 
 
 def write_area(texture: Any, x: int, y: int, width: int, height: int, pixels: bytes) -> None:
-    """Write RGBA into an area of a texture.
+    """Writes RGBA pixels into an area of a texture.
 
     Args:
         texture: An `arcade.gl.Texture2D` of four components.
@@ -28,12 +28,12 @@ def write_area(texture: Any, x: int, y: int, width: int, height: int, pixels: by
         y: Pixels from the first row.
         width: Pixels.
         height: Pixels.
-        pixels: As many bytes as that takes: the caller made sure of it.
+        pixels: RGBA bytes; the caller has checked that there are ``4 * width * height``.
 
     Main thread.
     """
-    # Rows of RGBA begin at multiples of four bytes whatever the alignment is set to (Arcade sets
-    # 1, OpenGL's default is 4), so it need not be set.
+    # The unpack alignment need not be set (Arcade sets 1, OpenGL's default is 4): rows of RGBA
+    # begin at multiples of four bytes in any case.
     gl.glActiveTexture(gl.GL_TEXTURE0 + texture.ctx.default_texture_unit)
     gl.glBindTexture(gl.GL_TEXTURE_2D, texture.glo)
     gl.glTexSubImage2D(
@@ -42,10 +42,14 @@ def write_area(texture: Any, x: int, y: int, width: int, height: int, pixels: by
 
 
 def copy_areas(target: Any, moves: Iterable[tuple[AtlasRect, AtlasRect]]) -> None:
-    """Copy areas of the active framebuffer to other places of a texture, pixel by pixel.
+    """Copies areas of the active framebuffer to other areas of a texture, pixel by pixel.
 
-    Arcade draws them with a shader instead, and with them whatever stands in free slots of its
-    table of coordinates, into a corner of the new atlas.
+    Arcade draws them with a shader instead, which also draws whatever the free slots of its table
+    of coordinates contain into a corner of the new atlas.
+
+    Args:
+        target: An `arcade.gl.Texture2D`.
+        moves: Pairs of rectangles, old and new.
 
     Main thread.
     """
@@ -58,5 +62,5 @@ def copy_areas(target: Any, moves: Iterable[tuple[AtlasRect, AtlasRect]]) -> Non
 
 
 def largest_size(ctx: Any) -> int:
-    """The largest width and height of an atlas in a context. Main thread."""
+    """Returns the largest width and height of an atlas in a context. Main thread."""
     return int(min(*ctx.info.MAX_VIEWPORT_DIMS, ctx.info.MAX_TEXTURE_SIZE))

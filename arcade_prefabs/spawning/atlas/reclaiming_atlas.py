@@ -1,23 +1,23 @@
-"""`ReclaimingAtlas`: a texture atlas whose freed room is used again, without being rebuilt for it.
+"""`ReclaimingAtlas`: a texture atlas that uses freed room again, without being rebuilt for it.
 
 **The problem.** Arcade's own atlas never uses the room of a texture that is gone. Once it is full,
-it writes every image anew that it has, within the frame that happens to add one more: 76 ms for 900
-images, and, while it stays nearly full, again with every further one. A streamed world adds and
-drops images all the time, so the atlas is always nearly full.
+the next image makes it write all images anew, within that frame: 76 ms for 900 images, and, while
+it stays nearly full, again with every further image. A streamed world adds and drops images all the
+time, so its atlas is always nearly full.
 
-**The way taken.** A subclass of Arcade's atlas, because sprite lists, `render_into` and the
-shaders know that class. What it replaces is the inside: room comes from a `ShelfAllocator` that
-takes places back; a texture that is gone is noted by a weak reference (`_Watch`) in whichever
-thread dropped it, and its room is made free on the main thread, in `reclaim`, within the budget of
-a frame or when `add` finds no room; when the atlas has to grow, the graphics card copies the
-images (`copy_areas`). Those methods use private names of Arcade; ``window/arcade_private.py`` lists
-them, and where a version of Arcade lacks one, this atlas is not installed.
+**The way taken.** A subclass of Arcade's atlas, because sprite lists, `render_into` and the shaders
+need that class. It replaces the inside. A `ShelfAllocator` assigns rectangles, and takes them back.
+A weak reference (`_Watch`) notes that a texture is gone, in whichever thread dropped it; the main
+thread frees its room later, in `reclaim`, within the budget of a frame, or when `add` finds no
+room. When the atlas has to grow, the graphics card copies the images (`copy_areas`). These methods
+use private names of Arcade, listed in ``window/arcade_private.py``; if a version of Arcade lacks
+one, this atlas is not installed.
 
-**The ways rejected.** *Arcade's atlas with removals*: each removal triggers the rebuild that it
-was to avoid. *Several atlases*: a sprite list draws with one only. *Arcade's finaliser*: it changes
+**The ways rejected.** *Arcade's atlas with removals*: each removal causes the very rebuild that it
+should avoid. *Several atlases*: a sprite list draws with one only. *Arcade's finaliser*: it changes
 the atlas in the thread that drops the last reference, and races with `add`: dozens of errors in 20
-seconds of stress. *A table of images beside Arcade's atlas, in a class of its own*: it was so, as a
-base class in a second module; nothing else used that half, and neither half could be read alone.
+seconds of stress. *A base class with the table of images, in a second module*: it was so once;
+nothing else used it, and neither half could be read alone.
 """
 
 from __future__ import annotations
@@ -55,35 +55,35 @@ Found = TypeVar("Found")
 
 _log = logging.getLogger("arcade_prefabs")
 
-# How often `on_full` is asked for room that one image needs.
+# Calls of `on_full` for one image at most.
 _TRIES: Final = 8
-# How many textures are let go at once when there is no room; each takes about 5 µs.
+# Textures that are reclaimed between two searches for room; each takes about 5 µs.
 _AT_ONCE: Final = 4
 # The corners of a texture that is neither flipped nor rotated.
 _UPRIGHT: Final = (0, 1, 2, 3)
-# An atlas that is fuller than that after a garbage collection grows all the same: otherwise the
-# next image would need the next collection, each of which takes tens of milliseconds.
+# An atlas that is fuller than this after a garbage collection grows even if there is room now:
+# otherwise each further image would need a collection, which takes tens of milliseconds.
 _FULL: Final = 0.75
-# Below that, an atlas whose free room is scattered is packed anew before it grows.
+# An atlas with less than this in use is packed anew before it grows: its free room is scattered.
 _SCATTERED: Final = 0.5
-# Beyond that, not every whole number is a float of 32 bits.
+# Texture numbers are floats of 32 bits on the graphics card, exact up to here.
 _MOST_SLOTS: Final = 1 << 24
-# A placeholder up to that many pixels is written like an image. Clearing is drawing: the next
-# write waits until it is done, 90 µs with a software renderer; writing 68×68 pixels takes 5 µs.
+# An average color of up to so many pixels is written like an image. Clearing an area is drawing:
+# the next write waits for it, 90 µs with a software renderer; writing 68×68 pixels takes 5 µs.
 _WRITTEN_PIXELS: Final = 65_536
 
 
 class AtlasStatistics(NamedTuple):
-    """What an atlas holds.
+    """Figures of a texture atlas.
 
     Attributes:
-        images: Pictures.
-        textures: Textures that show them, flipped and rotated ones included.
-        used_bytes: Bytes of the pictures, their borders included.
+        images: Images in the atlas.
+        textures: Textures of these images, flipped and rotated ones included.
+        used_bytes: Bytes of the images, borders included.
         bytes: Bytes of the whole atlas.
         waiting: Textures that are gone, and whose room is not free yet.
-        reclaimed: Pictures whose room was made free so far.
-        resizes: How often it was given another size, or was packed anew.
+        reclaimed: Images whose room was freed so far.
+        resizes: How often the atlas was resized or packed anew.
     """
 
     images: int
@@ -96,16 +96,16 @@ class AtlasStatistics(NamedTuple):
 
 
 class _Watch(ref[Texture]):
-    """Says that a texture is gone, in whichever thread dropped the last reference to it.
+    """A weak reference that notes when its texture is gone, in whichever thread dropped it.
 
-    What it calls notes that, in two steps that no other thread can interrupt; Arcade's own
-    finaliser changes the atlas there and then, perhaps in the middle of `add`. It is also three
-    times as cheap to make.
+    The callback does two things, neither of which another thread can interrupt. Arcade's own
+    finaliser would change the atlas at that moment, perhaps in the middle of `add`; it also takes
+    three times as long to make.
 
     Attributes:
         name: The texture's name in the atlas when it was added.
         image: Its image's hash at that time.
-        key: The texture's id.
+        key: The texture's ``id()``.
     """
 
     __slots__ = ("image", "key", "name")
@@ -116,13 +116,13 @@ class _Watch(ref[Texture]):
 
 
 class _Packing(NamedTuple):
-    """Where everything goes in an atlas of another size.
+    """The rectangles of all images in an atlas of another size.
 
     Attributes:
         size: Width and height in pixels.
-        rooms: The room that is left.
-        rects: Of each image's hash, its place.
-        extra: The place of the image that is to be added; None if none is.
+        rooms: The allocator of the new atlas.
+        rects: The rectangle of each image, by its hash.
+        extra: The rectangle of the image that is to be added; None without one.
     """
 
     size: tuple[int, int]
@@ -132,36 +132,35 @@ class _Packing(NamedTuple):
 
 
 def _note_gone(alive: dict[int, str], retired: deque[_Watch], watch: _Watch) -> None:
-    # Before anything else can be made in its place, and get its id.
+    # At once: a new texture may get the same `id()`.
     alive.pop(watch.key, None)
     retired.append(watch)
 
 
 class ReclaimingAtlas(DefaultTextureAtlas):
-    """A texture atlas that uses freed room again.
+    """A texture atlas that uses the room of textures again that are gone.
 
-    What is not used any more is freed when its last texture goes, in whatever thread that happens,
-    and used again from the next `reclaim` on, or from the next `add` that finds no room without it.
-    Only an image for which there is no room even then makes it slow for one frame: a full atlas
-    asks `on_full` for room, collects garbage (circles of sprites and lists that nobody draws hold
-    their textures), and then grows, its shorter side first, up to what the graphics card can; a
-    warning is logged. `AtlasFullError` is the last resort. To have the pause where nobody plays,
-    such as on a loading screen, call `resize` there.
+    The room of an image is freed once its last texture is gone, by the next `reclaim`, or by an
+    `add` that finds no room. An image for which there is no room even then makes one frame slow:
+    the atlas calls `on_full`, collects garbage (cycles of sprites and sprite lists that are not
+    drawn hold textures), and then grows, its shorter side first, up to the limit of the graphics
+    card; a warning is logged. If that fails, too, it raises `AtlasFullError`. To have the pause on
+    a loading screen instead, call `resize` there.
 
     Args:
         size: Width and height in pixels.
         border: Pixels around each image that repeat its outermost ones, so that no neighbour shows.
         ctx: The window's OpenGL context.
-        capacity: How many textures it can hold at first, in multiples of 4,096.
-        auto_resize: Whether it grows by itself, as Arcade's own does; it can be set later, too.
-        on_full: See the attribute.
+        capacity: How many textures the atlas can hold at first, in multiples of 4,096.
+        auto_resize: Whether the atlas grows by itself, as Arcade's own does; can be set later, too.
+        on_full: The attribute `on_full`.
 
     Attributes:
-        on_full: Is called when an image finds no room, with the pixels that it needs, its border
-            included. It returns True if it let textures go, and adds none itself. It is asked up
-            to eight times for each image, but not for one that is larger than the whole atlas.
+        on_full: Called with the pixels that an image needs, border included, if there is no room
+            for it. Returns True if it has let textures go; it must not add any. It is called up to
+            eight times for each image, but not for an image that is larger than the whole atlas.
 
-    Main thread, except for `statistics`.
+    Main thread, except for `waiting`, `stored` and `statistics`.
     """
 
     def __init__(
@@ -175,25 +174,25 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         on_full: Callable[[int], bool] | None = None,
     ) -> None:
         super().__init__(size, border=border, auto_resize=auto_resize, ctx=ctx, capacity=capacity)
-        # Arcade looks at the viewport only.
+        # Arcade considers the limit of viewports only, not that of textures.
         most = largest_size(self._ctx)
         self._max_size = most, most
         self.on_full = on_full
         self._guard = ThreadGuard()
         self._rooms = ShelfAllocator(*size)
         self._rects: dict[str, AtlasRect] = {}
-        self._blank: set[str] = set()  # images that are reserved, and whose pixels are not there
-        # Of each texture's name, its image's hash and the order of its corners.
+        self._blank: set[str] = set()  # hashes of reserved images that show their average color
+        # By each texture's name, its image's hash and the order of its corners.
         self._shown: dict[str, tuple[str, Corners]] = {}
         self._watches: dict[int, _Watch] = {}
         self._retired: deque[_Watch] = deque()
-        # The names of textures that are alive, by their ids: asked twice for each new sprite.
+        # The names of living textures, by their `id()`: looked up twice for each new sprite.
         self._alive: dict[int, str] = {}
         self._on_gone = partial(_note_gone, self._alive, self._retired)
         self._reclaimed = 0
         self._resizes = 0
-        # How many textures had been added when a garbage collection made no room: until there is
-        # one more, another collection would find nothing either.
+        # `_textures_added` when a garbage collection freed nothing: until another texture is added,
+        # a second collection would free nothing either.
         self._collected_at = -1
 
     placeholders = True
@@ -204,27 +203,27 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return len(self._retired)
 
     def stored(self, hash: str, size: tuple[int, int]) -> StoredImage:  # noqa: A002
-        """The image of a texture whose pixels are, or will be, in this atlas only. Any thread."""
+        """Returns the image of a texture whose pixels will be in this atlas only. Any thread."""
         return StoredImage(hash, *size, self)
 
     # ----------------------------------------------------------------------------------------- add
 
     def add(self, texture: Texture) -> tuple[int, AtlasRegion]:
-        """Add a texture, and its image unless that is there already.
+        """Adds a texture, and its image unless the atlas has it already.
 
-        Two images of different sizes that have the same hash are told apart: the later one gets
-        another hash.
+        Two images of different sizes with the same hash are told apart: the later one gets another
+        hash.
 
         Returns:
-            Its number, and where it is.
+            The texture's number, and its region.
 
         Raises:
-            AtlasFullError: There is no room for it, and the atlas cannot grow.
+            AtlasFullError: There is no room for the image, and the atlas cannot grow.
             WrongThreadError: This is not the main thread.
         """
         if get_ident() != self._guard.thread:
             self._guard.check("ReclaimingAtlas.add")
-        # Arcade asks twice for each sprite that is appended to a list.
+        # Arcade calls this twice for each sprite that is appended to a list.
         name = texture.atlas_name
         if self._alive.get(id(texture)) == name:
             return self._texture_uvs.get_slot_or_raise(name), self._texture_regions[name]
@@ -233,23 +232,24 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             return found
         data = texture.image_data
         if data.hash not in self._rects:
-            image = data.image  # may be read from another atlas, or fail
+            image = data.image  # before `_rect`: it may be read from another atlas, or raise
             rect = self._rect(data)
             try:
                 self.write_image(image, rect.x, rect.y)
-            except BaseException:  # an image of a kind that cannot be written
+            except BaseException:  # an image with another mode than RGBA, for instance
                 self._drop_image(data.hash)
                 raise
         return self._register(texture)
 
     def reserve(self, texture: Texture, color: tuple[int, int, int, int]) -> bool:
-        """Add a texture whose pixels come later; until then it is an area of one color.
+        """Adds a texture whose pixels come later; until then it is an area of one color.
 
         Returns:
-            True if the pixels are wanted: call `upload`. False if they are there.
+            True if the pixels have to be uploaded; False if the atlas has them already.
 
         Raises:
-            As `add`.
+            AtlasFullError: As `add`.
+            WrongThreadError: As `add`.
         """
         self._guard.check("ReclaimingAtlas.reserve")
         if self._find(texture) is None:
@@ -261,18 +261,18 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return texture.image_data.hash in self._blank
 
     def add_pixels(self, texture: Texture, pixels: bytes) -> bool:
-        """Add a texture and the pixels of its image in one go, without a color before.
+        """Adds a texture and the pixels of its image at once.
 
         Args:
-            texture: It need not have a Pillow image.
+            texture: The texture; its image need not have a Pillow image.
             pixels: RGBA, border included, row by row from the top.
 
         Returns:
-            True if they were written, False if they were there.
+            True if the pixels were written, False if the atlas had them already.
 
         Raises:
-            ValueError: That are not as many bytes as the image has.
-            AtlasFullError: There is no room for it.
+            ValueError: `pixels` has not as many bytes as the image.
+            AtlasFullError: There is no room for the image.
             WrongThreadError: This is not the main thread.
         """
         self._guard.check("ReclaimingAtlas.add_pixels")
@@ -280,7 +280,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         _check_bytes(pixels, data.width + border, data.height + border)
         if self._find(texture) is None:
             if data.hash not in self._rects:
-                rect = self._rect(data)  # first: it may make another texture
+                rect = self._rect(data)  # before `self._texture`, which growing replaces
                 write_area(self._texture, *rect, pixels)
                 self._register(texture)
                 return True
@@ -288,17 +288,17 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return data.hash in self._blank and self.upload(data.hash, pixels)
 
     def upload(self, hash: str, pixels: bytes) -> bool:  # noqa: A002 - Arcade's word for it
-        """Write the pixels of an image that was reserved.
+        """Writes the pixels of a reserved image.
 
         Args:
-            hash: The image's, ``texture.image_data.hash`` after `reserve`.
+            hash: The image's hash, ``texture.image_data.hash`` after `reserve`.
             pixels: RGBA, border included, row by row from the top.
 
         Returns:
             False if the image is gone.
 
         Raises:
-            ValueError: That are not as many bytes as the image has.
+            ValueError: `pixels` has not as many bytes as the image.
             WrongThreadError: This is not the main thread.
         """
         self._guard.check("ReclaimingAtlas.upload")
@@ -314,20 +314,20 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         first_row: int,
         count: int,
     ) -> bool:
-        """Write some rows of an image that was reserved: a large one takes several frames.
+        """Writes some rows of a reserved image: a large image takes several frames.
 
         Args:
-            hash: The image's.
+            hash: The image's hash.
             pixels: RGBA of these rows, border included.
-            first_row: Counted from the top of the border. From top to bottom, please: with the
+            first_row: Counted from the top of the border. Call this from top to bottom: with the
                 last row, the image counts as complete.
-            count: How many rows.
+            count: Number of rows.
 
         Returns:
             False if the image is gone.
 
         Raises:
-            ValueError: The image has no such rows, or that are not as many bytes as they have.
+            ValueError: The image has no such rows, or `pixels` has another number of bytes.
             WrongThreadError: This is not the main thread.
         """
         self._guard.check("ReclaimingAtlas.upload_rows")
@@ -352,12 +352,12 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         else:
             self._fbo.clear(color=color, viewport=rect)
 
-    # ---------------------------------------------------------------------- names, numbers, room
+    # ---------------------------------------------------------------------- names, slots, room
 
     def _find(self, texture: Texture) -> tuple[int, AtlasRegion] | None:
-        """What `add` returns, for a texture that is there or has the name of one that is.
+        """Returns what `add` returns, if the atlas has the texture, or another one of that name.
 
-        Otherwise there is a number free for it.
+        Otherwise returns None, and there is a free slot for the texture.
         """
         name = texture.atlas_name
         if self._alive.get(id(texture)) != name:
@@ -365,7 +365,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             name = texture.atlas_name
             known = self._unique_textures.get(name)
             if known is None:
-                # Now, for it may free the very image whose textures are gone.
+                # Before the caller looks for the image: this may free it, if its textures are gone.
                 if not self._texture_uvs.num_free_slots:
                     self._claim_slot(texture.image_data)
                 return None
@@ -374,7 +374,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return self._texture_uvs.get_slot_or_raise(name), self._texture_regions[name]
 
     def _rect(self, data: ImageData) -> AtlasRect:
-        """Find room for an image; its pixels are up to the caller."""
+        """Finds room for an image; the caller writes its pixels."""
         width, height = data.size
         border = 2 * self._border
         rect = self._rooms.take(width + border, height + border)
@@ -384,7 +384,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return rect
 
     def _register(self, texture: Texture) -> tuple[int, AtlasRegion]:
-        """Add a texture with a name that is new here; its image has its place."""
+        """Adds a texture with a new name, whose image has its rectangle."""
         name = texture.atlas_name
         found = self._show(name, texture.image_data.hash, texture._vertex_order)
         known = self._unique_textures[name] = WeakSet()
@@ -402,13 +402,16 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             watch = _Watch(texture, self._on_gone)
             watch.name, watch.image, watch.key = texture.atlas_name, data.hash, id(texture)
             self._alive[watch.key] = watch.name
-            # By its id: references to the same texture are equal.
+            # By `id()`: two weak references to the same texture are equal.
             self._watches[id(watch)] = watch
             self._finalizers_created += 1
         self._textures_added += 1
 
     def _claim_slot(self, data: ImageData) -> None:
-        """Have a number free for one more texture; of images there are never more than textures."""
+        """Frees or adds a slot for one more texture.
+
+        The slots of images suffice then, too: there are never more images than textures.
+        """
         pixels = data.width * data.height
         if self._make_room(lambda: self._texture_uvs.num_free_slots or None, pixels) is not None:
             return
@@ -428,14 +431,14 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             raise AtlasFullError(f"the atlas has {slots:,} textures, as many as it can: {advice}")
 
     def _claim_place(self, width: int, height: int) -> AtlasRect:
-        """Room for an image, for which there was none at first."""
+        """Makes room for an image after none was found: frees, collects garbage, or grows."""
         border = 2 * self._border
         wanted = width + border, height + border
         pixels = wanted[0] * wanted[1]
         rect: AtlasRect | None = None
-        # Letting go is of no use for an image that is larger than the whole atlas.
+        # For an image that is larger than the whole atlas, only growing helps.
         if wanted[0] <= self._size[0] and wanted[1] <= self._size[1]:
-            # Looked up with each try: what is called for room may resize the atlas.
+            # `self._rooms` is looked up with each try, as `on_full` may resize the atlas.
             rect = self._make_room(lambda: self._rooms.take(*wanted), pixels)
             if rect is None and self._collect():
                 roomy = self._filled(pixels) <= _FULL
@@ -448,7 +451,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return rect
 
     def _make_room(self, find: Callable[[], Found | None], pixels: int) -> Found | None:
-        """What ``find`` finds, if need be after something was let go."""
+        """Calls `find` until it returns something, reclaiming textures and calling `on_full`."""
         found = self._find_reclaiming(find)
         for _ in range(_TRIES):
             if found is not None or self.on_full is None or not self.on_full(pixels):
@@ -459,18 +462,19 @@ class ReclaimingAtlas(DefaultTextureAtlas):
     def _find_reclaiming(self, find: Callable[[], Found | None]) -> Found | None:
         found = find()
         while found is None and self._retired:
-            # Not all at once: hundreds that wait would take milliseconds, within one `add`.
+            # A few at a time: hundreds would take milliseconds, within one `add`.
             self.reclaim(_AT_ONCE)
             found = find()
         return found
 
     def _collect(self) -> bool:
-        """Free what only circles of objects hold: the sprites of a scene that nobody shows.
+        """Collects garbage, and reclaims the textures that were freed by that.
 
-        A sprite and its list hold each other, and their textures.
+        A sprite and its list hold each other, and their textures: a scene that is not shown any
+        more goes only with a collection.
 
         Returns:
-            Whether a texture went.
+            Whether a texture was freed.
         """
         if self._collected_at == self._textures_added:
             return False
@@ -480,7 +484,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return gone > 0
 
     def _filled(self, more: int = 0) -> float:
-        """Which part of the atlas is in use, with so many pixels more."""
+        """Returns the part of the atlas that is in use, with so many pixels more."""
         return (self._rooms.used_pixels + more) / (self._size[0] * self._size[1])
 
     def _refuse(self, width: int, height: int) -> NoReturn:
@@ -523,7 +527,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         self._image_uvs.set_slot_data(slot, corners)
 
     def _show(self, name: str, image: str, corners: Corners) -> tuple[int, AtlasRegion]:
-        """Have a texture's name stand for an image."""
+        """Lets a texture's name stand for an image; returns the texture's slot and region."""
         slot = self._texture_uvs.get_existing_or_free_slot(name)
         region = self._image_regions[image]
         if corners != _UPRIGHT:
@@ -539,13 +543,13 @@ class ReclaimingAtlas(DefaultTextureAtlas):
     # ------------------------------------------------------------------------------------- reclaim
 
     def reclaim(self, most: int | None = None) -> int:
-        """Make the room of textures free that are gone; about 5 µs for each.
+        """Frees the room of textures that are gone; takes about 5 µs for each.
 
         Args:
-            most: How many at the most; None for all.
+            most: How many textures at most; None for all.
 
         Returns:
-            How many textures were let go.
+            How many textures were reclaimed.
         """
         self._guard.check("ReclaimingAtlas.reclaim")
         count = 0
@@ -575,21 +579,21 @@ class ReclaimingAtlas(DefaultTextureAtlas):
     # -------------------------------------------------------------------------------------- resize
 
     def rebuild(self) -> None:
-        """Pack the images anew, largest first, so that scattered free room becomes whole.
+        """Packs the images anew, the largest first, which joins scattered free room.
 
-        The pixels are copied by the graphics card, whatever became of the images in memory.
+        The graphics card copies the pixels; images need not be in memory.
         """
         self.resize(self._size, force=True)
 
     def resize(self, size: tuple[int, int], force: bool = False) -> None:
-        """Give it another size. Takes milliseconds: do it where nobody plays.
+        """Changes the size of the atlas. Takes milliseconds: do it on a loading screen.
 
         Args:
             size: Width and height in pixels.
-            force: Pack it anew even if the size is the same.
+            force: Whether to pack the images anew even if the size is the same.
 
         Raises:
-            AtlasFullError: Its images do not fit into that size. It stays as it was.
+            AtlasFullError: The images do not fit into that size. The atlas stays as it was.
             ValueError: The graphics card has no atlas of that size.
             WrongThreadError: This is not the main thread.
         """
@@ -611,11 +615,11 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         self._move(packing)
 
     def _pack(self, size: tuple[int, int], extra: tuple[int, int] | None = None) -> _Packing | None:
-        """Plan an atlas of another size; None if not everything fits.
+        """Computes the rectangles of all images for another size; None if they do not fit.
 
         Args:
-            size: Its width and height.
-            extra: Those of an image that is to be added.
+            size: Width and height of the atlas.
+            extra: Width and height of an image that is to be added.
         """
         rooms = ShelfAllocator(*size)
         rects: dict[str, AtlasRect] = {}
@@ -624,7 +628,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         ]
         if extra is not None:
             wanted.append((extra[1], extra[0], None))
-        wanted.sort(key=lambda one: one[:2], reverse=True)
+        wanted.sort(key=lambda row: row[:2], reverse=True)
         added: AtlasRect | None = None
         for height, width, name in wanted:
             rect = rooms.take(width, height)
@@ -637,7 +641,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return _Packing(size, rooms, rects, added)
 
     def _move(self, packing: _Packing) -> None:
-        """Make the texture of another size, and copy all images; it stays as it was on an error."""
+        """Makes a texture of another size, and copies all images; changes nothing if that fails."""
         ctx, rects = self._ctx, packing.rects
         texture: Any
         try:
@@ -653,9 +657,8 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             ) from error
         into = self._rendered_into() if ctx.active_framebuffer is self._fbo else None
         with self._fbo.activate():
-            copy_areas(texture, [(self._rects[one], rects[one]) for one in rects])
-            # It stays the same one: somebody may draw into an image right now (`render_into`), and
-            # has it in hand.
+            copy_areas(texture, [(self._rects[name], rects[name]) for name in rects])
+            # The framebuffer object stays the same: a caller of `render_into` may be using it.
             gl.glFramebufferTexture2D(
                 gl.GL_FRAMEBUFFER, gl.GL_COLOR_ATTACHMENT0, gl.GL_TEXTURE_2D, texture.glo, 0
             )
@@ -667,7 +670,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
             self._enter(name, rect)
         for name, shown in self._shown.items():
             self._show(name, *shown)
-        if into is not None:  # that goes on where it is now
+        if into is not None:  # `render_into` goes on with the image's new rectangle
             region = self._image_regions[into]
             self._fbo.viewport = region.x, region.y, region.width, region.height
         fbo.delete()  # type: ignore[no-untyped-call]
@@ -676,7 +679,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         self._version += 1
 
     def _rendered_into(self) -> str | None:
-        """The image that is the whole viewport of the framebuffer."""
+        """Returns the hash of the image that `render_into` is drawing to, or None."""
         viewport = self._fbo.viewport
         for name, region in self._image_regions.items():
             if (region.x, region.y, region.width, region.height) == viewport:
@@ -686,7 +689,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
     # ---------------------------------------------------------------------------------------- grow
 
     def _grow_for(self, wanted: tuple[int, int]) -> AtlasRect | None:
-        """Give it the smallest size that has room for one more image; None if none has."""
+        """Grows to the smallest size with room for one more image; None if there is none."""
         began = time.perf_counter()
         before = self._size
         self.reclaim()
@@ -715,7 +718,7 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return self._rooms.take(*wanted)
 
     def _sizes_for(self, wanted: tuple[int, int]) -> Iterator[tuple[int, int]]:
-        """The sizes to try, from the smallest: the shorter side doubles, up to the limit."""
+        """Yields the sizes to try, smallest first: the shorter side doubles, up to the limit."""
         (width, height), most = self._size, self._max_size[0]
         if self._filled(wanted[0] * wanted[1]) <= _SCATTERED:
             yield width, height
@@ -731,12 +734,12 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         yield self._size
 
     def _grow_slots(self) -> None:
-        """Double the number of textures that there can be; each keeps its number."""
+        """Doubles the number of textures that the atlas can hold; each texture keeps its slot."""
         old = self._texture_uvs, self._image_uvs
         self._capacity *= 2
-        self._texture_uvs, self._image_uvs = (self._with_slots(one) for one in old)
-        for one in old:
-            one.texture.delete()  # type: ignore[no-untyped-call]
+        self._texture_uvs, self._image_uvs = (self._with_slots(table) for table in old)
+        for table in old:
+            table.texture.delete()  # type: ignore[no-untyped-call]
         self._version += 1
         _log.warning(
             "The texture atlas can hold %d textures now; it had %d, as many as it could.",
@@ -753,13 +756,14 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         new._dirty = True
         return new
 
-    # ----------------------------------------------------------------------------------- questions
+    # ------------------------------------------------------------------------------------- queries
 
     def read_image(self, hash: str) -> Image.Image | None:  # noqa: A002
-        """An image, read back, for which the graphics card has to finish what it is doing.
+        """Reads an image back, for which the graphics card has to finish what it is doing.
 
         Returns:
-            None if it is not there. Before its pixels were uploaded, an area of one color.
+            The image; its average color before its pixels were uploaded; None if it is not in the
+                atlas.
         """
         self._guard.check("ReclaimingAtlas.read_image")
         region = self._image_regions.get(hash)
@@ -770,11 +774,11 @@ class ReclaimingAtlas(DefaultTextureAtlas):
         return Image.frombytes("RGBA", (region.width, region.height), pixels)
 
     def has_pixels(self, hash: str) -> bool:  # noqa: A002
-        """Whether an image is there with its own pixels, and is no area of one color any more."""
+        """Whether the atlas has an image with its own pixels, and not its average color only."""
         return hash in self._rects and hash not in self._blank
 
     def statistics(self) -> AtlasStatistics:
-        """What it holds. Any thread."""
+        """Returns figures of the atlas. Any thread."""
         return AtlasStatistics(
             len(self._rects),
             len(self._texture_regions),
@@ -787,20 +791,20 @@ class ReclaimingAtlas(DefaultTextureAtlas):
 
     @property
     def unique_textures(self) -> list[Texture]:
-        """One of the textures of each name."""
+        """One texture of each name."""
         firsts = (next(iter(known), None) for known in list(self._unique_textures.values()))
-        # Arcade raises where all are gone and their finalisers did not run: here that is usual.
-        return [one for one in firsts if one is not None]
+        # Arcade raises if all textures of a name are gone; here they may wait to be reclaimed.
+        return [texture for texture in firsts if texture is not None]
 
     @property
     def image_uv_texture(self) -> Texture2D:
-        """Texture coordinates of the images."""
+        """The texture coordinates of the images, up to date."""
         self._image_uvs.write_to_texture()
         return self._image_uvs.texture
 
     def use_uv_texture(self, unit: int = 0) -> None:
-        """Bind the texture coordinates of the textures, for drawing."""
-        # Those of the images, which Arcade writes here, too, are for its own `resize` only.
+        """Binds the texture coordinates of the textures, for drawing."""
+        # Arcade writes the coordinates of the images here, too: only its own `resize` needs them.
         self._texture_uvs.write_to_texture()
         self._texture_uvs.texture.use(unit)
 

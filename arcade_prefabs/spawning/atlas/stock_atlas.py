@@ -1,4 +1,4 @@
-"""Arcade's own atlas behind the interface of ours, for versions that ours does not know."""
+"""`StockAtlas`: Arcade's own atlas as a `TextureAtlas`, for versions without `ReclaimingAtlas`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["StockAtlas"]
 
 
 class StockAtlas:
-    """Brings textures into an atlas of Arcade's own.
+    """Adds textures to an atlas of Arcade's own.
 
     Args:
         atlas: The atlas.
@@ -28,15 +28,19 @@ class StockAtlas:
         self._atlas = atlas
 
     def stored(self, hash: str, size: tuple[int, int]) -> ImageData:  # noqa: A002
-        """The image of a texture whose pixels come later. Any thread."""
+        """Returns the image of a texture whose pixels are added later. Any thread."""
         return SizedImage(hash, size)
 
     def reserve(self, _texture: Texture, _color: tuple[int, int, int, int]) -> bool:
-        """It cannot show what is not there yet."""
+        """Raises: Arcade's atlas cannot show a color in place of an image.
+
+        Raises:
+            NotImplementedError: Always.
+        """
         raise NotImplementedError("Arcade's own atlas shows no placeholders")
 
     def add_pixels(self, texture: Texture, pixels: bytes) -> None:
-        """Add a texture with its bordered pixels."""
+        """Adds a texture with its pixels, border included."""
         width, height = texture.size
         border = BORDER if len(pixels) != 4 * width * height else 0
         whole = PIL.Image.frombytes("RGBA", (width + 2 * border, height + 2 * border), pixels)
@@ -45,5 +49,5 @@ class StockAtlas:
         self._atlas.add(texture)
 
     def upload_rows(self, _hash: str, _pixels: bytes, _first: int, _count: int) -> bool:
-        """Nothing was reserved."""
+        """Returns False: no image can be reserved here."""
         return False

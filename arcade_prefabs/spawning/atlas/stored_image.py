@@ -1,4 +1,4 @@
-"""`StoredImage`: an image of a texture that is in the atlas, and not in memory."""
+"""`StoredImage`: the image of a texture whose pixels are in the atlas, and not in memory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["SizedImage", "StoredImage"]
 
 
 class PixelStore(Protocol):
-    """The texture atlas that has the pixels."""
+    """The texture atlas that has the pixels of `StoredImage`s."""
 
     def read_image(self, image_hash: str, /) -> PIL.Image.Image | None:
-        """Read an image back from the graphics card; None if it is not there."""
+        """Reads an image back from the graphics card; returns None if it is not in the atlas."""
         ...
 
     def has_pixels(self, image_hash: str, /) -> bool:
-        """Whether the pixels of an image were uploaded, and not only its average color."""
+        """Whether the pixels of an image were uploaded, and not its average color only."""
         ...
 
 
@@ -30,7 +30,7 @@ class SizedImage(ImageData):
     """An image whose hash and size are known, and whose pixels are not in memory.
 
     Args:
-        hash: Of the pixels, and of the size.
+        hash: Hash of the pixels and the size.
         size: Width and height in pixels.
 
     Any thread.
@@ -44,12 +44,12 @@ class SizedImage(ImageData):
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """Width in pixels."""
         return self._size[0]
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Height in pixels."""
         return self._size[1]
 
     @property
@@ -57,7 +57,7 @@ class SizedImage(ImageData):
         """Width and height in pixels."""
         return self._size
 
-    # Arcade's comparison wants both to be of the same class.
+    # Arcade's comparison is False for images of different classes.
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImageData) and self.hash == other.hash
@@ -70,21 +70,22 @@ class SizedImage(ImageData):
 
 
 class StoredImage(SizedImage):
-    """What Arcade needs to know of an image, without its pixels.
+    """Stands for an image towards Arcade, without its pixels in memory.
 
-    Pixels that came from the bake store go to the graphics card as they are; a Pillow image would
-    be a second copy. When somebody asks for one all the same (another atlas, `Texture.crop`, a hit
-    box), the pixels are read back, and from then on kept. While they are on their way, `lent` gives
-    them: another atlas asks once, and would show the placeholder for ever.
+    Pixels of the bake store go to the graphics card as they are; a Pillow image would be a second
+    copy. If Arcade or the game asks for `image` (another atlas, `Texture.crop`, a hit box), the
+    pixels are read back from the graphics card, and kept. While they are being uploaded, `lent`
+    makes the image from the loader's copy: another atlas asks once only, and would show the average
+    color for ever.
 
     Args:
-        hash: Of the pixels, and of the size.
+        hash: Hash of the pixels and the size.
         width: Pixels.
         height: Pixels.
-        atlas: Where it will be; it is not kept alive.
+        atlas: The atlas that will have the pixels; held weakly.
 
     Attributes:
-        lent: Makes the picture of pixels that are not in the atlas yet; None if nobody has them.
+        lent: Returns the image while its pixels are not in the atlas yet; None otherwise.
 
     Any thread, except for `image`.
     """
@@ -106,11 +107,11 @@ class StoredImage(SizedImage):
 
     @property
     def image(self) -> PIL.Image.Image:
-        """The pixels as a Pillow image; an area of one color if nobody has them yet.
+        """The pixels as a Pillow image; one color if they were not uploaded, and `lent` is None.
 
         Raises:
             SpawnError: The image is not in the atlas any more, or not yet.
-            WrongThreadError: This is not the main thread, and they have to be read.
+            WrongThreadError: The pixels have to be read back, and this is not the main thread.
 
         Main thread.
         """
@@ -119,7 +120,7 @@ class StoredImage(SizedImage):
         if self._pillow is not None:
             return self._pillow
         atlas = self._atlas()
-        # An atlas that was given the image later may have given it another hash.
+        # `settle_names` may have changed the hash in one of two atlases.
         for name in (self.hash, self._stored_as):
             image = None if atlas is None else atlas.read_image(name)
             if atlas is not None and image is not None and image.size == self._size:

@@ -1,19 +1,19 @@
-"""Textures: decoded in the background, shown as their average color until they are uploaded.
+"""`TextureStore`: makes textures of loaded images, and brings their pixels into the atlas in steps.
 
-**The problem.** An image of a prefab is read and decompressed in a loader thread, but OpenGL works
-in the main thread only, and an image of 1,024 pixels takes longer to upload than a frame has room
-for. Sprites want an `arcade.Texture` before that.
+**The problem.** A loader thread reads and decompresses an image, but OpenGL works in the main
+thread only, and an image of 1,024 pixels takes longer to upload than a frame has room for. Sprites
+need an `arcade.Texture` before that.
 
 **The way taken.** The loader thread makes the `Texture` from what the bake knows: hash, size and
 hit box; its image has no pixels in memory (`StoredImage`). On the main thread, `TextureStore`
-brings the pixels into the atlas in steps of at most 256 kB. What is small is written in one step.
-For what is large, room is reserved and filled with the average color, the texture is announced,
-and its rows follow, frame by frame: an entity appears at once, and is sharp some frames later.
-Whoever needs several textures waits with a `TextureWait`, and is called once.
+brings the pixels into the atlas in steps of at most 256 kB. A small image is written in one step.
+For a large one, room is reserved and filled with the average color, the texture is announced, and
+its rows follow, frame by frame: an entity appears at once, and is sharp some frames later. A spawn
+that needs several textures waits with a `TextureWait`, and is called once.
 
-**The ways rejected.** *Waiting until all pixels are there*: entities of large pictures would come
-late, and all at once. *A Pillow image per texture*: a second copy of everything in the atlas. *A
-second OpenGL context in a worker*: drivers differ in what they share, and some fail silently.
+**The ways rejected.** *Waiting until all pixels are uploaded*: entities with large images would
+come late, and all at once. *A Pillow image per texture*: a second copy of everything in the atlas.
+*A second OpenGL context in a thread*: drivers differ in what they share, and some fail silently.
 *Textures from Arcade's cache*: `arcade.load_texture` computes hash and hit box, 0.2 to 46 ms each.
 """
 
@@ -42,48 +42,48 @@ __all__ = ["LoadedTexture", "TextureAtlas", "TextureStore", "TextureWait"]
 
 # Pixels that are written in one step: 256 kB take about 0.1 ms.
 _AT_ONCE: Final = 65_536
-# An image of so many pixels is written at once, and never shows its average color: announcing it
-# first would cost as much as writing it.
+# Images of up to so many pixels are written at once, and never show their average color: reserving
+# room first would cost as much as writing them.
 _SMALL: Final = 16_384
 
 
 class TextureAtlas(Protocol):
-    """What the store needs of an atlas; `ReclaimingAtlas` is one.
+    """What `TextureStore` needs of an atlas: `ReclaimingAtlas` or `StockAtlas`.
 
     Attributes:
-        placeholders: Whether it can show an image before its pixels come.
+        placeholders: Whether the atlas can show an image's average color before its pixels come.
     """
 
     @property
     def placeholders(self) -> bool:
-        """See above."""
+        """Whether the atlas can show an image's average color before its pixels come."""
         ...
 
     def stored(self, hash: str, size: tuple[int, int], /) -> ImageData:  # noqa: A002
-        """The image of a texture whose pixels are in the atlas only."""
+        """Returns the image of a texture whose pixels are in the atlas only. Any thread."""
         ...
 
     def reserve(self, texture: Texture, color: tuple[int, int, int, int], /) -> bool:
-        """Add a texture whose pixels come later; False if they are there already."""
+        """Adds a texture whose pixels come later; returns False if the atlas has them already."""
         ...
 
     def add_pixels(self, texture: Texture, pixels: bytes) -> object:
-        """Add a texture with its bordered pixels."""
+        """Adds a texture with its pixels, border included."""
         ...
 
     def upload_rows(self, hash: str, pixels: bytes, first: int, count: int, /) -> bool:  # noqa: A002
-        """Write some rows of an image that was reserved; False if it is gone."""
+        """Writes some rows of a reserved image; returns False if the image is gone."""
         ...
 
 
 class LoadedTexture:
-    """An image that sprites can show.
+    """The value of a loaded image: its textures, which sprites can show.
 
     Attributes:
-        id: Its full id, with its settings.
-        textures: Its frames, one for most images.
-        durations: Seconds that each frame of an animated image is shown; None otherwise.
-        uploaded: Whether its pixels are in the atlas; until then it shows its average color.
+        id: The image's full id, with its import settings.
+        textures: The animation frames; one for most images.
+        durations: Seconds that each frame of an animated image is shown; None for other images.
+        uploaded: Whether all pixels are in the atlas; until then textures show their average color.
 
     Main thread, once it is loaded.
     """
@@ -104,29 +104,31 @@ class LoadedTexture:
 
     @property
     def texture(self) -> Texture:
-        """The first frame."""
+        """The first animation frame."""
         return self.textures[0]
 
     def flipped(self, flip: tuple[bool, bool]) -> tuple[Texture, ...]:
-        """The frames, mirrored left to right, top to bottom, or both; each made once."""
+        """Returns the frames mirrored left to right, top to bottom, or both; makes each once."""
         if flip == (False, False):
             return self.textures
         known = self._flipped.get(flip)
         if known is None:
             known = self.textures
             if flip[0]:
-                known = tuple(one.flip_left_right() for one in known)
+                known = tuple(texture.flip_left_right() for texture in known)
             if flip[1]:
-                known = tuple(one.flip_top_bottom() for one in known)
+                known = tuple(texture.flip_top_bottom() for texture in known)
             self._flipped[flip] = known
         return known
 
 
 class TextureStore:
-    """Makes textures of loaded images: the loader's decoder and activator for them.
+    """Decodes images to textures on loader threads, and uploads them on the main thread.
+
+    The loader calls `decode` and `activate` for each image.
 
     Args:
-        atlas: Where their pixels go.
+        atlas: The atlas that gets the pixels.
 
     Main thread, except for `decode`.
     """
@@ -134,22 +136,22 @@ class TextureStore:
     def __init__(self, atlas: TextureAtlas) -> None:
         self._atlas = atlas
         self._decode: Decoder = builtin_decoders()["image"]
-        # Those of an image that are alive, the newest one last: the loader drops one that turns
-        # out to be what it has already.
+        # The living textures of each image, the newest one last. The loader may load an image a
+        # second time, and drop the new texture if it is the same as the one before.
         self._known: dict[str, list[weakref.ref[LoadedTexture]]] = {}
         self._waiting: dict[str, list[Callable[[], None]]] = {}
 
     def get(self, ref: TextureRef) -> LoadedTexture | None:
-        """The texture of an image, if it has been announced."""
+        """Returns the texture of an image, if it has been announced; None otherwise."""
         known = self._known.get(ref.key)
         return None if known is None else known[-1]()
 
     def when_announced(self, ref: TextureRef, call: Callable[[], None]) -> None:
-        """Call something once, when the texture of an image is there."""
+        """Calls a function once, when the texture of an image is announced."""
         self._waiting.setdefault(ref.key, []).append(call)
 
     def forget(self, ref: TextureRef, call: Callable[[], None]) -> None:
-        """Take `when_announced` back; nothing happens if it was called."""
+        """Takes a call of `when_announced` back; does nothing if the function was called."""
         calls = self._waiting.get(ref.key, [])
         if call in calls:
             calls.remove(call)
@@ -161,7 +163,7 @@ class TextureStore:
     def decode(
         self, asset: BakedAsset, registry: ComponentRegistry
     ) -> Generator[DecodeProgress, None, DecodedAsset]:
-        """Decode an image, and make its textures. See `Decoder`."""
+        """Decodes an image, and makes its textures; a `Decoder`. Loader threads."""
         made = self._decode(asset, registry)
         loaded = made if isinstance(made, DecodedAsset) else (yield from made)
         image: LoadedImage = loaded.value
@@ -174,7 +176,7 @@ class TextureStore:
 
     def _texture(self, frame: ImageFrame) -> Texture:
         points = frame.derived.get("hit_box")
-        if not points:  # a processor of the game's own baked it
+        if not points:  # baked by a processor of the game
             right, top = frame.width / 2, frame.height / 2
             points = [(-right, -top), (right, -top), (right, top), (-right, top)]
         data = self._atlas.stored(frame.hash, (frame.width, frame.height))
@@ -187,7 +189,7 @@ class TextureStore:
     # --------------------------------------------------------------------------------- main thread
 
     def activate(self, _id: str, value: LoadedTexture) -> Generator[Step | None, None, None]:
-        """Bring a texture into the atlas, in steps. See `Activator`."""
+        """Adds an image's textures to the atlas, in steps; an `Activator`."""
         image = value._image
         assert image is not None
         frames = {frame.hash: (number, frame) for number, frame in enumerate(image.frames)}
@@ -198,7 +200,7 @@ class TextureStore:
                 self._atlas.add_pixels(texture, image.pixels(number))
             elif self._atlas.reserve(texture, frame.color):
                 large.append((number, frame))
-                _lend(texture, partial(_picture, image, number))
+                _lend(texture, partial(_image_of, image, number))
             if count < len(frames):
                 yield Step("upload", frame.size / 4)
         self._announce(value)
@@ -225,7 +227,7 @@ class TextureStore:
             call()
 
     def _died(self, key: str, reference: weakref.ref[LoadedTexture]) -> None:
-        left = [one for one in self._known.get(key, ()) if one is not reference]
+        left = [known for known in self._known.get(key, ()) if known is not reference]
         if left:
             self._known[key] = left
         else:
@@ -233,12 +235,12 @@ class TextureStore:
 
 
 class TextureWait:
-    """Calls something once, when all of some textures are there.
+    """Calls a function once, when all of several textures are announced.
 
     Args:
-        store: Where they are announced.
-        refs: Those that are not there yet.
-        then: What is called.
+        store: Announces the textures.
+        refs: The textures that are missing.
+        then: The function.
 
     Main thread.
     """
@@ -257,25 +259,25 @@ class TextureWait:
 
     def _arrived(self) -> None:
         self._left -= 1
-        if not self._left and self._refs:  # what was stopped may still be called in this round
+        if not self._left and self._refs:  # `stop` may be called while the store is calling
             self._refs = ()
             self._then()
 
     def stop(self) -> None:
-        """Wait no more."""
+        """Ends the wait without calling the function."""
         refs, self._refs = self._refs, ()
         for ref in refs:
             self._store.forget(ref, self._arrived)
 
 
-def _lend(texture: Texture, picture: Callable[[], PIL.Image.Image] | None) -> None:
-    """Have other atlases get a texture's pixels that are on their way to ours, or no more."""
+def _lend(texture: Texture, make_image: Callable[[], PIL.Image.Image] | None) -> None:
+    """Sets or removes the function that makes a texture's image while it is uploaded."""
     data = texture.image_data
     if isinstance(data, StoredImage):
-        data.lent = picture
+        data.lent = make_image
 
 
-def _picture(image: LoadedImage, number: int) -> PIL.Image.Image:
+def _image_of(image: LoadedImage, number: int) -> PIL.Image.Image:
     frame, border = image.frames[number], image.border
     size = frame.width + 2 * border, frame.height + 2 * border
     whole = PIL.Image.frombytes("RGBA", size, image.pixels(number))

@@ -1,1 +1,1 @@
-"""What a prefab means for its entities, worked out once for all of them."""
+"""Blueprints: what a prefab means for its entities, computed once for all of them."""

@@ -1,20 +1,21 @@
-"""Plans: a prefab as a flat list of parts, made in a loader thread, ready to become sprites.
+"""`Blueprint`: a prefab as a flat list of parts, made on a loader thread, ready to become sprites.
 
-**The problem.** A prefab is a tree of prefabs with components as data. What sprites, texts and tags
-that means takes validation, arithmetic and look-ups: about 20 µs a part. A spawn has some
-microseconds, on the main thread.
+**The problem.** A prefab is a tree of prefabs with components as data. To find out what sprites,
+texts and tags these mean takes validation, arithmetic and look-ups: about 20 µs a part. A spawn has
+some microseconds, on the main thread.
 
-**The way taken.** The decoder of prefabs, in a loader thread, works everything out once and keeps
-it with the prefab: `Blueprint`, a flat tuple of parts, parents first, each with its place and its
-`PartBlueprint`; and the textures and texts of the whole, each once. They are immutable and
-shared: all parts that are the same JSON, in whichever prefab, have the same `PartBlueprint`, and a
-spawn copies nothing. The overrides of one entity make another blueprint of the same form
-(``overrides``), so that what builds, reloads and saves knows blueprints only.
+**The way taken.** The decoder of prefabs, on a loader thread, computes everything once and keeps it
+with the prefab: a `Blueprint` is a flat tuple of parts, parents first, each with its transform and
+its `PartBlueprint`, and has the textures and texts of all parts, each once. Blueprints are
+immutable and shared: all parts with the same JSON, in whichever prefab, have the same
+`PartBlueprint`, and a spawn copies nothing. The overrides of one entity make another blueprint of
+the same form (`Overrides.applied`), so that building, hot reload and saves know blueprints only.
 
-**The ways rejected.** *Planning at the first spawn*: 500 parts are 10 ms in one frame. *Components
-as objects in the plan*: most are never asked for, and each entity needs its own. *A tree of plans*:
-building in slices, hot reload and saves all need a number for each part. *Baking plans*: they
-depend on classes that the game has registered, which a bake does not have.
+**The ways rejected.** *Making blueprints at the first spawn*: 500 parts take 10 ms of one frame.
+*Component objects in the blueprint*: most are never asked for, and each entity needs its own. *A
+tree of blueprints*: building in steps, hot reload and saves all need a number for each part.
+*Baking blueprints*: they depend on classes that the game has registered, and a bake does not know
+these.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ __all__ = [
     "plan_part",
 ]
 
-# Components that say what a sprite looks like; all others are built when they are asked for.
+# Components that a blueprint needs as objects; all others are built when the game asks for them.
 _BUILTIN: Final = {cls.__name__: cls for cls in BUILTIN_COMPONENTS}
-# Parts that are planned in one unit of work, about a millisecond.
+# Parts whose blueprints are made in one unit of a loader thread, about a millisecond.
 _PARTS: Final = 50
 _MOST_KNOWN: Final = 4096
 _PLAN_BYTES: Final = 900
@@ -51,16 +52,16 @@ _PART_BYTES: Final = 200
 
 
 class PartBlueprint:
-    """A part of a prefab: its components, and what they mean for a sprite.
+    """One part of a prefab: its components, and the sprite and text that these mean.
 
     Attributes:
-        id: The prefab that it is.
-        fields: The fields of every component, by its name, as plain data.
-        names: The names of its components.
-        spec: Its sprite, or None.
-        label: Its text, or None.
-        tags: The words of its `Tags`.
-        typed: Components that are given as they are, by a spawn's overrides, by name.
+        id: The id of the part's prefab.
+        fields: The fields of each component as plain data, by the component's name.
+        names: The names of all components.
+        spec: The sprite spec, or None.
+        label: The text spec, or None.
+        tags: The words of the component `Tags`.
+        typed: Components that a spawn's overrides gave as objects, by name.
 
     Any thread.
     """
@@ -85,11 +86,11 @@ class PartBlueprint:
         self.typed = typed
 
     def build(self, name: str, registry: ComponentRegistry) -> Any:
-        """A new component of that name.
+        """Returns a new component object; for a name in `typed`, that very object.
 
         Raises:
-            UnknownNameError: It is not registered.
-            PrefabError: It refuses its fields.
+            UnknownNameError: No component of that name is registered.
+            PrefabError: The component refuses its fields.
         """
         if name in self.typed:
             return self.typed[name]
@@ -105,7 +106,13 @@ def plan_part(
     registry: ComponentRegistry,
     typed: Mapping[str, Any] = _NOTHING,
 ) -> PartBlueprint:
-    """The plan of a part.
+    """Makes the blueprint of a part.
+
+    Args:
+        identifier: The id of the part's prefab.
+        fields: The fields of each component as plain data, by the component's name.
+        registry: The registered components and sprite classes.
+        typed: Components that a spawn's overrides gave as objects, by name.
 
     Raises:
         UnknownNameError: A sprite class is not registered.
@@ -131,15 +138,15 @@ def plan_part(
 
 
 class BlueprintPart(NamedTuple):
-    """A part where it stands.
+    """One part of a blueprint, with its transform.
 
     Attributes:
-        blueprint: What it is.
-        parent: The number of the part that it belongs to; -1 for the prefab itself.
-        name: Its name among its siblings.
-        at: Pixels from its parent.
-        rotation: Clockwise, in degrees.
-        scale: Factors of the axes.
+        blueprint: The part's components, sprite and text; shared.
+        parent: The number of the parent part; -1 for the prefab itself.
+        name: The part's name among its siblings, or None.
+        at: Pixels from the parent.
+        rotation: Degrees clockwise, relative to the parent.
+        scale: Factors of both axes, relative to the parent.
     """
 
     blueprint: PartBlueprint
@@ -151,13 +158,13 @@ class BlueprintPart(NamedTuple):
 
 
 class Blueprint(NamedTuple):
-    """A prefab as a list of parts, parents first.
+    """A prefab as a flat list of parts, parents first.
 
     Attributes:
-        id: The prefab.
+        id: The prefab's id.
         parts: The parts; the first one is the prefab itself.
-        textures: All images that they need, each once.
-        labels: All texts that they show, each once.
+        textures: All images that the parts need, each once.
+        labels: All texts that the parts show, each once.
     """
 
     id: str
@@ -167,20 +174,25 @@ class Blueprint(NamedTuple):
 
     @classmethod
     def of(cls, identifier: str, parts: tuple[BlueprintPart, ...]) -> Blueprint:
-        """The plan of a prefab with these parts. Any thread."""
+        """Makes a blueprint of parts, with their textures and texts. Any thread."""
         different = {id(part.blueprint): part.blueprint for part in parts}.values()
         textures = {
-            ref.key: ref for one in different if one.spec is not None for ref in one.spec.textures()
+            ref.key: ref
+            for blueprint in different
+            if blueprint.spec is not None
+            for ref in blueprint.spec.textures()
         }
-        labels = dict.fromkeys(one.label for one in different if one.label is not None)
+        labels = dict.fromkeys(
+            blueprint.label for blueprint in different if blueprint.label is not None
+        )
         return cls(identifier, parts, tuple(textures.values()), tuple(labels))
 
 
 class SpawnablePrefab(PackedPrefab, frozen=True, gc=True, weakref=True, eq=False, kw_only=True):
-    """A loaded prefab that knows how to become an entity.
+    """A loaded prefab with its blueprint: the loader's value of a prefab.
 
     Attributes:
-        blueprint: How.
+        blueprint: The blueprint.
     """
 
     blueprint: Blueprint
@@ -189,24 +201,24 @@ class SpawnablePrefab(PackedPrefab, frozen=True, gc=True, weakref=True, eq=False
 
 
 class BlueprintDecoder:
-    """A decoder of prefabs that plans them, too; in place of `PrefabDecoder`.
+    """Decodes prefabs, and makes their blueprints; replaces `PrefabDecoder`.
 
     Loader threads.
     """
 
     def __init__(self) -> None:
         self._decode = PrefabDecoder()
-        # Plans by the JSON of a part. Threads may both make the same one, which is harmless.
+        # By a part's id and JSON. Two threads may make the same blueprint, which is harmless.
         self._known: dict[bytes, PartBlueprint] = {}
         self._registry: ComponentRegistry | None = None
 
     def __call__(
         self, asset: BakedAsset, registry: ComponentRegistry
     ) -> DecodedAsset | Generator[DecodeProgress, None, DecodedAsset]:
-        """See `Decoder`."""
+        """Decodes a prefab, as `Decoder` says."""
         made = self._decode(asset, registry)
         if isinstance(made, DecodedAsset):
-            if not made.value.children:  # most prefabs, and one unit anyway
+            if not made.value.children:  # most prefabs: one part, less than one unit
                 return self._finished(made, registry, list(_walk(made.value)))
             return self._planned(made, registry)
         return self._large(made, registry)
@@ -224,8 +236,8 @@ class BlueprintDecoder:
         for row in _walk(loaded.value):
             rows.append(row)
             if len(rows) % _PARTS == 0:
-                for one in rows[-_PARTS:]:
-                    self._blueprint(one.prefab, registry)
+                for each in rows[-_PARTS:]:
+                    self._blueprint(each.prefab, registry)
                 yield DecodeProgress(1.0)
         return self._finished(loaded, registry, rows)
 
@@ -265,7 +277,7 @@ class BlueprintDecoder:
         if registry is not self._registry or len(self._known) > _MOST_KNOWN:
             self._known = {}
             self._registry = registry
-        # The part's own id is no part of the JSON, and an entity tells it.
+        # The JSON has not got the prefab's id, which the part blueprint keeps for its entities.
         key = part.id.encode() + b"\n" + part.packed
         blueprint = self._known.get(key)
         if blueprint is None:
@@ -290,23 +302,27 @@ class _Row(NamedTuple):
 
 
 def _walk(prefab: Prefab) -> Iterable[_Row]:
-    """A prefab and all of its parts, parents first, siblings in their order."""
+    """Yields a prefab and all its parts, parents first, siblings in their order."""
     yield _Row(prefab, -1, None, (0.0, 0.0), 0.0, (1.0, 1.0))
     count = 1
     stack = [(prefab, 0)]
     while stack:
         part, number = stack.pop()
         for child in part.children:
-            place = child.placement
-            scale = place.scale if isinstance(place.scale, tuple) else (place.scale, place.scale)
-            yield _Row(child.prefab, number, child.name, place.at, place.rotation, scale)
+            transform = child.placement
+            scale = (
+                transform.scale
+                if isinstance(transform.scale, tuple)
+                else (transform.scale, transform.scale)
+            )
+            yield _Row(child.prefab, number, child.name, transform.at, transform.rotation, scale)
             if child.prefab.children:
                 stack.append((child.prefab, count))
             count += 1
 
 
 def _needs(prefab: Prefab, blueprint: Blueprint) -> Iterable[AssetDependency]:
-    """What has to be loaded with a prefab, images with the settings that they are wanted with."""
+    """Yields the assets that a prefab depends on; images with the import settings that it needs."""
     own = {ref.path for ref in blueprint.textures}
     for ref in blueprint.textures:
         yield (ref.path, dict(ref.settings)) if ref.settings else ref.path

@@ -1,4 +1,4 @@
-"""Labels: the texts of entities, drawn once into the atlas, shown by sprites like any picture."""
+"""`Labels`: draws the texts of entities into the atlas, once each, for sprites to show."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from ..entities.transform import put
 
 __all__ = ["Labels", "TextLabel", "TextSpec", "label_of"]
 
-# Texts and letters are untrusted: a longer one would be laid out for seconds.
+# Limits for texts of untrusted prefabs: pyglet needs seconds for longer ones.
 _MOST_LETTERS: Final = 2000
 _LARGEST_FONT: Final = 400.0
-# Letters reach beyond the box that pyglet gives, slanted ones most of all.
+# Pixels by which letters may reach beyond the box that pyglet computes, slanted ones most of all.
 _MARGIN: Final = 2
-# Lines are broken where the text has line ends, and nowhere else. No text is drawn larger.
+# Pixels of a text at most. As wide as this, lines break at the text's own line ends only.
 _WIDE: Final = 4096
 _SHIFTS: Final = {Anchor.Left: 0.5, Anchor.Center: 0.0, Anchor.Right: -0.5}
 _ALIGN: Final = {Anchor.Left: "left", Anchor.Center: "center", Anchor.Right: "right"}
 
 
 class TextSpec(NamedTuple):
-    """A text, before it is drawn.
+    """What a `Text` component shows, before it is drawn.
 
     Attributes:
-        text: What it says.
+        text: The text.
         color: Red, green, blue, alpha.
-        font_size: In points.
-        font_names: Fonts in the order of preference.
+        font_size: Size in points.
+        font_names: Font names in the order of preference.
         bold: Whether the letters are bold.
-        italic: Whether they are slanted.
-        anchor: Which part of it stands at the offset.
+        italic: Whether the letters are slanted.
+        anchor: The part of the text that is at the offset.
         offset: Pixels from the entity.
-        layer: The layer that it is drawn in.
+        layer: The layer that the text is drawn in.
     """
 
     text: str
@@ -57,19 +57,19 @@ class TextSpec(NamedTuple):
 
     @property
     def picture(self) -> tuple[object, ...]:
-        """What tells its picture from others: colors are a matter of sprites."""
+        """What two texts must share to share a texture: all but color, offset and layer."""
         return (self.text, self.font_size, self.font_names, self.bold, self.italic, self.anchor)
 
 
 class TextLabel(NamedTuple):
-    """The sprite of a text, and where it is mounted, with the names that a `SpriteSpec` has.
+    """The sprite of a text, with the members of an `Attachment`.
 
     Attributes:
         sprite: The sprite.
-        spec: What it shows.
+        spec: The text spec.
         offset: Pixels from the entity to the sprite's center.
-        scale: Factors of the axes.
-        angle: Clockwise, in degrees.
+        scale: Factors of both axes.
+        angle: Degrees clockwise.
     """
 
     sprite: Sprite
@@ -80,10 +80,10 @@ class TextLabel(NamedTuple):
 
 
 def label_of(components: Mapping[str, Any], layer: str) -> TextSpec | None:
-    """The label that typed components describe; None if they have no `Text`, or an empty one.
+    """Returns the text spec of components; None without a `Text`, or with an empty one.
 
     Raises:
-        PrefabError: It is too long, or too large.
+        PrefabError: The text is too long, or its letters are too large.
 
     Any thread.
     """
@@ -115,11 +115,11 @@ _ANY: Final = TextSpec(
 
 
 class Labels:
-    """Draws texts into the atlas; each is there once, as long as a sprite shows it.
+    """Draws texts into the atlas; each is kept as long as a sprite shows it.
 
     Args:
         ctx: The window's context.
-        atlas: Where they are drawn.
+        atlas: The atlas to draw into.
 
     Main thread.
     """
@@ -132,25 +132,25 @@ class Labels:
         )
 
     def warm_up(self) -> None:
-        """Have fonts and shaders ready: a first text takes 20 ms, later ones 1 to 5."""
+        """Prepares fonts and shaders: the first text takes 20 ms, later ones 1 to 5."""
         self.draw(_ANY)
 
     def get(self, spec: TextSpec) -> Texture | None:
-        """The picture of a text, if it is there."""
+        """Returns the texture of a text, if it has been drawn; None otherwise."""
         return self._known.get(spec.picture)
 
     def draw(self, spec: TextSpec) -> Texture:
-        """The picture of a text; drawn now, if it is not there, which takes 1 to 5 ms.
+        """Returns the texture of a text; draws it if necessary, which takes 1 to 5 ms.
 
         Raises:
-            AtlasFullError: There is no room for it.
-            PrefabError: It is larger than a text may be.
+            AtlasFullError: There is no room for the text.
+            PrefabError: The text is larger than 4096 pixels.
         """
         known = self._known.get(spec.picture)
         if known is not None:
             return known
         lines = "\n" in spec.text
-        # White, for the sprite has the color.
+        # White: the sprite's color tints it.
         text = arcade.Text(
             spec.text,
             0,
@@ -169,7 +169,7 @@ class Labels:
             text.align = _ALIGN[spec.anchor]
         width = math.ceil(text.content_width) + 2 * _MARGIN
         height = math.ceil(text.content_height) + 2 * _MARGIN
-        if max(width, height) > _WIDE:  # the atlas would grow for it
+        if max(width, height) > _WIDE:  # the atlas would have to grow
             raise PrefabError(
                 f"a Text is drawn up to {_WIDE}×{_WIDE} pixels large, not {width}×{height}: make "
                 "its letters smaller, or break its lines"
@@ -177,7 +177,7 @@ class Labels:
         text.position = (_MARGIN, _MARGIN)
         texture = self._made(spec, width, height)
         with self._ctx.default_atlas.render_into(texture) as buffer:
-            # Letters are blended over it: white, so that their edges get no dark fringe.
+            # Transparent white: blended with black, the letters' edges would get a dark fringe.
             buffer.clear(color=(255, 255, 255, 0))
             text.draw()
         self._known[spec.picture] = texture
@@ -201,15 +201,15 @@ class Labels:
         *,
         visible: bool,
     ) -> TextLabel:
-        """A new sprite that shows a text.
+        """Returns a new sprite that shows a text, at its entity.
 
         Args:
             spec: The text.
-            place: Its entity's x, y, angle and scale.
-            visible: Whether it is shown.
+            place: The entity's x, y, angle and scale.
+            visible: Whether the sprite is visible.
 
         Raises:
-            AtlasFullError: There is no room for it.
+            AtlasFullError: There is no room for the text.
         """
         texture = self.draw(spec)
         sprite = Sprite(texture, visible=visible)

@@ -1,4 +1,4 @@
-"""What an entity has of its own, laid over its prefab."""
+"""`Overrides`: component fields that one entity has in place of its prefab's."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from .blueprint import Blueprint, BlueprintPart, PartBlueprint, plan_part
 __all__ = ["OverrideMap", "Overrides", "paths_of"]
 
 OverrideMap: TypeAlias = Mapping[str, Any] | Iterable[Any]
-"""Fields by component, ``{"Health": {"max": 5}}``, those of a child behind its name,
-``{"lamp/Light": {"radius": 90}}``; or whole components, ``[Health(max=5)]``."""
+"""Overrides as the game writes them: fields by component, ``{"Health": {"max": 5}}``; those of a
+child with its name in front, ``{"lamp/Light": {"radius": 90}}``; or component objects,
+``[Health(max=5)]``."""
 
 
-# How msgspec ends its messages: "Expected `int`, got `str` - at `$.max`".
+# The end of msgspec's messages: "Expected `int`, got `str` - at `$.max`".
 _AT: Final = re.compile(r"(.*) - at `\$\.(.+)`", re.DOTALL)
-# Values that their owner may change before they are used.
+# Values that are copied, as the game may change them before they are used.
 _GROWING: Final = (list, dict, set)
 
 
 class Overrides:
-    """Overrides that were checked as far as they can be without their prefab.
+    """Overrides of one entity, checked as far as that is possible without its prefab.
 
     Args:
-        given: See `OverrideMap`.
-        registry: The components that there are.
-        removed: Components that the whole does not have.
-        layer: The layer that it is drawn in, with those parts that its prefab draws in one layer
-            with it; None for that of its prefab.
+        given: The overrides, see `OverrideMap`.
+        registry: The registered components.
+        removed: Components that the entity's own part does not have.
+        layer: The layer that the entity is drawn in, together with those parts that its prefab
+            draws in the same layer as itself; None for the prefab's.
 
     Raises:
-        UnknownNameError: A component is not registered.
-        TypeError: They are neither a mapping by names nor components.
-        SpawnError: They are no overrides.
+        UnknownNameError: A component or a field does not exist.
+        TypeError: `given` is neither a mapping by names nor an iterable of components.
+        SpawnError: An override is neither a mapping of fields nor an object of its component.
 
     Main thread.
     """
@@ -71,16 +72,16 @@ class Overrides:
                 hint = did_you_mean(name, registry.names())
                 raise UnknownNameError(f"unknown component `{name}`", hint=hint)
             if isinstance(value, known.cls):
-                # Not the caller's own: several entities may be given the same one.
+                # A copy: the caller may give the same object to several entities.
                 self._typed.setdefault(path, {})[name] = copy.deepcopy(value)
             elif isinstance(value, Mapping):
-                unknown = [one for one in value if one not in known.converter.fields]
+                unknown = [field for field in value if field not in known.converter.fields]
                 if unknown:
                     hint = did_you_mean(unknown[0], known.converter.fields)
                     raise UnknownNameError(f"`{name}` has no field `{unknown[0]}`", hint=hint)
                 self._fields.setdefault(path, {})[name] = {
-                    field: copy.deepcopy(one) if isinstance(one, _GROWING) else one
-                    for field, one in value.items()
+                    field: copy.deepcopy(new) if isinstance(new, _GROWING) else new
+                    for field, new in value.items()
                 }
             else:
                 raise SpawnError(
@@ -89,11 +90,15 @@ class Overrides:
                 )
 
     def applied(self, blueprint: Blueprint, registry: ComponentRegistry) -> Blueprint:
-        """A plan with these overrides.
+        """Returns a blueprint with these overrides.
+
+        Args:
+            blueprint: The prefab's blueprint.
+            registry: The registered components.
 
         Raises:
-            SpawnError: There is no such child.
-            ArcadePrefabsError: A component refuses its fields.
+            SpawnError: The prefab has no such child, or a component refuses its fields.
+            ArcadePrefabsError: A sprite class is not registered.
         """
         if self._last is not None and self._last[0] is blueprint:
             return self._last[1]
@@ -112,7 +117,7 @@ class Overrides:
         if self._layer is not None:
             parts = _relayered(parts, self._layer)
         made = Blueprint.of(blueprint.id, tuple(parts))
-        if not self._typed:  # those are objects of one entity; everything else can be shared
+        if not self._typed:  # component objects belong to one entity; all else can be shared
             self._last = (blueprint, made)
         return made
 
@@ -126,26 +131,26 @@ class Overrides:
         for name, value in self._fields.get(path, {}).items():
             fields[name] = {**fields.get(name, {}), **value}
             try:
-                registry.build(name, fields[name])  # told now, not when it is used
+                registry.build(name, fields[name])  # raises now, not when the game first asks
             except LocatedError as error:
                 raise SpawnError(f"an override does not fit: {_placed(name, error)}") from error
         return plan_part(old.id, fields, registry, self._typed.get(path, {}))
 
 
 def _placed(name: str, error: LocatedError) -> str:
-    """What is wrong with an override, with its component and field in front."""
+    """Returns msgspec's message with the component and the field in front."""
     message = shown(error.message.removeprefix(f"{name}: "), None)
     found = _AT.fullmatch(message)
     if found is None:
         return f"`{name}`: {message}"
     message, field = found.groups()
-    # JSON's word for what is a list or a tuple in Python.
+    # "Array" is JSON's word for a list.
     message = message.replace("`array`", "`list`")
     return f"`{name}.{shown(field)}`: {message[:1].lower()}{message[1:]}"
 
 
 def _relayered(parts: list[BlueprintPart], layer: str) -> list[BlueprintPart]:
-    """Parts that are drawn in the layer of the whole, in another one."""
+    """Moves all parts that are drawn in the first part's layer to another layer."""
     seen = parts[0].blueprint.spec or parts[0].blueprint.label
     old = "default" if seen is None else seen.layer
     blueprints: dict[int, PartBlueprint] = {}
@@ -177,9 +182,9 @@ def _named(given: Iterable[Any], registry: ComponentRegistry) -> Iterable[tuple[
 
 
 def paths_of(blueprint: Blueprint) -> list[str]:
-    """A path for each part: the names from the whole to it, ``turret/barrel``.
+    """Returns a path for each part: the names from the entity down to it, ``turret/barrel``.
 
-    Parts without a name are told apart by their prefab and by how many of it came before.
+    Parts without a name get one from their prefab, and from how many siblings of it come before.
     """
     found: list[str] = []
     counts: dict[tuple[int, str], int] = {}

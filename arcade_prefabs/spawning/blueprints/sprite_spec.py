@@ -1,4 +1,4 @@
-"""What a prefab's components mean for a sprite, worked out once for all entities of the prefab."""
+"""`SpriteSpec`: what a prefab's components mean for a sprite, computed once for all entities."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _CORNERS: Final = 16
 
 
 class TextureRef(NamedTuple):
-    """An image that sprites need: its path, and the settings that it is baked with.
+    """Names an image that sprites need: its path and its import settings.
 
     Attributes:
         path: The asset path.
-        settings: Settings of its own, as pairs; empty for the processor's.
-        key: Its full id, with the settings: what tells it from others.
+        settings: The import settings, as pairs; empty for the processor's own settings.
+        key: The asset key: path and import settings as one text.
     """
 
     path: str
@@ -44,19 +44,19 @@ class TextureRef(NamedTuple):
 
     @classmethod
     def of(cls, path: str, settings: Mapping[str, Any]) -> TextureRef:
-        """The reference to an image with settings."""
+        """Makes a reference to an image with import settings."""
         key = shown_id(BakeKey(path, settings_key(settings)))
         return cls(path, tuple(sorted(settings.items())), key)
 
 
 class AnimationSpec(NamedTuple):
-    """An animation: images whose frames follow each other.
+    """An animation: images whose animation frames follow each other.
 
     Attributes:
         frames: The images; all frames of each are shown.
-        duration: Seconds for one frame.
-        mode: What comes behind the last one.
-        autoplay: Whether it starts by itself.
+        duration: Seconds of each frame.
+        mode: What follows the last frame.
+        autoplay: Whether the animation starts by itself.
     """
 
     frames: tuple[TextureRef, ...]
@@ -66,21 +66,21 @@ class AnimationSpec(NamedTuple):
 
 
 class SpriteSpec(NamedTuple):
-    """A sprite, before there is one.
+    """Everything that is needed to make a sprite.
 
     Attributes:
-        texture: Its image.
-        scale: Factors of the axes.
-        angle: Clockwise, in degrees.
+        texture: The image.
+        scale: Factors of both axes.
+        angle: Degrees clockwise.
         color: Red, green, blue, alpha.
-        layer: The layer that it is drawn in.
+        layer: The layer that the sprite is drawn in.
         flip: Whether it is mirrored left to right, and top to bottom.
         offset: Pixels from the entity to the sprite.
-        sprite_class: The registered name of its class.
+        sprite_class: The registered name of the sprite's class.
         points: The hit box in pixels of the texture, from its center; None for the texture's own.
-        solid: Whether physics engines stop things at it.
-        group: Its collision group, if it has a collider.
-        animation: Its animation.
+        solid: Whether the sprite is a wall for physics engines.
+        group: The collision group, if the entity has a `Collider`.
+        animation: The animation, or None.
     """
 
     texture: TextureRef
@@ -97,14 +97,14 @@ class SpriteSpec(NamedTuple):
     animation: AnimationSpec | None
 
     def textures(self) -> tuple[TextureRef, ...]:
-        """All images that it needs."""
+        """Returns all images that the sprite needs."""
         if self.animation is None:
             return (self.texture,)
         return (self.texture, *self.animation.frames)
 
 
 def look_of(components: Mapping[str, Any]) -> SpriteSpec | None:
-    """The look that typed components describe; None if they have no `Sprite`.
+    """Returns the sprite spec of components; None without a `Sprite`.
 
     Any thread.
     """
@@ -140,7 +140,7 @@ def _pair(scale: float | tuple[float, float]) -> tuple[float, float]:
 
 def _color(color: tuple[int, ...], alpha: int) -> tuple[int, int, int, int]:
     red, green, blue, *rest = color
-    # Both may be given: the color's own alpha is a tint like its red.
+    # A color with alpha multiplies with the field `alpha`.
     return (red, green, blue, round(rest[0] * alpha / 255) if rest else alpha)
 
 
@@ -152,7 +152,7 @@ def _hit_box_settings(collider: Collider | None) -> dict[str, Any]:
 
 
 def _points(collider: Collider, sprite: Sprite) -> Points | None:
-    """The hit box as Arcade wants it, before the sprite's scale and angle; None: the texture's."""
+    """Returns the hit box before the sprite's scale and angle; None for the texture's own."""
     shape = collider.shape
     x, y = collider.offset
     if isinstance(shape, Box):
@@ -160,12 +160,12 @@ def _points(collider: Collider, sprite: Sprite) -> Points | None:
         corners = [(-right, -top), (right, -top), (right, top), (-right, top)]
     elif isinstance(shape, Circle):
         turns = [2 * math.pi * number / _CORNERS for number in range(_CORNERS)]
-        corners = [(shape.radius * math.cos(one), shape.radius * math.sin(one)) for one in turns]
+        corners = [(shape.radius * math.cos(turn), shape.radius * math.sin(turn)) for turn in turns]
     elif isinstance(shape, Polygon):
-        corners = [(float(one[0]), float(one[1])) for one in shape.points]
+        corners = [(float(point[0]), float(point[1])) for point in shape.points]
     else:
         return None
-    # A shape is in pixels of the entity, whatever the scale and angle of the picture are.
+    # Shapes are in pixels of the entity; Arcade applies the sprite's scale and angle to the points.
     (left, down), (wide, high) = sprite.offset, _pair(sprite.scale)
     turned = math.radians(sprite.angle)
     cos, sin = math.cos(turned), math.sin(turned)
@@ -188,5 +188,5 @@ def _animation(animation: Animation, settings: dict[str, Any]) -> AnimationSpec:
         }
         images: tuple[TextureRef, ...] = (TextureRef.of(frames.image, cut),)
     else:
-        images = tuple(TextureRef.of(one, settings) for one in frames)
+        images = tuple(TextureRef.of(path, settings) for path in frames)
     return AnimationSpec(images, animation.frame_duration, animation.mode, animation.autoplay)

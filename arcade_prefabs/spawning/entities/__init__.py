@@ -1,1 +1,1 @@
-"""Entities that are alive: index, lifecycle hooks, transforms, animation."""
+"""Living entities: records, index, lifecycle hooks, transforms, animation."""

@@ -1,4 +1,4 @@
-"""Animations: frames that replace each other, for as many sprites as there are."""
+"""`Animator`: changes the animation frames of all sprites when they are due."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..blueprints.sprite_spec import SpriteSpec, TextureRef
 
 __all__ = ["Animated", "Animator", "SpriteAnimation"]
 
-# A game that stood still for a while goes on; it does not catch up frame by frame.
+# Seconds of a frame that count at most: after a pause, animations go on, and do not catch up.
 _LONGEST_S: Final = 0.25
-# Frames shorter than that are not to be seen, and would cost as much as the others.
+# Seconds of an animation frame at least: shorter ones are invisible, and cost as much as others.
 _SHORTEST_S: Final = 0.001
 
 
 class Animated(Protocol):
-    """What has a sprite whose frames are played; an `EntityRecord` is one.
+    """Has a sprite with an animation; an `EntityRecord` is one.
 
     Attributes:
         sprite: The sprite; None once it is gone.
-        animation: What plays its animation.
+        animation: Plays the sprite's animation.
     """
 
     sprite: BasicSprite | None
@@ -37,8 +37,8 @@ class SpriteAnimation:
     """Plays the animation of one sprite.
 
     Attributes:
-        frame: The number of the frame that is shown.
-        playing: Whether it goes on by itself.
+        frame: The number of the current animation frame.
+        playing: Whether the animation is running.
 
     Main thread.
     """
@@ -71,13 +71,13 @@ class SpriteAnimation:
         self._durations = durations
         self._mode = mode
         self._forward = True
-        self._serial = 0  # what waits in the animator with another one is out of date
+        self._serial = 0  # entries of the animator with another serial are out of date
 
     def __len__(self) -> int:
         return len(self._textures)
 
     def play(self) -> None:
-        """Go on; from the beginning, if it had come to its end."""
+        """Starts or continues the animation; from the beginning, if it had ended."""
         if self.playing or len(self._textures) < 2:
             return
         if self._mode is AnimationMode.Once and self.frame == len(self._textures) - 1:
@@ -86,12 +86,12 @@ class SpriteAnimation:
         self._animator.enter(self)
 
     def stop(self) -> None:
-        """Stay at the frame that is shown."""
+        """Stops the animation at the current frame."""
         self.playing = False
         self._serial += 1
 
     def show(self, frame: int) -> None:
-        """Show a frame.
+        """Shows an animation frame.
 
         Raises:
             IndexError: There is no such frame.
@@ -103,7 +103,7 @@ class SpriteAnimation:
             sprite.texture = texture
 
     def _step(self) -> bool:
-        """Go to the next frame; False at the end."""
+        """Shows the next frame; returns whether the animation goes on."""
         last = len(self._textures) - 1
         if self._mode is AnimationMode.PingPong:
             if self.frame in (0, last):
@@ -119,12 +119,12 @@ class SpriteAnimation:
 
 
 class Animator:
-    """Changes the frames of all animations when their time has come.
+    """Changes the animation frames of all animations when they are due.
 
-    What costs time are changes, not animations: those that are not due are not looked at.
+    The cost grows with the frames that are due, not with the number of animations.
 
     Args:
-        texture: Gives the texture of an image.
+        texture: Returns the loaded texture of an image.
 
     Main thread.
     """
@@ -139,17 +139,17 @@ class Animator:
         return len(self._due)
 
     def begin(self, target: Animated, spec: SpriteSpec, image: LoadedTexture) -> None:
-        """Give something its animation, and start that if it should by itself."""
+        """Gives a sprite its animation, and starts it if it has `autoplay`."""
         animation = spec.animation
         textures: list[Texture] = []
         durations: list[float] = []
-        images = [image] if animation is None else [self._texture(one) for one in animation.frames]
-        for one in images:
-            if one is None:
+        images = [image] if animation is None else [self._texture(ref) for ref in animation.frames]
+        for loaded in images:
+            if loaded is None:
                 continue
-            frames = one.flipped(spec.flip)
+            frames = loaded.flipped(spec.flip)
             textures.extend(frames)
-            own = one.durations if animation is None else None
+            own = loaded.durations if animation is None else None
             for number in range(len(frames)):
                 given = own[number] if own is not None else None
                 seconds = given if given is not None else _duration(spec)
@@ -164,14 +164,18 @@ class Animator:
             made.play()
 
     def enter(self, animation: SpriteAnimation) -> None:
-        """Have its next frame shown when it is due."""
+        """Enters an animation into the queue of due frames."""
         animation._serial += 1
         at = self._now + animation._durations[animation.frame]
         entry = (at, next(self._numbers), animation._serial, animation)
         heapq.heappush(self._due, entry)
 
     def update(self, delta_time: float) -> int:
-        """Let time pass, in seconds; gives how many frames were changed."""
+        """Lets time pass; returns how many frames were changed.
+
+        Args:
+            delta_time: Seconds.
+        """
         self._now += min(delta_time, _LONGEST_S)
         count = 0
         due = self._due
@@ -181,14 +185,14 @@ class Animator:
                 continue
             count += 1
             if animation._step():
-                # From when it was due, so that a slow frame makes no animation slower.
+                # Counted from when the frame was due: slow frames do not slow animations down.
                 at += animation._durations[animation.frame]
                 entry = (at, next(self._numbers), animation._serial, animation)
                 heapq.heappush(due, entry)
         return count
 
     def clear(self) -> None:
-        """Change nothing any more."""
+        """Stops all animations."""
         self._due.clear()
 
 

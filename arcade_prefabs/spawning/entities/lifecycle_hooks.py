@@ -1,9 +1,10 @@
-"""The hooks of what comes and goes.
+"""Calls the game's hooks when entities come and go.
 
-For each component, `on_first_spawn` is called once in the life of its entity, then `on_spawn` each
-time that the entity comes, and `on_despawn` once for each `on_spawn`.
+For each component of an entity, `on_first_spawn` hooks are called once in the entity's life,
+`on_spawn` hooks each time that it comes to life, and `on_despawn` hooks once for each `on_spawn`.
 
-Hooks are the game's own code. They spawn, despawn what is just being greeted, and raise.
+Hooks are code of the game: they may spawn, raise, and despawn the entity whose hooks are being
+called, or a part of it. So each of them is checked for after each call.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ _log = logging.getLogger("arcade_prefabs")
 
 
 class HookedSpawn(Protocol):
-    """What is to be remembered of a whole while hooks of its parts are called.
+    """The state of an entity's hooks; a `SpawnTask` is one.
 
     Attributes:
-        going: Parts that say goodbye just now.
-        silent: Parts with components that were not greeted yet, or have said goodbye.
-        lived: Parts with components whose `on_first_spawn` was called, now or in an earlier life.
+        going: Parts whose `on_despawn` hooks are being called.
+        silent: Parts and components whose `on_spawn` hooks were not called yet, or whose
+            `on_despawn` hooks were called.
+        lived: Parts and components whose `on_first_spawn` hooks were called, in this session or an
+            earlier one.
     """
 
     going: frozenset[EntityRecord]
@@ -34,7 +37,7 @@ class HookedSpawn(Protocol):
     lived: Set[tuple[EntityRecord, str]]
 
     def is_alive(self) -> bool:
-        """Whether it is there; hooks may change that."""
+        """Whether the entity is alive; hooks may despawn it."""
         ...
 
 
@@ -43,27 +46,28 @@ def call_spawn_hooks(
     entities: EntityIndex,
     come: Sequence[tuple[EntityRecord, Sequence[str]]],
 ) -> Generator[tuple[Entity, Exception], None, None]:
-    """Call the hooks of components that parts have got, as long as they have them.
+    """Calls the spawn hooks of new components, as long as the entity is alive.
 
     Args:
-        spawn_task: The whole that they are parts of.
-        entities: Knows the hooks.
-        come: The parts, and the names of those components.
+        spawn_task: The entity.
+        entities: The entity index, which has the hooks.
+        come: The parts, each with the names of its new components.
 
     Yields:
-        Errors of hooks; who stops there leaves the rest ungreeted.
+        The entity and the error, when a hook raises. If the caller does not go on, the rest of the
+            hooks is not called.
 
     Main thread.
     """
     if not entities.hooked:
         return
-    silent = spawn_task.silent = {(one, name) for one, names in come for name in names}
+    silent = spawn_task.silent = {(part, name) for part, names in come for name in names}
     for part, names in come:
         for name in names:
-            if _is_gone(spawn_task, part):  # a hook despawned it
+            if _is_gone(spawn_task, part):  # a hook has despawned the part
                 break
             entity = part.entity
-            silent.discard((part, name))  # it may despawn itself in there
+            silent.discard((part, name))  # before the call: the hook may despawn the entity
             begun = 0
             try:
                 if entities.has_first(name) and (part, name) not in spawn_task.lived:
@@ -95,42 +99,42 @@ def call_despawn_hooks(
     going: Sequence[EntityRecord],
     names: Sequence[str] | None = None,
 ) -> bool:
-    """Call the hooks of parts that are about to go, as far as they were greeted.
+    """Calls the `on_despawn` hooks of parts, where `on_spawn` hooks were called before.
 
     Args:
-        spawn_task: The whole that they are parts of.
-        entities: Knows the hooks.
-        going: The parts.
-        names: Components that are about to go, if not all.
+        spawn_task: The entity.
+        entities: The entity index, which has the hooks.
+        going: The parts that are about to go.
+        names: The components that are about to go; None for all.
 
     Returns:
-        Whether the whole is still there: hooks may despawn it.
+        Whether the entity is still alive: hooks may despawn it.
 
     Main thread.
     """
     if not entities.hooked:
         return True
-    # Hooks may despawn it once more, or parts of it, or the whole: `going` is not despawned again,
-    # and `silent` has said goodbye, even if another one of these calls is still at it.
+    # Hooks may call this again, for the same parts, other parts, or the whole entity: parts in
+    # `going` are not despawned a second time, and hooks in `silent` not called a second time.
     before = spawn_task.going
     if names is None:
         spawn_task.going = before.union(going)
     if not isinstance(spawn_task.silent, set):
         spawn_task.silent = set()
     silent = spawn_task.silent
-    said: list[tuple[EntityRecord, str]] = []
+    called: list[tuple[EntityRecord, str]] = []
     for part in going:
         blueprint = part.blueprint
         if blueprint is None:
             continue
         for name in blueprint.names if names is None else names:
             if part.blueprint is not blueprint or not spawn_task.is_alive():
-                break  # a hook despawned it, with all goodbyes
+                break  # a hook has despawned the part, and all `on_despawn` hooks were called
             if (part, name) in silent:
                 continue
             entity = part.entity
             silent.add((part, name))
-            said.append((part, name))
+            called.append((part, name))
             for hook, component in entities.hooks(entity, name, LifecycleEvent.DESPAWN):
                 try:
                     hook(entity, component)
@@ -138,5 +142,5 @@ def call_despawn_hooks(
                     _log.exception("an on_despawn hook failed for %r", entity)
     spawn_task.going = before
     if names is None and not before:
-        silent.difference_update(said)  # they are gone with this
+        silent.difference_update(called)  # these parts are gone
     return spawn_task.is_alive()

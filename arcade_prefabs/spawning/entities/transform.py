@@ -1,4 +1,4 @@
-"""Where the parts of an entity stand: distances that turn and grow with the whole."""
+"""Computes with transforms: of entities in the world, and of parts relative to their parents."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ _WHOLE: Final = (1.0, 1.0)
 
 
 class Attachment(Protocol):
-    """How a sprite is fixed to its entity.
+    """How a sprite is mounted on its entity; `SpriteSpec` and `TextLabel` are such.
 
     Attributes:
         offset: Pixels from the entity to the sprite's center.
-        scale: Factors of the axes.
-        angle: Clockwise, in degrees.
+        scale: Factors of both axes.
+        angle: Degrees clockwise.
     """
 
     @property
     def offset(self) -> tuple[float, float]:
-        """See above."""
+        """Pixels from the entity to the sprite's center."""
         ...
 
     @property
     def scale(self) -> tuple[float, float]:
-        """See above."""
+        """Factors of both axes."""
         ...
 
     @property
     def angle(self) -> float:
-        """See above."""
+        """Degrees clockwise."""
         ...
 
 
 def checked_place(
     position: Sequence[float], angle: float, scale: float | Sequence[float]
 ) -> EntityTransform:
-    """A place that somebody asked for.
+    """Returns a transform that the game gave, if all of its numbers are finite.
 
     Raises:
-        ValueError: A number of it is infinite or no number, or there are too many or too few.
-        TypeError: Something of it is no number.
+        ValueError: A number is NaN or infinite, or there are too many or too few.
+        TypeError: Something is no number.
     """
     try:
         x, y = position
@@ -60,12 +60,14 @@ def checked_place(
     except (TypeError, ValueError, OverflowError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(
-            "a place is a position (x, y), an angle, and a scale or (x, y) of scales, all of them "
+            "a transform is a position (x, y), an angle, and a scale or (x, y) of scales, all "
             f"numbers, not {position=!r}, {angle=!r}, {scale=!r}"
         ) from None
     if not finite:
-        raise ValueError(f"a place takes finite numbers, not {position=!r}, {angle=!r}, {scale=!r}")
-    # A thousand of them may be asked for in one frame: tuples are taken as they are.
+        raise ValueError(
+            f"a transform takes finite numbers, not {position=!r}, {angle=!r}, {scale=!r}"
+        )
+    # No copies of tuples: a game may spawn a thousand entities in one frame.
     return (
         position if type(position) is tuple else (x, y),
         angle,
@@ -76,7 +78,7 @@ def checked_place(
 def turned(
     at: tuple[float, float], angle: float, scale: tuple[float, float]
 ) -> tuple[float, float]:
-    """A distance, scaled and then turned clockwise."""
+    """Returns a vector, scaled and then rotated clockwise."""
     x, y = at[0] * scale[0], at[1] * scale[1]
     if not angle:
         return (x, y)
@@ -85,9 +87,9 @@ def turned(
     return (x * cos + y * sin, y * cos - x * sin)
 
 
-def relative(place: EntityTransform, parent: EntityTransform) -> EntityTransform:
-    """Where something stands in its parent; the opposite of `turned` with an addition."""
-    (x, y), angle, (own_wide, own_high) = place
+def relative(transform: EntityTransform, parent: EntityTransform) -> EntityTransform:
+    """Returns a transform relative to a parent's: the inverse of adding the parent's."""
+    (x, y), angle, (own_wide, own_high) = transform
     (left, down), turn, (wide, high) = parent
     x, y = turned((x - left, y - down), -turn, (1.0, 1.0))
     wide, high = wide or 1.0, high or 1.0
@@ -102,12 +104,12 @@ def put(
     angle: float,
     scale: tuple[float, float],
 ) -> None:
-    """Move a sprite to where its entity is."""
+    """Moves a sprite to its entity's transform."""
     if spec.offset != (0.0, 0.0):
         dx, dy = turned(spec.offset, angle, scale)
         x, y = x + dx, y + dy
     sprite.scale = (spec.scale[0] * scale[0], spec.scale[1] * scale[1])
-    # A `BasicSprite` cannot turn.
+    # A `BasicSprite` cannot rotate.
     if hasattr(type(sprite), "angle"):
         sprite.angle = angle + spec.angle  # type: ignore[attr-defined]
     sprite.position = (x, y)

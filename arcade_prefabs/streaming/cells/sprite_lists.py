@@ -82,7 +82,7 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
         return found
 
     def holds(self, candidate: object) -> bool:
-        """Whether an object is candidate of these lists, walls included."""
+        """Whether an object is one of these lists, walls included."""
         if any(candidate is wall for wall in self.walls.values()):
             return True
         return any(candidate is drawn for lists in self._layers.values() for drawn in lists)

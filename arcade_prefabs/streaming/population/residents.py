@@ -342,7 +342,7 @@ class Population:
             lists[resident.row.layer or "default"].append(resident.placeholder)
 
     def note(self, failure: Failure) -> None:
-        """Lists a failure, and logs the first known of each prefab."""
+        """Lists a failure, and logs the first one of each prefab."""
         subject = failure.prefab or failure.what
         if not any(
             known.prefab == subject or known.what == subject for known in self.failures.values()

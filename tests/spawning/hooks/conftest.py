@@ -1,4 +1,4 @@
-"""A window without a screen, which tests of what touches Arcade share."""
+"""The window without a screen that all tests of `FrameHooks` share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE = 1 / 60
 
 
 class StageWindow(arcade.Window):
-    """A window whose parts a test may fill in, and which counts the frames it shows."""
+    """A window whose handlers a test may replace, and which counts the frames that it shows."""
 
     def __init__(self) -> None:
         self.flips = 0
@@ -44,14 +44,14 @@ class StageWindow(arcade.Window):
 
 
 class _Stage:
-    """Keeps the one window: a new one costs 0.4 s."""
+    """Keeps one window for all tests: a new one takes 0.4 s."""
 
     def __init__(self) -> None:
         self._window: StageWindow | None = None
         self._handlers: list[dict[str, object]] = []
 
     def window(self) -> StageWindow:
-        """The window, as it was when it was new."""
+        """Returns the window as it was when it was new."""
         if self._window is None or self._window not in pyglet.app.windows:
             self._window = StageWindow()
             self._handlers = [dict(frame) for frame in self._window._event_stack]
@@ -61,7 +61,7 @@ class _Stage:
         return window
 
     def clean(self) -> None:
-        """Take away whatever a test has left in the window."""
+        """Removes whatever a test has left in the window."""
         pyglet.window.Window._enable_event_queue = True  # `pyglet.app.run` turns it off for good
         window = self._window
         if window is None or window not in pyglet.app.windows:
@@ -86,7 +86,7 @@ _stage = _Stage()
 
 @pytest.fixture
 def window() -> Iterator[StageWindow]:
-    """The window that all tests share; what is done to it does not outlast the test."""
+    """Gives a test the shared window, and cleans it afterwards."""
     assert arcade.headless, "something imported Arcade before ARCADE_HEADLESS was set"
     yield _stage.window()
     _stage.clean()
@@ -94,7 +94,7 @@ def window() -> Iterator[StageWindow]:
 
 @pytest.fixture
 def new_window() -> Iterator[Callable[[], StageWindow]]:
-    """Makes windows of the test's own, for it to close."""
+    """Makes windows for a test, and closes them afterwards."""
     windows: list[StageWindow] = []
 
     def make() -> StageWindow:
@@ -106,7 +106,7 @@ def new_window() -> Iterator[Callable[[], StageWindow]]:
         vars(window).pop("close", None)
         with suppress(Exception):
             window.close()
-        # Arcade forgets to: the clock would go on with frames of a closed window.
+        # Arcade does not do this: the clock would go on with frames of a closed window.
         pyglet.clock.unschedule(window._dispatch_frame)
     pyglet.app.event_loop._event_stack = ()
     _stage.clean()

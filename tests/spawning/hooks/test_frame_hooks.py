@@ -1,8 +1,8 @@
 """`FrameHooks` ticks each drawn frame exactly once, in every loop that drives a window.
 
-Cases are what games do to a window's handlers; drivers are the loops that show frames. Each case is
-run by each driver, and what happened is written down in order: a tick, the end of the frame, the
-flip, and again.
+Cases are changes that games make to a window's handlers; drivers are the loops that show frames.
+Each driver runs each case, and the order is recorded: a tick, the end of the frame, the flip, and
+again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ DT = 1 / 60
 
 
 class Enough(Exception):
-    """So many frames were shown: headless `arcade.run()` can be left by an exception only."""
+    """Raised after so many frames: only an exception ends headless `arcade.run()`."""
 
 
 class Game:
-    """A window with hooks, and the record of what they did."""
+    """A window with hooks, and a record of their calls."""
 
     def __init__(self, window: Any, clock: Callable[[], float] | None = None) -> None:
         self.window = window
@@ -149,14 +149,14 @@ class PlainView(arcade.View):
 
 
 class GreedyView(arcade.View):
-    """Keeps updates from all below it."""
+    """A view that keeps updates from all handlers below it."""
 
     def on_update(self, delta_time: float) -> bool:
         return True
 
 
 class SectionView(arcade.View):
-    """Enables sections, which keep updates from all below them, too."""
+    """A view with sections, which also keep updates from all handlers below them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class SectionView(arcade.View):
 
 
 class SwitchingView(arcade.View):
-    """Shows another view like itself in each update."""
+    """A view that shows another one of its kind in each update."""
 
     def on_update(self, delta_time: float) -> bool:
         self.window.show_view(SwitchingView())
@@ -179,7 +179,7 @@ class SwitchingView(arcade.View):
 
 
 class HandView(arcade.View):
-    """Ticks by hand."""
+    """A view that ticks the plugin itself."""
 
     def __init__(self, hooks: FrameHooks, times: int = 1) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class HandView(arcade.View):
 
 
 class GreedyHandView(HandView):
-    """Ticks by hand, and keeps updates from all below it."""
+    """A view that ticks the plugin itself, and keeps updates from all handlers below it."""
 
     def on_update(self, delta_time: float) -> bool:
         super().on_update(delta_time)
@@ -199,7 +199,7 @@ class GreedyHandView(HandView):
 
 
 class UntidyView(arcade.View):
-    """Enables the hooks while it is shown, as one does with `UIManager`."""
+    """A view that enables the hooks while it is shown, as games do with `UIManager`."""
 
     def __init__(self, game: Game) -> None:
         super().__init__()
@@ -551,7 +551,7 @@ ACTS: dict[str, Callable[[Game], object]] = {
 
 @pytest.fixture
 def stages(window: Any) -> Iterator[Callable[[], Game]]:
-    """Games on the shared window, one after another."""
+    """Makes games in the shared window, one after another."""
     handlers = [dict(frame) for frame in window._event_stack]
 
     def make() -> Game:
@@ -613,7 +613,7 @@ def timed(window: Any, clock: Clock) -> Game:
 
 
 def event(game: Game, delta_time: float) -> None:
-    """What `_dispatch_updates` does, without the queue of a headless window."""
+    """Does what `_dispatch_updates` does, without the queue of a headless window."""
     arcade.clock.GLOBAL_CLOCK.tick(delta_time)
     pyglet.event.EventDispatcher.dispatch_event(game.window, "on_update", delta_time)
 
@@ -918,7 +918,7 @@ def test_flip_is_called_as_it_was_called(window: Any) -> None:
 
 
 class Pushes:
-    """Counts what is pushed onto a window's handlers."""
+    """Counts the handlers that are pushed onto a window."""
 
     def __init__(self, window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.flips: list[int] = []
@@ -986,11 +986,11 @@ def test_each_new_hindrance_is_healed_anew(game: Game, monkeypatch: pytest.Monke
 
 
 class Oops(Exception):
-    """A mistake."""
+    """An error of the game."""
 
 
 def once(game: Game, at: int) -> Callable[[], None]:
-    """Raises at the given tick, or end, and not again."""
+    """Raises in the given tick, or end of a frame, and not again."""
     left = [at]
 
     def raise_once() -> None:
