@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from arcade import BasicSprite, SpriteList
 
+from ..window.sprite_shortcuts import plain_list
+
 __all__ = ["SpriteOwners", "WallList", "WatchedSpriteList", "is_in_drawn_list"]
 
 
@@ -36,6 +38,7 @@ class SpriteOwners(Protocol):
         ...
 
 
+@plain_list
 class WatchedSpriteList(SpriteList[Any]):
     """A sprite list that notes which entities' sprites are removed from it.
 

@@ -130,11 +130,55 @@ _OPTIONAL: Final = frozenset(
     }
 )
 
+# What ``sprite_shortcuts`` sets of sprites, hit boxes and lists; it compares with what Arcade sets.
+_SHORTCUTS: Final = frozenset(
+    {
+        # of textures
+        "_hit_box_points",
+        "_size",
+        # of sprites
+        "_angle",
+        "_color",
+        "_depth",
+        "_height",
+        "_hit_box",
+        "_position",
+        "_properties",
+        "_scale",
+        "_texture",
+        "_velocity",
+        "_visible",
+        "_width",
+        # of hit boxes
+        "_adjusted_cache_dirty",
+        "_adjusted_points",
+        "_points",
+        # of lists
+        "_atlas",
+        "_grow_index_buffer",
+        "_idx_capacity",
+        "_initialized",
+        "_next_slot",
+        "_sprite_buffer_free_slots",
+        "_sprite_color_changed",
+        "_sprite_color_data",
+        "_sprite_index_changed",
+        "_sprite_index_data",
+        "_sprite_index_slots",
+        "_sprite_pos_angle_changed",
+        "_sprite_pos_angle_data",
+        "_sprite_size_changed",
+        "_sprite_size_data",
+        "_sprite_texture_changed",
+        "_sprite_texture_data",
+    }
+)
+
 
 def names() -> frozenset[str]:
     """All private names of Arcade and pyglet that the plugin uses. Any thread."""
     listed = [name for table in (_MEMBERS, _ATTRIBUTES) for some in table.values() for name in some]
-    return _OPTIONAL.union(name for name in listed if name.startswith("_"))
+    return _OPTIONAL | _SHORTCUTS | {name for name in listed if name.startswith("_")}
 
 
 def missing() -> list[str]:

@@ -155,7 +155,7 @@ def test_a_loaded_small_prefab_is_there_at_once(stage: Any, files: Any, registry
 
 
 def test_a_spawn_of_what_is_loaded_takes_few_calls(stage: Any, files: Any, registry: Any) -> None:
-    """Each call costs: a spawn of one sprite makes 25 at most, beside those of Arcade."""
+    """Each call costs: a spawn of one sprite makes 10 at most, a despawn 5."""
     scene = stage(files, registry=registry)
     scene.spawn("red")
     scene.prefabs.spawn("red").despawn()
@@ -175,15 +175,15 @@ def test_a_spawn_of_what_is_loaded_takes_few_calls(stage: Any, files: Any, regis
     finally:
         sys.setprofile(None)
     assert entity.alive
-    assert "SpriteBuilder.dress" in calls
-    assert len(calls) <= 25, calls
+    assert "EntityFactory.spawn" in calls
+    assert len(calls) <= 10, calls
     calls.clear()
     sys.setprofile(note)
     try:
         entity.despawn()
     finally:
         sys.setprofile(None)
-    assert len(calls) <= 10, calls
+    assert len(calls) <= 5, calls
 
 
 def test_what_is_despawned_is_gone_without_the_garbage_collector(

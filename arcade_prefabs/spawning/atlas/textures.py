@@ -130,10 +130,14 @@ class TextureStore:
     Args:
         atlas: The atlas that gets the pixels.
 
+    Attributes:
+        announced: Counts the textures that were announced: while it stays, `get` gives the same.
+
     Main thread, except for `decode`.
     """
 
     def __init__(self, atlas: TextureAtlas) -> None:
+        self.announced = 0
         self._atlas = atlas
         self._decode: Decoder = builtin_decoders()["image"]
         # The living textures of each image, the newest one last. The loader may load an image a
@@ -223,6 +227,7 @@ class TextureStore:
     def _announce(self, value: LoadedTexture) -> None:
         reference = weakref.ref(value, partial(self._died, value.id))
         self._known.setdefault(value.id, []).append(reference)
+        self.announced += 1
         for call in self._waiting.pop(value.id, ()):
             call()
 

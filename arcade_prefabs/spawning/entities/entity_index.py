@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Container, Iterable, Iterator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from arcade import BasicSprite
 
@@ -12,9 +12,10 @@ from ...errors import UnknownNameError
 from ...prefab import ComponentRegistry
 from ...prefab.asset_ids import prefab_id
 from ...prefab.suggestions import did_you_mean
+from ..blueprints.blueprint import PartBlueprint
 from .entity import Entity, EntityRecord, record_of
 
-__all__ = ["EntityIndex", "Hook", "LifecycleEvent"]
+__all__ = ["EntityIndex", "Hook", "IndexTables", "LifecycleEvent"]
 
 Hook: TypeAlias = Callable[[Entity, Any], object]
 """Called with an entity and its component."""
@@ -35,6 +36,20 @@ class LifecycleEvent(enum.Enum):
     FIRST = "on_first_spawn"
     SPAWN = "on_spawn"
     DESPAWN = "on_despawn"
+
+
+class IndexTables(NamedTuple):
+    """The tables that list an entity of one part, each of which is never another one.
+
+    Attributes:
+        roots: The records of its prefab's entities.
+        sprites: Whose each sprite is.
+        others: Those of its components and tags.
+    """
+
+    roots: dict[Entity, EntityRecord]
+    sprites: dict[BasicSprite, Entity]
+    others: tuple[dict[Entity, None], ...]
 
 
 class EntityIndex:
@@ -70,10 +85,9 @@ class EntityIndex:
         self._first: dict[str, list[Hook]] = {}
         self._born: dict[str, list[Hook]] = {}
         self._gone: dict[str, list[Hook]] = {}
-        self._count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return sum(map(len, self._roots.values()))
 
     def __iter__(self) -> Iterator[Entity]:
         return iter([entity for some in self._roots.values() for entity in some])
@@ -258,7 +272,6 @@ class EntityIndex:
             if alive is None:
                 alive = self._roots[entity.prefab_id] = {}
             alive[entity] = root
-            self._count += 1
         for part in parts:
             blueprint, entity = part.blueprint, part.entity
             if blueprint is None:  # a saved game had taken it away
@@ -278,8 +291,7 @@ class EntityIndex:
         """Note that the components and tags of parts are gone; with their root, that it is."""
         if root is not None:
             entity = root.entity
-            if self._roots.get(entity.prefab_id, _NONE).pop(entity, None) is not None:
-                self._count -= 1
+            self._roots.get(entity.prefab_id, _NONE).pop(entity, None)
         for part in parts:
             blueprint, entity = part.blueprint, part.entity
             if blueprint is None:
@@ -288,6 +300,17 @@ class EntityIndex:
                 self._by_component.get(name, _NONE).pop(entity, None)
             for tag in blueprint.tags:
                 self._by_tag.get(tag, _NONE).pop(entity, None)
+
+    def tables(self, prefab_id: str, blueprint: PartBlueprint) -> IndexTables:
+        """Where a whole of one part is listed, for what spawns many of a prefab."""
+        return IndexTables(
+            self._roots.setdefault(prefab_id, {}),
+            self._by_sprite,
+            (
+                *(self._by_component.setdefault(name, {}) for name in blueprint.names),
+                *(self._by_tag.setdefault(tag, {}) for tag in blueprint.tags),
+            ),
+        )
 
     def has_first(self, name: str) -> bool:
         """Whether there are functions for the first time that a component is there."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from arcade import BasicSprite, SpriteList
 
 from ...frames import MainThreadQueue, Step
+from ...window.sprite_shortcuts import SpriteCalls
 from ..entities.entity import EntityRecord
 from ..entities.entity_index import EntityIndex
 
@@ -25,12 +26,14 @@ class Despawner:
     Args:
         entities: What is alive.
         queue: Where steps of large departures wait.
+        calls: How sprites are taken out of lists.
 
     Main thread.
     """
 
-    def __init__(self, entities: EntityIndex, queue: MainThreadQueue) -> None:
+    def __init__(self, entities: EntityIndex, queue: MainThreadQueue, calls: SpriteCalls) -> None:
         self._entities = entities
+        self._unlist = calls.remove
         self._queue = queue
         self._leaving: list[list[EntityRecord]] = []
         self._closed = False
@@ -75,7 +78,7 @@ class Despawner:
             for sprite in record.own_sprites():
                 self._entities.drop_sprite(sprite)
                 kept = [one for one in sprite.sprite_lists if not dropped(one)]
-                _remove(sprite, kept)
+                self._remove(sprite, kept)
                 sprite.sprite_lists.clear()
             if record.animation is not None:
                 record.animation.stop()
@@ -93,7 +96,7 @@ class Despawner:
         record.frames = ()
         if sprite is not None:
             self._entities.drop_sprite(sprite)
-            _remove(sprite, sprite.sprite_lists)
+            self._remove(sprite, sprite.sprite_lists)
         if record.label is not None:
             self.drop_label(record)
 
@@ -102,7 +105,7 @@ class Despawner:
         label, record.label = record.label, None
         if label is not None:
             self._entities.drop_sprite(label.sprite)
-            _remove(label.sprite, label.sprite.sprite_lists)
+            self._remove(label.sprite, label.sprite.sprite_lists)
 
     def finish(self) -> None:
         """There are no frames any more: what was to go in steps goes now, and from now on."""
@@ -111,22 +114,25 @@ class Despawner:
             self.drop_sprite(record)
         self._leaving.clear()
 
+    def unlist(self, sprite: BasicSprite) -> None:
+        """Take a sprite out of all of its lists and engines."""
+        self._remove(sprite, sprite.sprite_lists)
 
-def _remove(sprite: BasicSprite, lists: Sequence[SpriteList[Any]]) -> None:
-    """Take a sprite out of lists, whatever was done to it, and out of engines that simulate it.
+    def _remove(self, sprite: BasicSprite, lists: Sequence[SpriteList[Any]]) -> None:
+        """Take a sprite out of lists, whatever was done to it, and out of engines that simulate it.
 
-    `PymunkPhysicsEngine` keeps sprites of its own: they would stay there as walls nobody sees.
-    """
-    engines = getattr(sprite, "physics_engines", None)  # a `BasicSprite` has none
-    if engines:
-        for spawn_runtime in engines:
-            # The game may have taken it out itself, and Arcade's engine fails on a second time.
-            if sprite in getattr(spawn_runtime, "sprites", (sprite,)):
-                spawn_runtime.remove_sprite(sprite)
-        engines.clear()
-    for one in tuple(lists):
-        # A place that is no number is an error after Arcade has crossed out the old one, and then
-        # the sprite cannot be removed any more: arcade/sprite_list/spatial_hash.py:130.
-        if one.spatial_hash is not None:
-            one.spatial_hash.buckets_for_sprite.setdefault(sprite, [])
-        one.remove(sprite)
+        `PymunkPhysicsEngine` keeps sprites of its own: they would stay there as walls nobody sees.
+        """
+        engines = getattr(sprite, "physics_engines", None)  # a `BasicSprite` has none
+        if engines:
+            for spawn_runtime in engines:
+                # The game may have taken it out itself, and Arcade's engine fails on a second time.
+                if sprite in getattr(spawn_runtime, "sprites", (sprite,)):
+                    spawn_runtime.remove_sprite(sprite)
+            engines.clear()
+        for one in tuple(lists):
+            # A position that is no number is an error after Arcade has crossed out the old one, and
+            # then the sprite cannot be removed any more: arcade/sprite_list/spatial_hash.py:130.
+            if one.spatial_hash is not None:
+                one.spatial_hash.buckets_for_sprite.setdefault(sprite, [])
+            self._unlist(one, sprite)

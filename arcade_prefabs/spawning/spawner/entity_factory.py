@@ -24,6 +24,8 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator
+from functools import partial
+from math import isfinite
 from typing import Any, Final
 
 from ...errors import PluginError, SpawnError, shown, shown_error
@@ -32,6 +34,7 @@ from ...frames.main_thread_queue import Steps
 from ...loading import AsyncPrefabLoader, Handle, LoadEvent, Priority
 from ...loading.asset_names import spawnable_id
 from ...loading.requests.priority import rank_of
+from ...window.sprite_shortcuts import sprite_calls
 from ...window.thread_guard import ThreadGuard
 from ..atlas.textures import TextureStore, TextureWait
 from ..blueprints.blueprint import Blueprint
@@ -50,6 +53,7 @@ from .hot_reload import Reloader
 from .killed_sprites import KilledSprites
 from .spawn_task import SpawnOwner, SpawnServices, SpawnTask
 from .sprite_builder import SpriteBuilder
+from .warm_spawn import WarmSpawn, warm_spawn
 
 __all__ = ["EntityFactory"]
 
@@ -62,6 +66,7 @@ _PARTS: Final = 12
 _AT_ONCE_S: Final = 0.001
 # A hook that spawns what has the same hook: each is built later than the one before from then on.
 _DEEPEST: Final = 4
+_NUMBERS: Final = (float, int)
 
 
 class _SpawnGroup:
@@ -159,7 +164,8 @@ class EntityFactory:
         self.lent = DroppedListWatch(self.walls, clock)
         self.killed = KilledSprites(entities, self.lent, clock)
         self.animator = Animator(textures.get)
-        self.despawner = Despawner(entities, loader.queue)
+        calls = sprite_calls()
+        self.despawner = Despawner(entities, loader.queue, calls)
         self._pending: dict[SpawnTask, None] = {}  # what is on its way, and in no group
         self._services = SpawnServices(
             textures=textures,
@@ -170,11 +176,19 @@ class EntityFactory:
             lent=self.lent,
             animator=self.animator,
             builder=SpriteBuilder(
-                textures, labels, layers, self.walls, entities, self.animator, self.despawner
+                textures,
+                labels,
+                layers,
+                self.walls,
+                entities,
+                self.animator,
+                self.despawner,
+                calls,
             ),
             despawner=self.despawner,
             guard=ThreadGuard(),
             queue=self,
+            calls=calls,
             pending=self._pending,
         )
         self._loader = loader
@@ -184,6 +198,8 @@ class EntityFactory:
         # One handle for all entities of a prefab.
         self._handles: weakref.WeakValueDictionary[str, Handle[Any]] = weakref.WeakValueDictionary()
         self._groups: dict[str, _SpawnGroup] = {}  # prefabs that are waited for
+        # What spawns more of a prefab, by the id that the game has given for it.
+        self._warm: dict[str, WarmSpawn] = {}
         self._queue: deque[SpawnTask] = deque()
         self._building = self._closed = False
         self._depth = 0
@@ -205,6 +221,22 @@ class EntityFactory:
     ) -> Entity:
         """See `PrefabPlugin.spawn`."""
         started = self._clock()
+        warm = self._warm.get(prefab) if isinstance(prefab, str) else None
+        if (
+            warm is not None
+            and isinstance(prefab, str)
+            and overrides is None
+            and scene is None
+            and type(scale) in _NUMBERS
+            and priority is Priority.NORMAL
+            and self.spent_s < _AT_ONCE_S
+            and self._depth < _DEEPEST
+            and not self._queue
+        ):
+            entity = self._spawn_warm(warm, prefab, position, angle, scale)
+            if entity is not None:
+                self.spent_s += self._clock() - started
+                return entity
         name = spawnable_id(prefab) if isinstance(prefab, str) else _name_of(prefab)
         local = checked_place(position, angle, scale)
         if scene is not None:
@@ -214,7 +246,7 @@ class EntityFactory:
         group = self._groups.get(name)
         if group is not None and overrides is None and priority is Priority.NORMAL:
             handle = group.handle
-            spawn_task = SpawnTask(self._services, handle, name, local, scene, None, progressive)
+            spawn_task = SpawnTask.of(self._services, handle, name, local, scene, None, progressive)
             entity = spawn_task.entity
             group.members[spawn_task] = None
             if scene is not None:
@@ -224,7 +256,7 @@ class EntityFactory:
             known = self._handles.get(name)
             ready = known is not None and known.ready
             handle = known if known is not None and ready else self.handle_of(name, priority)
-            spawn_task = SpawnTask(self._services, handle, name, local, scene, own, progressive)
+            spawn_task = SpawnTask.of(self._services, handle, name, local, scene, own, progressive)
             entity = spawn_task.entity
             self._pending[spawn_task] = None
             if scene is not None:
@@ -234,8 +266,45 @@ class EntityFactory:
                 self._begin(spawn_task, ready=ready, at_once=self._depth <= _DEEPEST)
             finally:
                 self._depth -= 1
+            simple = warm is None and own is None and scene is None
+            if simple and isinstance(prefab, str) and entity.alive:
+                self._warm_up(prefab, spawn_task)
         self.spent_s += self._clock() - started
         return entity
+
+    def _spawn_warm(
+        self,
+        warm: WarmSpawn,
+        prefab: str,
+        position: tuple[float, float],
+        angle: float,
+        scale: Any,
+    ) -> Entity | None:
+        """Spawn what was spawned at once before; None if that takes steps."""
+        try:
+            x, y = position
+            if not isfinite(x + y + angle + scale + scale):
+                return None
+            at = position if type(position) is tuple else (x, y)
+            spawn_task = warm(at, angle, scale)
+        except Exception:  # it is told by the steps, which come to it, too
+            return None
+        if spawn_task is None:
+            self._warm.pop(prefab, None)
+            return None
+        entity = spawn_task.entity
+        if self.entities.hooked:
+            self._depth += 1  # hooks may spawn, too
+            try:
+                spawn_task.greet()
+            finally:
+                self._depth -= 1
+        return entity
+
+    def _warm_up(self, prefab: str, spawn_task: SpawnTask) -> None:
+        warm = warm_spawn(self._services, spawn_task, partial(_forget, self._warm, prefab))
+        if warm is not None:
+            self._warm[prefab] = warm
 
     def handle_of(self, name: str, priority: Priority) -> Handle[Any]:
         """The handle of a prefab by its full id, which is loaded if it is not yet."""
@@ -271,7 +340,7 @@ class EntityFactory:
             authored: Where it stood before the game moved it; None if the game has not.
         """
         # Its lists are not drawn before everything is there, so nothing need be hidden.
-        spawn_task = SpawnTask(self._services, handle, handle.id, place, scene, overrides, True)
+        spawn_task = SpawnTask.of(self._services, handle, handle.id, place, scene, overrides, True)
         spawn_task.owner = owner
         if authored is not None:
             spawn_task.root.local = authored
@@ -321,6 +390,7 @@ class EntityFactory:
             if group is not None:
                 group.loaded()
         elif event.kind in ("reloaded", "dependency_reloaded"):
+            self._warm.clear()  # they would keep what they were made of
             if group is not None:
                 group.loaded()  # it may need other textures now
             handle = self._handles.get(event.id)
@@ -425,6 +495,7 @@ class EntityFactory:
     def close(self) -> None:
         """Spawn nothing any more; what is alive stays."""
         self._closed = True
+        self._warm.clear()
         for spawn_task in self._unfinished():
             spawn_task.fail(PluginError("the plugin was detached before it was there"))
         self._queue.clear()
@@ -435,6 +506,10 @@ class EntityFactory:
     def _unfinished(self) -> list[SpawnTask]:
         groups = [one for group in self._groups.values() for one in group.members]
         return [*self._pending, *groups]
+
+
+def _forget(warm: dict[str, WarmSpawn], prefab: str, _: object) -> None:
+    warm.pop(prefab, None)
 
 
 def _name_of(prefab: Any) -> str:

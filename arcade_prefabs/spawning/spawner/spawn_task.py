@@ -26,13 +26,15 @@ from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
+import msgspec
 from arcade import BasicSprite, SpriteList, Texture
 
-from ...errors import SpawnError, shown_error
+from ...errors import SpawnError, shown, shown_error
 from ...frames import Step
 from ...loading import Handle
 from ...prefab import ComponentRegistry
 from ...prefab.suggestions import instead_of
+from ...window.sprite_shortcuts import SpriteCalls
 from ...window.thread_guard import ThreadGuard
 from ..atlas.textures import LoadedTexture, TextureStore, TextureWait
 from ..blueprints.blueprint import Blueprint, BlueprintPart
@@ -60,6 +62,8 @@ _WALL: Final = 10
 _SMALL: Final = 50
 
 Dropped: TypeAlias = Callable[[object], bool]
+WarmDespawn: TypeAlias = "Callable[[SpawnTask], bool]"
+"""Takes away what a warm spawn has made, or gives False: then it is no longer as that made it."""
 
 _NOBODY: Final[frozenset[EntityRecord]] = frozenset()
 _NOTHING: Final[frozenset[tuple[EntityRecord, str]]] = frozenset()
@@ -123,6 +127,7 @@ class SpawnServices:
         despawner: How what is alive goes.
         guard: Refuses other threads.
         queue: Who is told what becomes of spawns.
+        calls: How sprites are made and listed.
         pending: Those that are on their way, and wait for nothing together with others; each takes
             itself out when it is alive, or never will be.
     """
@@ -138,35 +143,34 @@ class SpawnServices:
     despawner: Despawner
     guard: ThreadGuard
     queue: SpawnQueue
+    calls: SpriteCalls
     pending: dict[SpawnTask, None]
 
 
-class SpawnTask:
+class SpawnTask(msgspec.Struct, eq=False):
     """One spawn, and all that is known of the whole that comes from it.
 
-    Args:
+    A struct, as its fields are filled in C; `of` makes one that is to be built. Empty tuples stand
+    where lists would be expected: all of them are the same one, and the garbage collector, whose
+    pauses come from what it has to look at, does not see them.
+
+    Attributes:
         services: What it needs.
-        handle: Its prefab's.
-        identifier: Its prefab's id.
-        place: Where it stands.
+        handle: Its prefab's; None once it is over.
+        id: Its prefab's id.
         scene: Where its sprites go.
         overrides: What is its own.
         progressive: Whether its parts are shown as they come.
-
-    Attributes:
-        id: Its prefab's id.
-        entity: The entity; not there any more once it is over.
-        root: Its record; the same.
-        handle: Its prefab's; None once it is over.
-        scene: Where its sprites go.
-        overrides: What is its own.
-        owner: Whom it belongs to, or None if that is the game alone.
         state: Where it is on its way.
-        error: Why it failed.
+        prefab: What its plan was made from.
         blueprint: What it was, or is being, built from.
         built: Its parts, in the order of the plan's parts.
+        warm: What has made it in one go, and takes it away in one; None if it was built in steps.
+        root: Its record; not there any more once it is over.
+        entity: The entity; the same.
+        owner: Whom it belongs to, or None if that is the game alone.
+        error: Why it failed.
         visible: Whether its sprites are to be shown.
-        prefab: What its plan was made from.
         going: Parts that say goodbye just now.
         silent: Parts with components that were not greeted yet, or have said goodbye.
         lived: Parts with components whose `on_first_spawn` was called, now or in an earlier life.
@@ -174,36 +178,37 @@ class SpawnTask:
     Main thread.
     """
 
-    __slots__ = (
-        "_busy",
-        "_extra",
-        "_hidden",
-        "_images",
-        "_listeners",
-        "_progressive",
-        "_services",
-        "_toggled",
-        "_wait",
-        "blueprint",
-        "built",
-        "entity",
-        "error",
-        "going",
-        "handle",
-        "id",
-        "lived",
-        "overrides",
-        "owner",
-        "prefab",
-        "root",
-        "scene",
-        "silent",
-        "state",
-        "visible",
-    )
+    services: SpawnServices
+    handle: Handle[Any] | None
+    id: str
+    scene: SpawnScene | None = None
+    overrides: Overrides | None = None
+    progressive: bool = False
+    state: EntityState = EntityState.LOADING
+    prefab: Any = None
+    blueprint: Blueprint | None = None
+    built: Sequence[EntityRecord] = ()
+    warm: WarmDespawn | None = None
+    root: EntityRecord = None  # type: ignore[assignment]  # set where it is made
+    entity: Entity = None  # type: ignore[assignment]  # the same
+    owner: SpawnOwner | None = None
+    error: Exception | None = None
+    visible: bool = True
+    going: frozenset[EntityRecord] = _NOBODY
+    silent: Set[tuple[EntityRecord, str]] = _NOTHING
+    lived: Set[tuple[EntityRecord, str]] = _NOTHING
+    # Whether it is being built just now; is hidden so far; was shown or hidden meanwhile.
+    _busy: bool = False
+    _hidden: bool = False
+    _toggled: bool = False
+    _images: Sequence[LoadedTexture] = ()
+    _listeners: tuple[Callable[[], None], ...] = ()
+    _extra: tuple[Handle[Any], ...] = ()
+    _wait: TextureWait | None = None
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         services: SpawnServices,
         handle: Handle[Any],
         identifier: str,
@@ -211,38 +216,30 @@ class SpawnTask:
         scene: SpawnScene | None,
         overrides: Overrides | None,
         progressive: bool,
-    ) -> None:
-        self._services = services
-        self.handle: Handle[Any] | None = handle
-        self.scene = scene
-        self.overrides = overrides
-        self.owner: SpawnOwner | None = None
-        self.state = EntityState.LOADING
-        self.error: Exception | None = None
-        self.blueprint: Blueprint | None = None
-        self.prefab: Any = None
-        # Whether it is being built just now; is hidden so far; was shown or hidden meanwhile.
-        self._busy = self._hidden = self._toggled = False
-        self.visible = True
-        self._progressive = progressive
-        # Tuples where lists would be expected: empty ones are all the same one, and the garbage
-        # collector, whose pauses come from what it has to look at, does not see them.
-        self.built: Sequence[EntityRecord] = ()
-        self._images: Sequence[LoadedTexture] = ()
-        self._listeners: tuple[Callable[[], None], ...] = ()
-        self._extra: tuple[Handle[Any], ...] = ()
-        self._wait: TextureWait | None = None
-        self.going: frozenset[EntityRecord] = _NOBODY
-        self.silent: Set[tuple[EntityRecord, str]] = _NOTHING
-        self.lived: Set[tuple[EntityRecord, str]] = _NOTHING
-        self.id = identifier
-        self.root = root = EntityRecord(self, identifier, None, None, place)
-        self.entity: Entity = root.entity
+    ) -> SpawnTask:
+        """A spawn that is to be built.
+
+        Args:
+            services: What it needs.
+            handle: Its prefab's.
+            identifier: Its prefab's id.
+            place: Where it stands.
+            scene: Where its sprites go.
+            overrides: What is its own.
+            progressive: Whether its parts are shown as they come.
+        """
+        spawn_task = cls(services, handle, identifier, scene, overrides, progressive)
+        spawn_task.root = root = EntityRecord.of(spawn_task, identifier, None, None, place)
+        spawn_task.entity = root.entity
+        return spawn_task
+
+    def __repr__(self) -> str:
+        return f"<SpawnTask of {shown(self.id)}: {self.state.value}>"
 
     @property
     def registry(self) -> ComponentRegistry:
         """The components that it may have."""
-        return self._services.entities.registry
+        return self.services.entities.registry
 
     # ------------------------------------------------------------------------------------ waiting
 
@@ -288,7 +285,7 @@ class SpawnTask:
 
     def _tell(self) -> None:
         """It is done."""
-        self._services.pending.pop(self, None)
+        self.services.pending.pop(self, None)
         listeners, self._listeners = self._listeners, ()
         for listener in listeners:
             listener()
@@ -314,7 +311,7 @@ class SpawnTask:
             raise SpawnError(f"{self.id} is {kind}, not a prefab{more}")
         if self.overrides is not None:
             blueprint = self.effective(blueprint)
-        get = self._services.textures.get
+        get = self.services.textures.get
         images: list[LoadedTexture] = []
         missing: list[TextureRef] = []
         for ref in blueprint.textures:
@@ -341,7 +338,7 @@ class SpawnTask:
 
     def wait_for(self, missing: Sequence[TextureRef]) -> None:
         """Wait for textures that the overrides ask for, and that the prefab may not bring."""
-        services = self._services
+        services = self.services
         self._wait = TextureWait(services.textures, missing, self._arrived)
         load = services.queue.load_texture
         self._extra = tuple(load(ref, self._texture_done) for ref in missing)
@@ -357,7 +354,7 @@ class SpawnTask:
     def _arrived(self) -> None:
         self._wait = None
         if not self.done:
-            self._services.queue.arrived(self)
+            self.services.queue.arrived(self)
 
     # -------------------------------------------------------------------------------------- build
 
@@ -367,12 +364,12 @@ class SpawnTask:
         blueprint = self.blueprint
         if blueprint is None or len(blueprint.parts) > _SMALL:
             return False
-        return not blueprint.labels or None not in map(self._services.labels.get, blueprint.labels)
+        return not blueprint.labels or None not in map(self.services.labels.get, blueprint.labels)
 
     def draw_labels(self) -> Generator[Step, None, list[Texture]]:
         """Draw the texts that it needs, each in a step of its own."""
         drawn: list[Texture] = []
-        labels = self._services.labels
+        labels = self.services.labels
         for spec in self.blueprint.labels if self.blueprint is not None else ():
             if labels.get(spec) is None:
                 yield Step("text", 1)
@@ -399,14 +396,14 @@ class SpawnTask:
         if not isinstance(built, list):
             self.built = built = []
         # What nobody sees half done is shown from the start.
-        shown = self._progressive or (not built and most >= len(parts))
+        shown = self.progressive or (not built and most >= len(parts))
         self._hidden = not shown
         self._busy = True  # a sprite class that asks for its entity's parts finds none yet
         try:
             for part in parts[len(built) : len(built) + most]:
                 if part.parent < 0:
                     built.append(self.root)
-                    self._services.builder.dress(self.root, part.blueprint, shown=shown)
+                    self.services.builder.dress(self.root, part.blueprint, shown=shown)
                 else:
                     self._add_part(part, built[part.parent], built, shown=shown)
                 if self.state is not EntityState.BUILDING:
@@ -417,7 +414,7 @@ class SpawnTask:
             self._busy = False
         if self.state is not EntityState.BUILDING:
             # It failed; or the class of a sprite, which is the game's own, has despawned it.
-            self._services.despawner.remove(built)
+            self.services.despawner.remove(built)
             return False
         return len(built) == len(parts)
 
@@ -430,12 +427,12 @@ class SpawnTask:
             parent.children = []
         parent.children.append(record)
         built.append(record)
-        self._services.builder.dress(record, part.blueprint, shown=shown)
+        self.services.builder.dress(record, part.blueprint, shown=shown)
 
     def new_part(self, part: BlueprintPart, parent: EntityRecord) -> EntityRecord:
         """The record of a part, in its place, without anything that is to be seen."""
         place = (part.at, part.rotation, part.scale)
-        record = EntityRecord(self, part.blueprint.id, part.name, parent, place)
+        record = EntityRecord.of(self, part.blueprint.id, part.name, parent, place)
         record.place_in_parent()
         return record
 
@@ -443,7 +440,7 @@ class SpawnTask:
         """Build what is missing at once, for somebody who asks for it, if that is possible."""
         if self._busy or self.done:
             return
-        self._services.guard.check("Entity")
+        self.services.guard.check("Entity")
         if self.prepared():
             self.finish()
             self._catch_up()
@@ -465,7 +462,7 @@ class SpawnTask:
             for sprite in record.own_sprites():
                 sprite.visible = self.visible
                 done += 1
-            done += _WALL * self._services.builder.make_solid(record)
+            done += _WALL * self.services.builder.make_solid(record)
             if done >= _SPRITES:
                 yield Step("show", _SPRITES)
                 done = 0
@@ -477,13 +474,18 @@ class SpawnTask:
             self._catch_up()
 
     def _complete(self) -> None:
-        services = self._services
+        services = self.services
         entities = services.entities
         self.state = EntityState.ALIVE
         self._images = ()  # its sprites hold what they show
         if self._toggled:
             self._apply_visibility()
         entities.add(self.built, self.root)
+        self.greet()
+
+    def greet(self) -> None:
+        """Call the hooks of what has just come to life, and tell who waits for it."""
+        services, entities = self.services, self.services.entities
         try:
             if entities.hooked:
                 self._greet()
@@ -496,7 +498,7 @@ class SpawnTask:
 
     def _greet(self) -> None:
         come = [(one, () if one.blueprint is None else one.blueprint.names) for one in self.built]
-        for _, error in call_spawn_hooks(self, self._services.entities, come):
+        for _, error in call_spawn_hooks(self, self.services.entities, come):
             raise error
 
     def _catch_up(self) -> None:
@@ -507,7 +509,7 @@ class SpawnTask:
             and self.state is EntityState.ALIVE
             and handle.value is not self.prefab
         ):
-            self._services.queue.replaced(handle)
+            self.services.queue.replaced(handle)
 
     # ---------------------------------------------------------------------------------------- end
 
@@ -516,16 +518,18 @@ class SpawnTask:
         if self.over:
             return
         if self.is_alive():  # what its hooks began, others end
-            call_despawn_hooks(self, self._services.entities, self.built)
+            call_despawn_hooks(self, self.services.entities, self.built)
         handle = self.handle
         self._end(EntityState.FAILED, error)
         self._leave_owner()
-        self._services.queue.tell_failure(self.id, error, handle)
+        self.services.queue.tell_failure(self.id, error, handle)
         self._tell()
 
     def despawn(self, record: EntityRecord) -> None:
         """Take the whole away, or a part of what is alive."""
-        services, state = self._services, self.state
+        if self.warm is not None and self.warm(self):
+            return
+        services, state = self.services, self.state
         services.guard.check("Entity.despawn")
         alive = state is EntityState.ALIVE
         if record in self.going or (not alive and self.done):
@@ -553,7 +557,7 @@ class SpawnTask:
         """
         if self.over:
             return
-        if self.is_alive() and not call_despawn_hooks(self, self._services.entities, self.built):
+        if self.is_alive() and not call_despawn_hooks(self, self.services.entities, self.built):
             return
         self.owner = None
         self._end(EntityState.DESPAWNED, None, dropped)
@@ -567,7 +571,7 @@ class SpawnTask:
     def _end(
         self, state: EntityState, error: Exception | None, dropped: Dropped | None = None
     ) -> None:
-        services, root = self._services, self.root
+        services, root = self.services, self.root
         was_alive = self.state is EntityState.ALIVE
         self.state, self.error = state, error
         self.silent = self.lived = _NOTHING
@@ -582,7 +586,7 @@ class SpawnTask:
                 self._wait = None
             services.queue.left(self)
         # The game may keep the entity; that must keep nothing in memory.
-        self.handle = self.prefab = self.blueprint = None
+        self.handle = self.prefab = self.blueprint = self.warm = None
         built, self.built = self.built or (root,), ()
         if dropped is not None:
             services.despawner.forget(built, dropped)
@@ -641,20 +645,20 @@ class SpawnTask:
         The game asks for the sprite, so it may kill it, and its own lists tell nobody.
         """
         if self.scene is not None and self.owner is None:
-            self._services.entities.suspects[sprite] = None
+            self.services.entities.suspects[sprite] = None
 
     def say(self, record: EntityRecord, text: str) -> None:
         """Have a part's text say something else."""
-        self._services.guard.check("Entity.text")
-        self._services.builder.say(record, text)
+        self.services.guard.check("Entity.text")
+        self.services.builder.say(record, text)
 
     def name_of(self, component: type) -> str:
         """The name that a component class is registered with."""
-        return self._services.entities.name_of(component)
+        return self.services.entities.name_of(component)
 
     def class_of(self, name: str) -> type:
         """The class of a component's name."""
-        return self._services.entities.class_of(name)
+        return self.services.entities.class_of(name)
 
     def effective(self, blueprint: Blueprint) -> Blueprint:
         """A plan with what is this entity's own."""

@@ -11,9 +11,9 @@ from arcade import BasicSprite, Texture
 from arcade.hitbox import RotatableHitBox
 
 from ...errors import SpawnError
-from ...prefab import ComponentRegistry
 from ...prefab.builtin import Text
 from ...window.arcade_private import give_hit_box
+from ...window.sprite_shortcuts import SpriteCalls
 from ..atlas.textures import LoadedTexture, TextureStore
 from ..blueprints.blueprint import PartBlueprint
 from ..blueprints.labels import Labels, TextSpec, label_of
@@ -26,7 +26,7 @@ from ..layers import Layers, check_wall
 from ..walls import DEFAULT_GROUP, Walls
 from .despawn import Despawner
 
-__all__ = ["SpriteBuilder", "make_sprite", "offer_frames", "set_hit_box"]
+__all__ = ["SpriteBuilder", "offer_frames", "set_hit_box"]
 
 _LARGE: Final = 4096
 _OPAQUE_WHITE: Final = (255, 255, 255, 255)
@@ -44,6 +44,7 @@ class SpriteBuilder:
         entities: Knows whose they are.
         animator: Plays their animations.
         despawner: Takes away the text that another one replaces.
+        calls: How they are made and listed.
 
     Main thread.
     """
@@ -57,6 +58,7 @@ class SpriteBuilder:
         entities: EntityIndex,
         animator: Animator,
         despawner: Despawner,
+        calls: SpriteCalls,
     ) -> None:
         self._textures = textures
         self._labels = labels
@@ -66,6 +68,8 @@ class SpriteBuilder:
         self._registry = entities.registry
         self._animator = animator
         self._despawner = despawner
+        self._make = calls.make
+        self._append = calls.append
 
     def dress(self, record: EntityRecord, blueprint: PartBlueprint, *, shown: bool = True) -> None:
         """Give a part its components and sprites.
@@ -83,18 +87,61 @@ class SpriteBuilder:
                 raise _missing(spec.texture)
             # Most are neither, and a thousand may come in one frame.
             frames = image.textures if spec.flip == _UPRIGHT else image.flipped(spec.flip)
-            sprite = make_sprite(spec, frames[0], self._registry, record, shown=shown)
+            sprite = self._sprite(spec, frames[0], record, shown=shown)
             record.sprite, record.frames = sprite, frames
             if len(frames) > 1:
                 offer_frames(sprite, frames)
             self._entities.add_sprite(sprite, record.entity)
-            self._layers.list_of(record.spawn_task.scene, spec.layer).append(sprite)
+            self._append(self._layers.list_of(record.spawn_task.scene, spec.layer), sprite)
             if spec.solid:
                 self._add_wall(record, spec, sprite, shown=shown)
             if spec.animation is not None or image.durations is not None:
                 self._animator.begin(record, spec, image)
         if blueprint.label is not None:
             self.add_label(record, blueprint.label, shown=shown)
+
+    def _sprite(
+        self, spec: SpriteSpec, texture: Texture, record: EntityRecord, *, shown: bool
+    ) -> BasicSprite:
+        """A new sprite.
+
+        Args:
+            spec: What it is.
+            texture: What it shows.
+            record: The part whose it will be, in its place.
+            shown: Whether it is to be seen, unless the whole is hidden.
+
+        Raises:
+            SpawnError: Its class cannot be made, or is no sprite.
+        """
+        x, y, (wide, high) = record.x, record.y, record.scale
+        if spec.offset != (0.0, 0.0):
+            dx, dy = turned(spec.offset, record.angle, record.scale)
+            x, y = x + dx, y + dy
+        scale = (spec.scale[0] * wide, spec.scale[1] * high)
+        angle = record.angle + spec.angle
+        visible = shown and record.spawn_task.visible
+        sprite: BasicSprite
+        if spec.sprite_class == "Sprite":
+            sprite = self._make(texture, (x, y), scale, angle)
+            if not visible:
+                sprite.visible = False
+        else:
+            cls = self._registry.get_sprite_class(spec.sprite_class)
+            if cls is None:
+                sprite = BasicSprite(texture, scale, x, y, visible)
+            else:
+                sprite = _own(cls, spec.sprite_class, texture)
+                sprite.scale = scale
+                sprite.position = (x, y)
+                sprite.visible = visible
+                if hasattr(cls, "angle"):
+                    sprite.angle = angle  # type: ignore[attr-defined]
+        if spec.color != _OPAQUE_WHITE:
+            sprite.color = spec.color
+        if spec.points is not None:
+            set_hit_box(sprite, spec.points)
+        return sprite
 
     def _add_wall(
         self, record: EntityRecord, spec: SpriteSpec, sprite: BasicSprite, *, shown: bool
@@ -154,58 +201,6 @@ class SpriteBuilder:
 
 def _missing(ref: TextureRef) -> SpawnError:
     return SpawnError(f"the texture {ref.path} is not in memory any more")
-
-
-def make_sprite(
-    spec: SpriteSpec,
-    texture: Texture,
-    registry: ComponentRegistry,
-    record: EntityRecord,
-    *,
-    shown: bool,
-) -> BasicSprite:
-    """A new sprite.
-
-    Args:
-        spec: What it is.
-        texture: What it shows.
-        registry: Where its class is registered.
-        record: The part whose it will be, in its place.
-        shown: Whether it is to be seen, unless the whole is hidden.
-
-    Raises:
-        SpawnError: Its class cannot be made, or is no sprite.
-
-    Main thread.
-    """
-    x, y, (wide, high) = record.x, record.y, record.scale
-    if spec.offset != (0.0, 0.0):
-        dx, dy = turned(spec.offset, record.angle, record.scale)
-        x, y = x + dx, y + dy
-    scale = (spec.scale[0] * wide, spec.scale[1] * high)
-    angle = record.angle + spec.angle
-    visible = shown and record.spawn_task.visible
-    sprite: BasicSprite
-    if spec.sprite_class == "Sprite":
-        sprite = arcade.Sprite(texture, scale, x, y, angle)
-        if not visible:
-            sprite.visible = False
-    else:
-        cls = registry.get_sprite_class(spec.sprite_class)
-        if cls is None:
-            sprite = BasicSprite(texture, scale, x, y, visible)
-        else:
-            sprite = _own(cls, spec.sprite_class, texture)
-            sprite.scale = scale
-            sprite.position = (x, y)
-            sprite.visible = visible
-            if hasattr(cls, "angle"):
-                sprite.angle = angle  # type: ignore[attr-defined]
-    if spec.color != _OPAQUE_WHITE:
-        sprite.color = spec.color
-    if spec.points is not None:
-        set_hit_box(sprite, spec.points)
-    return sprite
 
 
 def _own(cls: Any, name: str, texture: Texture) -> BasicSprite:
