@@ -1,7 +1,7 @@
-"""The asset pipeline: a folder that people edit becomes data that loads in microseconds.
+"""The asset pipeline: bakes the files that people edit into data that loads in microseconds.
 
-`AssetPipeline` bakes the files of an `AssetSource` with a `Processor` for each kind, keeps the
-outputs in a bake store, and bakes again only what a change makes stale.
+`AssetPipeline` reads files from an `AssetSource`, bakes each with the `Processor` of its kind,
+keeps the outputs in a bake store, and bakes again only the files that a change makes stale.
 """
 
 from .asset_pipeline import AssetPipeline

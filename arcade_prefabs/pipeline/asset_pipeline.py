@@ -1,4 +1,27 @@
-"""`AssetPipeline`: an assets folder, turned into data that loads in microseconds."""
+"""`AssetPipeline`: the entry to everything that bakes assets and reads baked ones.
+
+**Problem.** Authors edit text files and pictures; a game needs data that it can load in
+microseconds while it draws. After each edit exactly those assets have to be baked again that the
+edit can change: too few show old data, too many make the author wait. And nothing may be lost or
+half written when a worker process dies, the power fails, or two programs use one assets folder.
+
+**Way taken.** The work is divided among five objects, which this class puts together:
+
+* an `AssetSource` reads files, and refuses paths that leave the assets folder;
+* a `BakeStore` keeps all outputs with their inputs in one SQLite file, in transactions;
+* a `BakeExecutor` sends files to worker processes and commits their results;
+* a `Baker` compares source and store, and decides what is baked in which order;
+* a `BakedAssetReader` returns baked assets, bakes missing ones on demand, and repairs the store.
+
+`bake` brings the whole store up to date. `get` does it for one asset: it checks the asset and its
+inputs, bakes if need be, and remembers the asset as fresh. A release file is a store without source
+and baker; then nothing is checked or baked.
+
+**Rejected.** Baking in threads of the game: Python's interpreter lock would cost it most of its
+frames. One output file for each asset, as many engines have it: a crash leaves a mixture of old and
+new files. Time stamps alone to find what is stale, as ``make`` does: a checkout or a copy changes
+them, and a changed component class has none.
+"""
 
 from __future__ import annotations
 
@@ -51,12 +74,12 @@ from .store.release import write_release
 __all__ = ["AssetPipeline"]
 
 _T = TypeVar("_T")
-# Times that an asset may change while it is being read, before whoever reads it is told.
+# How often an asset may change while it is being read before AssetChangedError is raised.
 _MOST_READS = 5
 
 
 class AssetPipeline:
-    """Bakes assets, and hands out what was baked.
+    """Bakes the files of an assets folder and returns baked assets.
 
     Example:
         >>> from arcade_prefabs.pipeline import AssetPipeline, MemorySource
@@ -69,21 +92,22 @@ class AssetPipeline:
 
     Args:
         assets: The assets folder, a zip archive, a release file, or any `AssetSource`.
-        processors: Processors of the game's own; they win over the built-in ones.
-        registry: The components that prefabs may name; the ``default_registry`` if none is given.
-        handles: Folders of Arcade resource handles, such as ``{"game": ["assets"]}``; those that
-            Arcade has from the start are known.
+        processors: Processors of the game; for files that a built-in one takes, too, they come
+            first.
+        registry: The components that prefabs may name; None for the ``default_registry``.
+        handles: Folders of Arcade resource handles, such as ``{"game": ["assets"]}``. Arcade's own
+            handles are added.
         store: The file of the bake store; by default ``.arcade_prefabs/bake.sqlite`` in the assets
-            folder, or in the user's cache folder where that cannot be written.
-        jobs: Worker processes: None for one per core, 0 for none at all.
-        store_limit: Bytes that the store may have, None for any number. What was used longest ago
-            goes first, and is baked again when it is asked for.
-        workers: Other workers than those of ``jobs``.
-        clock_ns: Gives the time in nanoseconds; for tests.
+            folder, or in the user's cache folder if the assets folder cannot be written.
+        jobs: The number of worker processes: None for one per core, 0 for none.
+        store_limit: The largest size of the store in bytes, or None. Above it, the least recently
+            used outputs are removed; they are baked again on demand.
+        workers: Replaces the workers that ``jobs`` would make.
+        clock_ns: Returns the time in nanoseconds; for tests.
         on_step: See `BakeStore`; for tests.
 
     Raises:
-        MissingAssetError: There is no such folder or file.
+        MissingAssetError: The assets folder or file does not exist.
         StoreError: The store, or the release file, cannot be opened.
 
     Any thread.
@@ -109,24 +133,24 @@ class AssetPipeline:
         self._bakes = 0
         self._closed = False
         self._whole = threading.Condition()
-        self._whole_bakes = 0  # that are under way
+        self._whole_bakes = 0  # how many bakes of all files are running
         self._note = ""
         self._workers: Workers | None = workers
         self._baker: Baker | None = None
         self.source: AssetSource | None = None
         if not isinstance(assets, AssetSource) and is_release(Path(assets)):
             self.store = BakeStore(Path(assets), read_only=True)
-            self._shelf = BakedAssetReader(self.store, None)
+            self._reader = BakedAssetReader(self.store, None)
             return
         folder = None if isinstance(assets, AssetSource) else Path(assets)
         self.source = (
             assets if isinstance(assets, AssetSource) else open_source(Path(assets), handles or {})
         )
         if store is None:
-            place = store_folder(folder)
+            directory = store_folder(folder)
             if folder is None:
-                self._temporary = place
-            path = place / STORE_NAME
+                self._temporary = directory
+            path = directory / STORE_NAME
         else:
             path = named_store(Path(store))
         self.store = self._open_store(path, on_step)
@@ -139,13 +163,13 @@ class AssetPipeline:
             chosen = [*(one for one in builtin_processors(registry) if one.name not in names), *own]
             executor = BakeExecutor(self.store, self.source, chosen, self._workers, clock_ns)
         except BaseException:
-            # What the caller gave is the caller's to close; nobody else can close the store.
+            # The caller closes the source and workers that it made itself, but has no store yet.
             self._close_store()
             raise
         self._baker = Baker(executor)
-        self._shelf = BakedAssetReader(self.store, self._baker, note_use=store_limit is not None)
+        self._reader = BakedAssetReader(self.store, self._baker, note_use=store_limit is not None)
         if self._note:
-            self._shelf.notes.append(self._note)
+            self._reader.notes.append(self._note)
 
     def _open_store(self, path: Path, on_step: Callable[[str], None] | None) -> BakeStore:
         try:
@@ -159,13 +183,13 @@ class AssetPipeline:
 
     @property
     def read_only(self) -> bool:
-        """Whether this is a release file, in which everything is baked."""
+        """Whether the pipeline reads a release file, which is never baked again."""
         return self._baker is None
 
     @property
     def was_asked(self) -> bool:
-        """Whether an asset was handed out, or is about to be. Any thread."""
-        return self._shelf.asked_for
+        """Whether the pipeline has returned a baked asset, or is about to. Any thread."""
+        return self._reader.was_asked
 
     def bake(
         self,
@@ -174,22 +198,22 @@ class AssetPipeline:
         on_progress: OnProgress | None = None,
         cancelled: Cancelled | None = None,
     ) -> BakeReport:
-        """Bring the store up to date: bake what changed, and what is made from it.
+        """Brings the store up to date: bakes all changed files, and all that are made from them.
 
-        An asset that cannot be baked is in the report's errors; its last good version stays, and
-        all others are baked.
+        The error of an asset that cannot be baked is added to the report; its last good outputs
+        stay, and all other assets are baked.
 
         Args:
-            paths: Only these files, and everything that is made from them; all if none are given.
-            on_progress: Called now and then, in this thread.
-            cancelled: Asked now and then, in this thread; True ends the bake.
+            paths: Bakes only these files and the files that are made from them; None for all.
+            on_progress: Called after each baked file, in this thread.
+            cancelled: Called before each batch, in this thread; returns True to end the bake.
 
         Raises:
-            BakeCancelledError: ``cancelled`` said so. What was committed stays.
-            StoreError: The store cannot be written: the disk is full, for one.
+            BakeCancelledError: ``cancelled`` returned True. The outputs committed so far stay.
+            StoreError: The store cannot be written, for example because the disk is full.
             UnsafePathError: One of the paths could leave the assets folder.
 
-        Any thread, several at a time; returns when everything is committed.
+        Any thread, several at a time; returns when all outputs are committed.
         """
         baker = self._baking()
         if paths is None:
@@ -211,9 +235,9 @@ class AssetPipeline:
         on_progress: OnProgress | None,
         cancelled: Cancelled | None,
     ) -> BakeReport:
-        forgotten = self._shelf.forgotten
+        forgotten = self._reader.forgotten
         started = time.perf_counter()
-        report = BakeReport(notes=self._shelf.told())
+        report = BakeReport(notes=self._reader.take_notes())
 
         def run() -> None:
             if chosen is None:
@@ -224,13 +248,13 @@ class AssetPipeline:
         try:
             run()
         except DamagedStoreError as error:
-            self._shelf.rebuild(error)
-            forgotten = self._shelf.forgotten
-            report = BakeReport(notes=self._shelf.told())
+            self._reader.rebuild(error)
+            forgotten = self._reader.forgotten
+            report = BakeReport(notes=self._reader.take_notes())
             chosen = None
             run()
         self._bakes += 1
-        self._shelf.baked(forgotten, whole=chosen is None)
+        self._reader.baked(forgotten, whole=chosen is None)
         if self._limit is not None:
             self._note_used()
             report.notes += keep_below(self.store, self._limit)
@@ -239,7 +263,10 @@ class AssetPipeline:
         return report
 
     def _add_hints(self, report: BakeReport) -> None:
-        """Name the nearest prefabs where one is not there: a worker does not know their names."""
+        """Adds the most similar prefab names to errors about missing prefabs.
+
+        Worker processes cannot do this, because they do not know the names of all prefabs.
+        """
         without = [
             error
             for error in report.errors
@@ -262,84 +289,84 @@ class AssetPipeline:
         return self._baker
 
     def invalidate(self) -> None:
-        """Look at files again before they are handed out.
+        """Makes `get` compare all assets with their files again.
 
         Any thread.
         """
-        self._shelf.forget()
+        self._reader.forget()
 
     # --------------------------------------------------------------------------------------- get
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None = None) -> BakedAsset:
-        """What was baked from a file; baked now, if it was not yet or the file has changed.
+        """Returns a baked asset; bakes it first if its file is new or has changed.
 
         Args:
-            identifier: A path below the assets folder, behind a resource handle, or the id of a
-                prefab: ``props/crate.ron`` without its suffix means nothing here, see
-                `get_prefab`.
-            settings: Settings that differ from the processor's, such as those of a sprite sheet.
+            identifier: An asset id: a path below the assets folder or behind a resource handle,
+                with its suffix, and with ``#label`` for one of several outputs. `get_prefab` takes
+                shorter ids.
+            settings: Import settings, such as those of a sprite sheet.
 
         Raises:
-            UnsafePathError: No such path may exist.
-            MissingAssetError: There is no such file, or no such part of it.
-            AssetError, PrefabError, RonError: It cannot be baked, and never could.
-            StoreError: The store cannot be read.
+            UnsafePathError: The path is invalid.
+            MissingAssetError: The file does not exist, or has no such label.
+            AssetError, PrefabError, RonError: The file cannot be baked, and has no last good
+            outputs. StoreError: The store cannot be read.
 
-        Any thread; takes microseconds if it is baked, and else as long as baking it.
+        Any thread; takes microseconds for a baked asset, otherwise as long as baking it.
         """
-        return self._shelf.get(identifier, settings)
+        return self._reader.get(identifier, settings)
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None = None) -> bool:
-        """Whether `get` takes what is in the store, without looking at files or baking them.
+        """Returns whether `get` would read the asset without checking files or baking.
 
         Raises:
-            UnsafePathError: No such path may exist.
+            UnsafePathError: The path is invalid.
 
         Any thread.
         """
-        return self._shelf.is_fresh(identifier, settings)
+        return self._reader.is_fresh(identifier, settings)
 
     def get_prefab(self, identifier: str) -> Prefab:
-        """A prefab, from any way to write its id: ``props/crate``, ``castle.ron#gate``.
+        """Returns a baked prefab by any spelling of its id: ``props/crate``, ``castle.ron#gate``.
 
         Raises:
-            PrefabError: It is abstract, or cannot be baked.
+            PrefabError: The prefab is abstract, or cannot be baked.
             As `get`.
 
         Any thread.
         """
-        return self._shelf.get_prefab(identifier)
+        return self._reader.get_prefab(identifier)
 
     def needs(self, identifier: str) -> list[str]:
-        """The assets that have to be there at run time for a file's outputs. Any thread."""
+        """Returns the ids of the dependencies of a file's outputs. Any thread."""
         key = BakeKey(checked_path(identifier.partition("#")[0]))
 
-        def needed() -> list[str]:
+        def ids_of_needs() -> list[str]:
             found = find(self.store, key, "")
             return [need.name for need in needs_of(self.store, found.asset)] if found else []
 
-        return self._shelf.asked(needed)
+        return self._reader.query(ids_of_needs)
 
     # ---------------------------------------------------------------------------------- questions
 
     def ids(self, kind: str | None = None) -> list[str]:
-        """The ids of everything that is baked, or of one kind of it, sorted. Any thread."""
-        return self._shelf.asked(partial(ids_of, self.store, kind))
+        """Returns the ids of all baked outputs, or of those of one kind, sorted. Any thread."""
+        return self._reader.query(partial(ids_of, self.store, kind))
 
     def files(self, *kinds: str) -> dict[str, bytes]:
-        """The whole files among what is baked, of some kinds, each with the hash of its content.
+        """Returns the content hashes of all files with outputs of these kinds, by path.
 
-        Sheets cut in other ways than their file says, and labelled parts, are left out. Any thread.
+        Outputs with labels and outputs with import settings are left out. Any thread.
         """
-        return self._shelf.asked(partial(files_of, self.store, kinds))
+        return self._reader.query(partial(files_of, self.store, kinds))
 
     def ids_to_load(self, kind: str, cancelled: Cancelled | None = None) -> list[str]:
-        """The ids of everything of one kind, with the files that cannot be baked to it.
+        """Returns the ids of all outputs of a kind, and of the files that cannot be baked to one.
 
-        What is not baked is baked before; a bake of everything that is under way is waited for.
+        Files that are not baked yet are baked first; a running bake of all files is waited for.
 
         Args:
-            kind: What assets are baked to.
+            kind: The kind of the outputs, such as ``prefab``.
             cancelled: As for `bake`.
 
         Raises:
@@ -350,77 +377,80 @@ class AssetPipeline:
         with self._whole:
             while self._whole_bakes and not (cancelled is not None and cancelled()):
                 self._whole.wait(0.1)
-        if self._baker is not None and not self._shelf.all_fresh:
+        if self._baker is not None and not self._reader.all_fresh:
             self.bake(cancelled=cancelled)
-        broken = self._shelf.asked(partial(broken_of, self.store, kind))
+        broken = self._reader.query(partial(broken_of, self.store, kind))
         return sorted({*self.ids(kind), *broken})
 
     def has_folder(self, folder: str) -> bool:
-        """Whether there is such a folder on disk, empty or not; False in archives. Any thread."""
+        """Returns whether a folder exists on disk, empty or not; False in archives. Any thread."""
         folder = checked_path(folder)
         source = self.source
         return source is not None and any(
             folder.startswith(prefix) and is_possible(below) and below.is_dir()
-            for place, prefix in source.folders()
-            for below in (place / folder.removeprefix(prefix),)
+            for root, prefix in source.folders()
+            for below in (root / folder.removeprefix(prefix),)
         )
 
     def dependents(self, identifier: str, *, at_run_time: bool = False) -> list[str]:
-        """The files that are baked again, directly or by way of others, when this one changes.
+        """Returns the files that are made from a file, directly or through others, sorted.
 
         Args:
             identifier: The file.
-            at_run_time: Those, too, that only need it to be there when they are used.
+            at_run_time: Whether to add the files that depend on it only while the game runs.
 
         Any thread.
         """
         path = checked_path(identifier.partition("#")[0])
         ask = partial(dependents_of, self.store, path, at_run_time=at_run_time)
-        return self._shelf.asked(ask)
+        return self._reader.query(ask)
 
     def explain(self, identifier: str, settings: Mapping[str, Any] | None = None) -> Explanation:
-        """Why a file was baked last, from what, and to what.
+        """Returns why a file was baked last, its inputs and its outputs.
 
         Raises:
-            MissingAssetError: Nothing is known of it.
+            MissingAssetError: The file was never baked.
 
         Any thread.
         """
         path = checked_path(identifier.partition("#")[0])
         key = BakeKey(path, settings_key(settings or {}))
-        return self._shelf.asked(partial(explain, self.store, key))
+        return self._reader.query(partial(explain, self.store, key))
 
     def takes(self, path: str) -> bool:
-        """Whether a processor takes files of that path. Any thread."""
+        """Returns whether a processor takes files with this path. Any thread."""
         return self._baking().executor.choose(path) is not None
 
     def unbaked(self) -> list[str]:
-        """The files that baked ones name, which are there and were not baked yet. Any thread."""
+        """Returns the existing files that baked files name and that are not baked. Any thread."""
         baker = self._baking()
-        return [path for path in self._shelf.asked(partial(named, self.store)) if baker.can(path)]
+        return [path for path in self._reader.query(partial(named, self.store)) if baker.can(path)]
 
     def dangling(self) -> list[LocatedError]:
-        """What baked files name and a game could not load, each with the place where it is named.
+        """Returns an error for each reference in baked files that a game could not load.
 
-        A prefab is baked although its texture, or a prefab that it spawns, is not there; a world is
-        baked although its prefabs are not. Bake before.
+        A prefab is baked even if its texture, or a prefab that it spawns, does not exist; a world
+        is baked even if its prefabs do not. Call `bake` first.
 
         Raises:
             StoreError: This is a release file.
 
-        Any thread; reads the files again that name such things.
+        Any thread; reads the files with such references again to find the locations.
         """
-        return self._shelf.asked(lambda: self._references().dangling())
+        return self._reader.query(lambda: self._references().dangling())
 
     def statistics(self) -> StoreStatistics:
-        """What the store holds, and what was done since the pipeline was opened. Any thread."""
+        """Returns the size and content of the store, and counts since the pipeline was opened.
+
+        Any thread.
+        """
         restarts = getattr(self._workers, "restarts", 0)
         baked = self._baker.executor.files_baked if self._baker else 0
         seconds = self._baker.executor.bake_seconds if self._baker else 0.0
-        return self._shelf.asked(partial(statistics, self.store))._replace(
+        return self._reader.query(partial(statistics, self.store))._replace(
             baked=baked,
             bakes=self._bakes,
-            on_demand=self._shelf.on_demand,
+            on_demand=self._reader.on_demand,
             bake_seconds=seconds,
             worker_restarts=restarts,
         )
@@ -428,19 +458,19 @@ class AssetPipeline:
     # ------------------------------------------------------------------------------------- upkeep
 
     def remove_world(self, world: str) -> bool:
-        """Remove a world that `WorldBuilder` has built; whether there was one.
+        """Removes a world that `WorldBuilder` has built; returns whether there was one.
 
         Raises:
-            UnsafePathError: No such world may exist.
+            UnsafePathError: The name of the world is invalid.
             StoreError: The store is read-only, or cannot be written.
 
         Any thread.
         """
         self._baking()
-        return self._shelf.asked(partial(remove_built, self.store, BakeKey(world_id(world))))
+        return self._reader.query(partial(remove_built, self.store, BakeKey(world_id(world))))
 
     def clean(self) -> int:
-        """Give the room of what was deleted back to the disk; gives the bytes.
+        """Returns the space of deleted outputs to the disk; returns the number of bytes.
 
         Raises:
             StoreError: The store is read-only, or in use.
@@ -453,10 +483,10 @@ class AssetPipeline:
         return max(0, before - self.store.file_bytes())
 
     def write_release(self, path: str | os.PathLike[str]) -> int:
-        """Write everything that is baked into one read-only file; gives its size in bytes.
+        """Writes all baked outputs into one read-only file; returns its size in bytes.
 
-        A shipped game opens it in place of the assets folder, needs neither RON nor workers, and
-        writes nothing. Bake before.
+        A shipped game opens the file instead of the assets folder, and then needs no RON and no
+        worker processes, and writes nothing. Call `bake` first.
 
         Raises:
             StoreError: The file cannot be written.
@@ -464,13 +494,13 @@ class AssetPipeline:
         Any thread.
         """
         if self._baker is not None:
-            for key in self._shelf.asked(partial(left, self.store)):
+            for key in self._reader.query(partial(left, self.store)):
                 expect(self.store, key)
                 self._baker.one(key)
-        return self._shelf.asked(partial(write_release, self.store, Path(path)))
+        return self._reader.query(partial(write_release, self.store, Path(path)))
 
     def _note_used(self) -> None:
-        used, self._shelf.used = self._shelf.used, set()
+        used, self._reader.used = self._reader.used, set()
         if used:
             with self.store.writing() as db:
                 number = db.execute("SELECT value FROM facts WHERE name='run'").fetchone()
@@ -478,7 +508,7 @@ class AssetPipeline:
                 db.executemany("UPDATE assets SET run=? WHERE path=? AND variant=?", rows)
 
     def close(self) -> None:
-        """End the workers and close the store; may be called twice. Any thread."""
+        """Ends the workers and closes the store; may be called twice. Any thread."""
         if self._closed:
             return
         self._closed = True

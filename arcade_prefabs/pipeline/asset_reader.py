@@ -1,4 +1,4 @@
-"""Handing out what was baked: on demand, and once more where the store is damaged."""
+"""Reads baked assets: bakes missing and changed ones on demand, and repairs a damaged store."""
 
 from __future__ import annotations
 
@@ -33,27 +33,30 @@ _PREFABS: Final = PREFAB_FOLDER + "/"
 _WORLDS: Final = "worlds/"
 
 _T = TypeVar("_T")
-# Times that an asset may change while it is being read, before whoever reads it is told.
+# How often an asset may change while it is being read before AssetChangedError is raised.
 _MOST_READS: Final = 5
-# Times that a store is repaired for one question: a damaged row, then the store, and once more.
+# How often the store is repaired in one call: a damaged row, then the whole store, and once more.
 _MOST_REPAIRS: Final = 3
 
 
 class BakedAssetReader:
-    """What an `AssetPipeline` reads from.
+    """Reads the baked assets of an `AssetPipeline`.
+
+    An asset is *fresh* if its outputs are known to match its files, so that reading it takes no
+    look at any file. `forget` ends that for all assets.
 
     Args:
-        store: Where everything is.
-        baker: Who bakes what is missing; None for a release file, in which nothing is.
-        note_use: Whether to note what is handed out.
+        store: The bake store or release file.
+        baker: Bakes missing and changed assets; None for a release file.
+        note_use: Whether to collect the keys of the assets that are read.
 
     Attributes:
-        notes: What had to be repaired.
-        used: What was handed out since somebody last emptied it.
-        all_fresh: Whether a bake has compared all files that a scan shows.
+        notes: Messages about repairs of the store.
+        used: The keys of the assets read since the pipeline last emptied this set.
+        all_fresh: Whether a bake has compared all files of the source since the last `forget`.
         forgotten: How often `forget` was called.
-        on_demand: Files that were baked because somebody asked for them.
-        asked_for: Whether somebody has asked for an asset.
+        on_demand: The number of calls that had to bake files.
+        was_asked: Whether `get` was called.
 
     Any thread.
     """
@@ -62,69 +65,75 @@ class BakedAssetReader:
         self.notes: list[str] = []
         self.used: set[BakeKey] = set()
         self.on_demand = 0
-        self.asked_for = False
+        self.was_asked = False
         self._store = store
         self._baker = baker
         self._note_use = note_use
         self._lock = threading.Lock()
         self.all_fresh = False
         self.forgotten = 0
-        self._fresh: set[BakeKey] = set()  # what was compared with its file by itself
+        self._fresh: set[BakeKey] = set()  # assets that were compared with their files one by one
         self._generation = store.generation
-        self._checked = -1  # the generation that was looked through
+        self._checked = -1  # the generation of the store whose structure was checked last
 
-    def told(self) -> list[str]:
-        """The notes, which are gone from here then."""
+    def take_notes(self) -> list[str]:
+        """Returns the notes, and removes them here."""
         notes, self.notes = self.notes, []
         return notes
 
     def forget(self) -> None:
-        """Compare assets with their files again."""
+        """Makes all assets not fresh, so that they are compared with their files again."""
         with self._lock:
             self.forgotten += 1
             self.all_fresh = False
             self._fresh.clear()
 
     def baked(self, forgotten: int, *, whole: bool) -> None:
-        """Note a bake that began when `forgotten` had that value."""
+        """Marks assets as fresh after a bake.
+
+        Args:
+            forgotten: The value of `forgotten` when the bake began; if it is larger now, files may
+                have changed during the bake, and nothing is marked.
+            whole: Whether all files were baked.
+        """
         with self._lock:
-            if self.forgotten == forgotten:  # or what was forgotten meanwhile would not be
+            if self.forgotten == forgotten:
                 self.all_fresh = self.all_fresh or whole
                 self._fresh.clear()
 
     def rebuild(self, error: DamagedStoreError) -> str:
-        """Begin a new store in place of a damaged one; gives what to tell."""
+        """Replaces a damaged store by an empty one; returns a message about it."""
         another = isinstance(error, AnotherStoreError)
         aside = None if another else self._store.rebuild(error.generation)
         self.forget()
-        if aside is None:  # another thread or program has done it, and told
+        if aside is None:  # another thread or program has replaced it, and reported it
             return str(error)
         note = f"{error}; a new store was begun, the old file is {aside}"
         self.notes.append(note)
         return note
 
-    def asked(self, question: Callable[[], _T]) -> _T:
-        """Ask the store something that nothing is baked for.
+    def query(self, read: Callable[[], _T]) -> _T:
+        """Reads from the store without baking anything.
 
-        If it turns out to be damaged, a new one is begun and the error says so: what would be
-        answered then is nothing.
+        If the store is damaged, it is replaced by an empty one and StoreError is raised, because
+        the empty store has no answer.
         """
         try:
-            return question()
+            return read()
         except DamagedStoreError as error:
             if self._baker is None or self._store.closed:
                 raise
             raise StoreError(f"{self.rebuild(error)}: bake again") from error
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None) -> BakedAsset:
-        """See `AssetPipeline.get`."""
-        self.asked_for = True  # before it is read: a bake that ends later may replace it
+        """Implements `AssetPipeline.get`."""
+        self.was_asked = True  # before reading: a bake that ends later may replace the asset
         path, _, label = identifier.partition("#")
         key = BakeKey(checked_path(path), settings_key(settings or {}))
-        return self._healing(partial(self._read, key, label), key)
+        return self._with_repairs(partial(self._read, key, label), key)
 
     def get_prefab(self, identifier: str) -> Prefab:
-        """See `AssetPipeline.get_prefab`."""
+        """Implements `AssetPipeline.get_prefab`."""
         try:
             full = prefab_id(identifier)
         except ValueError as error:
@@ -137,7 +146,7 @@ class BakedAssetReader:
             if asset.kind != "prefab":
                 raise AssetError(f"this is no prefab: it was baked to {asset.kind}", path=full)
             try:
-                return self._healing(partial(decode_prefab, asset), key)
+                return self._with_repairs(partial(decode_prefab, asset), key)
             except AssetChangedError:
                 if attempt == _MOST_READS - 1:
                     raise
@@ -145,17 +154,18 @@ class BakedAssetReader:
 
     def _read(self, key: BakeKey, label: str) -> BakedAsset:
         baker = self._baker
-        looked = baker is None or self._is_fresh(key)
-        if not looked:
+        was_fresh = baker is None or self._is_fresh(key)
+        if not was_fresh:
             self._bake(key)
         found = find(self._store, key, label)
-        if self._generation != self._store.generation:  # what is known to be fresh is in another
+        if self._generation != self._store.generation:  # a new store, in which nothing is fresh
             self._generation = self._store.generation
             self.forget()
             return self._read(key, label)
         left = found is not None and found.left
-        if baker is not None and (left or (looked and (found is None or found.lacking))):
-            # It left a store that was too large, or came after the last bake.
+        if baker is not None and (left or (was_fresh and (found is None or found.lacking))):
+            # Its pages were removed from a store above its limit, or its file is newer than the
+            # last bake.
             if left:
                 expect(self._store, key)
             self._bake(key)
@@ -168,46 +178,46 @@ class BakedAssetReader:
         return open_asset(self._store, key, label, found, partial(self._repair, key))
 
     def _hint(self, key: BakeKey) -> str | None:
-        """What somebody may have meant who asked for something that is not there."""
+        """Returns a hint with the most similar assets, for one that does not exist."""
         folder = next((one for one in (_PREFABS, _WORLDS) if key.path.startswith(one)), "")
         paths = dict.fromkeys(one.partition("#")[0] for one in ids_of(self._store, None))
         prefab = _PREFABS + key.path.removeprefix(_WORLDS)
         if folder == _WORLDS and prefab in paths:
             return f"there is a prefab of that name: `{prefab}`; worlds stand below `{_WORLDS}`"
-        # A prefab is never a way to write a world.
+        # A path below `worlds/` gets hints about worlds only.
         alike = [path for path in paths if path.startswith(folder)]
         if folder:
             return nearest_ids(key.path, alike, folder)
         instead = instead_of(key.path)
         if instead is not None:
-            # A file of that kind is another one than a prefab; one of the same kind may be meant.
+            # No prefab has this suffix, so only files with the same suffix are similar.
             end = key.path.rpartition(".")[2].lower()
             alike = [one for one in alike if one.lower().endswith(end)]
         return did_you_mean(key.path, alike, instead) if alike else instead
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None) -> bool:
-        """See `AssetPipeline.is_fresh`."""
+        """Implements `AssetPipeline.is_fresh`."""
         path = checked_path(identifier.partition("#")[0])
         return self._baker is None or self._is_fresh(BakeKey(path, settings_key(settings or {})))
 
     def _is_fresh(self, key: BakeKey) -> bool:
-        # A scan shows neither variants nor what stands behind handles.
+        # A bake of all files scans neither import settings nor files behind resource handles.
         scanned = not key.variant and not key.path.startswith(":")
         return key in self._fresh or (self.all_fresh and scanned)
 
     def _bake(self, key: BakeKey) -> None:
-        """Make sure that what the store has under a key is what the files say."""
+        """Compares an asset and its inputs with their files, and bakes those that are stale."""
         assert self._baker is not None
         before, forgotten = self._baker.executor.files_baked, self.forgotten
-        looked_at = self._baker.one(key, self._is_fresh)
+        compared = self._baker.one(key, self._is_fresh)
         with self._lock:
             self.on_demand += self._baker.executor.files_baked > before
-            if forgotten == self.forgotten:  # or the file may have changed since it was looked at
-                self._fresh |= looked_at
+            if forgotten == self.forgotten:  # otherwise a file may have changed meanwhile
+                self._fresh |= compared
                 self._fresh.add(key)
 
     def _refuse_unknown_kind(self, key: BakeKey) -> None:
-        """Raise if the file is there, but nobody knows how to bake it."""
+        """Raises AssetError if the file exists but no processor takes files of its kind."""
         if self._baker is not None:
             executor = self._baker.executor
             if executor.source.stat(key.path) is not None and executor.choose(key.path) is None:
@@ -215,8 +225,8 @@ class BakedAssetReader:
                 message = "no processor takes files of this kind"
                 raise AssetError(message, path=shown, hint=instead_of(key.path))
 
-    def _healing(self, read: Callable[[], _T], key: BakeKey) -> _T:
-        """Read something; if the store turns out to be damaged, bake it again and try once more."""
+    def _with_repairs(self, read: Callable[[], _T], key: BakeKey) -> _T:
+        """Calls ``read`` for an asset; if the store is damaged, repairs it and calls again."""
         for _ in range(_MOST_REPAIRS):
             try:
                 return read()
@@ -229,21 +239,25 @@ class BakedAssetReader:
         return read()
 
     def _repair(self, key: BakeKey, error: StoreError) -> None:
-        """Throw away what is damaged, so that it is baked again by whoever asks next."""
+        """Deletes damaged rows, or the whole store, so that the asset is baked again.
+
+        Raises:
+            StoreError: This is a release file, which cannot be repaired.
+        """
         if self._store.closed:
             return
         if self._baker is None:
             if isinstance(error, DamagedStoreError) or isinstance(error.__cause__, StoreError):
-                raise error  # which says where, and what to do
-            place = f"{shown_id(key)} in {self._store.path}"
-            raise StoreError(f"{place}: {error}; get a sound copy of the file") from error
+                raise error  # its message has the file's path and a hint
+            location = f"{shown_id(key)} in {self._store.path}"
+            raise StoreError(f"{location}: {error}; get a sound copy of the file") from error
         if isinstance(error, DamagedStoreError):
             self.rebuild(error)
         else:
             try:
                 if self._checked != self._store.generation:
                     self._checked = self._store.generation
-                    self._store.check()  # what damaged this may have hidden other rows
+                    self._store.check()  # the same damage may hide other rows
                 damaged_output(self._store, key)
                 self.notes.append(f"{shown_id(key)}: {error}; it was baked again")
             except DamagedStoreError as worse:

@@ -635,7 +635,7 @@ def test_settings_that_are_damaged_in_the_store_begin_it_anew(
     source.write("a.t", "b")
     with opened(source, Upper(), store=tmp_path / "s") as pipeline:
         (note,) = pipeline.bake().notes
-        assert "settings that are none for a.t" in note
+        assert "invalid import settings for a.t" in note
         assert pipeline.get("a.t", {"mark": "!"}).head() == "B!"
 
 

@@ -554,7 +554,7 @@ def test_newest_edit_wins_in_whatever_order_the_reads_end(
     with pipeline.store.reading() as db:
         size = db.execute("SELECT count(*) FROM outputs").fetchone()[0]
     assert size == 1
-    pipeline._shelf.all_fresh = True
+    pipeline._reader.all_fresh = True
     assert pipeline.get("a.t").head() == "two"
     pipeline.close()
 
@@ -608,7 +608,7 @@ def test_older_read_that_waits_for_the_lock_does_not_win(monkeypatch: pytest.Mon
     workers.next()
     workers.finish(1)
     ended(*newer, older)
-    pipeline._shelf.all_fresh = True
+    pipeline._reader.all_fresh = True
     assert pipeline.get("a.t").head() == "new"
     pipeline.close()
 

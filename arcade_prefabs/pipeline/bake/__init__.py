@@ -1,1 +1,1 @@
-"""Bakes: what has to be baked, in which order, and in which process."""
+"""Bakes: decides which files are baked, in which order, and in which process."""

@@ -1,9 +1,24 @@
-"""One run of a bake: what has to be done, and in which order.
+"""Decides which files a bake processes, and in which order: in waves.
 
-A bake goes in waves. The first takes every file that is new or changed; a worker reads whatever
-else it needs from the source itself, so that the order does not matter. Each further wave takes
-the assets that were made from something which the wave before made differently. What came out the
-same ends the chain there.
+**Problem.** Prefabs extend and contain each other, worlds name prefabs, sheets are cut as prefabs
+ask. After an edit all assets have to be baked again whose outputs it can change, and no others.
+Which inputs an asset has is known only after it was processed, because its processor decides what
+it reads.
+
+**Way taken.** A bake runs in waves. The first wave takes all files that are new, changed, or have
+another recipe. The worker that processes a file reads all other files it needs from the asset
+source, not from the store, so the order within a wave does not matter. Each output is stored with a
+hash, and each asset with the hashes of its inputs. The next wave takes the assets that have an
+input with another hash now. An output that comes out the same ends the chain there: changing a
+comment in a parent bakes the parent, and no derived prefab. A bake that is killed between two
+waves leaves hashes that differ, which the next bake finds; it needs no journal.
+
+If files change during the bake, or depend on each other in a cycle, an asset may become stale
+several times; it is tried `_MOST_TRIES` times in one bake, and again in the next one.
+
+**Rejected.** A topological order from the dependencies of the last bake: they are wrong after just
+the edits that matter, and files in a cycle have none. Time stamps to compare inputs and outputs:
+the clock of a file system is too coarse, and an unchanged output would not end the chain.
 """
 
 from __future__ import annotations
@@ -20,23 +35,32 @@ from ..sources import SourceFile
 from ..store import writes as records
 from ..store.rows import errors_of, typed
 from ..store.schema import INPUT, NAMED
-from .changes import AssetRow, below, compared, known, look_at, look_at_inputs, others, variants
+from .changes import (
+    AssetRow,
+    below,
+    compare,
+    find_row,
+    unscanned,
+    update_inputs,
+    update_unbaked,
+    variants,
+)
 from .executor import BakeExecutor, Cancelled, StaleAsset, trusted
 
 __all__ = ["Baker", "OnProgress"]
 
 OnProgress = Callable[[BakeProgress], None]
 
-# A store that begins with fewer prefabs gets no dictionary, which would be half of it.
+# A bake of fewer prefabs makes no dictionary, which would be half of so small a store.
 _WORTH_A_DICTIONARY: Final = 64
-# An asset is not tried more often in one bake: its inputs are being edited meanwhile.
+# How often an asset is baked in one bake, if its inputs are edited meanwhile.
 _MOST_TRIES: Final = 3
-# The first error of a parent stands for those in all its heirs.
+# The most errors in a report; one mistake in a parent is an error of each derived prefab.
 _MOST_ERRORS: Final = 1000
 
 
 class Baker:
-    """Decides what is baked.
+    """Decides which files are baked, and in which order.
 
     Any thread, several at a time.
     """
@@ -49,14 +73,14 @@ class Baker:
     def everything(
         self, report: BakeReport, on_progress: OnProgress | None, cancelled: Cancelled | None
     ) -> None:
-        """Bring the whole store up to date."""
+        """Bakes all stale files of the source."""
         run = self.executor.begin()
         todo: list[StaleAsset] = []
         gone: list[AssetRow] = []
         touched: list[tuple[SourceFile, AssetRow]] = []
         now = self.executor.now_ns()
         files = (trusted(file, now) for file in self.executor.source.scan())
-        for file, row in compared(self.executor.store, files):
+        for file, row in compare(self.executor.store, files):
             if file is None:
                 assert row is not None
                 if row.processed:
@@ -78,7 +102,7 @@ class Baker:
             else:
                 todo.append(StaleAsset(BakeKey(file.path), file, processor, reason))
         report.errors += self.executor.source.refused()
-        self._others(todo, gone, touched)
+        self._add_unscanned(todo, gone, touched)
         self._finish(report, run, todo, gone, touched, on_progress, cancelled)
 
     def some(
@@ -88,7 +112,7 @@ class Baker:
         on_progress: OnProgress | None = None,
         cancelled: Cancelled | None = None,
     ) -> None:
-        """Bring these files up to date, and everything that is made from them."""
+        """Bakes the stale ones of these files, and all files that are made from them."""
         run = self.executor.begin()
         todo: list[StaleAsset] = []
         gone: list[AssetRow] = []
@@ -97,7 +121,7 @@ class Baker:
             report.files += 1
             rows = variants(self.executor.store, path)
             file = self.executor.stat(path)
-            if file is None and not rows:  # it may have been a folder
+            if file is None and not rows:  # the path may be that of a deleted folder
                 gone += below(self.executor.store, path)
                 continue
             processor = self.executor.choose(path) if file is not None else None
@@ -116,16 +140,17 @@ class Baker:
                     report.unchanged += 1
                 else:
                     todo.append(StaleAsset(row.key, file, processor, reason))
-        report.errors += self.executor.source.refused()  # still: they are no files of these paths
+        report.errors += self.executor.source.refused()  # as of the last scan
         self._finish(report, run, todo, gone, touched, on_progress, cancelled)
 
-    def _others(
+    def _add_unscanned(
         self,
         todo: list[StaleAsset],
         gone: list[AssetRow],
         touched: list[tuple[SourceFile, AssetRow]],
     ) -> None:
-        for row in others(self.executor.store):
+        """Sorts the assets that no scan lists, those with import settings or resource handles."""
+        for row in unscanned(self.executor.store):
             file = self.executor.stat(row.path)
             processor = self.executor.choose(row.path)
             if file is None or processor is None:
@@ -147,51 +172,62 @@ class Baker:
         on_progress: OnProgress | None,
         cancelled: Cancelled | None,
     ) -> None:
-        """The waves, from what differs."""
+        """Runs the waves of a bake, and completes the report.
+
+        Args:
+            report: The report.
+            run: The number of the bake.
+            todo: The files of the first wave.
+            gone: Assets whose files do not exist any more.
+            touched: Files with another time stamp, whose content has to be compared.
+            on_progress: See `AssetPipeline.bake`.
+            cancelled: See `AssetPipeline.bake`.
+        """
         self.executor.forget(gone, report)
         todo += self.executor.really_changed(touched, report)
-        look_at_inputs(self.executor.store, self.executor.source, self.executor.stat)
+        update_inputs(self.executor.store, self.executor.source, self.executor.stat)
         tries: Counter[BakeKey] = Counter()
         done = 0
         if self._wants_dictionary(todo):
             done = self._learn(todo, tries, run, report, on_progress, cancelled)
-        # Also with no file to begin with: a component changed, or a bake ended half way.
+        # The loop runs even without a changed file: a component class may have changed, or the
+        # last bake may have been killed.
         while True:
-            tries.update(work.key for work in todo)
+            tries.update(asset.key for asset in todo)
             total = done + len(todo)
             for outcome in self.executor.process(todo, run, report, cancelled):
                 done += 1
                 if on_progress is not None:
                     on_progress(BakeProgress(done, total, outcome.key.path))
-            # First what was made from this wave: in a chain of files each wave is one file, and a
-            # look through the whole store for each would take the square of the chain. Then
-            # whatever else is stale, such as what a bake left that was killed.
-            wave = self._next_wave([work.key for work in todo])
-            todo = [work for work in wave if not tries[work.key]]
+            # First the assets that are made from this wave. In a chain of files each wave is one
+            # file, and a query over the whole store for each would take quadratic time. Then all
+            # other stale assets, such as those of a bake that was killed.
+            wave = self._next_wave([asset.key for asset in todo])
+            todo = [asset for asset in wave if not tries[asset.key]]
             if not todo:
-                # What was baked in this run already was made from what others are still to become.
+                # Last the assets that became stale again after they were baked in this bake.
                 wave = self._next_wave()
-                todo = [work for work in wave if not tries[work.key]]
-                todo = todo or [work for work in wave if tries[work.key] < _MOST_TRIES]
+                todo = [asset for asset in wave if not tries[asset.key]]
+                todo = todo or [asset for asset in wave if tries[asset.key] < _MOST_TRIES]
             if not todo:
                 break
         self._complete(report, swept=bool(done or gone))
 
     def _next_wave(self, made_from: Sequence[BakeKey] | None = None) -> list[StaleAsset]:
-        """What is stale now, and what was asked for and is not there yet.
+        """Returns the assets that are stale, or were requested and are not baked yet.
 
         Args:
-            made_from: Look only for what was made from these; at everything if None.
+            made_from: Returns only assets made from these, which is faster; None for all.
         """
         with self.executor.store.reading() as db:
             found = records.stale(db, made_from=made_from)
-            wished: Iterable[BakeKey] = db.execute(
+            requested: Iterable[BakeKey] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN wishes w ON w.target=a.id "
                 "WHERE a.state=?",
                 (NAMED,),
             )
-            wished = [typed(row, BakeKey) for row in wished]
-            # Files behind handles are in no scan: they are baked because somebody needs them.
+            requested = [typed(row, BakeKey) for row in requested]
+            # No scan lists files behind resource handles; they are baked if a prefab needs them.
             needed: Iterable[BakeKey] = db.execute(
                 "SELECT DISTINCT a.path, a.variant FROM assets a JOIN needs n ON n.target=a.id "
                 "WHERE a.state=? AND a.path LIKE ':%'",
@@ -199,7 +235,7 @@ class Baker:
             )
             needed = [typed(row, BakeKey) for row in needed]
         reasons = dict.fromkeys(needed, "something needs it")
-        reasons |= dict.fromkeys(wished, "something asked for these settings")
+        reasons |= dict.fromkeys(requested, "something asked for these settings")
         reasons |= found
         wave: list[StaleAsset] = []
         for key, reason in reasons.items():
@@ -214,15 +250,16 @@ class Baker:
     def one(
         self, key: BakeKey, is_fresh: Callable[[BakeKey], bool] = lambda _: False
     ) -> set[BakeKey]:
-        """Bring one asset up to date, and before it what it is made from.
+        """Bakes one asset if it is stale, after the stale ones of its inputs.
 
         Args:
             key: The asset.
-            is_fresh: Tells what it is made from that need not be looked at again.
+            is_fresh: Returns True for inputs that need not be compared with their files again.
 
         Returns:
-            All assets with a file that are up to date now. Whoever asks for many that are made
-            from each other passes these on, or each walk would go over all of them again.
+            All assets that are up to date now. A caller that bakes many assets with common inputs
+            passes them to the next call by ``is_fresh``, or each call would compare all of them
+            again.
         """
         self.executor.begin(run=False)
         made_from = self._made_from(key, is_fresh)
@@ -247,11 +284,11 @@ class Baker:
             elif reason is not None:
                 todo.append(StaleAsset(one, file, processor, reason))
         todo += self.executor.really_changed(touched, BakeReport())
-        look_at(unbaked, self.executor.store, self.executor.source, self.executor.stat)
-        baked = {work.key for work in todo}
+        update_unbaked(unbaked, self.executor.store, self.executor.source, self.executor.stat)
+        baked = {asset.key for asset in todo}
         for _ in self.executor.process(todo, 0, BakeReport(), None):
             pass
-        for _ in range(_MOST_TRIES):  # once, unless files refer to each other in a circle
+        for _ in range(_MOST_TRIES):  # more than once only if files depend on each other in a cycle
             if not self._bake_stale(made_from, baked):
                 break
         return {one for one, file, _ in made_from if file is not None}
@@ -259,30 +296,30 @@ class Baker:
     def _made_from(
         self, key: BakeKey, is_fresh: Callable[[BakeKey], bool]
     ) -> list[tuple[BakeKey, SourceFile | None, AssetRow | None]]:
-        """An asset and what it is made from, by way of others, each behind what it is made from."""
+        """Returns an asset and all its inputs, direct and indirect, each after its own inputs."""
         found: list[tuple[BakeKey, SourceFile | None, AssetRow | None]] = []
         seen = {key}
-        # Calls that nest would end at a chain of some hundred files.
-        ways = [self._targets(key)]
-        while ways:
-            one, targets = ways[-1]
+        # A stack instead of recursion, which would fail at chains of some hundred files.
+        stack = [self._targets(key)]
+        while stack:
+            asset, targets = stack[-1]
             target = next(targets, None)
             if target is None:
-                found.append(one)
-                ways.pop()
+                found.append(asset)
+                stack.pop()
             elif target not in seen and not is_fresh(target):
                 seen.add(target)
-                ways.append(self._targets(target))
+                stack.append(self._targets(target))
         return found
 
     def _targets(
         self, key: BakeKey
     ) -> tuple[tuple[BakeKey, SourceFile | None, AssetRow | None], Iterator[BakeKey]]:
-        """How an asset stands, and what it is made from directly."""
+        """Returns an asset with its file and row, and the keys of its direct inputs."""
         file = self.executor.stat(key.path)
         paths: list[str] = []
         with self.executor.store.reading() as db:
-            row = known(db, key)
+            row = find_row(db, key)
             if row is not None and file is not None:
                 query = (
                     "SELECT DISTINCT a.path FROM inputs i JOIN assets a ON a.id=i.target "
@@ -294,7 +331,7 @@ class Baker:
     def _bake_stale(
         self, assets: list[tuple[BakeKey, SourceFile | None, AssetRow | None]], baked: set[BakeKey]
     ) -> bool:
-        """Bake those of assets that are made from what is another one now, in their order."""
+        """Bakes the assets that have changed inputs, in their order; returns whether any had."""
         found = False
         for key, file, _ in assets:
             processor = self.executor.choose(key.path)
@@ -305,15 +342,15 @@ class Baker:
             if reason is not None:
                 found = True
                 baked.add(key)
-                work = StaleAsset(key, file, processor, reason)
-                for _ in self.executor.process([work], 0, BakeReport(), None):
+                asset = StaleAsset(key, file, processor, reason)
+                for _ in self.executor.process([asset], 0, BakeReport(), None):
                     pass
         return found
 
     # -------------------------------------------------------------------------------- dictionary
 
     def _wants_dictionary(self, todo: list[StaleAsset]) -> bool:
-        prefabs = sum(work.processor.name == "prefab" for work in todo)
+        prefabs = sum(asset.processor.name == "prefab" for asset in todo)
         return prefabs >= _WORTH_A_DICTIONARY and self.executor.store.newest_dictionary() is None
 
     def _learn(
@@ -325,21 +362,24 @@ class Baker:
         on_progress: OnProgress | None,
         cancelled: Cancelled | None,
     ) -> int:
-        """Bake a few prefabs from all over, and make the dictionary of what they have in common."""
-        at = [number for number, work in enumerate(todo) if work.processor.name == "prefab"]
-        step = max(1, len(at) // _WORTH_A_DICTIONARY)
-        sample = [todo[number] for number in at[::step][:_WORTH_A_DICTIONARY]]
+        """Bakes a sample of the prefabs, and makes the compression dictionary from them.
+
+        Returns the number of prefabs in the sample, which are removed from ``todo``.
+        """
+        prefabs = [asset for asset in todo if asset.processor.name == "prefab"]
+        step = max(1, len(prefabs) // _WORTH_A_DICTIONARY)
+        sample = prefabs[::step][:_WORTH_A_DICTIONARY]
         pages: list[bytes] = []
         for done, outcome in enumerate(self.executor.process(sample, run, report, cancelled), 1):
             if on_progress is not None:
                 on_progress(BakeProgress(done, len(todo), outcome.key.path))
             for packed in outcome.outputs:
                 if packed.kind == "prefab":
-                    # Another process may have made a dictionary meanwhile.
+                    # Another process may have made a dictionary, with which this page was packed.
                     first = packed.pages[0]
                     pages.append(first.unpack(self.executor.store.dictionary(first.method)))
-        chosen = {work.key for work in sample}
-        todo[:] = [work for work in todo if work.key not in chosen]
+        chosen = {asset.key for asset in sample}
+        todo[:] = [asset for asset in todo if asset.key not in chosen]
         tries.update(chosen)
         data = make_dictionary(pages)
         if len(data) > DICTIONARY_BYTES // 8:
@@ -358,10 +398,11 @@ class Baker:
             return db.execute(query).fetchone() is not None
 
     def can(self, path: str) -> bool:
-        """Whether there is a file of that path, and a processor takes it."""
+        """Returns whether a file with this path exists and a processor takes it."""
         return self.executor.choose(path) is not None and self.executor.stat(path) is not None
 
     def _complete(self, report: BakeReport, *, swept: bool) -> None:
+        """Deletes unused rows, and fills in the errors and missing assets of the report."""
         if swept or self._has_failed_variants():
             with self.executor.store.writing() as db:
                 records.sweep(db)
@@ -379,7 +420,7 @@ class Baker:
         report.missing = {name: users for name, users in missing.items() if not self.can(name)}
 
     def _list_errors(self, report: BakeReport) -> None:
-        """Add the errors of the store to those of the scan, each once."""
+        """Adds the errors of the store to those of the scan, without duplicates."""
         owners = {str(error): (error, error.path or "") for error in report.errors}
         with self.executor.store.reading() as db:
             rows = db.execute(
@@ -390,7 +431,8 @@ class Baker:
                 for error in errors_of(text):
                     message = str(error)
                     if message in owners:
-                        # Heirs have the errors of their parents; they belong to the parent.
+                        # The error of a parent is stored for its derived prefabs, too; it is listed
+                        # under the file whose name it shows.
                         first, owner = owners[message]
                         if _fits(first, path) > _fits(first, owner):
                             owners[message] = first, path
@@ -404,7 +446,7 @@ class Baker:
 
 
 def _fits(error: LocatedError, path: str) -> int:
-    """How much of an asset path the file has at its end that an error names."""
+    """Returns how long the common end of an asset path and of the path that an error shows is."""
     name = shown(path.rpartition(":")[2], None)
-    place = (error.path or "").replace("\\", "/")
-    return len(name) if f"/{place}".endswith(f"/{name}") else 0
+    file = (error.path or "").replace("\\", "/")
+    return len(name) if f"/{file}".endswith(f"/{name}") else 0

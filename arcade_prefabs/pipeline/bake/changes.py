@@ -1,4 +1,4 @@
-"""What differs between the source and the store, by size and time alone where that is enough."""
+"""Compares the files of a source with the rows of the store, by size and time stamp first."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..store.schema import BAKED, BROKEN, INPUT, NAMED
 __all__ = [
     "AssetRow",
     "below",
-    "compared",
-    "known",
-    "look_at",
-    "look_at_inputs",
-    "others",
+    "compare",
+    "find_row",
+    "unscanned",
+    "update_inputs",
+    "update_unbaked",
     "variants",
 ]
 
@@ -30,7 +30,7 @@ _COLUMNS = "id, path, variant, state, size, stamp, content, recipe"
 
 
 class AssetRow(NamedTuple):
-    """What the store knows of an asset."""
+    """The store's row of an asset; the columns are explained in `schema`."""
 
     id: int
     path: str
@@ -43,16 +43,19 @@ class AssetRow(NamedTuple):
 
     @property
     def key(self) -> BakeKey:
-        """Its key."""
+        """The bake key of the asset."""
         return BakeKey(self.path, self.variant)
 
     @property
     def processed(self) -> bool:
-        """Whether a processor has seen it."""
+        """Whether a processor has processed the file."""
         return self.state in (BAKED, BROKEN)
 
     def reason(self, file: SourceFile, recipe: int) -> str | None:
-        """Why it has to be baked or at least read, None if it is as it was."""
+        """Returns why the asset has to be baked, None if it is up to date.
+
+        "touched" means that only the time stamp differs, so that the content has to be compared.
+        """
         if not self.processed:
             return "new"
         if self.recipe != recipe:
@@ -64,19 +67,20 @@ class AssetRow(NamedTuple):
         return None
 
 
-def known(db: sqlite3.Connection, key: BakeKey) -> AssetRow | None:
-    """What the store knows of one asset."""
+def find_row(db: sqlite3.Connection, key: BakeKey) -> AssetRow | None:
+    """Returns the store's row of an asset."""
     query = f"SELECT {_COLUMNS} FROM assets WHERE path=? AND variant=?"
     row = db.execute(query, key).fetchone()
     return typed(row, AssetRow) if row else None
 
 
-def compared(
+def compare(
     store: BakeStore, files: Iterable[SourceFile]
 ) -> Iterator[tuple[SourceFile | None, AssetRow | None]]:
-    """Every file with what the store knows of it, and what the store knows of files that are gone.
+    """Yields each file with its row: None for new files, and no file for rows of deleted files.
 
-    Both come sorted by path, so that neither has to be in memory.
+    Files and rows are both sorted by path and read step by step, so that neither list has to be in
+    memory.
     """
     query = (
         f"SELECT {_COLUMNS} FROM assets WHERE variant='' AND path NOT LIKE ':%' "
@@ -100,14 +104,14 @@ def compared(
 
 
 def variants(store: BakeStore, path: str) -> list[AssetRow]:
-    """What the store knows of a file, the processor's own settings first."""
+    """Returns the rows of a file, the one without import settings first."""
     query = f"SELECT {_COLUMNS} FROM assets WHERE path=? ORDER BY variant"
     with store.reading() as db:
         return [typed(row, AssetRow) for row in db.execute(query, (path,))]
 
 
 def below(store: BakeStore, folder: str) -> list[AssetRow]:
-    """What the store has of the files below a folder."""
+    """Returns the rows of the baked files below a folder."""
     query = (
         f"SELECT {_COLUMNS} FROM assets WHERE path > ? AND path < ? "
         f"AND state IN ({BAKED}, {BROKEN})"
@@ -117,8 +121,8 @@ def below(store: BakeStore, folder: str) -> list[AssetRow]:
         return [typed(row, AssetRow) for row in db.execute(query, (folder + "/", folder + "0"))]
 
 
-def others(store: BakeStore) -> list[AssetRow]:
-    """The assets that a scan does not show: variants, and those behind handles."""
+def unscanned(store: BakeStore) -> list[AssetRow]:
+    """Returns baked assets that no scan lists: those with import settings or resource handles."""
     query = (
         f"SELECT {_COLUMNS} FROM assets WHERE (variant<>'' OR path LIKE ':%') "
         f"AND state IN ({BAKED}, {BROKEN})"
@@ -127,26 +131,26 @@ def others(store: BakeStore) -> list[AssetRow]:
         return [typed(row, AssetRow) for row in db.execute(query)]
 
 
-def look_at_inputs(
+def update_inputs(
     store: BakeStore, source: AssetSource, stat: Callable[[str], SourceFile | None]
 ) -> None:
-    """Find out how the files stand that others were made from, but that nobody bakes."""
+    """Updates the rows of all files that are inputs of others and that no processor takes."""
     query = (
         f"SELECT DISTINCT {', '.join('a.' + name for name in _COLUMNS.split(', '))} "
         f"FROM assets a JOIN inputs i ON i.target=a.id WHERE i.kind=0 AND a.state IN (?,?)"
     )
     with store.reading() as db:
         rows = [typed(row, AssetRow) for row in db.execute(query, (NAMED, INPUT))]
-    look_at(rows, store, source, stat)
+    update_unbaked(rows, store, source, stat)
 
 
-def look_at(
+def update_unbaked(
     rows: Iterable[AssetRow],
     store: BakeStore,
     source: AssetSource,
     stat: Callable[[str], SourceFile | None],
 ) -> None:
-    """Find out how these files stand, which nobody bakes."""
+    """Updates size, time stamp and content hash of files that no processor takes."""
     updates: list[tuple[int, int | None, int | None, bytes | None, int]] = []
     for row in rows:
         file: SourceFile | None = None
@@ -169,7 +173,7 @@ def look_at(
 
 
 def content_of(source: AssetSource, path: str) -> bytes | None:
-    """The hash of a file's bytes; None if there is none, `UNREADABLE` if it cannot be read."""
+    """Returns the hash of a file's content; None if it does not exist, `UNREADABLE` on an error."""
     try:
         return digest(source.read(path))
     except MissingAssetError:

@@ -1,4 +1,4 @@
-"""The work of a bake: files are processed in batches, and each batch is committed as it comes."""
+"""Processes files in batches in the workers, and commits each batch as it arrives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..store.bake_store import BakeStore, DamagedStoreError
 from ..store.rows import typed
 from ..store.schema import AMBIENT
 from ..store.writes import FileState, Recipe
-from .changes import AssetRow, content_of, known
+from .changes import AssetRow, content_of, find_row
 from .task import BakeTask, WorkerContext
 from .worker_pool import Workers
 
@@ -28,18 +28,18 @@ __all__ = ["BakeExecutor", "Cancelled", "StaleAsset", "trusted"]
 
 Cancelled = Callable[[], bool]
 
-# Files and bytes of a batch: large enough to be worth a message, small enough for a request on
-# demand not to wait long behind it, and for two batches a worker to fit into memory.
+# The most files and bytes in a batch. Smaller batches would spend their time on messages between
+# processes; larger ones would delay an asset that is baked on demand, and fill the memory.
 _BATCH_FILES: Final = 64
 _BATCH_BYTES: Final = 2 * 1024 * 1024
-# A file that changed that shortly before it was looked at may change again without its time of
-# change showing it; the coarsest clock of a file system in use ticks every two seconds. A time in
-# the future proves as little.
+# A file may change twice within one tick of the file system's clock without another time stamp; the
+# coarsest clock in use (FAT) ticks every two seconds. So the stamp of a file that changed less than
+# two seconds ago, or in the future, is not trusted.
 _FRESH_NS: Final = 2_000_000_000
 
 
 class StaleAsset(NamedTuple):
-    """A file to bake, and how it stood when that was decided."""
+    """A file to bake, with its state when that was decided, and the reason."""
 
     key: BakeKey
     file: SourceFile
@@ -48,9 +48,13 @@ class StaleAsset(NamedTuple):
 
 
 class BakeExecutor:
-    """Processes and commits; keeps no thread of its own, so that the caller's does the waiting.
+    """Sends files to the workers and commits the results.
 
-    Any thread, several at a time: the result that was begun last wins.
+    It has no thread of its own: the thread that iterates over `process` waits for the workers and
+    commits.
+
+    Any thread, several at a time. If two threads bake the same asset, the result that was begun
+    later wins, because it has read the newer file.
     """
 
     def __init__(
@@ -70,7 +74,8 @@ class BakeExecutor:
         self.now_ns = clock_ns
         self._lock = threading.Lock()
         self._tickets = itertools.count(1)
-        # The newest ticket committed of each asset, while any bake runs.
+        # The highest ticket committed of each asset; emptied when no bake runs. A ticket is the
+        # number of one try to process a file.
         self._committed: dict[BakeKey, int] = {}
         self._running = 0
         self._context: WorkerContext | None = None
@@ -81,7 +86,17 @@ class BakeExecutor:
     def process(
         self, todo: list[StaleAsset], run: int, report: BakeReport, cancelled: Cancelled | None
     ) -> Iterator[BakeResult]:
-        """Process files in batches, and commit each batch as it comes."""
+        """Processes files in batches, commits each batch, and yields the results.
+
+        Args:
+            todo: The files.
+            run: The number of the bake, 0 on demand.
+            report: Gets the changes and the ids of the baked assets.
+            cancelled: Called before each batch; returns True to end the bake.
+
+        Raises:
+            BakeCancelledError: ``cancelled`` returned True.
+        """
         waiting: dict[Future[list[BakeResult]], dict[BakeKey, tuple[StaleAsset, int]]] = {}
         batches = _batches(todo)
         context = self._current_context()
@@ -90,7 +105,7 @@ class BakeExecutor:
         try:
             more = True
             while more or waiting:
-                # One more than there are workers, so that none waits for this thread.
+                # One batch more than there are workers, so that no worker waits for this thread.
                 while more and len(waiting) <= self.workers.jobs:
                     if cancelled is not None and cancelled():
                         raise BakeCancelledError("the bake was cancelled")
@@ -98,10 +113,10 @@ class BakeExecutor:
                     if batch is None:
                         more = False
                         break
-                    given = {work.key: (work, next(self._tickets)) for work in batch}
+                    given = {asset.key: (asset, next(self._tickets)) for asset in batch}
                     tasks = [
-                        BakeTask(work.key, work.processor.name, _settings(work.key))
-                        for work in batch
+                        BakeTask(asset.key, asset.processor.name, _settings(asset.key))
+                        for asset in batch
                     ]
                     waiting[self.workers.submit(context, tasks)] = given
                 if not waiting:
@@ -131,20 +146,20 @@ class BakeExecutor:
         with self.store.writing(begun=True) as db:
             numbers = records.RowIds(db)
             for outcome in outcomes:
-                work, ticket = given[outcome.key]
-                # A read that began later has been committed already: this one is the older.
+                asset, ticket = given[outcome.key]
+                # Another thread has committed a newer result for this asset.
                 if ticket < self._committed.get(outcome.key, 0):
                     continue
                 if outcome.content is None:
-                    row = known(db, outcome.key)
+                    row = find_row(db, outcome.key)
                     if row is not None:
                         changes += records.forget(db, row.id, row.key)
                     continue
-                recipe = self.recipes[work.processor.name]
-                written = FileState(work.file.size, work.file.stamp, recipe, work.reason, run)
+                recipe = self.recipes[asset.processor.name]
+                written = FileState(asset.file.size, asset.file.stamp, recipe, asset.reason, run)
                 changes += records.write(db, numbers, outcome, written, self.store.step)
-                baked[shown_id(outcome.key)] = work.reason
-            # While nobody else can write: an older read may be waiting for that.
+                baked[shown_id(outcome.key)] = asset.reason
+            # Within the transaction, because a thread with an older result may be waiting for it.
             for outcome in outcomes:
                 ticket = given[outcome.key][1]
                 self._committed[outcome.key] = max(ticket, self._committed.get(outcome.key, 0))
@@ -155,10 +170,17 @@ class BakeExecutor:
         report.baked.update(baked)
 
     def begin(self, *, run: bool = True) -> int:
-        """Note the recipes and what else of the game outputs depend on; gives the run's number."""
+        """Stores the recipes and ambient inputs of this bake; returns the number of the bake.
+
+        Ambient inputs are inputs that are no files, such as the fields of the game's components.
+
+        Args:
+            run: Whether this is a bake with a number of its own; False on demand.
+        """
         recipes = {one.name: Recipe.of(one) for one in self.choose.processors}
         self.store.begin()
-        # Numbers are those of one store; another one takes its place if it is damaged.
+        # The numbers of recipes are valid in one store only; a damaged store is replaced by a new
+        # one, with another generation.
         noted = (self.store.generation, recipes)
         with self.store.reading() as db:
             query = f"SELECT id, path, content FROM assets WHERE state={AMBIENT}"  # by its index
@@ -186,6 +208,7 @@ class BakeExecutor:
             return typed(found, tuple[int])[0] if found else 0
 
     def _ambient(self, name: str) -> bytes | None:
+        """Returns the hash of an ambient input, from the processor that knows it."""
         for processor in self.choose.processors:
             ask = getattr(processor, "ambient", None)
             found: bytes | None = ask(name) if ask is not None else None
@@ -194,7 +217,7 @@ class BakeExecutor:
         return None
 
     def forget(self, gone: list[AssetRow], report: BakeReport) -> None:
-        """Delete what was baked from files that are gone."""
+        """Deletes the outputs of files that do not exist any more."""
         if not gone:
             return
         with self.store.writing(begun=True) as db:
@@ -205,7 +228,10 @@ class BakeExecutor:
     def really_changed(
         self, touched: list[tuple[SourceFile, AssetRow]], report: BakeReport
     ) -> list[StaleAsset]:
-        """Of the files with another time those with another content; the others' time is noted."""
+        """Returns those of the files with another time stamp whose content differs from the store.
+
+        The new time stamps of the others are stored.
+        """
         changed: list[StaleAsset] = []
         same: list[tuple[int, int]] = []
         for file, row in touched:
@@ -223,9 +249,9 @@ class BakeExecutor:
         return changed
 
     def _current_context(self) -> WorkerContext:
-        """What workers are told; the same object while nothing in it changed."""
+        """Returns what workers need to know; the same object as long as nothing in it changes."""
         dictionary = self.store.newest_dictionary()
-        # A processor that knows of the game's components is another one when they change.
+        # A processor with the game's component registry changes when a component is registered.
         facts = (dictionary, [_facts(one) for one in self.choose.processors])
         with self._lock:
             if self._context is None or facts != self._context_facts:
@@ -235,28 +261,29 @@ class BakeExecutor:
             return self._context
 
     def stat(self, path: str) -> SourceFile | None:
-        """The file of a path; None if there is none."""
+        """Returns the state of a file; None if it does not exist."""
         now = self.now_ns()
         try:
             found = self.source.stat(path)
             return None if found is None else trusted(found, now)
         except AssetError:
-            # It cannot be looked at, which is not to be taken for deleted: reading it tells why.
+            # The file exists, but its state cannot be read. It counts as changed; reading it will
+            # raise the error.
             return SourceFile(path, -1, 0)
 
 
 def trusted(file: SourceFile, now_ns: int) -> SourceFile:
-    """A file, without its stamp if it is so fresh that it may change without showing.
+    """Returns a file's state without its time stamp if the file has just changed.
 
     Args:
-        file: How it stood.
-        now_ns: The time before it was looked at.
+        file: The file's state.
+        now_ns: The time before the state was read.
     """
     return file if now_ns - file.clock_ns > _FRESH_NS else file._replace(stamp=0)
 
 
 def _facts(processor: Processor) -> object:
-    """What of a processor workers have to be told again when it changes."""
+    """Returns the state of a processor that workers have to get again when it changes."""
     ask = getattr(processor, "ambient", None)
     return None if ask is None else ask("components:*")
 
@@ -267,18 +294,18 @@ def _settings(key: BakeKey) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         settings = None
     if not isinstance(settings, dict):
-        raise DamagedStoreError(f"the store has settings that are none for {key.path}")
+        raise DamagedStoreError(f"the store has invalid import settings for {key.path}")
     return settings
 
 
 def _batches(todo: list[StaleAsset]) -> Iterator[list[StaleAsset]]:
     batch: list[StaleAsset] = []
     size = 0
-    for work in todo:
-        if batch and (len(batch) >= _BATCH_FILES or size + work.file.size > _BATCH_BYTES):
+    for asset in todo:
+        if batch and (len(batch) >= _BATCH_FILES or size + asset.file.size > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(work)
-        size += work.file.size
+        batch.append(asset)
+        size += asset.file.size
     if batch:
         yield batch

@@ -1,4 +1,4 @@
-"""The work itself: processing a batch of files, in whatever process it happens to run."""
+"""Processes batches of files, in a worker process or in the calling thread."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from ..sources import AssetSource
 
 __all__ = ["BakeTask", "WorkerContext", "process_batch", "process_pickled"]
 
-# A larger file is kept for the other jobs of a batch only if one of them asked for it.
+# A file above this size is kept for the other tasks of a batch only if one of them reads it.
 _KEPT_BYTES: Final = 256 * 1024
 
 _GIT_LFS: Final = b"version https://git-lfs.github.com/spec/"
 
 
 class BakeTask(NamedTuple):
-    """A file to process.
+    """A file to process, with import settings.
 
     Attributes:
-        key: The file.
-        processor: Name of its processor.
-        settings: What is laid over the processor's settings.
+        key: The key of the asset.
+        processor: The name of its processor.
+        settings: The import settings, which override the processor's settings.
     """
 
     key: BakeKey
@@ -48,7 +48,7 @@ class BakeTask(NamedTuple):
 
 
 class WorkerContext(NamedTuple):
-    """What all tasks share: where files are, who processes them, and how pages are packed."""
+    """What the tasks of a batch share: asset source, processors and compression dictionary."""
 
     source: AssetSource
     processors: Mapping[str, Processor]
@@ -56,38 +56,38 @@ class WorkerContext(NamedTuple):
 
 
 class _Reader:
-    """Reads each file once in a batch, so that all its jobs see the same."""
+    """Reads each file once per batch, so that all tasks of a batch see the same content."""
 
     def __init__(self, source: AssetSource) -> None:
         self._source = source
         self._kept: dict[str, bytes | AssetError] = {}
 
     def own(self, path: str) -> bytes:
-        """The file of a job; a large one is not kept, for hardly anybody else wants it."""
+        """Returns the content of a task's own file; a large file is not kept for other tasks."""
         return self._read(path, _KEPT_BYTES)
 
     def __call__(self, path: str) -> bytes:
-        """Another file, which has to be the same for all jobs, its own included."""
+        """Returns the content of another file, and keeps it for all tasks of the batch."""
         return self._read(path, None)
 
     def _read(self, path: str, most: int | None) -> bytes:
-        known = self._kept.get(path)
-        if known is None:
+        content = self._kept.get(path)
+        if content is None:
             try:
-                known = self._source.read(path)
+                content = self._source.read(path)
             except AssetError as error:
-                known = error
-            if isinstance(known, AssetError) or most is None or len(known) <= most:
-                self._kept[path] = known
-        if isinstance(known, AssetError):
-            raise known.with_traceback(None)
-        return known
+                content = error
+            if isinstance(content, AssetError) or most is None or len(content) <= most:
+                self._kept[path] = content
+        if isinstance(content, AssetError):
+            raise content.with_traceback(None)
+        return content
 
 
 def process_batch(worker_context: WorkerContext, tasks: Iterable[BakeTask]) -> Iterator[BakeResult]:
-    """What comes of each task; no exception of a processor gets out.
+    """Yields the result of each task; exceptions of a processor become errors in its result.
 
-    Any thread; processors keep nothing but caches that belong to one thread at a time.
+    Any thread. Processors keep nothing but caches, and each cache belongs to one batch.
     """
     read = _Reader(worker_context.source)
     shared: dict[Any, Any] = {}
@@ -98,7 +98,7 @@ def process_batch(worker_context: WorkerContext, tasks: Iterable[BakeTask]) -> I
         for one in shared.values():
             if hasattr(one, "close"):
                 one.close()
-        shared.clear()  # what is in it may hold jobs, which hold it
+        shared.clear()  # its values may refer to process contexts, which refer to `shared`
 
 
 def _process(
@@ -141,7 +141,7 @@ def _process(
         errors = [*(located(one, shown, processor.name) for one in context.errors), *errors]
         failed = [*context.failed, *failed]
     for one in errors:
-        # Tracebacks hold frames, and frames hold whole files.
+        # Tracebacks refer to frames, and frames to the contents of files.
         one.__traceback__ = one.__cause__ = one.__context__ = None
     return BakeResult(
         key=task.key,
@@ -190,21 +190,27 @@ def _packed(
 
 
 _contexts: OrderedDict[bytes, WorkerContext] = OrderedDict()
-# The newest one, and the one that batches under way were sent with.
+# The newest context, and the one that running batches were sent with.
 _KEPT_CONTEXTS: Final = 2
 
 
 def process_pickled(mark: bytes, worker_context: bytes, tasks: list[BakeTask]) -> list[BakeResult]:
-    """Process a batch in a worker process; contexts are unpacked once and kept."""
-    known = _contexts.get(mark)
-    if known is None:
-        known = _contexts[mark] = pickle.loads(worker_context)
+    """Processes a batch in a worker process.
+
+    Args:
+        mark: The hash of the pickled context; the last contexts are kept under theirs.
+        worker_context: The pickled `WorkerContext`.
+        tasks: The tasks.
+    """
+    context = _contexts.get(mark)
+    if context is None:
+        context = _contexts[mark] = pickle.loads(worker_context)
         while len(_contexts) > _KEPT_CONTEXTS:
             _contexts.popitem(last=False)
-    # Looking for cycles took a quarter of the time; processors leave few, gone at the end.
+    # The garbage collector took a quarter of the time; the few cycles are collected at the end.
     gc.disable()
     try:
-        return list(process_batch(known, tasks))
+        return list(process_batch(context, tasks))
     finally:
         gc.enable()
         gc.collect(0)

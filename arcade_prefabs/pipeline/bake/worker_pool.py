@@ -1,7 +1,24 @@
-"""Who does the work: processes of low priority, or, where there can be none, the calling thread.
+"""Workers: processes of low priority, or, where there can be none, the calling thread.
 
-Parsing in a thread of the game would cost it two of three frames: every call to OpenGL lets go of
-the interpreter and then waits up to 5 ms to get it back. A process with a low priority costs none.
+**Problem.** Parsing RON and decoding images is pure Python for long stretches. In a thread of the
+game it would cost two of three frames: each OpenGL call releases the interpreter lock, and then
+waits up to 5 ms to get it back (59 frames per second became 16.7). In a process of low priority the
+same work costs nothing.
+
+**Way taken.** `ProcessWorkers` uses loky's process pool, with these rules:
+
+* Worker processes never import the game's ``__main__``; a game script needs no main guard.
+  Processors are sent by value with cloudpickle.
+* A worker ends after half a minute without work, and when its parent process ends.
+* If a worker process dies, nobody knows which file of the batch was to blame. The batch is tried
+  again in quarantine: one file at a time, in a process of its own. A file that kills this process,
+  or takes longer than the time limit, gets a `ProcessorError`; all other files are baked.
+* If no process can be started at all, or a processor cannot be pickled, `InlineWorkers` process
+  the batch in the calling thread, with pauses for the game.
+
+**Rejected.** ``multiprocessing`` and ``concurrent.futures``: spawned processes import ``__main__``,
+and forked ones inherit the window's OpenGL and its locks. Threads with pauses only: they are the
+fallback, because the pauses make them slow.
 """
 
 from __future__ import annotations
@@ -30,51 +47,53 @@ __all__ = ["InlineWorkers", "ProcessWorkers", "Workers", "default_jobs"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# Seconds after which an idle worker ends; the next batch starts it again in a third of a second.
+# Seconds after which an idle worker process ends; starting one takes a third of a second.
 _IDLE_S: Final = 30.0
 _NO_PROCESSES: Final = ("android", "emscripten", "ios", "wasi")
-# Seconds between two looks at how long batches take.
+# Seconds between two checks whether a batch takes too long.
 _WATCH_S: Final = 0.5
 
 
 def default_jobs() -> int:
-    """How many worker processes to use: one for each core, at most 8."""
+    """Returns how many worker processes to use: one for each core, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(8, cores or 1))
 
 
 class Workers(Protocol):
-    """Processes batches.
+    """Processes batches of bake tasks.
 
     Attributes:
-        jobs: How many batches it works on at a time.
+        jobs: How many batches are processed at the same time.
     """
 
     @property
     def jobs(self) -> int:
-        """See above."""
+        """How many batches are processed at the same time."""
         ...
 
     def submit(self, context: WorkerContext, tasks: Sequence[BakeTask]) -> Future[list[BakeResult]]:
-        """Begin to process a batch; every task has an outcome, whatever its processor does.
+        """Starts a batch; the future's value is a result for each task, also for failed ones.
 
-        The future fails with `BakeCancelledError` if the workers are closed meanwhile.
+        The future fails with `BakeCancelledError` if the workers are closed before the batch is
+        done.
         """
         ...
 
     def close(self) -> None:
-        """Stop; may be called twice."""
+        """Ends the workers; may be called twice."""
         ...
 
 
 class InlineWorkers:
-    """Processes batches in the calling thread: for frozen games, and where processes are refused.
+    """Processes batches in the calling thread, where worker processes are impossible.
 
-    Off the main thread it works in slices, with pauses in between that belong to the game.
+    In other threads than the main thread it pauses after each slice of work, so that the game gets
+    the interpreter lock.
 
     Args:
         slice_s: Seconds of work between two pauses. A single file is never interrupted.
-        pause: What to do between slices; by default, off the main thread, to sleep for two slices.
+        pause: Called between slices; by default a sleep of two slices, except on the main thread.
     """
 
     jobs = 1
@@ -82,11 +101,11 @@ class InlineWorkers:
     def __init__(self, slice_s: float = 0.004, pause: Callable[[], None] | None = None) -> None:
         self._slice_s = slice_s
         self._pause = pause
-        # Caches of processors belong to one thread at a time.
+        # Caches of processors may be used by one thread at a time.
         self._lock = threading.Lock()
 
     def submit(self, context: WorkerContext, tasks: Sequence[BakeTask]) -> Future[list[BakeResult]]:
-        """Process a batch, and return when it is done."""
+        """Processes a batch, and returns a future that is done."""
         future: Future[list[BakeResult]] = Future()
         outcomes: list[BakeResult] = []
         with self._lock:
@@ -106,20 +125,20 @@ class InlineWorkers:
             time.sleep(2 * self._slice_s)
 
     def close(self) -> None:
-        """Nothing to stop."""
+        """Does nothing, as there are no processes to end."""
 
 
 class ProcessWorkers:
-    """Processes batches in worker processes.
+    """Processes batches in worker processes of low priority.
 
-    They are started when first needed, end after half a minute without work and with the process
-    that started them, and never import its ``__main__``: a game needs no main guard. A worker that
-    dies is replaced, and its batch tried again in quarantine, file by file; a file that kills its
-    worker there, or takes longer than the limit, has failed.
+    The processes are started by the first batch, end after half a minute without work or with the
+    game, and never import its ``__main__``. A batch whose worker process died is tried again file
+    by file; a file that kills its process again, or takes longer than the limit, gets a
+    `ProcessorError`.
 
     Args:
-        jobs: How many processes.
-        limit_s: Seconds that a single file may take.
+        jobs: The number of processes; None for `default_jobs`.
+        limit_s: The most seconds that a single file may take.
 
     Any thread.
     """
@@ -134,10 +153,10 @@ class ProcessWorkers:
         self._closed = False
         self._inline = InlineWorkers()
         self._pickled: tuple[WorkerContext, bytes, bytes] | None = None
-        # Processors that cannot be sent to a process, and so work here.
+        # Names of processors that cannot be pickled; their files are processed in this process.
         self._unsendable: set[str] = set()
         self._deadlines: dict[Future[list[BakeResult]], float] = {}
-        # Whether a worker ever did anything here, and whether it is known that none can.
+        # Whether a worker process has ever worked, and whether starting one has failed for good.
         self._proven = False
         self._refused = False
         self._ending = threading.Event()
@@ -145,8 +164,8 @@ class ProcessWorkers:
 
     @staticmethod
     def possible() -> bool:
-        """Whether worker processes can be had at all."""
-        # In a frozen game `sys.executable` is the game: a worker would be another game.
+        """Returns whether this system and this program can start worker processes."""
+        # In a frozen game `sys.executable` is the game: a worker would be a second game.
         frozen = getattr(sys, "frozen", False)
         if frozen or not sys.executable or sys.platform in _NO_PROCESSES:
             return False
@@ -157,10 +176,10 @@ class ProcessWorkers:
         return True
 
     def submit(self, context: WorkerContext, tasks: Sequence[BakeTask]) -> Future[list[BakeResult]]:
-        """Begin to process a batch."""
+        """Starts a batch in a worker process, or processes it here if no process can."""
         result: Future[list[BakeResult]] = Future()
-        here = any(task.processor in self._unsendable for task in tasks)
-        if here or self._refused or not context.source.portable:
+        inline = any(task.processor in self._unsendable for task in tasks)
+        if inline or self._refused or not context.source.portable:
             return self._inline.submit(context, tasks)
         try:
             mark, pickled = self._pickle(context)
@@ -177,18 +196,18 @@ class ProcessWorkers:
                     args = (self._executor,)
                     threading.Thread(target=self._watch, args=args, daemon=True).start()
                 executor = self._executor
-                with _deaf_to_interrupts():
+                with _interrupts_blocked():
                     future = executor.submit(process_pickled, mark, pickled, list(tasks))
-                # A batch that takes longer has a file in it that does.
+                # A batch that takes longer than this contains a file that takes too long.
                 self._deadlines[future] = time.monotonic() + self._limit_s + 0.05 * len(tasks)
         except BrokenExecutor:
             self._replace(executor)
             return self.submit(context, tasks)
         except RuntimeError as error:
-            if _ended(error):  # the interpreter ends, which pools notice first
+            if _ended(error):  # at the interpreter's exit, pools are shut down first
                 raise BakeCancelledError("the program ends") from error
             raise
-        except Exception as error:  # processes are refused after all, or cannot be started
+        except Exception as error:  # the system refuses to start processes
             if not isinstance(error, OSError):
                 message = "worker processes cannot be started, the game bakes by itself: %s: %s"
                 _log.warning(message, type(error).__name__, shown_error(error))
@@ -203,19 +222,19 @@ class ProcessWorkers:
                 _settle(result, finished.result())
             elif _ended(error):
                 self._replace(executor)
-                # Not in this thread, which belongs to the pool.
+                # In a new thread, because this one is the pool's and must not block.
                 args = (context, mark, pickled, tasks, result)
                 threading.Thread(target=self._retry, args=args, daemon=True).start()
-            else:  # the outcome itself could not be sent
+            else:  # the result could not be pickled
                 _settle(result, [_lost(context, task, error) for task in tasks])
 
         future.add_done_callback(done)
         return result
 
     def _pickle(self, context: WorkerContext) -> tuple[bytes, bytes]:
-        known = self._pickled
-        if known is None or known[0] is not context:
-            # By value where it comes from `__main__`, which workers never import.
+        pickled = self._pickled
+        if pickled is None or pickled[0] is not context:
+            # cloudpickle sends classes of `__main__` by value, because workers never import it.
             import cloudpickle
 
             processors = {
@@ -224,8 +243,8 @@ class ProcessWorkers:
                 if name not in self._unsendable
             }
             data = cloudpickle.dumps(context._replace(processors=processors))
-            known = self._pickled = (context, digest(data), data)
-        return known[1], known[2]
+            pickled = self._pickled = (context, digest(data), data)
+        return pickled[1], pickled[2]
 
     def _find_unsendable(self, context: WorkerContext) -> None:
         import cloudpickle
@@ -237,7 +256,7 @@ class ProcessWorkers:
                 self._unsendable.add(name)
 
     def _watch(self, executor: Any) -> None:
-        """End the pool when one of its batches takes too long."""
+        """Replaces the pool when one of its batches takes too long; runs in a thread of its own."""
         while self._executor is executor and not self._ending.wait(_WATCH_S):
             now = time.monotonic()
             if any(deadline < now for deadline in list(self._deadlines.values())):
@@ -245,7 +264,7 @@ class ProcessWorkers:
                 self._replace(executor)
 
     def _replace(self, broken: Any) -> None:
-        """End a pool that is broken or stuck; the next batch starts a new one."""
+        """Ends a pool that is broken or stuck; the next batch starts a new one."""
         with self._lock:
             if broken is None or self._executor is not broken:
                 return
@@ -261,6 +280,7 @@ class ProcessWorkers:
         tasks: Sequence[BakeTask],
         result: Future[list[BakeResult]],
     ) -> None:
+        """Processes the files of a failed batch one by one in quarantine, and sets ``result``."""
         outcomes: list[BakeResult] = []
         if not self._proven and not self._works():
             self._refused = True
@@ -268,7 +288,7 @@ class ProcessWorkers:
             return
         try:
             for task in tasks:
-                # One file at a time in a process of its own: who dies there is to blame.
+                # If the process dies now, this file is to blame.
                 with self._quarantine:
                     outcomes.append(self._try_alone(context, mark, pickled, task))
         except BaseException as error:
@@ -278,7 +298,7 @@ class ProcessWorkers:
             _settle(result, outcomes)
 
     def _works(self) -> bool:
-        """Whether a worker process can do anything at all here."""
+        """Returns whether a worker process can be started and can do anything."""
         with self._quarantine:
             if self._closed:
                 return True
@@ -301,13 +321,13 @@ class ProcessWorkers:
             self._alone = _new_executor(1)
         executor = self._alone
         try:
-            with _deaf_to_interrupts():
+            with _interrupts_blocked():
                 future = executor.submit(process_pickled, mark, pickled, [task])
             outcome: BakeResult = future.result(timeout=self._limit_s)[0]
             return outcome
         except FutureTimeoutError:
             reason: BaseException = RuntimeError(f"it took longer than {self._limit_s:g} s")
-        except BaseException as error:  # whatever it was, the other files go on
+        except BaseException as error:  # any error is the file's; the other files are processed
             reason = RuntimeError("its worker process died") if _ended(error) else error
         self._alone = None
         _kill(executor)
@@ -316,7 +336,7 @@ class ProcessWorkers:
         return _lost(context, task, reason)
 
     def close(self) -> None:
-        """End all workers; what they were working on is lost. May be called twice."""
+        """Ends all worker processes; batches that are running are lost. May be called twice."""
         self._ending.set()
         with self._lock:
             self._closed = True
@@ -328,14 +348,17 @@ class ProcessWorkers:
 
 
 def _settle(result: Future[list[BakeResult]], outcomes: list[BakeResult]) -> None:
-    """Hand over a result, unless whoever waited for it has given up."""
+    """Sets the value of a future, unless the caller has cancelled it."""
     with contextlib.suppress(InvalidStateError):
         result.set_result(outcomes)
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Generator[None]:
-    """Start processes deaf to Ctrl-C, which a terminal sends to all of them, also to new ones."""
+def _interrupts_blocked() -> Generator[None]:
+    """Blocks Ctrl-C while processes are started, so that they inherit the block.
+
+    A terminal sends Ctrl-C to all its processes, also to those that are just starting.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -347,13 +370,14 @@ def _deaf_to_interrupts() -> Generator[None]:
 
 
 def _ended(error: BaseException) -> bool:
-    """Whether an error says that the pool has ended, by itself or by our hand."""
+    """Returns whether an error means that the pool has ended, on its own or by `_kill`."""
     from loky.process_executor import ShutdownExecutorError
 
     return isinstance(error, BrokenExecutor | ShutdownExecutorError)
 
 
 def _lost(context: WorkerContext, task: BakeTask, reason: BaseException) -> BakeResult:
+    """Returns the result of a task that killed its worker process or took too long."""
     error = ProcessorError(
         f"the processor `{task.processor}` failed: {reason}",
         path=context.source.shown(task.key.path),
@@ -367,7 +391,7 @@ def _lost(context: WorkerContext, task: BakeTask, reason: BaseException) -> Bake
 
 
 class _WithoutStreams:
-    """The module `sys`, but with streams that can be flushed."""
+    """Stands in for the module `sys`, with standard streams that can be flushed."""
 
     stdout = stderr = io.StringIO()
 
@@ -376,11 +400,11 @@ class _WithoutStreams:
 
 
 def _leave_streams_alone() -> None:
-    """Have loky start processes whatever `sys.stdout` and `sys.stderr` are.
+    """Makes loky start processes whatever `sys.stdout` and `sys.stderr` are.
 
-    It flushes both before each start (loky/backend/popen_loky_posix.py, `Popen.__init__`; not on
-    Windows), for which there is no reason: the new process has buffers of its own. But a game may
-    have None there, as without a console, or an object of its own that cannot be flushed.
+    loky flushes both before each start (loky/backend/popen_loky_posix.py, `Popen.__init__`; not on
+    Windows), although the new process has buffers of its own. In a game either may be None, as
+    without a console, or an object that has no `flush`.
     """
     from loky.backend import popen_loky_posix
 
@@ -395,7 +419,7 @@ def _new_executor(jobs: int) -> Any:
 
     if os.name == "posix":
         _leave_streams_alone()
-        # Starting a tracker lets SIGINT through again, which `_deaf_to_interrupts` holds back.
+        # Starting a tracker unblocks SIGINT, so it must not happen within `_interrupts_blocked`.
         resource_tracker.ensure_running()
         loky_tracker.ensure_running()
     return ProcessPoolExecutor(
@@ -404,29 +428,29 @@ def _new_executor(jobs: int) -> Any:
 
 
 def _kill(executor: Any, *, wait: bool = False) -> None:
-    with contextlib.suppress(Exception):  # whatever it says, it is of no use any more
+    with contextlib.suppress(Exception):  # the pool is broken or stuck, its errors say nothing new
         executor.shutdown(wait=wait, kill_workers=True)
 
 
 def _begin_worker(parent: int) -> None:
-    """Make a process a modest one: low priority, deaf to Ctrl-C, gone when its parent is."""
+    """Sets up a worker process: low priority, no reaction to Ctrl-C, and an end with its parent."""
     lower_priority()
-    # Ctrl-C goes to all processes of a terminal; the game's own end ends this one.
+    # A terminal sends Ctrl-C to all its processes; a worker ends with the game instead.
     with contextlib.suppress(ValueError, OSError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()  # what was imported stays
+    gc.freeze()  # imported modules are never garbage
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent was killed."""
+    """Ends this process within a second after its parent has ended."""
     while os.getppid() == parent or os.name == "nt":
         time.sleep(1.0)
     os._exit(0)
 
 
 def lower_priority() -> None:
-    """Let everything else on this machine go first."""
+    """Gives this process a low priority, so that all others run first."""
     if os.name == "nt":
         import ctypes
 
