@@ -1,1 +1,1 @@
-"""Types of baked data, and the codec of its pages."""
+"""Types of processors, outputs and bake results, and the codec of pages."""

@@ -1,4 +1,4 @@
-"""What a bake tells: while it runs, and at its end."""
+"""The types in which a bake reports its progress and its result."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["BakeProgress", "BakeReport", "StoreStatistics"]
 
 
 class BakeProgress(NamedTuple):
-    """How far a bake has come.
+    """The progress of a bake.
 
     Attributes:
-        done: Files that are finished.
-        total: Files that need work, as far as is known: dependents are found on the way.
-        current: One of the files that were finished last.
+        done: How many files are finished.
+        total: How many files have to be baked as far as is known; each wave may add some.
+        current: The file that was finished last.
     """
 
     done: int
@@ -28,23 +28,23 @@ class BakeProgress(NamedTuple):
 
 @dataclass(slots=True)
 class BakeReport:
-    """What a bake did.
+    """The result of a bake.
 
     Attributes:
-        files: How many files were looked at.
-        baked: Ids of the assets that were processed, and why.
-        unchanged: How many were found as they were by size and time alone.
-        touched: How many had another time, but the same content.
-        removed: How many were gone.
-        changes: The outputs that are others now; notifications are made of these.
-        errors: All that is wrong with the assets as they are, also from earlier bakes.
-        broken: The same errors by the asset path of the file that each is about; one about a file
-            that cannot be an asset by what the error calls the file.
+        files: How many files were compared with the store.
+        baked: The reason for each processed asset, by asset id.
+        unchanged: How many files had the same size and time stamp as before.
+        touched: How many files had another time stamp and the same content.
+        removed: How many files were deleted.
+        changes: The outputs that were added, changed or removed; listeners get these.
+        errors: All errors of the present assets, also those found by earlier bakes.
+        broken: The same errors by asset path; for a file that cannot be an asset, by the name that
+            the error shows.
         truncated: Whether there are more errors than are listed.
-        missing: Assets that others name and that do not exist, or that no processor takes, and who
-            names them. `AssetPipeline.dangling` tells more.
-        seconds: How long it took.
-        notes: What else is worth knowing, such as a store that had to be made anew.
+        missing: Assets that do not exist or that no processor takes, with the assets that need
+            them. `AssetPipeline.dangling` returns locations, too.
+        seconds: How long the bake took.
+        notes: Other messages, such as one about a damaged store that was replaced.
     """
 
     files: int = 0
@@ -62,29 +62,29 @@ class BakeReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every asset could be baked."""
+        """Whether there are no errors."""
         return not self.errors
 
     def changed_ids(self) -> list[str]:
-        """The ids of all outputs that were added, changed or removed, each once."""
+        """Returns the ids of all outputs that were added, changed or removed, each once."""
         return list(dict.fromkeys(change.id for change in self.changes))
 
 
 class StoreStatistics(NamedTuple):
-    """What a store holds, and what the pipeline did since it was opened.
+    """The size and content of a store, and counts since the pipeline was opened.
 
     Attributes:
-        assets: Files that were baked, variants included.
-        broken: Those whose newest version cannot be baked.
-        outputs: Number of outputs by kind.
+        assets: Baked files; a file with several import settings counts several times.
+        broken: Files whose newest version cannot be baked.
+        outputs: The number of outputs by kind.
         source_bytes: Bytes of the files.
         unpacked_bytes: Bytes of the pages, unpacked.
         packed_bytes: Bytes of the pages as they are stored.
         store_bytes: Bytes of the store on disk.
         baked: Files processed since the pipeline was opened.
-        bakes: Bakes run since then, those on demand not counted.
-        on_demand: Files baked because something asked for them.
-        bake_seconds: Processing time of these, over all workers.
+        bakes: Calls of `AssetPipeline.bake` since then.
+        on_demand: Calls that had to bake files before they could return an asset.
+        bake_seconds: Processing time of all these files, summed over all workers.
         worker_restarts: How often worker processes had to be replaced.
     """
 

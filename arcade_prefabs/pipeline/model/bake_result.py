@@ -1,4 +1,4 @@
-"""What processing a file gives: outputs, errors, and what they were made from."""
+"""The result of processing a file: outputs, errors, inputs and bake requests."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["BakeKey", "BakeResult", "OutputChange", "error_from", "error_record"
 
 
 class BakeKey(NamedTuple):
-    """A file, and the settings that it is baked with.
+    """A path with its import settings: the key of everything that is baked.
 
     Attributes:
         path: The asset path.
-        variant: Settings of its own as JSON, see `settings_key`; empty for the processor's.
+        variant: The import settings as JSON, see `settings_key`; empty if there are none.
     """
 
     path: str
@@ -26,17 +26,18 @@ class BakeKey(NamedTuple):
 
 
 class BakeResult(NamedTuple):
-    """What came of processing a file.
+    """The result of processing a file.
 
     Attributes:
-        key: The file.
-        content: The hash of its bytes; None if it was not there any more, `UNREADABLE` if it was.
-        outputs: What was baked.
-        failed: Labels that could not be baked; None in it: the whole file.
-        errors: What is wrong.
-        inputs: What it was made from.
-        bake_requests: Variants of other files that it asks for.
-        seconds: How long it took.
+        key: The key of the asset.
+        content: The hash of the file's bytes; None if the file does not exist, `UNREADABLE` if
+            reading it failed.
+        outputs: The outputs.
+        failed: Labels that could not be baked; None in it means the whole file.
+        errors: The errors.
+        inputs: The inputs that the outputs were made from.
+        bake_requests: Requests to bake other files with import settings.
+        seconds: The processing time.
     """
 
     key: BakeKey
@@ -50,10 +51,10 @@ class BakeResult(NamedTuple):
 
 
 class OutputChange(NamedTuple):
-    """An output that is another one now.
+    """A difference between the outputs before and after a bake.
 
     Attributes:
-        id: Its full id.
+        id: The full id of the output.
         kind: ``added``, ``changed`` or ``removed``.
     """
 
@@ -62,7 +63,7 @@ class OutputChange(NamedTuple):
 
 
 def shown_id(key: BakeKey, label: str = "") -> str:
-    """The full id of an output: ``castle.ron#gate``, ``sheet.png?{"columns":4}``."""
+    """Returns the full id of an output: ``castle.ron#gate``, ``sheet.png?{"columns":4}``."""
     variant = f"?{key.variant}" if key.variant else ""
     return f"{key.path}{variant}{'#' if label else ''}{label}"
 
@@ -71,10 +72,10 @@ _FIELDS = ("path", "line", "column", "source_line", "hint", "_cut")
 
 
 def error_record(error: LocatedError) -> dict[str, Any]:
-    """An error as JSON values, for the store."""
+    """Returns an error as JSON values, for the store."""
     fields = {name: getattr(error, name) for name in _FIELDS if getattr(error, name, None)}
     record = {"type": type(error).__name__, "message": error.message, **fields}
-    # Names of files may hold halves of characters, which no JSON can.
+    # File names may contain lone surrogates, which JSON cannot.
     return {
         name: value.encode("utf-8", "backslashreplace").decode()
         if isinstance(value, str)
@@ -84,7 +85,10 @@ def error_record(error: LocatedError) -> dict[str, Any]:
 
 
 def error_from(record: dict[str, Any]) -> LocatedError:
-    """The error of a record. A store may come from elsewhere: it names none but our own classes."""
+    """Returns the error of a JSON record.
+
+    A store may be forged, so only error classes of this package are made from it.
+    """
     cls = getattr(errors, str(record.get("type")), None)
     if not (isinstance(cls, type) and issubclass(cls, LocatedError)):
         cls = LocatedError
@@ -98,12 +102,12 @@ def error_from(record: dict[str, Any]) -> LocatedError:
 
 
 def errors_text(found: tuple[LocatedError, ...]) -> str | None:
-    """Errors as the store keeps them."""
+    """Returns errors as the JSON text that the store keeps; None for no errors."""
     return json.dumps([error_record(error) for error in found]) if found else None
 
 
-def located(error: BaseException, shown: str, what: str) -> LocatedError:
-    """Any exception of a processor as an error about its file."""
+def located(error: BaseException, shown: str, processor: str) -> LocatedError:
+    """Returns an exception of a processor as an error with the path of the file."""
     if isinstance(error, LocatedError):
         if error.path is None:
             error.path = shown
@@ -111,5 +115,5 @@ def located(error: BaseException, shown: str, what: str) -> LocatedError:
     if isinstance(error, ArcadePrefabsError):
         return ProcessorError(str(error), path=shown)
     return ProcessorError(
-        f"the processor `{what}` failed: {type(error).__name__}: {error}", path=shown
+        f"the processor `{processor}` failed: {type(error).__name__}: {error}", path=shown
     )

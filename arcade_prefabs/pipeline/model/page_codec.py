@@ -1,8 +1,8 @@
-"""Packed pages: how outputs are compressed, checked, and unpacked again in bounded memory.
+"""Packs outputs into compressed pages with checksums, and unpacks them in bounded memory.
 
-Small prefabs are much alike: names of components and fields, paths of textures. A dictionary made
-of some of them, which every page is compressed against, takes most of that away; without one, a
-page of a kilobyte hardly shrinks.
+Small prefabs have much in common: names of components and fields, paths of textures. Each page is
+compressed against a dictionary made from some of them; without it, a page of a kilobyte would
+hardly shrink.
 """
 
 from __future__ import annotations
@@ -32,44 +32,46 @@ __all__ = [
 ]
 
 DICTIONARY_BYTES: Final = 16 * 1024
-"""Compression looks through the whole dictionary for every page: 64 kB take four times as long for
-a few per cent."""
+"""Bytes of a dictionary. The compressor searches all of it for every page: 64 kB would take four
+times as long and save a few per cent."""
 
-# How a page is stored. Dictionaries have the numbers above.
+# The method by which a page is packed; numbers above these are those of dictionaries.
 _PLAIN, _ALONE = -1, 0
 LEFT: Final = -2
-"""The method of an output whose pages left a store that was too large; its row stays, so that
-whatever is made from it is known to be as it was."""
-# Dictionaries have their checksum above this as number: the same number never means another one,
-# whichever store it comes from. Those below were put there by hand.
+"""The method of an output whose pages were removed from a store above its limit. The row with the
+hash stays, so that assets made from the output do not become stale."""
+# The number of a dictionary is this plus its checksum: dictionaries of two stores have the same
+# number only if they are the same. Numbers below it are not checked.
 _CHECKED: Final = 2**32
 
 
 class CompressionDictionary(NamedTuple):
-    """What pages are compressed against. Its number says which one, in the store."""
+    """A dictionary that pages are compressed against, with its number in the store."""
 
     number: int
     data: bytes
 
     @classmethod
     def of(cls, data: bytes) -> CompressionDictionary:
-        """A dictionary that is new."""
+        """Returns a dictionary with the number that its data has."""
         return cls(_CHECKED + zlib.crc32(data), data)
 
     @property
     def sound(self) -> bool:
-        """Whether it is what its number says."""
+        """Whether the data has the checksum that is part of its number."""
         return self.number < _CHECKED or self == CompressionDictionary.of(self.data)
 
 
 class PackedPage(NamedTuple):
-    """A page as the store keeps it.
+    """A page as it is stored.
 
     Attributes:
         size: Bytes, unpacked.
-        method: -1: as it is. 0: compressed. Above: compressed with the dictionary of that number.
-        check: CRC-32 of ``data``; chance may damage a file, and forged data is still bounded.
-        data: The bytes.
+        method: -1: not compressed. 0: compressed. Above: compressed with the dictionary of that
+            number.
+        check: CRC-32 of ``data``. It finds accidental damage; forged data cannot unpack to more
+            than ``size``.
+        data: The packed bytes.
     """
 
     size: int
@@ -81,7 +83,7 @@ class PackedPage(NamedTuple):
     def of(
         cls, page: bytes, dictionary: CompressionDictionary | None = None, *, best: bool = False
     ) -> PackedPage:
-        """Pack a page; ``best`` takes ten times as long and gives a tenth less."""
+        """Packs a page; ``best`` takes ten times as long for a tenth fewer bytes."""
         mode = "high_compression" if best else "default"
         if dictionary is None:
             method, data = _ALONE, lz4.block.compress(page, mode=mode, store_size=False)
@@ -93,12 +95,12 @@ class PackedPage(NamedTuple):
         return cls(len(page), method, zlib.crc32(data), data)
 
     def unpack(self, dictionary: CompressionDictionary | None = None) -> bytes:
-        """The page.
+        """Returns the page.
 
         Raises:
-            StoreError: It is damaged, or claims to be larger than a page may be.
+            StoreError: The page is damaged, or its size is above `PAGE_BYTES`.
 
-        Any thread. The interpreter is free for others meanwhile.
+        Any thread; lz4 releases the interpreter lock meanwhile.
         """
         if not 0 <= self.size <= PAGE_BYTES:
             raise StoreError(f"a page of {self.size:,} bytes, over {PAGE_BYTES:,}")
@@ -127,13 +129,13 @@ class PackedPage(NamedTuple):
 def seal(
     identifier: str, number: int, kind: str, digest: bytes, pages: int, page: PackedPage
 ) -> int:
-    """A checksum of everything in a page's row, and of whose page it is.
+    """Returns a checksum of all columns of a page's row and of the id of its output.
 
-    A bit that flips in a row turns it into another asset's just as well as into no page at all.
+    A bit that flips in a row may damage the page, or make it a page of another asset.
 
     Args:
         identifier: Full id of the output.
-        number: Which of its pages it is.
+        number: The index of the page.
         kind: See `Output`.
         digest: The hash of the output.
         pages: How many pages the output has.
@@ -144,7 +146,7 @@ def seal(
 
 
 class PackedOutput(NamedTuple):
-    """An output, ready to be written.
+    """An output as it is stored.
 
     Attributes:
         label: See `Output`.
@@ -162,18 +164,19 @@ class PackedOutput(NamedTuple):
 
 
 def pack(output: Output, dictionary: CompressionDictionary | None) -> PackedOutput:
-    """Compress an output. Any thread."""
-    # Only prefabs are small and alike.
+    """Compresses an output. Any thread."""
+    # Only prefabs are small and have much in common.
     used = dictionary if output.kind == "prefab" else None
     pages = tuple(PackedPage.of(page, used) for page in output.pages)
     return PackedOutput(output.label, output.kind, output_digest(output), pages, output.needs)
 
 
 class ManyPacked:
-    """Outputs of one file, iterated any number of times, kept as bytes in portions.
+    """The outputs of one file, in a compact form that can be iterated several times.
 
-    A world has one for each of its cells. As objects, and once more as what is sent from a worker
-    process, 200,000 of them took more than all that they were made from.
+    A world has an output for each cell. 200,000 of them as Python objects took more memory than all
+    the data that they were made from, and once more when a worker process sent them. So they are
+    kept as encoded bytes, in portions.
     """
 
     def __init__(self) -> None:
@@ -181,7 +184,7 @@ class ManyPacked:
         self._last: list[PackedOutput] = []
 
     def append(self, packed: PackedOutput) -> None:
-        """Add an output."""
+        """Adds an output."""
         self._last.append(packed)
         if len(self._last) >= PORTION:
             self._portions.append(_encode_portion(self._last))
@@ -197,14 +200,14 @@ class ManyPacked:
 
 
 PORTION: Final = 512
-"""Outputs in a portion: most files have fewer, which are never encoded."""
+"""Outputs in a portion. Most files have fewer outputs, which are not encoded at all."""
 
 _encode_portion: Final = msgspec.msgpack.Encoder().encode
 _decode_portion: Final = msgspec.msgpack.Decoder(list[PackedOutput]).decode
 
 
 def make_dictionary(pages: Sequence[bytes]) -> bytes:
-    """A dictionary from some typical pages, the most typical last."""
+    """Returns a dictionary from some typical pages; the compressor prefers the last ones."""
     data = b"".join(_distinct(pages))
     return data[-DICTIONARY_BYTES:]
 

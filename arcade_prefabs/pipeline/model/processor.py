@@ -1,7 +1,7 @@
-"""What turns a file into baked data: the protocol of processors, and what they are handed.
+"""The protocol of processors, which bake files of one kind, and the types that they use.
 
-A processor is a small class with a name, a version, the patterns of the files it takes and one
-method. It may live outside of this package::
+A processor is a small class with a name, a version, patterns of file names and one method. Games
+may add their own::
 
     class CsvProcessor:
         name = "csv"
@@ -9,12 +9,12 @@ method. It may live outside of this package::
         patterns = ("*.csv",)
         settings = {"separator": ";"}
 
-        def process(self, job):
-            rows = [line.split(job.settings["separator"]) for line in job.text().splitlines()]
-            yield job.output(rows)
+        def process(self, context):
+            separator = context.settings["separator"]
+            yield context.output([line.split(separator) for line in context.text().splitlines()])
 
-Raise the version whenever the same input gives another output: everything that the old version
-baked is then baked again.
+Increase the version whenever the same file would be baked to another output: then all files of the
+processor are baked again.
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ __all__ = [
 ]
 
 PAGE_BYTES: Final = 128 * 1024
-"""Bytes of the largest page, unpacked: decoding JSON keeps the interpreter to itself, about a
-millisecond for that much, and a frame has sixteen."""
+"""The most bytes of a page, unpacked. Decoding JSON holds the interpreter lock, for this many bytes
+about a millisecond, and a frame has sixteen."""
 
 DIGEST_BYTES: Final = 16
-"""Enough that two different contents never meet by chance."""
+"""Bytes of a content hash: enough that no two contents have the same one by chance."""
 
 
 UNREADABLE: Final = b""
-"""In place of the hash of a file that is there, but cannot be read."""
+"""Stands for the hash of a file that exists but cannot be read."""
 
 
 def digest(*parts: bytes) -> bytes:
-    """A hash of the parts one behind the other. Any thread."""
+    """Returns a hash of the concatenated parts. Any thread."""
     hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         hasher.update(part)
@@ -74,14 +74,13 @@ def digest(*parts: bytes) -> bytes:
 
 
 class Input(NamedTuple):
-    """Something that a build was made from, beside the file itself.
+    """Something that an output was made from, besides its own file.
 
     Attributes:
-        kind: ``file``: the bytes of another file. ``output``: what another file was baked to.
-            ``ambient``: something of the game's own, such as the fields of its components.
-        name: A path; for ``output`` a full id, for ``ambient`` what the processor calls it.
-        digest: Its hash, None if it was not there: a dangling dependency, which heals when the
-            file appears.
+        kind: ``file``: the bytes of another file. ``output``: an output of another file.
+            ``ambient``: data of the game that is in no file, such as the fields of its components.
+        name: A path; for ``output`` a full id, for ``ambient`` a name that the processor knows.
+        digest: Its hash; None if it does not exist. When it appears, the output is baked again.
     """
 
     kind: str
@@ -90,15 +89,16 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One thing that was baked from a file.
+    """One asset that a file was baked to.
 
     Attributes:
-        label: Its name in the file, ``gate`` for ``castle.ron#gate``; empty for the file itself.
-        kind: What it is: ``prefab``, ``image``, ``data``... Readers check it.
-        pages: The data in pages of at most `PAGE_BYTES`, to be read one by one. The first one is
-            what a reader needs first.
-        needs: What has to be there at run time. Nothing is baked again because of them.
-        identity: What else makes it another output for those that are made from it.
+        label: Its name in the file, ``gate`` for ``castle.ron#gate``; empty for the only output.
+        kind: ``prefab``, ``image``, ``data``... Readers check it.
+        pages: The data in pages of at most `PAGE_BYTES`, which are read one by one. The first page
+            is the head, which a reader needs first.
+        needs: Dependencies at run time. A change in them bakes nothing again.
+        identity: Data for the hash only: a change in it makes assets stale that are made from this
+            output, although its pages are the same.
     """
 
     label: str
@@ -109,21 +109,21 @@ class Output(NamedTuple):
 
 
 def output_digest(output: Output) -> bytes:
-    """The hash of what was baked: where it is the same, nothing that depends on it is baked again.
+    """Returns the hash of an output; as long as it is the same, nothing made from it becomes stale.
 
     Any thread.
     """
-    # Lengths go in front, or two pages could be told apart from one only by where they are cut.
+    # The lengths of the pages are hashed, too: the same bytes cut elsewhere are another output.
     lengths = msgspec.json.encode((output.kind, [len(p) for p in output.pages], output.needs))
     return digest(lengths, *output.pages, output.identity)
 
 
 class BakeRequest(NamedTuple):
-    """A file that should be baked with settings of its own, because another one names it so.
+    """A request of a processor to bake another file with import settings.
 
     Attributes:
         path: The file.
-        settings: What differs from the processor's settings.
+        settings: The import settings, which override the processor's settings.
     """
 
     path: str
@@ -131,16 +131,20 @@ class BakeRequest(NamedTuple):
 
 
 class ProcessContext:
-    """One file to process, as its processor sees it.
+    """One file as its processor sees it; collects the inputs, requests and errors of the file.
 
     Attributes:
         path: The file's asset path.
-        shown: How errors should name the file.
+        shown: The file's name for errors.
         data: Its bytes.
-        settings: The processor's settings, with those of this one file over them.
-        shared: Room for what the jobs of one batch can share. All jobs of a batch see the files as
-            they were when the first one read them. A value with a method ``close`` is closed at
-            the end.
+        settings: The processor's settings, overridden by the file's import settings.
+        shared: A dict that the files of one batch share, for caches. A value with a method
+            ``close`` is closed after the batch. All files of a batch see other files as they were
+            when the first of them read them.
+        inputs: The inputs so far, by kind and name.
+        bake_requests: The bake requests so far.
+        errors: The errors of single outputs so far, see `fail`.
+        failed: The labels of these errors.
 
     The thread or process that runs the processor.
     """
@@ -182,10 +186,10 @@ class ProcessContext:
         self._shown = shown
 
     def text(self) -> str:
-        """The data as text, UTF-8.
+        """Returns the data as UTF-8 text.
 
         Raises:
-            AssetError: It is none.
+            AssetError: The data is no UTF-8 text.
         """
         try:
             return self.data.decode("utf-8-sig")
@@ -193,11 +197,11 @@ class ProcessContext:
             raise self.error(f"the file is no UTF-8 text: byte {error.start:,}") from None
 
     def read(self, path: str) -> bytes:
-        """The bytes of another file; when it changes, this one is baked again.
+        """Returns the bytes of another file, and makes it an input, so that changes bake this file.
 
         Raises:
-            MissingAssetError: There is none; when it appears, this one is baked again.
-            AssetError: It cannot be read.
+            MissingAssetError: The file does not exist; when it appears, this file is baked again.
+            AssetError: The file cannot be read.
         """
         path = self._checked(path)
         try:
@@ -209,24 +213,24 @@ class ProcessContext:
         return data
 
     def peek(self, path: str) -> bytes:
-        """The bytes of another file, no dependency noted: that is left to `depends`.
+        """Returns the bytes of another file without making it an input; see `depends`.
 
         Raises:
-            MissingAssetError: There is none.
-            AssetError: It cannot be read.
+            MissingAssetError: The file does not exist.
+            AssetError: The file cannot be read.
         """
         return self._read(path)
 
     def shown_name(self, path: str) -> str:
-        """How errors should name another file."""
+        """Returns the name of another file for errors."""
         return self._shown(path)
 
     def depends(self, kind: str, name: str, known: bytes | None) -> None:
-        """Note something that the output depends on; see `Input`."""
+        """Adds an input with its hash; see `Input`."""
         self.inputs[kind, name] = Input(kind, name, known)
 
     def bake_request(self, path: str, settings: Mapping[str, Any]) -> None:
-        """Ask for another file to be baked with settings of its own, a sprite sheet's for one."""
+        """Requests another file to be baked with import settings, for example as a sprite sheet."""
         try:
             settings_key(settings)
         except TypeError as error:
@@ -240,15 +244,16 @@ class ProcessContext:
             raise UnsafePathError(str(error), path=self.shown) from None
 
     def fail(self, error: Exception, *, label: str | None = None) -> None:
-        """Note an error and go on.
+        """Adds the error of one output, so that the processor can go on with the others.
 
-        The last good output of the label is kept; without a label, those of the whole file are.
+        The last good output with this label is kept; with the label None, all outputs of the file
+        are.
         """
         self.errors.append(error)
         self.failed.append(label)
 
     def error(self, message: str, *, hint: str | None = None) -> AssetError:
-        """An error about this file, to be raised."""
+        """Returns an error about this file, for the processor to raise."""
         return AssetError(message, path=self.shown, hint=hint)
 
     def output(
@@ -260,11 +265,11 @@ class ProcessContext:
         label: str = "",
         needs: Iterable[Dependency] = (),
     ) -> Output:
-        """An output of a JSON value, and of bytes that are cut into pages behind it.
+        """Returns an output with a JSON value as head, and with bytes that are cut into pages.
 
         Raises:
-            AssetTooLargeError: The JSON value fills more than a page.
-            ProcessorError: It is not JSON.
+            AssetTooLargeError: The JSON value has more than `PAGE_BYTES`.
+            ProcessorError: ``head`` cannot be written as JSON.
         """
         try:
             first = orjson.dumps(head, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
@@ -282,50 +287,50 @@ class ProcessContext:
 
 @runtime_checkable
 class Processor(Protocol):
-    """Turns the files of certain patterns into baked data.
+    """Bakes the files of certain patterns.
 
-    Processors are sent to worker processes: everything in them must be picklable, and they keep
-    nothing from one file to the next but caches.
+    Processors are sent to worker processes, so all their attributes must be picklable. They must
+    keep nothing from one file to the next but caches.
 
     Attributes:
-        name: Its own name, unique in a pipeline.
-        version: Raised whenever the same input gives another output.
-        patterns: The files it takes, matched against the whole path: ``*.png``,
-            ``worlds/*.ron``. ``*`` matches slashes, too. Case does not count.
-        settings: Settings with their defaults, as JSON values. They are part of the key.
+        name: Its name, unique in a pipeline.
+        version: A number to increase whenever the same file would be baked to another output.
+        patterns: The files it takes, matched against the whole path: ``*.png``, ``worlds/*.ron``.
+            ``*`` matches slashes, too. Case is ignored.
+        settings: All settings with their defaults, as JSON values. They are part of the recipe.
     """
 
     @property
     def name(self) -> str:
-        """See above."""
+        """The name of the processor, unique in a pipeline."""
         ...
 
     @property
     def version(self) -> int:
-        """See above."""
+        """A number to increase whenever the same file would be baked to another output."""
         ...
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """See above."""
+        """Patterns of the paths it takes."""
         ...
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """See above."""
+        """All settings with their defaults, as JSON values."""
         ...
 
     def process(self, context: ProcessContext) -> Iterable[Output]:
-        """The outputs of one file.
+        """Returns the outputs of one file.
 
-        An error that it raises is the file's error, and its last good outputs are kept. Errors
-        about single outputs go to `ProcessContext.fail`.
+        An exception becomes the error of the file, whose last good outputs are kept. Errors of
+        single outputs are passed to `ProcessContext.fail`.
         """
         ...
 
 
 class ProcessorMatcher:
-    """Finds the processor of a path: of those that match the last one, so that a game's own win.
+    """Finds the processor for a path: the last one that matches, so that a game's own come first.
 
     Any thread.
     """
@@ -336,7 +341,7 @@ class ProcessorMatcher:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"two processors have the name {min(twice)!r}")
-        # One search for all of them: ten thousand paths are looked at in every bake.
+        # One expression for all processors, because every bake matches ten thousand paths.
         groups = (
             f"(?P<p{number}>{'|'.join(translate(pattern.lower()) for pattern in one.patterns)})"
             for number, one in reversed(list(enumerate(self.processors)))
@@ -345,23 +350,23 @@ class ProcessorMatcher:
         self._match = re.compile("|".join(groups) or r"(?!)").match
 
     def __call__(self, path: str) -> Processor | None:
-        """The processor of a path, None if nobody takes it."""
-        # The case of a name is the file system's affair, and must not decide what a file is.
+        """Returns the processor for a path, None if no processor takes it."""
+        # File systems differ in case, which must not decide the kind of a file.
         found = self._match(path.lower())
         if found is None or found.lastgroup is None:
             return None
         return self.processors[int(found.lastgroup[1:])]
 
     def named(self, name: str) -> Processor | None:
-        """The processor of that name."""
+        """Returns the processor with a name, or None."""
         return next((one for one in self.processors if one.name == name), None)
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
-    """The one spelling of settings that differ from a processor's own; empty if none do.
+    """Returns import settings as normalised JSON; empty if there are none.
 
     Raises:
-        TypeError: They are not JSON.
+        TypeError: The settings cannot be written as JSON.
 
     Any thread.
     """

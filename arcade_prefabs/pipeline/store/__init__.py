@@ -1,1 +1,1 @@
-"""The bake store: one SQLite file, what is read from it and what is written to it."""
+"""The bake store, one SQLite file: its tables, and the functions that write and read them."""

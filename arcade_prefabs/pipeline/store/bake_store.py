@@ -1,7 +1,24 @@
-"""The bake store: one SQLite file that keeps everything that was baked.
+"""The bake store: one SQLite file with all outputs, opened and kept intact.
 
-SQLite gives what a format of our own would have to earn: a commit is there whole or not at all,
-also after a power cut, and several processes can read while one writes.
+**Problem.** The store must survive everything that happens on the machines of authors and players:
+a process that is killed, a power cut, a full disk, flipped bits, two programs that bake at once, a
+file that somebody deletes or replaces, a store of another version, a forged file.
+
+**Way taken.** SQLite does most of it: a transaction is committed completely or not at all, also
+after a power cut, and in the mode of the write-ahead log many processes can read while one writes.
+This class adds:
+
+* *Connections.* Readers take one from a pool, one per thread at a time; there is one writer, under
+  a lock. Every method is safe in any thread.
+* *Damage.* Errors of SQLite become a `StoreError` that says what the user can do, or a
+  `DamagedStoreError`; then `AssetPipeline` calls `rebuild`, which moves the file aside and makes an
+  empty one. All its content can be baked again.
+* *Replacement.* Another program may rebuild the same file. Each transaction checks the file's
+  identity (device and inode), and goes over to the new one. The `generation` counts these changes:
+  row numbers that were read in an older generation are worth nothing, and `writing` refuses them.
+
+**Rejected.** A format of our own: it would have to earn what SQLite has. A file for each asset: see
+`asset_pipeline`. One connection for all threads: a long read would block all loader threads.
 """
 
 from __future__ import annotations
@@ -24,45 +41,49 @@ from .schema import ADDED, FORMAT, SCHEMA, use_write_ahead_log
 
 __all__ = ["AnotherStoreError", "BakeStore", "DamagedStoreError"]
 
-# Seconds that one process waits for another one's commit; a commit takes milliseconds.
+# Seconds that a process waits for the commit of another process; commits take milliseconds.
 _BUSY_S: Final = 20.0
-# SQLite moves the write-ahead log into the file when it has this many pages of 4 kB.
+# The size of the write-ahead log, in pages of 4 kB, at which SQLite moves it into the file.
 _CHECKPOINT_PAGES: Final = 1000
-# What SQLite says of a damaged file. No statement of ours breaks a constraint of a sound one.
+# SQLite's errors for damaged files. CONSTRAINT is one, because in an intact file no statement of
+# this package violates a constraint.
 _DAMAGE: Final = tuple(
     f"SQLITE_{name}" for name in ("NOTADB", "CORRUPT", "FORMAT", "CONSTRAINT", "MISMATCH")
 )
 
 
 class DamagedStoreError(StoreError):
-    """The file is no store, or a damaged one: it has to be made anew.
+    """The file is no bake store, is damaged, or has another version's format.
 
     Attributes:
-        generation: That of the store which is damaged, None if no matter which.
+        generation: The generation of the damaged store; None for any.
     """
 
     generation: int | None = None
 
 
 class AnotherStoreError(DamagedStoreError):
-    """A new store was begun meanwhile, here or by another program: look at everything again."""
+    """Another thread or program has replaced the store; everything has to be read again."""
 
 
 class BakeStore:
     """A bake store, or a release file, which has the same format.
 
     Args:
-        path: The file. It is made if it is not there; its folder must exist.
-        read_only: Open a release file: nothing in it changes, and nothing is made.
-        on_step: Called with the name of every step of a commit before it is taken, for tests that
-            end the process there.
-        most_pages: Pages of 4 kB that the file may have, None for as many as the disk holds.
+        path: The file. It is made if it does not exist; its folder must exist.
+        read_only: Whether to open a release file, which is never changed or made.
+        on_step: Called with the name of each step of a commit before it is taken; for tests that
+            kill the process there.
+        most_pages: The most pages of 4 kB that the file may have; None for no limit.
+
+    Attributes:
+        generation: How often the file was replaced by a new one since it was opened.
 
     Raises:
         DamagedStoreError: The file is no store of this version.
-        StoreError: It cannot be opened or made.
+        StoreError: The file cannot be opened or made.
 
-    Any thread: readers have a connection each, writers take turns.
+    Any thread: each reader has a connection of its own, writers wait for each other.
     """
 
     def __init__(
@@ -81,8 +102,8 @@ class BakeStore:
         self._pool_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
-        self.generation = 0  # rises when the file is made anew: numbers of the old one mean nothing
-        self._begun = threading.local()  # the generation that a thread's numbers are of
+        self.generation = 0
+        self._begun = threading.local()  # the generation in which a thread has read row numbers
         self._identity: tuple[int, int] | None = None
         self._dictionaries: dict[int, CompressionDictionary] = {}
         self._writer: sqlite3.Connection | None = None
@@ -103,8 +124,8 @@ class BakeStore:
                     raise
                 self._idle.append(connection)
                 return
-            # Looked at before it is opened: if another one takes its place in between, that is
-            # noticed with the next transaction.
+            # The identity is read before the file is opened: if the file is replaced in between,
+            # the next transaction notices.
             self._identity = identity(self.path)
             self._writer = self._connect()
             self._identity = self._identity or identity(self.path)
@@ -117,7 +138,7 @@ class BakeStore:
 
     def _connect(self) -> sqlite3.Connection:
         mode = "ro&immutable=1" if self.read_only else "rwc"
-        # Ours: we give a connection to one thread at a time.
+        # `check_same_thread` is off because the pool gives a connection to one thread at a time.
         connection = sqlite3.connect(
             f"file:{quote(os.fsencode(self.path))}?mode={mode}",
             uri=True,
@@ -125,20 +146,20 @@ class BakeStore:
             isolation_level=None,
             check_same_thread=False,
         )
-        # The schema of a file that came from elsewhere must not call functions.
+        # The schema of a forged file must not call SQL functions.
         connection.execute("PRAGMA trusted_schema=OFF")
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        # With NORMAL a power cut may take the last commits with it, never the file.
+        # With NORMAL a power cut may undo the last commits, but never damages the file.
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        # Where it cannot be had (network drives), SQLite stays with its older journal.
+        # Where the file system does not allow it (network drives), SQLite keeps its older journal.
         use_write_ahead_log(connection, _BUSY_S)
         if self._most_pages is not None:
             connection.execute(f"PRAGMA max_page_count={self._most_pages}")
-        # Two processes may come here at once.
+        # Two processes may open a new store at the same time.
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
@@ -170,14 +191,14 @@ class BakeStore:
             )
 
     def rebuild(self, generation: int | None = None) -> Path | None:
-        """Put a damaged file aside and begin a new one; gives where the old one is now.
+        """Moves a damaged file aside and makes an empty store; returns the path of the old file.
 
         Args:
-            generation: That of the damaged one. Where another one is in its place already, begun
-                by another thread or program, that one is used, and None is given.
+            generation: The generation of the damaged store. If another thread or program has
+                replaced it already, the new store is used, and None is returned.
 
         Raises:
-            StoreError: It cannot be moved: on Windows, while another process has it open.
+            StoreError: The file cannot be moved: on Windows, while another process has it open.
 
         Any thread.
         """
@@ -199,23 +220,23 @@ class BakeStore:
         return aside
 
     def _notice_another(self) -> None:
-        """Go over to the file that another program began in place of ours.
+        """Goes over to the file by which another program has replaced the store.
 
-        What we write into ours is lost then. One that was deleted is used on: there is no other.
+        A deleted file without a replacement stays in use.
         """
         if self.read_only or identity(self.path) in (None, self._identity):
             return
         with self._lock:
-            # It may be this thread's own transaction, which is about to ask for a dictionary.
+            # Within a transaction of this thread the connection must stay; the next one goes over.
             within = self._writer is not None and self._writer.in_transaction
-            there = identity(self.path)
-            if not (self._closed or within) and there not in (None, self._identity):
+            present = identity(self.path)
+            if not (self._closed or within) and present not in (None, self._identity):
                 self._open_anew(lambda _: None)
 
-    # --------------------------------------------------------------------------------- using it
+    # ------------------------------------------------------------------------ reading and writing
 
     def begin(self) -> None:
-        """Note that this thread reads numbers from now on, which `writing` is to check.
+        """Notes the generation in which this thread reads row numbers, for `writing` to check.
 
         Any thread.
         """
@@ -225,7 +246,7 @@ class BakeStore:
 
     @contextlib.contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
-        """A connection to read with; what it sees during one statement does not change.
+        """Gives a connection for reading; one statement sees one state of the store.
 
         Raises:
             StoreError: The store is closed, or cannot be read.
@@ -254,17 +275,17 @@ class BakeStore:
 
     @contextlib.contextmanager
     def writing(self, *, begun: bool = False) -> Generator[sqlite3.Connection]:
-        """A connection inside a transaction: committed at the end, undone by an exception.
+        """Gives a connection in a transaction, committed at the end and undone by exceptions.
 
         Args:
-            begun: What is written names rows by numbers that this thread has read since `begin`.
+            begun: Whether the statements use row numbers that this thread has read since `begin`.
 
         Raises:
-            AnotherStoreError: Those numbers are of another store than the one that is there now.
+            AnotherStoreError: The store was replaced since `begin`, so the row numbers are wrong.
             StoreError: The store is closed or read-only, the disk is full, or another process has
-                been writing for too long.
+                been writing for more than 20 seconds.
 
-        Any thread; one at a time, the others wait.
+        Any thread; writers wait for each other.
         """
         with self._lock, self._translated():
             self._notice_another()
@@ -281,38 +302,38 @@ class BakeStore:
                 self.step("commit")
                 connection.execute("COMMIT")
             except BaseException:
-                # SQLite itself has undone it where the disk was full.
+                # On a full disk SQLite has rolled back already.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
             self.step("committed")
 
     def dictionary(self, number: int) -> CompressionDictionary | None:
-        """The dictionary of that number; None for pages that need none. Any thread."""
+        """Returns the dictionary with a number; None for pages without one. Any thread."""
         if number <= 0:
             return None
-        known = self._dictionaries.get(number)
-        if known is None:
+        dictionary = self._dictionaries.get(number)
+        if dictionary is None:
             with self.reading() as db:
                 row = db.execute(
                     "SELECT data FROM dictionaries WHERE number=?", (number,)
                 ).fetchone()
             if row is None:
                 raise DamagedStoreError(f"{self.path} lacks the dictionary {number} of its pages")
-            known = CompressionDictionary(number, row[0])
-            if not isinstance(row[0], bytes) or not known.sound:
+            dictionary = CompressionDictionary(number, row[0])
+            if not isinstance(row[0], bytes) or not dictionary.sound:
                 raise DamagedStoreError(f"{self.path} has a damaged dictionary of its pages")
-            self._dictionaries[number] = known
-        return known
+            self._dictionaries[number] = dictionary
+        return dictionary
 
     def newest_dictionary(self) -> CompressionDictionary | None:
-        """The dictionary that new pages are packed with, if there is one. Any thread."""
+        """Returns the dictionary that new pages are compressed with, or None. Any thread."""
         with self.reading() as db:
             number = db.execute("SELECT number FROM dictionaries LIMIT 1").fetchone()
         return self.dictionary(number[0]) if number else None
 
     def check(self) -> None:
-        """Read the whole file, and raise `DamagedStoreError` if its structure hides rows.
+        """Reads the whole file, and raises `DamagedStoreError` if its structure is damaged.
 
         Any thread.
         """
@@ -322,7 +343,7 @@ class BakeStore:
             raise self._damaged(str(found[0]).replace("\n", " ") if found else "it is empty")
 
     def file_bytes(self) -> int:
-        """Bytes on disk, the write-ahead log included. Any thread."""
+        """Returns the bytes on disk, with the write-ahead log. Any thread."""
         total = 0
         for ending in ("", "-wal"):
             with contextlib.suppress(OSError):
@@ -330,13 +351,13 @@ class BakeStore:
         return total
 
     def settle(self) -> None:
-        """Move what was committed from the log into the file, if nobody reads just now. Any thread.
+        """Moves the write-ahead log into the file, unless another process is reading. Any thread.
 
-        The log would keep the size of the largest bake otherwise.
+        Otherwise the log would keep the size of the largest bake.
         """
         with self._lock, contextlib.suppress(sqlite3.Error):
             if self._writer is not None:
-                # A row for each page, but no column: `execute` would end after the first one.
+                # This statement has a result row for each page; `execute` would stop at the first.
                 self._writer.executescript("PRAGMA incremental_vacuum")
                 self._writer.execute("PRAGMA busy_timeout=0")
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -345,10 +366,10 @@ class BakeStore:
                 self._writer.execute(f"PRAGMA busy_timeout={int(_BUSY_S * 1000)}")
 
     def compact(self) -> None:
-        """Give the room of what was deleted back to the disk.
+        """Returns the space of deleted rows to the disk.
 
         Raises:
-            StoreError: The store is read-only, or others are using it.
+            StoreError: The store is read-only, or other connections are using it.
 
         Any thread. Takes as long as writing the whole file anew.
         """
@@ -364,7 +385,7 @@ class BakeStore:
         return self._closed
 
     def close(self) -> None:
-        """Close the file; may be called twice. Any thread."""
+        """Closes the file; may be called twice. Any thread."""
         with self._lock:
             with self._pool_lock:
                 self._closed = True
@@ -387,19 +408,19 @@ class BakeStore:
         except DamagedStoreError as error:
             error.generation = generation if error.generation is None else error.generation
             raise
-        # SQLite's messages quote what is damaged, hence the second one.
+        # UnicodeDecodeError: SQLite's message quotes a damaged text.
         except (sqlite3.Error, UnicodeDecodeError, msgspec.ValidationError) as error:
-            told = self._story(error)
-            if isinstance(told, DamagedStoreError):
-                told.generation = generation
-            raise told from error
+            explained = self._explained(error)
+            if isinstance(explained, DamagedStoreError):
+                explained.generation = generation
+            raise explained from error
 
     def _damaged(self, text: str) -> DamagedStoreError:
         advice = "; get a sound copy of the file" if self.read_only else ""
         return DamagedStoreError(f"{self.path} is damaged: {text}{advice}")
 
-    def _story(self, error: Exception) -> StoreError:
-        """What an error of SQLite means to somebody who does not know SQLite."""
+    def _explained(self, error: Exception) -> StoreError:
+        """Returns an error of SQLite in words for users who do not know SQLite."""
         if not self.read_only and identity(self.path) not in (None, self._identity):
             return AnotherStoreError(f"{self.path} was begun anew meanwhile")
         text = str(error)
@@ -412,8 +433,8 @@ class BakeStore:
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StoreError(f"{self.path} has been in use by another program for too long")
         if not isinstance(error, sqlite3.Error):
-            return self._damaged(f"a row holds what it cannot: {text}")
-        # The header says whether a file may be written, too.
+            return self._damaged(f"a row has a value of the wrong type: {text}")
+        # A damaged header can make SQLite take a writable file for a read-only one.
         locked = name == "SQLITE_READONLY" and os.access(self.path, os.W_OK)
         if locked or name.startswith(_DAMAGE) or "decode to UTF-8" in text:
             return self._damaged(text)

@@ -1,4 +1,4 @@
-"""Baked assets as their readers see them."""
+"""Reads baked assets from the store: finds their rows, checks and unpacks their pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["BakedAsset", "FoundAsset", "find", "needs_of", "open_asset", "page_o
 
 
 class FoundOutput(NamedTuple):
-    """One of a file's outputs, but for its first page."""
+    """The row of an output, with its first page."""
 
     kind: str
     digest: bytes
@@ -37,7 +37,15 @@ class FoundOutput(NamedTuple):
 
 
 class FoundAsset(NamedTuple):
-    """What the store has under an id."""
+    """The row of an asset, with one of its outputs.
+
+    Attributes:
+        asset: The id of the row.
+        state: See `schema`.
+        labels: How many outputs the asset has; None if that does not matter.
+        errors: The errors of the newest version of the file.
+        output: The output with the label that was looked for, or None.
+    """
 
     asset: int
     state: int
@@ -47,12 +55,12 @@ class FoundAsset(NamedTuple):
 
     @property
     def lacking(self) -> bool:
-        """Whether there is no such output, and nothing is known to be wrong with the file."""
+        """Whether the output is missing although the file has no errors."""
         return self.output is None and not self.errors
 
     @property
     def left(self) -> bool:
-        """Whether it left a store that was too large, and can be baked again."""
+        """Whether the pages were removed from a store above its limit, and can be baked again."""
         return self.output is not None and self.output.first.method == LEFT and not self.errors
 
 
@@ -65,7 +73,7 @@ WHERE a.path=? AND a.variant=?
 
 
 def find(store: BakeStore, key: BakeKey, label: str) -> FoundAsset | None:
-    """The row of an id; None if nothing was ever baked from the file."""
+    """Returns the row of an asset; None if its file was never baked."""
     with store.reading() as db:
         row = db.execute(_FIND, (label, *key)).fetchone()
         if row is None or row[1] not in (BAKED, BROKEN, BUILT):
@@ -78,7 +86,12 @@ def find(store: BakeStore, key: BakeKey, label: str) -> FoundAsset | None:
 def page_of(
     store: BakeStore, asset: int, label: str, digest: bytes, number: int
 ) -> tuple[int, PackedPage]:
-    """The seal of a page behind the first and the page, if its output still has that hash."""
+    """Returns the seal and the content of a page behind the first.
+
+    Raises:
+        AssetChangedError: The output has another hash now.
+        StoreError: The page is missing.
+    """
     with store.reading() as db:
         row = db.execute(
             'SELECT p.seal, p.size, p.method, p."check", p.data FROM pages p '
@@ -99,7 +112,7 @@ def _current(db: sqlite3.Connection, asset: int, label: str) -> list[tuple[int, 
 
 
 def needs_of(store: BakeStore, asset: int) -> tuple[Dependency, ...]:
-    """What a file's outputs need at run time."""
+    """Returns the run-time dependencies of a file's outputs."""
     with store.reading() as db:
         rows = db.execute(
             "SELECT w.word, a.path FROM needs n JOIN words w ON w.id=n.kind "
@@ -110,15 +123,15 @@ def needs_of(store: BakeStore, asset: int) -> tuple[Dependency, ...]:
 
 
 class BakedAsset:
-    """Something that was baked, its first page at hand, the others read when asked for.
+    """A baked asset: its first page is in memory, the others are read from the store on demand.
 
     Attributes:
         id: Its full id.
-        kind: What it is: ``prefab``, ``image``, ``data``...
-        digest: A hash of the whole: where it is the same, the asset is.
+        kind: ``prefab``, ``image``, ``data``...
+        digest: A hash of the whole output; equal hashes mean equal outputs.
         pages: How many pages it has.
-        first: The first page, which says what the others hold.
-        errors: What is wrong with the newest version of the file, if this is the last good one.
+        first: The head, which says what the other pages contain.
+        errors: The errors of the newest version of the file, if this is the last good output.
 
     Any thread.
     """
@@ -147,26 +160,26 @@ class BakedAsset:
         return f"<BakedAsset {shown(self.id)}: {self.kind}, {self.pages} pages>"
 
     def head(self) -> Any:
-        """The first page as a JSON value."""
+        """Returns the first page as a JSON value."""
         return orjson.loads(self.first)
 
     def page(self, number: int) -> bytes:
-        """A page.
+        """Returns a page.
 
         Raises:
-            AssetChangedError: The asset was baked anew meanwhile.
-            StoreError: It cannot be read.
+            AssetChangedError: The asset was baked again since it was opened.
+            StoreError: The page cannot be read.
         """
         if not 0 <= number < self.pages:
             raise IndexError(f"{self.id} has {self.pages} pages, there is none of number {number}")
         return self.first if number == 0 else self._read(number)
 
     def __iter__(self) -> Iterator[bytes]:
-        """All pages in order."""
+        """Yields all pages in order."""
         return (self.page(number) for number in range(self.pages))
 
     def data(self) -> bytes:
-        """All pages behind the first in one piece."""
+        """Returns all pages behind the first, joined."""
         return b"".join(self.page(number) for number in range(1, self.pages))
 
 
@@ -177,12 +190,19 @@ def open_asset(
     found: FoundAsset,
     on_damage: Callable[[StoreError], None],
 ) -> BakedAsset:
-    """The asset of a row; ``on_damage`` is called when one of its later pages cannot be used.
+    """Returns the asset of a row, with its first page unpacked.
+
+    Args:
+        store: The store.
+        key: The key of the asset.
+        label: The label of the output.
+        found: The row.
+        on_damage: Called with the error when a later page turns out to be damaged.
 
     Raises:
-        LocatedError: It could never be baked; what is wrong with it.
-        MissingAssetError: The file has no such label; the message says which there are.
-        StoreError: Its first page is damaged.
+        LocatedError: The file cannot be baked and has no last good output; this is its error.
+        MissingAssetError: The file has no such label; the hint lists its labels.
+        StoreError: The first page is damaged.
     """
     output = found.output
     if output is not None and output.first.method == LEFT:
@@ -192,18 +212,18 @@ def open_asset(
         if found.labels not in (None, len(labels)):
             raise StoreError(f"{len(labels)} of {found.labels} outputs are there")
         if label in labels:
-            raise StoreError("the store shows and hides the same row")
+            raise StoreError("a row is damaged: the store finds it by one query and not by another")
         if found.errors:
             raise found.errors[0]
         message = f"it has no part `#{label}`" if label else "it has parts: say which one"
-        # Without the path, which would make all labels look alike.
+        # Labels are compared without the path, which would make all of them similar.
         hint = did_you_mean(f"#{label}", [f"#{one}" for one in labels if one])
         raise MissingAssetError(message, path=key.path, hint=hint)
     identifier = shown_id(key, label)
     kind, digest, pages, first_seal, first = output
 
-    def unpacked(number: int, its_seal: int, page: PackedPage) -> bytes:
-        if seal(identifier, number, kind, digest, pages, page) != its_seal:
+    def unpacked(number: int, stored_seal: int, page: PackedPage) -> bytes:
+        if seal(identifier, number, kind, digest, pages, page) != stored_seal:
             raise StoreError("a page is damaged: the checksum of its row is wrong")
         return page.unpack(store.dictionary(page.method))
 
@@ -221,7 +241,11 @@ def open_asset(
 
 
 def _labels(store: BakeStore, key: BakeKey, asset: int) -> list[str]:
-    """The labels of a file; `StoreError` if one of them is damaged, for it may be another one."""
+    """Returns the labels of a file.
+
+    Raises:
+        StoreError: The row of an output is damaged, so that its label may be wrong.
+    """
     query = "SELECT label, kind, digest, pages, seal, size, method, \"check\", x'' FROM outputs "
     with store.reading() as db:
         rows = db.execute(query + "WHERE asset=? ORDER BY label", (asset,))

@@ -1,4 +1,4 @@
-"""Where things are: the source of an assets folder, and the bake store that belongs to it."""
+"""Opens the source of an assets folder, and finds the file of its bake store."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ Folders = Mapping[str, Sequence["str | os.PathLike[str]"]]
 
 
 def is_possible(path: Path) -> bool:
-    """Whether a file may be called that: not with a zero byte, nor longer than the system takes.
+    """Returns whether a file may have this name: without a zero byte, and not too long. Any thread.
 
-    Of other names `Path.exists` and the like raise errors that say nothing to a player. Any thread.
+    For other names `Path.exists` and the like raise errors that do not help the user.
     """
     try:
         path.lstat()
@@ -55,7 +55,7 @@ def is_possible(path: Path) -> bool:
 
 
 def is_release(path: Path) -> bool:
-    """Whether a path is a release file rather than a folder or an archive. Any thread."""
+    """Returns whether a path is that of an SQLite file, such as a release file. Any thread."""
     try:
         with path.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
@@ -64,10 +64,10 @@ def is_release(path: Path) -> bool:
 
 
 def open_source(assets: Path, handles: Folders) -> AssetSource:
-    """The source of a folder or a zip archive, and of what stands behind resource handles.
+    """Returns the source of a folder or zip archive, with the folders of resource handles.
 
     Raises:
-        MissingAssetError: There is no such folder or archive.
+        MissingAssetError: The folder or archive does not exist.
         AssetError: The archive cannot be read.
     """
     base: AssetSource
@@ -84,19 +84,20 @@ def open_source(assets: Path, handles: Folders) -> AssetSource:
         )
     else:
         raise MissingAssetError("there is no such assets folder", path=str(Path(assets).absolute()))
-    # A game's own folders come first, as in Arcade those that were added last.
-    known: dict[str, list[str | os.PathLike[str]]] = {
+    # The game's folders are searched first, because Arcade searches folders added last first.
+    merged: dict[str, list[str | os.PathLike[str]]] = {
         name: list(folders) for name, folders in arcade_handles().items()
     }
     for name, folders in handles.items():
-        known[name] = [*folders, *known.get(name, [])]
-    return HandleSource(base, known)
+        merged[name] = [*folders, *merged.get(name, [])]
+    return HandleSource(base, merged)
 
 
 def store_folder(assets: Path | None) -> Path:
-    """A folder for the bake store that can be written: inside the assets, or else in the cache.
+    """Returns a writable folder for the bake store: in the assets folder, or in the user's cache.
 
-    The folder gets a ``.gitignore``, for what can be baked again is not worth committing.
+    The folder gets a ``.gitignore``, because the store can be baked again and is not worth
+    committing.
     """
     if assets is not None and assets.is_dir():
         inside = assets / STORE_FOLDER
@@ -111,10 +112,10 @@ def store_folder(assets: Path | None) -> Path:
 
 
 def named_store(path: Path) -> Path:
-    """The path of a store that the game names, its folder made.
+    """Returns the path of a store that the game has chosen, after making its folder.
 
     Raises:
-        StoreError: There is a file that is no store, which may be somebody's savegame.
+        StoreError: The path is that of another file, which is left alone: it may be a saved game.
     """
     if not is_possible(path):
         raise StoreError(f"the store {path} cannot be made: no file can have that name")
@@ -129,7 +130,7 @@ def named_store(path: Path) -> Path:
 
 
 def _has_facts(path: Path) -> bool:
-    """Whether an SQLite file is a bake store, of any version; it is only looked at."""
+    """Returns whether an SQLite file is a bake store of any version; does not change the file."""
     try:
         uri = f"file:{quote(os.fsencode(path))}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
@@ -139,13 +140,13 @@ def _has_facts(path: Path) -> bool:
 
 
 def _usable(folder: Path) -> bool:
-    """Make a folder; whether a store can live in it."""
+    """Makes a folder, and returns whether SQLite can use a file in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
-        # Not every file system that can be written knows the locks that SQLite needs.
+        # Some writable file systems lack the locks that SQLite needs.
         probe = folder / f"probe-{uuid.uuid4().hex}"
         with contextlib.closing(sqlite3.connect(probe)) as db:
             db.execute("CREATE TABLE probe(x)")
@@ -156,9 +157,9 @@ def _usable(folder: Path) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a path; None for none. Any thread."""
+    """Returns device and inode of the file at a path; None if there is no file. Any thread."""
     try:
-        # Half of what Path.stat takes, and done in every transaction.
+        # os.stat takes half as long as Path.stat, and every transaction calls it.
         found = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
@@ -166,7 +167,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Move a damaged store out of the way; its journals, which belong to it alone, are deleted."""
+    """Renames a damaged store and deletes its journals; returns the new path, None if gone."""
     aside = path.with_name(path.name + ".damaged")
     try:
         for ending in ("-wal", "-shm", "-journal"):

@@ -1,4 +1,4 @@
-"""Keeping the store in order: below its limit, and free of what turned out to be damaged."""
+"""Keeps the store below its limit, and deletes damaged or unwanted outputs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["damaged_output", "expect", "keep_below", "left", "remove_built"]
 
 
 def damaged_output(store: BakeStore, key: BakeKey) -> None:
-    """Throw away what a damaged asset was baked to, so that it is baked anew.
+    """Deletes the outputs of a damaged asset, so that it is baked again.
 
     Raises:
-        StoreError: It was built by code, without any file.
+        StoreError: The asset was written by `WorldBuilder` and has no file to bake.
     """
     with store.writing() as db:
         row = db.execute("SELECT id, state FROM assets WHERE path=? AND variant=?", key).fetchone()
@@ -28,12 +28,12 @@ def damaged_output(store: BakeStore, key: BakeKey) -> None:
             raise StoreError(f"{shown_id(key)} is damaged, and was built by code: build it again")
         for table in ("outputs", "pages"):
             db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
-        # Another recipe than any that there is.
+        # No recipe is NULL, so the asset is stale.
         db.execute("UPDATE assets SET recipe=NULL, labels=NULL WHERE id=?", (asset,))
 
 
 def left(store: BakeStore) -> list[BakeKey]:
-    """What left the store, and is baked again when it is asked for."""
+    """Returns the assets whose pages were removed from a store above its limit."""
     query = (
         "SELECT DISTINCT a.path, a.variant FROM outputs o JOIN assets a ON a.id=o.asset "
         "WHERE o.method=? ORDER BY 1, 2"
@@ -43,15 +43,15 @@ def left(store: BakeStore) -> list[BakeKey]:
 
 
 def expect(store: BakeStore, key: BakeKey) -> None:
-    """Have what left the store baked by whoever asks next."""
+    """Makes an asset stale whose pages were removed, so that the next bake processes it."""
     with store.writing() as db:
         db.execute("UPDATE assets SET recipe=NULL WHERE path=? AND variant=?", key)
 
 
 def keep_below(store: BakeStore, limit: int) -> list[str]:
-    """Bring the store below a number of bytes; gives what is worth telling.
+    """Removes outputs until the store is below a number of bytes; returns messages for the report.
 
-    What was used longest ago goes first; it is baked again when it is asked for.
+    The least recently used outputs go first; they are baked again on demand.
     """
     if store.file_bytes() <= limit:
         return []
@@ -81,7 +81,7 @@ def keep_below(store: BakeStore, limit: int) -> list[str]:
 
 
 def remove_built(store: BakeStore, key: BakeKey) -> bool:
-    """Remove what code has built; whether there was anything."""
+    """Removes an asset that `WorldBuilder` wrote; returns whether there was one."""
     with store.writing() as db:
         query = "SELECT id FROM assets WHERE path=? AND variant=? AND state=?"
         row = db.execute(query, (*key, BUILT)).fetchone()

@@ -1,4 +1,4 @@
-"""Questions about the store: what is in it, why, from what, and who depends on it."""
+"""Queries about the content of the store: ids, inputs, dependents, reasons, statistics."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _T = TypeVar("_T")
 
 
 class InputStatus(NamedTuple):
-    """Something that an asset was made from.
+    """An input of an asset, and whether it has changed.
 
     Attributes:
         kind: See `Input`.
         name: Its id.
-        digest: Its hash when the asset was made, None if it was not there.
-        current: Whether it is still the same.
+        digest: Its hash when the asset was baked; None if it did not exist.
+        current: Whether its hash is still the same.
     """
 
     kind: str
@@ -48,13 +48,13 @@ class InputStatus(NamedTuple):
 
 
 class OutputStatus(NamedTuple):
-    """Something that an asset was baked to.
+    """An output of an asset.
 
     Attributes:
         id: Its full id.
-        kind: What it is.
+        kind: ``prefab``, ``image``, ``data``...
         digest: Its hash.
-        pages: Number of pages.
+        pages: How many pages it has.
         size: Bytes, unpacked.
         packed: Bytes in the store.
     """
@@ -69,24 +69,24 @@ class OutputStatus(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an asset was baked, from what, and to what.
+    """Why an asset was baked, its inputs and its outputs.
 
     Attributes:
         path: The file.
-        variant: Settings of its own, as JSON.
+        variant: Its import settings, as JSON.
         processor: The processor's name; None in a release file.
         version: The processor's version.
         settings: The processor's settings, as JSON.
         reason: Why it was baked last.
         stale: Why it has to be baked again; None if it has not, as far as the store knows.
         content: The hash of the file.
-        source_bytes: Size of the file.
-        seconds: How long processing it took.
-        inputs: What it was made from.
-        needs: What has to be there at run time.
-        outputs: What it was baked to.
-        dependents: Files that are made from it, directly.
-        errors: What is wrong with its newest version.
+        source_bytes: The size of the file.
+        seconds: The processing time.
+        inputs: The inputs it was made from.
+        needs: Its dependencies at run time.
+        outputs: Its outputs.
+        dependents: The files that are made from it directly.
+        errors: The errors of its newest version.
     """
 
     path: str
@@ -107,7 +107,7 @@ class Explanation:
 
 
 def explain(store: BakeStore, key: BakeKey) -> Explanation:
-    """See `AssetPipeline.explain`."""
+    """Implements `AssetPipeline.explain`."""
     with store.reading() as db:
         found = db.execute(
             "SELECT a.id, a.state, r.processor, r.version, r.settings, w.word, a.content, "
@@ -192,7 +192,7 @@ def _typed(db: sqlite3.Connection, kind: type[_T], query: str, *values: object) 
 
 
 def dependents_of(store: BakeStore, path: str, *, at_run_time: bool) -> list[str]:
-    """See `AssetPipeline.dependents`."""
+    """Implements `AssetPipeline.dependents`."""
     edges = "SELECT asset, target FROM inputs"
     if at_run_time:
         edges += " UNION SELECT asset, target FROM needs"
@@ -212,7 +212,7 @@ def dependents_of(store: BakeStore, path: str, *, at_run_time: bool) -> list[str
 
 
 def broken_of(store: BakeStore, processor: str) -> list[str]:
-    """The files that a processor could never bake, sorted."""
+    """Returns the files of a processor that cannot be baked and have no outputs, sorted."""
     with store.reading() as db:
         query = (
             "SELECT a.path FROM assets a JOIN recipes r ON r.id=a.recipe "
@@ -223,7 +223,7 @@ def broken_of(store: BakeStore, processor: str) -> list[str]:
 
 
 def ids_of(store: BakeStore, kind: str | None) -> list[str]:
-    """See `AssetPipeline.ids`."""
+    """Implements `AssetPipeline.ids`."""
     with store.reading() as db:
         rows = _typed(
             db,
@@ -240,7 +240,7 @@ def ids_of(store: BakeStore, kind: str | None) -> list[str]:
 
 
 def files_of(store: BakeStore, kinds: Sequence[str]) -> dict[str, bytes]:
-    """See `AssetPipeline.files`."""
+    """Implements `AssetPipeline.files`."""
     with store.reading() as db:
         rows = _typed(
             db,
@@ -257,7 +257,7 @@ def files_of(store: BakeStore, kinds: Sequence[str]) -> dict[str, bytes]:
 
 
 def statistics(store: BakeStore) -> StoreStatistics:
-    """See `AssetPipeline.statistics`; what the pipeline itself did is left at zero."""
+    """Implements `AssetPipeline.statistics`, with zero for the counts of the pipeline itself."""
     with store.reading() as db:
         assets, broken, source = db.execute(
             "SELECT count(*), total(state=?), total(CASE variant WHEN '' THEN size END) "

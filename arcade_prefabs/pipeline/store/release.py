@@ -1,4 +1,4 @@
-"""Release files: everything that is baked, in one read-only file that a shipped game opens."""
+"""Writes release files: all outputs in one read-only file, which a shipped game opens."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .schema import BAKED, BROKEN, BUILT, FORMAT, SCHEMA
 
 __all__ = ["write_release"]
 
-# Prefabs that the dictionary of a release is made from, spread over all.
+# How many prefabs, evenly spread over all, the dictionary of a release is made from.
 _SAMPLES = 24
-# What a store that is limited has thrown away was baked again before, unless it is broken now.
+# Outputs whose pages a limited store has removed were baked again before, unless they are broken.
 _PREFABS = f"kind='prefab' AND method<>{LEFT}"
 
 
 def write_release(store: BakeStore, path: Path) -> int:
-    """Write a release file next to its final place and move it there; gives its size in bytes.
+    """Writes a release file beside its path and moves it there; returns its size in bytes.
 
-    Pages are packed anew and as small as can be; the files that they came from, the times and the
-    inputs are left out.
+    Pages are compressed again, as small as possible. Inputs, time stamps, errors and recipes are
+    left out.
 
     Raises:
-        StoreError: It cannot be written, or would overwrite the store itself.
+        StoreError: The file cannot be written, or the path is that of the store or of another file.
     """
     if not is_possible(path):
         raise StoreError(f"the release file {path} cannot be written: no file can have that name")
@@ -45,13 +45,13 @@ def write_release(store: BakeStore, path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(beside, isolation_level=None)) as target:
-            target.execute("PRAGMA journal_mode=OFF")  # a file that fails is thrown away
+            target.execute("PRAGMA journal_mode=OFF")  # an incomplete file is deleted
             target.execute("BEGIN")
             for statement in SCHEMA.split(";\n"):
                 target.execute(statement)
             target.execute("INSERT INTO facts VALUES ('format', ?)", (FORMAT,))
             with store.reading() as db:
-                db.execute("BEGIN")  # all that is read is of one moment
+                db.execute("BEGIN")  # all statements see one state of the store
                 try:
                     _copy(db, store, target)
                 finally:
@@ -71,7 +71,7 @@ def write_release(store: BakeStore, path: Path) -> int:
 
 
 def _copy(db: sqlite3.Connection, store: BakeStore, target: sqlite3.Connection) -> None:
-    """Copy what a game reads: assets, outputs, pages and needs."""
+    """Copies the tables that a game reads: assets, outputs, pages and needs."""
     dictionary = _dictionary(db, store)
     if dictionary is not None:
         target.execute("INSERT INTO dictionaries VALUES (?, ?)", dictionary)
@@ -81,8 +81,7 @@ def _copy(db: sqlite3.Connection, store: BakeStore, target: sqlite3.Connection) 
         "OR id IN (SELECT target FROM needs)",
         (BROKEN, BAKED, BROKEN, BUILT),
     )
-    # Told apart by the state, which a reader looks at; a broken one is in it with its last good
-    # version, if it has any.
+    # Broken assets are copied, too: their last good outputs are used, and readers see the state.
     target.executemany(
         "INSERT INTO assets(id, path, variant, state, labels) VALUES (?,?,?,?,?)", assets
     )
@@ -116,7 +115,7 @@ def _copy(db: sqlite3.Connection, store: BakeStore, target: sqlite3.Connection) 
 
 
 class _Sealed(NamedTuple):
-    """Whose page it is."""
+    """The columns of a page's row that its seal covers, and the seal."""
 
     asset: int
     label: str
@@ -142,7 +141,7 @@ def _packed_anew(
 
 
 def _dictionary(db: sqlite3.Connection, store: BakeStore) -> CompressionDictionary | None:
-    """A dictionary from prefabs of all parts of the game; None if there are hardly any."""
+    """Returns a dictionary made from prefabs of the whole game; None for fewer than 48 prefabs."""
     count = db.execute(f"SELECT count(*) FROM outputs WHERE {_PREFABS}").fetchone()[0]
     if count < 2 * _SAMPLES:
         return None

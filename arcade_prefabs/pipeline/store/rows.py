@@ -1,7 +1,7 @@
-"""Rows of the bake store at the door: SQLite keeps any type in any column.
+"""Checks the types of rows, because SQLite keeps values of any type in any column.
 
-Tables that refuse other types (``STRICT``) ask for SQLite 3.37, which the Python of RHEL 9 has not,
-and would hold back neither a flipped bit nor a file that somebody made to be opened.
+Tables with checked types (``STRICT``) need SQLite 3.37, which is newer than that of RHEL 9's
+Python, and would not find a flipped bit or a forged file.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ _T = TypeVar("_T")
 
 
 def typed(row: tuple[Any, ...], kind: type[_T]) -> _T:
-    """A row as what it has to be: a named tuple, or ``tuple[int, str]``.
+    """Returns a row as a named tuple or a ``tuple[int, str]``, after checking its types.
 
     Raises:
-        msgspec.ValidationError: It holds something else. `BakeStore.reading` makes of that an error
-            that names the store, so read rows inside of it.
+        msgspec.ValidationError: A value has another type. Inside of `BakeStore.reading` this
+        becomes an
+            error with the store's path.
     """
-    # Without `bytes` in there, text would be taken for bytes in base64.
+    # Without `builtin_types`, msgspec would read text as bytes in base64.
     return msgspec.convert(row, kind, builtin_types=(bytes,))
 
 
 def errors_of(text: str | None) -> list[LocatedError]:
-    """The errors that a row keeps as JSON.
+    """Returns the errors that a row keeps as JSON.
 
     Raises:
-        msgspec.ValidationError: It is no list of records, see `typed`.
+        msgspec.ValidationError: The text is no list of error records, see `typed`.
     """
     if text is None:
         return []
@@ -47,7 +48,7 @@ def errors_of(text: str | None) -> list[LocatedError]:
 
 
 class _Record(msgspec.Struct):
-    """What every record of an error has."""
+    """The fields that every error record must have."""
 
     type: str
     message: str

@@ -1,7 +1,7 @@
 """The tables of the bake store.
 
-Every file, and everything else that something is made from, has one row in ``assets``; the other
-tables name it by its number, so that a path is stored once.
+Each file, and each other input, has one row in ``assets``. The other tables refer to it by its id,
+so that a path is stored once.
 """
 
 from __future__ import annotations
@@ -25,15 +25,21 @@ __all__ = [
 ]
 
 FORMAT: Final = 3
-"""Raised with every change of a table or of the pages: another version's store is made anew."""
+"""The version of the tables and pages. A store of another version is replaced by an empty one."""
 
 NAMED, BAKED, BROKEN, AMBIENT, INPUT, BUILT = range(6)
-"""States of an asset: only named by others (a dangling dependency), baked, in its newest version
-broken, not a file at all, a file that others are made from but no processor takes, put there by
-code without any file."""
+"""The states of an asset.
+
+* NAMED: other assets refer to it, but it is not baked and may not exist.
+* BAKED: it was baked.
+* BROKEN: its newest version cannot be baked; it may have outputs of an older one.
+* AMBIENT: an input that is no file, see `Input`.
+* INPUT: a file that others are made from and that no processor takes.
+* BUILT: it has no file; the game's code wrote it, see `WorldBuilder`.
+"""
 
 KINDS: Final = ("file", "output", "ambient")
-"""Kinds of inputs; the table has their places in this list."""
+"""The kinds of inputs; the table has their indices in this list."""
 
 SCHEMA: Final = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -123,21 +129,22 @@ CREATE INDEX wishes_target ON wishes(target);
 """
 
 ADDED: Final = (
-    # Each request on demand asks for these, among as many assets as there are.
+    # Every bake on demand reads the ambient inputs; without an index it would read all assets.
     f"CREATE INDEX IF NOT EXISTS assets_ambient ON assets(id) WHERE state={AMBIENT}",
 )
-"""What stores of this format need not have, and get when they are opened for writing."""
+"""Statements for indices that older stores of this format lack; run when a store is opened for
+writing."""
 
 
 def use_write_ahead_log(connection: sqlite3.Connection, patience_s: float) -> None:
-    """Switch a store to SQLite's write-ahead log, where the file system lets it.
+    """Switches a store to SQLite's write-ahead log, if the file system allows it.
 
     Args:
-        connection: To the store.
-        patience_s: Seconds to wait for others that do the same.
+        connection: A connection to the store.
+        patience_s: Seconds to wait for other processes that do the same.
 
     Raises:
-        sqlite3.OperationalError: Others kept the file for longer.
+        sqlite3.OperationalError: Other processes kept the file locked for longer.
 
     Any thread, one at a time for a connection.
     """
@@ -147,8 +154,8 @@ def use_write_ahead_log(connection: sqlite3.Connection, patience_s: float) -> No
             connection.execute("PRAGMA journal_mode=WAL").fetchone()
             return
         except sqlite3.OperationalError as error:
-            # Of two that switch a new file at once SQLite refuses one without letting it wait,
-            # whatever time-out was set: each holds a lock that the other one needs.
+            # If two processes switch a new file at once, each holds a lock that the other needs.
+            # SQLite then refuses one at once, whatever time-out was set.
             busy = error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
             if not busy or time.monotonic() > deadline:
                 raise

@@ -1,4 +1,4 @@
-"""What is written into the bake store, and what in it is stale."""
+"""Writes bake results into the store, and finds the assets that are stale."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Recipe(NamedTuple):
-    """What is done to a file: another processor, version or settings make another output."""
+    """A processor with its version and settings; an asset with another recipe is stale."""
 
     processor: str
     version: int
@@ -35,19 +35,19 @@ class Recipe(NamedTuple):
 
     @classmethod
     def of(cls, processor: Processor) -> Recipe:
-        """The recipe of a processor as it stands."""
+        """Returns the present recipe of a processor."""
         return cls(processor.name, processor.version, settings_key(processor.settings))
 
 
 class FileState(NamedTuple):
-    """How a file stood when it was read.
+    """The state of a file when it was read, and why and how it was baked.
 
     Attributes:
         size: Bytes.
-        stamp: See `SourceFile`; 0 if it was too fresh to be trusted.
-        recipe: Number of the recipe.
-        reason: Why it was baked.
-        run: Number of the bake.
+        stamp: See `SourceFile`; 0 if the file had changed too recently to trust its stamp.
+        recipe: The id of the recipe.
+        reason: Why the file was baked.
+        run: The number of the bake.
     """
 
     size: int
@@ -58,17 +58,17 @@ class FileState(NamedTuple):
 
 
 def recipe_number(db: sqlite3.Connection, recipe: Recipe) -> int:
-    """The number of a recipe, a new one if need be."""
+    """Returns the id of a recipe's row; adds the row if necessary."""
     db.execute("INSERT OR IGNORE INTO recipes(processor, version, settings) VALUES (?,?,?)", recipe)
     found = db.execute(
         "SELECT id FROM recipes WHERE processor=? AND version=? AND settings=?", recipe
     ).fetchone()
-    # None where a damaged index knows of a row that is not there.
+    # `found` is None if a damaged index has an entry for a row that does not exist.
     return typed(found or (), tuple[int])[0]
 
 
 class RowIds:
-    """The numbers of assets and words, remembered for the length of one transaction."""
+    """Caches the row ids of assets and words during one transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -76,18 +76,18 @@ class RowIds:
         self._words: dict[str, int] = {}
 
     def asset(self, key: BakeKey) -> int:
-        """The number of an asset, which is named from now on if it was not known."""
-        known = self._assets.get(key)
-        if known is None:
-            known = self._assets[key] = _asset_number(self._db, key)
-        return known
+        """Returns the row id of an asset; adds a row with the state NAMED if necessary."""
+        number = self._assets.get(key)
+        if number is None:
+            number = self._assets[key] = _asset_number(self._db, key)
+        return number
 
     def word(self, word: str) -> int:
-        """The number of a word."""
-        known = self._words.get(word)
-        if known is None:
-            known = self._words[word] = _word_number(self._db, word)
-        return known
+        """Returns the row id of a word; adds it if necessary."""
+        number = self._words.get(word)
+        if number is None:
+            number = self._words[word] = _word_number(self._db, word)
+        return number
 
 
 def _asset_number(db: sqlite3.Connection, key: BakeKey) -> int:
@@ -109,9 +109,14 @@ def write(
     written: FileState,
     step: Callable[[str], None],
 ) -> list[OutputChange]:
-    """Write what came of a file; gives the outputs that are others now.
+    """Writes the result of processing a file; returns the outputs that changed.
 
-    Inside a transaction, the one of the numbers.
+    Args:
+        db: The connection, in a transaction.
+        numbers: The row ids of this transaction.
+        outcome: The result.
+        written: The state of the file that was processed.
+        step: Called before each step, see `BakeStore`.
     """
     step("asset")
     asset = numbers.asset(outcome.key)
@@ -146,7 +151,7 @@ def write(
     db.executemany(
         "INSERT INTO inputs VALUES (?,?,?,?,?)", ((*row, known) for row, known in inputs.items())
     )
-    if not outcome.failed:  # what failed keeps its last good outputs, and what those need
+    if not outcome.failed:  # a failed file keeps its last good outputs, with their needs
         step("needs")
         db.execute("DELETE FROM needs WHERE asset=?", (asset,))
         db.execute("DELETE FROM wishes WHERE asset=?", (asset,))
@@ -205,7 +210,7 @@ def _delete_output(db: sqlite3.Connection, asset: int, label: str) -> None:
 def write_needs(
     db: sqlite3.Connection, numbers: RowIds, asset: int, needs: Iterable[Dependency]
 ) -> None:
-    """Add to what an asset needs at run time. Inside a transaction, the one of the numbers."""
+    """Adds run-time dependencies of an asset; ``db`` is in the transaction of ``numbers``."""
     rows = [
         (asset, numbers.asset(BakeKey(need.name.partition("#")[0])), numbers.word(need.kind))
         for need in needs
@@ -231,7 +236,7 @@ def _input_row(db: sqlite3.Connection, numbers: RowIds, one: Input) -> tuple[int
             (AMBIENT, one.digest, target, NAMED),
         )
     elif one.kind == "file":
-        # A file that no processor takes is known by its content from now on.
+        # The content hash of a file that no processor takes is kept from now on.
         db.execute(
             "UPDATE assets SET state=?, content=? WHERE id=? AND state IN (?,?)",
             (NAMED if one.digest is None else INPUT, one.digest, target, NAMED, INPUT),
@@ -240,7 +245,7 @@ def _input_row(db: sqlite3.Connection, numbers: RowIds, one: Input) -> tuple[int
 
 
 def forget(db: sqlite3.Connection, asset: int, key: BakeKey) -> list[OutputChange]:
-    """Delete what was baked from a file that is gone; its name stays while others use it."""
+    """Deletes everything baked from a deleted file; its row stays while others refer to it."""
     labels = [row[0] for row in db.execute("SELECT label FROM outputs WHERE asset=?", (asset,))]
     for table in ("outputs", "pages", "inputs", "needs", "wishes"):
         db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
@@ -266,12 +271,13 @@ AND (CASE i.kind WHEN 1 THEN o.digest ELSE t.content END) IS NOT i.digest
 def stale(
     db: sqlite3.Connection, key: BakeKey | None = None, made_from: Iterable[BakeKey] | None = None
 ) -> dict[BakeKey, str]:
-    """Assets that were made from something that is another one now, and from what.
+    """Returns the assets that have an input with another hash now, with the reason.
 
     Args:
-        db: Where to look.
-        key: The one asset to look at; all if none is given.
-        made_from: Look only at what was made from these, which takes no longer in a large store.
+        db: A connection.
+        key: Only this asset; None for all.
+        made_from: Only assets made from these, which takes no longer in a large store; None for
+            all.
     """
     rows: list[Any] = []
     if key is not None:
@@ -287,8 +293,11 @@ def stale(
 
 
 def sweep(db: sqlite3.Connection) -> int:
-    """Delete rows of assets that are neither there nor named by anything; gives how many."""
-    # Variants with impossible settings: somebody asked for them once, and nobody waits for them.
+    """Deletes the rows of assets that are not baked and that no other row refers to.
+
+    Returns the number of rows.
+    """
+    # Assets with impossible import settings that no bake request refers to any more.
     failed = db.execute(
         "SELECT id, path, variant FROM assets WHERE variant<>'' AND state=? "
         "AND NOT EXISTS (SELECT 1 FROM outputs WHERE asset=assets.id) "
