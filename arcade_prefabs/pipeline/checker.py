@@ -1,8 +1,7 @@
-"""Checks whole trees of assets: every file, every reference, everything that is named.
+"""Checks folders of assets: each file, and each reference in it.
 
-The files are baked into a store that is thrown away, by the processors that bake a game, so that
-nothing passes here that fails there. A second judgement beside it would differ from the first one
-sooner or later.
+The files are baked into a temporary store, by the same processors as for a game. So the check
+passes exactly what a bake passes; separate rules would differ from the bake's sooner or later.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ _WORLD_FOLDER: Final = "worlds"
 
 @dataclass(slots=True)
 class CheckReport:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        files: How many files were looked at: those that a processor takes, and all RON files.
-        prefabs: How many prefabs they hold, broken ones included, as far as they can be told.
-        errors: What is wrong, file by file and from top to bottom; the same mistake is named once.
+        files: How many files were checked: all that a processor takes, and all RON files.
+        prefabs: How many prefabs these files contain; broken ones count if they can be counted.
+        errors: All errors, by file and line, without duplicates.
     """
 
     files: int = 0
@@ -61,24 +60,25 @@ def check_tree(
     handles: Handles | None = None,
     processors: Iterable[Processor] = (),
 ) -> CheckReport:
-    """Check a file, or every file below a folder, as a bake does.
+    """Checks a file, or all files below a folder, as a bake does.
 
-    Prefabs, worlds, pictures, JSON and all other files that processors take are checked whole, with
-    all that they extend, contain, include and name; other RON files for their syntax. Nothing is
-    written but a store in a temporary folder.
+    Prefabs, worlds, pictures, JSON and all other files that processors take are checked completely,
+    with everything that they extend, contain, include and refer to; other RON files for their
+    syntax. Nothing is written but a store in a temporary folder.
 
     Args:
-        path: The file or folder. References are followed in the whole assets folder, which is the
-            one that holds ``prefabs``, or else ``worlds``; a folder without one is taken for the
-            prefabs themselves.
-        registry: The components that files may name; the ``default_registry`` if none is given.
-        handles: Folders of Arcade resource handles, such as ``{"game": ["assets"]}``; the first one
-            that has the file counts. Those that Arcade has from the start are known. Paths with
-            other handles are errors.
-        processors: Processors of the game's own; they win over the built-in ones.
+        path: The file or folder. References are followed in the whole assets folder: the one that
+            contains ``prefabs``, or else ``worlds``. A folder outside of any assets folder is taken
+            for a folder of prefabs.
+        registry: The components that files may name; None for the ``default_registry``.
+        handles: Folders of Arcade resource handles, such as ``{"game": ["assets"]}``, in the order
+            in which they are searched. Arcade's own handles are added. Paths with other handles are
+            errors.
+        processors: Processors of the game; for files that a built-in one takes, too, they come
+            first.
 
     Raises:
-        FileNotFoundError: There is no such file or folder.
+        FileNotFoundError: The file or folder does not exist.
 
     Any thread.
     """
@@ -93,7 +93,7 @@ def check_tree(
     own = list(processors)
     report = CheckReport()
     seen: dict[str, LocatedError] = {}
-    # Above a whole game `check .` is a matter of course: each assets folder is a tree of its own.
+    # `check .` in a folder above several games checks each assets folder by itself.
     roots = _assets_below(start)
     if not roots:
         _Checker(_Tree(start), registry, given, own).run(report, seen)
@@ -101,25 +101,25 @@ def check_tree(
         _Checker(_Tree(root), registry, given, own).run(report, seen)
     if roots:
         _check_strays(start, roots, registry, report, seen)
-    report.errors = sorted(seen.values(), key=_place)
+    report.errors = sorted(seen.values(), key=_location)
     return report
 
 
-def _place(error: LocatedError) -> tuple[str, int, int]:
+def _location(error: LocatedError) -> tuple[str, int, int]:
     return error.path or "", error.line or 0, error.column or 0
 
 
 class _Tree:
-    """Which folder holds the assets, and which of its files are to be checked."""
+    """The assets folder of a path, and which of its files are to be checked."""
 
     def __init__(self, start: Path) -> None:
-        # Relative paths and `..` would hide that one path is inside another.
+        # Absolute and without `..`, so that paths can be compared.
         self.start = _absolute(start)
         folder = _assets_folder(self.start)
         self.is_bare = folder is None
         self.root = folder or (self.start if self.start.is_dir() else self.start.parent)
         self.is_whole = self.start in (self.root, *self.root.parents)
-        # Errors name files from where the user stands, if the user did so, too.
+        # Errors show relative paths if the user gave a relative path.
         self.given = self.root if start.is_absolute() else Path(os.path.relpath(self.root))
 
     def source(self, handles: Handles) -> AssetSource:
@@ -129,7 +129,7 @@ class _Tree:
         return HandleSource(base, handles)
 
     def holds(self, path: str) -> bool:
-        """Whether a path is one that was asked for."""
+        """Returns whether a path is to be checked."""
         if self.is_whole:
             return True
         asked = self.start.relative_to(self.root).as_posix()
@@ -146,7 +146,7 @@ def _one_spelling(path: str) -> str:
 
 
 class _Bare:
-    """A folder that is not a game's assets, but the prefabs themselves: `a.ron` is a prefab."""
+    """Makes a folder of prefabs look like the folder ``prefabs`` of a game: `a.ron` is a prefab."""
 
     def __init__(self, base: AssetSource) -> None:
         self._base = base
@@ -168,7 +168,7 @@ class _Bare:
         try:
             return _is_prefab(loads(self._base.read(path)))
         except (AssetError, RonError):
-            return True  # what is wrong with it is to be told
+            return True  # so that its error is reported
 
     def refused(self) -> list[UnsafePathError]:
         return self._base.refused()
@@ -195,7 +195,7 @@ def _bared(path: str) -> str:
 
 
 def _assets_folder(start: Path) -> Path | None:
-    """The assets folder that a file or folder is in, or is itself."""
+    """Returns the assets folder that contains a path, or that the path is, or None."""
     folder = start if start.is_dir() else start.parent
     for candidate in (folder, *folder.parents):
         if candidate.name == PREFAB_FOLDER:
@@ -209,12 +209,12 @@ def _assets_folder(start: Path) -> Path | None:
 
 
 def _absolute(path: Path) -> Path:
-    # `.resolve()` would follow links; the names as the user wrote them are what errors show.
+    # `.resolve()` would follow links, but errors show names as the user wrote them.
     return Path(os.path.abspath(path))  # noqa: PTH100  # Path.absolute keeps `..`
 
 
 def _assets_below(start: Path) -> list[Path]:
-    """The assets folders inside of a folder that belongs to none itself, in a fixed order."""
+    """Returns the assets folders below a folder that is in none itself, in a fixed order."""
     whole = _absolute(start)
     if not start.is_dir() or _assets_folder(whole) is not None:
         return []
@@ -277,7 +277,7 @@ class _Checker:
         if self._tree.is_whole:
             found = pipeline.bake().errors
         else:
-            # Then what those need, and what that needs: references have to lead somewhere.
+            # References are followed: each round bakes the files that those of the last one need.
             paths, done = asked, set(asked)
             found = []
             while paths:
@@ -297,7 +297,7 @@ class _Checker:
             elif baked[path] and source.shown(path) not in broken:
                 report.prefabs += baked[path]
             elif path.startswith(PREFAB_FOLDER + "/") and path.endswith(SUFFIX):
-                # Of what could not be baked the store does not know how many it would be.
+                # The store does not have the number of prefabs in a file that could not be baked.
                 report.prefabs += _judge(path, source, self._registry)[0]
 
 
@@ -308,7 +308,7 @@ def _is_below(path: str | None, start: str) -> bool:
 def _judge(
     path: str, source: AssetSource, registry: ComponentRegistry | None
 ) -> tuple[int, Iterable[LocatedError]]:
-    """How many prefabs a RON file holds, and what is wrong with it, without what it refers to."""
+    """Returns the number of prefabs in a RON file and its errors, without following references."""
     name = source.shown(path)
     try:
         data = source.read(path)
@@ -327,7 +327,7 @@ def _note(
     report: CheckReport,
     seen: dict[str, LocatedError],
 ) -> None:
-    """Note what is wrong with a RON file that no processor takes: a prefab, or any other."""
+    """Adds the prefabs and errors of a RON file that no processor takes to a report."""
     prefabs, found = _judge(path, source, registry)
     report.prefabs += prefabs
     for error in found:
@@ -335,7 +335,7 @@ def _note(
 
 
 def _is_prefab(value: object) -> bool:
-    """Whether a RON value is a prefab, or a library of prefabs."""
+    """Returns whether a RON value is a prefab, or a library of prefabs."""
     match value:
         case Struct():
             return value._name in ("Prefab", "Library")
@@ -351,7 +351,7 @@ def _check_strays(
     report: CheckReport,
     seen: dict[str, LocatedError],
 ) -> None:
-    """Check the RON files that stand beside the assets folders of several games."""
+    """Checks the RON files beside the assets folders of several games."""
     without = {_absolute(folder) for folder in roots}
     for folder, folders, files in os.walk(start):
         folders[:] = sorted(
@@ -378,7 +378,7 @@ def check_trees(
     handles: Handles | None = None,
     processors: Iterable[Processor] = (),
 ) -> CheckReport:
-    """Check several files or folders; one report for all, each mistake once. See `check_tree`."""
+    """Checks several files or folders as `check_tree` does; one report, each error once."""
     total = CheckReport()
     seen: dict[str, LocatedError] = {}
     own = list(processors)

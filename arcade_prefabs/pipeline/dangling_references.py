@@ -1,9 +1,9 @@
-"""References that a game could not follow at run time, each with the place where it is written.
+"""Finds references that a game could not follow at run time, with the location of each.
 
-A prefab does not contain its picture, nor a world its prefabs: they are baked apart, and loaded
-when they are needed. So a bake succeeds although one of them is not there. The store knows which
-files name something that is not there, or that is of the wrong kind; only those files are read
-again, to find the line.
+A prefab does not contain its picture, nor a world its prefabs: they are baked apart and loaded on
+demand. So a bake succeeds although one of them is missing. The store knows which files refer to
+something that does not exist or is of the wrong kind; only those files are read again, to find the
+line and column.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from .store.schema import BAKED, BROKEN, NAMED
 
 __all__ = ["ReferenceChecker", "named"]
 
-# Further users of one missing thing help nobody: the first ones show what is to be done.
+# The most errors that are reported.
 _MOST_ERRORS: Final = 1000
-# Each looks at all names: with as many as there are files, the work would grow with their square.
+# The most errors with a hint about similar names; each hint compares the names of all files.
 _MOST_HINTS: Final = 20
 _OUTPUTS: Final[Mapping[str, str]] = {"texture": "image", "sound": "data"}
 _ARTICLES: Final[Mapping[str, str]] = {"image": "an image", "data": "plain bytes"}
 
-# Of a prefab with one output of the kind "prefab" nothing can be wrong but its own errors.
+# References whose target does not exist, or may be of the wrong kind. The target of a reference to
+# a prefab is right if its only output is of the kind "prefab".
 _SUSPECTS: Final = """
 SELECT DISTINCT a.path, w.word, t.path
 FROM needs n JOIN assets t ON t.id=n.target JOIN assets a ON a.id=n.asset
@@ -58,7 +59,7 @@ WHERE a.state=? AND a.variant='' AND r.processor IN ('prefab', 'world') ORDER BY
 
 
 def named(store: BakeStore) -> list[str]:
-    """The paths that baked files name, for whatever reason, and that are not baked. Any thread."""
+    """Returns the paths that baked files refer to and that are not baked. Any thread."""
     with store.reading() as db:
         rows = db.execute(
             "SELECT path FROM assets WHERE state=? AND variant='' ORDER BY 1", (NAMED,)
@@ -67,7 +68,7 @@ def named(store: BakeStore) -> list[str]:
 
 
 class _Wrong(NamedTuple):
-    """What is wrong with something that is named."""
+    """Why a reference cannot be followed: the class, message and hint of its error."""
 
     kind: type[PrefabError]
     message: str
@@ -75,13 +76,13 @@ class _Wrong(NamedTuple):
 
 
 class ReferenceChecker:
-    """Judges what the files of a store name.
+    """Checks the references in the files of a store.
 
     Args:
-        store: What was baked.
-        source: Where the files are.
-        choose: Which processor takes a file.
-        registry: The components that files may name; the ``default_registry`` if none is given.
+        store: The store with the baked files.
+        source: The source of the files.
+        choose: Returns the processor of a path.
+        registry: The components that files may name; None for the ``default_registry``.
 
     One thread; make a new one after each bake.
     """
@@ -99,32 +100,32 @@ class ReferenceChecker:
         self._registry = default_registry if registry is None else registry
         self._judged: dict[tuple[str, str], _Wrong | None] = {}
         self._found: set[tuple[str, str]] = set()
-        # What was refused in the file that is being read; its other mistakes the bake has told.
+        # Messages of `_refuse` for the present file; the bake has reported its other errors.
         self._refused: dict[str, None] = {}
         self._hints = 0
         self._names: list[str] | None = None
         self._errors: dict[str, LocatedError] = {}
 
     def dangling(self) -> list[LocatedError]:
-        """An error for each reference to something that is not there, or is of the wrong kind."""
+        """Returns an error for each reference to something missing or of the wrong kind."""
         with self._store.reading() as db:
             rows = [
                 typed(row, tuple[str, str, str])
                 for row in db.execute(_SUSPECTS, (NAMED, BAKED)).fetchall()
             ]
-            # Of a file that could not be baked the store does not know what it needs.
+            # The store has no dependencies of files that could not be baked.
             broken = db.execute(_BROKEN, (BROKEN,)).fetchall()
         users = {typed(row, tuple[str])[0]: None for row in broken}
         named_by: dict[tuple[str, str], str] = {}
         for user, kind, name in rows:
-            # Of a library the store does not say which of its prefabs is named.
+            # For a library the store does not have the label of the reference.
             if self._is_prefab(name) or self._wrong(kind, name) is not None:
                 users[user] = None
                 named_by.setdefault((kind, name), user)
         for user in users:
             self._read(user)
         if any(self._is_left(one) for one in named_by):
-            # It is inherited from an abstract prefab, or stands in an included file.
+            # The reference is inherited from an abstract prefab, or is in an included file.
             for path in self._all():
                 if path not in users and path.endswith(SUFFIX):
                     self._read(path)
@@ -136,7 +137,7 @@ class ReferenceChecker:
         return list(self._errors.values())
 
     def hint_for(self, error: LocatedError) -> str | None:
-        """The nearest prefabs for one that is not there, but for the file that names it."""
+        """Returns a hint with similar prefabs for an error about a missing one, or None."""
         _, found, name = error.message.partition("there is no prefab ")
         if not isinstance(error, MissingPrefabError) or not found:
             return None
@@ -148,10 +149,10 @@ class ReferenceChecker:
         others = [one for one in self._prefabs() if self._source.shown(one) != error.path]
         return nearest_ids(name, others)
 
-    # -------------------------------------------------------------------------------- the places
+    # -------------------------------------------------------------------------------- locations
 
     def _read(self, path: str) -> None:
-        """Note the errors of a file that come from what it names."""
+        """Reads a file again, and adds its errors about references."""
         if len(self._errors) >= _MOST_ERRORS:
             return
         processor = self._choose(path)
@@ -166,7 +167,7 @@ class ReferenceChecker:
             else:
                 file = read_world_file(data, path, self._registry, shown, self._refuse).file
         except (RonError, AssetError):
-            return  # the bake has told
+            return  # the bake has reported this error
         for error in file.errors:
             if any(error.message.endswith(message) for message in self._refused):
                 self._add(error)
@@ -192,7 +193,7 @@ class ReferenceChecker:
     def _is_library(self, one: tuple[str, str]) -> bool:
         return one[0] == "prefab" and self._is_prefab(one[1])
 
-    # ----------------------------------------------------------------------------- the judgement
+    # -------------------------------------------------------------------------------- references
 
     def _wrong(self, kind: str, name: str) -> _Wrong | None:
         key = (kind, name)
@@ -201,7 +202,7 @@ class ReferenceChecker:
         return self._judged[key]
 
     def _is_prefab(self, name: str) -> bool:
-        """Whether a name's file is baked to prefabs."""
+        """Returns whether a file is baked to prefabs."""
         return any(kind in ("prefab", "abstract") for _, kind in self._outputs(name))
 
     def _outputs(self, path: str) -> list[tuple[str, str]]:
@@ -289,9 +290,9 @@ class ReferenceChecker:
 
 def _unsupported(kind: str, path: str) -> _Wrong:
     suffix = PurePosixPath(path).suffix
-    what = f"files with the suffix `{suffix}`" if suffix else "files without a suffix"
+    files = f"files with the suffix `{suffix}`" if suffix else "files without a suffix"
     hint = {
         "texture": "save it as PNG, JPEG, GIF, WebP, BMP or TGA",
         "sound": "save it as WAV, OGG, MP3, FLAC, Opus, AAC or M4A",
     }.get(kind)
-    return _Wrong(PrefabError, f"{path} cannot be loaded as a {kind}: nothing bakes {what}", hint)
+    return _Wrong(PrefabError, f"{path} cannot be loaded as a {kind}: nothing bakes {files}", hint)

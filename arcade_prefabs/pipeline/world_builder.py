@@ -1,4 +1,4 @@
-"""`WorldBuilder`: worlds that code makes once, a million entities in the memory of a thousand."""
+"""`WorldBuilder`: writes worlds that code makes into the bake store, in bounded memory."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ from .store.schema import BUILT
 
 __all__ = ["WorldBuilder"]
 
-# Rows that are handed to the spool at once.
+# How many rows are written at once to the spool, a temporary database that sorts them by cell.
 _BATCH: Final = 500
-# As many as a cell of a world from code may have.
+# The most entities in a cell.
 _MOST_IN_CELL: Final = 1_000_000
+# How many different overrides are remembered as checked.
 _KNOWN: Final = 4096
 
 _SPOOL: Final = """
@@ -53,30 +54,32 @@ _head: Final = len(_encode("")) + 1  # of a row: a bracket and the id
 
 
 class WorldBuilder:
-    """Writes a world straight into the bake store, in bounded memory.
+    """Writes a world directly into the bake store, in bounded memory.
 
     Example::
 
         with AssetPipeline("assets") as pipeline, WorldBuilder(pipeline, "valley") as world:
-            for x, y in places:
+            for x, y in positions:
                 world.add("props/tree", (x, y))
 
-    The world is there when the block ends, whole or, if it raises, as it was before. It is opened
-    like one from a file, and goes into release files. It lives in the store alone: whoever deletes
-    that runs the code again. A world file of the same name, should there ever be one, wins.
+    At the end of the block the world is in the store; if the block raises an exception, the store
+    is unchanged. Games open the world like one from a file, and release files contain it. It exists
+    in the store only: after deleting the store, run the code again. A world file with the same name
+    takes precedence once it is baked.
 
     Args:
-        pipeline: Where the world goes.
+        pipeline: The pipeline whose store gets the world.
         world: Its name: ``valley``, or ``worlds/valley.ron``.
         cell_size: Pixels of a cell.
-        layers: Names in drawing order, from the bottom to the top; empty if prefabs decide alone.
-        registry: The components that entities may override; the ``default_registry`` by default.
+        layers: Names in drawing order, from the bottom to the top; empty if only prefabs name
+            layers.
+        registry: The components that entities may override; None for the ``default_registry``.
 
     Raises:
-        UnsafePathError: No such world may exist.
-        AssetError: There is a world file of this name.
-        StoreError: The pipeline reads a release file, which nothing can be added to.
-        ValueError: The cell size, or a layer, is none.
+        UnsafePathError: No world can have this name.
+        AssetError: A world file with this name exists.
+        StoreError: The pipeline reads a release file, which cannot be changed.
+        ValueError: The cell size, or the name of a layer, is invalid.
 
     One thread at a time.
     """
@@ -112,13 +115,13 @@ class WorldBuilder:
         self._count = self._always_count = 0
         self._spool: sqlite3.Connection | None = None
         with self._translated():
-            # Without a name SQLite keeps it in a file of its own, which is gone when it is closed.
+            # With an empty name SQLite uses a temporary file, which it deletes when it is closed.
             self._spool = sqlite3.connect("", isolation_level=None)
             self._spool.executescript(_SPOOL)
             self._spool.execute("BEGIN")
 
     def __len__(self) -> int:
-        """How many entities were added."""
+        """Returns how many entities were added."""
         return self._count
 
     # ----------------------------------------------------------------------------------------- add
@@ -136,34 +139,33 @@ class WorldBuilder:
         size: tuple[float, float] | None = None,
         always: bool = False,
     ) -> None:
-        """Add an entity.
+        """Adds an entity.
 
         Args:
-            prefab: What it is: ``props/tree``.
-            position: Where, in pixels of the world.
-            angle: Clockwise, in degrees.
-            scale: A factor, or one for each axis.
-            layer: The layer to draw it in; that of its prefab if none is given.
-            overrides: Fields that differ from the prefab's, by component:
-                ``{"Health": {"value": 5}}``.
-            name: Its id in the world, for saved games and for code that looks for it. Those
-                without one get theirs from what and where they are.
-            size: Pixels of something larger than a cell, so that it is there as long as any part
-                of it may be seen.
-            always: Whether it is there wherever the player is.
+            prefab: Its prefab: ``props/tree``.
+            position: Pixels, in the world.
+            angle: Degrees, clockwise.
+            scale: A factor for both axes, or one for each.
+            layer: The layer that it is drawn in; None for that of its prefab.
+            overrides: Fields that replace the prefab's, by component: ``{"Health": {"value": 5}}``.
+            name: Its id in the world, for saved games and for code that looks for it. Entities
+                without one get an id from their prefab and transform.
+            size: Width and height in pixels, for an entity larger than a cell: it stays loaded as
+                long as any part of it may be visible.
+            always: Whether it is always loaded, wherever the streaming sources are.
 
         Raises:
-            UnsafePathError: No such prefab may exist.
-            UnknownNameError: There is no such component, field or layer.
-            PrefabError: A component refuses its fields.
-            AssetTooLargeError: Its overrides do not fit on a page.
-            TypeError, ValueError: A value of the wrong kind.
+            UnsafePathError: No prefab can have this id.
+            UnknownNameError: The component, field or layer does not exist.
+            PrefabError: A component class raised an exception for its fields.
+            AssetTooLargeError: The overrides do not fit on a page.
+            TypeError, ValueError: A value has the wrong type.
             StoreError: The disk is full, or the builder is closed.
         """
         x, y = position
         wide, high = scale if isinstance(scale, tuple) else (scale, scale)
         if not all(map(_is_number, (x, y, angle, wide, high))):
-            raise ValueError(f"a place takes finite numbers, not {position} {angle} {scale}")
+            raise ValueError(f"a transform takes finite numbers, not {position} {angle} {scale}")
         if max(abs(x), abs(y)) > FARTHEST:
             raise ValueError(f"{position} is farther than {FARTHEST:,.0f} pixels from the origin")
         if layer is not None and self._layers and layer not in self._layers:
@@ -179,14 +181,14 @@ class WorldBuilder:
         if overrides:
             changed = {one: dict(fields) for one, fields in overrides.items()}
             needs = self._needs_of(changed)
-        # -0.0 would be another place than 0.0.
+        # `+ 0.0` turns -0.0 into 0.0, which would give another derived id.
         entity = WorldEntity(
             "", full, x + 0.0, y + 0.0, angle + 0.0, wide + 0.0, high + 0.0, layer, changed
         )
         longer = 0.0 if size is None else _longer_side(size)
         cell = cell_for(x, y, self._cell_size, longer)
         if always:
-            cell = ALWAYS_LOADED  # its level sorts in front of the others
+            cell = ALWAYS_LOADED  # level -1, which is sorted first
             self._always_count += 1
         for need in needs:
             self._needs[need] = None
@@ -209,7 +211,7 @@ class WorldBuilder:
         return full
 
     def _needs_of(self, overrides: dict[str, dict[str, Any]]) -> frozenset[Dependency]:
-        """What overrides name, once they are checked."""
+        """Checks overrides, and returns the dependencies that they name."""
         try:
             text = _encode(overrides)
         except (TypeError, ValueError) as error:
@@ -231,7 +233,7 @@ class WorldBuilder:
                     hint = did_you_mean(one, known.converter.fields)
                     message = f"`{name}` has no field `{one}`"
                     raise UnknownNameError(message, path=self.id, hint=hint)
-            if known.converter.required <= fields.keys():  # otherwise the prefab has the rest
+            if known.converter.required <= fields.keys():  # if not, the prefab sets the others
                 self._registry.build(name, fields)
             needs |= {Dependency(kind, one) for kind, one in known.converter.names(fields) if one}
         needs = {one for one in needs if one.kind != "sprite_class"}
@@ -247,7 +249,7 @@ class WorldBuilder:
 
     def _open(self) -> sqlite3.Connection:
         if self._spool is None:
-            raise StoreError("the world is built already, or was given up")
+            raise StoreError("the world builder is finished or closed")
         return self._spool
 
     @contextlib.contextmanager
@@ -260,11 +262,11 @@ class WorldBuilder:
     # -------------------------------------------------------------------------------------- finish
 
     def finish(self) -> int:
-        """Put the world into the store; gives how many entities it has.
+        """Writes the world into the store; returns how many entities it has.
 
         Raises:
             AssetError: Two entities have the same name, or a cell has too many.
-            StoreError: It cannot be written; the world is as it was before.
+            StoreError: The store cannot be written, and is unchanged.
         """
         self._spill()
         try:
@@ -302,8 +304,8 @@ class WorldBuilder:
             "SELECT level, column, row, id, twin, data FROM rows "
             "ORDER BY level, column, row, number"
         )
-        for place, group in groupby(rows, key=lambda row: row[:3]):
-            level, column, row = place
+        for coordinates, group in groupby(rows, key=lambda row: row[:3]):
+            level, column, row = coordinates
             cell = GridCell(column, row, level)
             label = cell.label
             pages = tuple(cell_pages(self._entities(label, level, group)))
@@ -312,17 +314,17 @@ class WorldBuilder:
                 yield cell
 
     def _entities(self, label: str, level: int, group: Iterator[Any]) -> Iterator[bytes]:
-        """The entities of a cell as they are written, those without a name with one."""
+        """Yields the entities of a cell as JSON; those without an id get a derived one."""
         twins: dict[str, int] = {}
-        for count, (*_, name, what, tail) in enumerate(group):
+        for count, (*_, name, twin, tail) in enumerate(group):
             if count >= _MOST_IN_CELL:
                 message = f"the cell {label} has more than {_MOST_IN_CELL:,} entities"
                 raise AssetTooLargeError(message, path=self.id)
             if name is None:
-                if level:  # on level 0 all twins of it are in this very cell
-                    what += f" {label}"
-                number = twins[what] = twins.get(what, -1) + 1
-                name = derived_id(what, number)
+                if level:  # on level 0 all entities with the same `twin_of` are in one cell
+                    twin += f" {label}"
+                number = twins[twin] = twins.get(twin, -1) + 1
+                name = derived_id(twin, number)
             yield b"[%b%b" % (_encode(name), tail)
 
     def _pack(self, output: Output, content: Any) -> None:
@@ -341,7 +343,7 @@ class WorldBuilder:
                 spool.execute("INSERT INTO pages VALUES (?,?,?,?,?,?,?)", more)
 
     def _write(self, content: bytes) -> None:
-        """Everything in one transaction: others see the old world, or the new one."""
+        """Writes the world in one transaction: other programs see the old world or the new one."""
         spool, key, step = self._open(), BakeKey(self.id), self._store.step
         with self._store.writing() as db:
             numbers = records.RowIds(db)
@@ -367,7 +369,7 @@ class WorldBuilder:
         self._store.settle()
 
     def close(self) -> None:
-        """Give up what is not finished; twice is fine."""
+        """Discards an unfinished world; may be called twice."""
         self._waiting.clear()
         spool, self._spool = self._spool, None
         if spool is not None:

@@ -189,7 +189,7 @@ def test_giving_up_leaves_the_old_one(tmp_path: Path) -> None:
         world = WorldBuilder(pipeline, "valley")
         with pytest.raises(RuntimeError), world:
             raise_after(world)
-        with pytest.raises(StoreError, match="given up"):
+        with pytest.raises(StoreError, match="finished or closed"):
             world.finish()
         twins = WorldBuilder(pipeline, "valley")
         twins.add("tree", (0, 0), name="me")

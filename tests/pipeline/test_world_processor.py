@@ -259,7 +259,7 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
     "no world": ("Prefab()", "expected `World(...)`"),
     "unknown field": ("World(entity: [])", "did you mean `entities`?"),
     "no prefab": (world("(at: (0, 0))"), "an entity needs a `prefab`"),
-    "no place": (world('(prefab: "a")'), "an entity needs a place"),
+    "no position": (world('(prefab: "a")'), "an entity needs a position"),
     "place": (world('(prefab: "a", at: (0, "b"))'), 'expected a number, found the text "b"'),
     "far": (world('(prefab: "a", at: (2e9, 0))'), "1,000,000,000 pixels"),
     "nan": (world('(prefab: "a", at: (NaN, 0))'), "finite"),

@@ -1,4 +1,4 @@
-"""The processors that every pipeline has."""
+"""The built-in processors: prefabs, worlds, images, JSON, and files that are stored as they are."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def builtin_processors(registry: ComponentRegistry | None = None) -> list[Processor]:
-    """The built-in processors; of those that take a file, the last one gets it."""
+    """Returns the built-in processors; of several that match a file, the last one takes it."""
     return [
         RawProcessor(),
         JsonProcessor(),

@@ -1,7 +1,7 @@
-"""What the headers inside a GIF promise, read before anything is decoded.
+"""Reads the sizes of all frames of a GIF from its headers, before anything is decoded.
 
-Pillow reads the first of them when it opens the file. A later frame may be of any size, and seeking
-to it makes room for that at once: a hundred bytes ask for gigabytes.
+Pillow checks only the first header when it opens a file. A later frame may have any size, and
+seeking to it allocates its memory at once: a file of a hundred bytes can ask for gigabytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _END: Final = 0x3B
 
 
 class Extent(NamedTuple):
-    """How much an animation holds: the pixels that its frames reach, and how many there are."""
+    """The size in pixels that holds all frames of an animation, and the number of frames."""
 
     width: int
     height: int
@@ -25,10 +25,10 @@ class Extent(NamedTuple):
 
 
 def gif_extent(data: bytes, most: int) -> Extent | None:
-    """The size that a GIF has behind its largest frame, and its frames; None if it is no GIF.
+    """Returns the extent of a GIF, or None if the data is no GIF.
 
-    Counting ends with the first frame over ``most``. A file that ends too early has the frames that
-    begin in it. Any thread.
+    Counting stops at the first frame above ``most``. In a truncated file, frames count whose header
+    is complete. Any thread.
     """
     if len(data) < 13 or not data.startswith((b"GIF87a", b"GIF89a")):
         return None
@@ -47,17 +47,17 @@ def gif_extent(data: bytes, most: int) -> Extent | None:
         elif kind == _END:
             break
         else:
-            at += 1  # Pillow passes over what it does not know, too
+            at += 1  # Pillow skips unknown bytes, too
     return Extent(width, height, frames)
 
 
 def _table(flags: int) -> int:
-    """Bytes of the color table that flags announce."""
+    """Returns the size in bytes of the color table that flags announce."""
     return 3 << ((flags & 7) + 1) if flags & 128 else 0
 
 
 def _behind_blocks(data: bytes, at: int) -> int:
-    """Where a chain of blocks, each with its length in front, has ended."""
+    """Returns the offset behind a chain of blocks, each of which begins with its length."""
     while at < len(data) and data[at]:
         at += data[at] + 1
     return at + 1

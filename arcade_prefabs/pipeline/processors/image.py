@@ -1,8 +1,8 @@
-"""Images: decoded, cut into frames, and given the border that a texture atlas wants.
+"""Bakes images: decodes them, cuts sheets into frames, and adds the border that atlases need.
 
-What stands in the store can be written into an atlas as it is. The hash of a frame is the one
-that Arcade computes for an image, so that a texture of the game's own with the same pixels
-shares its place in the atlas.
+The stored bytes can be uploaded to a texture atlas as they are. The hash of a frame is the one that
+Arcade computes for an image, so that a texture of the game with the same pixels shares its area of
+the atlas.
 """
 
 from __future__ import annotations
@@ -24,61 +24,63 @@ from .gif import gif_extent
 
 __all__ = ["Derivation", "ImageFrame", "ImageHead", "ImageProcessor", "read_image"]
 
-# Pillow would otherwise try every format that it knows, some of which start other programs.
+# By default Pillow tries all formats that it knows, and some of them start other programs.
 _FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
-# Nothing at its beginning tells it from noise.
+# TGA has no signature at its beginning: Pillow would take other files for it.
 _BY_SUFFIX: Final = ("TGA",)
 _ANIMATED: Final = ("PNG", "GIF", "WEBP")  # not MPO, the JPEG of cameras with a preview behind it
 _MAX_PIXELS: Final = 4096 * 4096
-# A frame takes at least this much of the head: more frames are refused before they are decoded.
+# The least bytes of a frame in the head, so that files with too many frames are refused before they
+# are decoded.
 _FRAME_BYTES: Final = 140
 _MOST_FRAMES: Final = PAGE_BYTES // _FRAME_BYTES
 
 
 class Derivation(Protocol):
-    """Computes something from a frame that is worth baking, such as a hit box.
+    """Computes something from each frame during the bake, such as a hit box.
 
     Attributes:
-        name: Its place in `ImageFrame.derived`.
-        version: Raised whenever the same image gives another value.
-        settings: Settings with their defaults, as JSON values, beside the processor's own.
+        name: Its key in `ImageFrame.derived`.
+        version: A number to increase whenever the same image would give another value.
+        settings: Settings with their defaults, as JSON values; added to the processor's own.
     """
 
     @property
     def name(self) -> str:
-        """See above."""
+        """Its key in `ImageFrame.derived`."""
         ...
 
     @property
     def version(self) -> int:
-        """See above."""
+        """A number to increase whenever the same image would give another value."""
         ...
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """See above."""
+        """Settings with their defaults, as JSON values."""
         ...
 
     def __call__(self, image: Image.Image, settings: Mapping[str, Any]) -> Any:
-        """The value, as JSON, of an RGBA image without its border, and the image's settings.
+        """Returns a JSON value for an RGBA image without border, and the settings of its file.
 
-        What is wrong with a setting is an AssetError.
+        Raises:
+            AssetError: A setting is invalid.
         """
         ...
 
 
 class ImageFrame(msgspec.Struct, frozen=True):
-    """One picture of an image.
+    """One frame of an image.
 
     Attributes:
         width: Pixels, without the border.
         height: Pixels, without the border.
-        hash: What Arcade computes for such an image: SHA-256 of its RGBA bytes.
-        color: Average red, green, blue, weighted by opacity, and average alpha, each 0 to 255.
-        at: Where its bytes, border included, begin in the data.
-        size: How many there are.
-        duration: Seconds that an animated image shows it; None otherwise.
-        derived: What derivations made of it, by their names.
+        hash: The SHA-256 of its RGBA bytes, as Arcade computes it for images.
+        color: Average red, green and blue, weighted by opacity, and average alpha, each 0 to 255.
+        at: Offset of its bytes, border included, in the data.
+        size: The number of these bytes.
+        duration: Seconds that an animated image shows the frame; None in other images.
+        derived: The values of the derivations, by name.
     """
 
     width: int
@@ -92,11 +94,11 @@ class ImageFrame(msgspec.Struct, frozen=True):
 
 
 class ImageHead(msgspec.Struct, frozen=True):
-    """The first page of a baked image.
+    """The head of a baked image.
 
     Attributes:
         border: Pixels of border around each frame.
-        frames: The frames; the bytes of all of them are the data.
+        frames: The frames; the data has the bytes of all of them.
     """
 
     border: int
@@ -104,20 +106,25 @@ class ImageHead(msgspec.Struct, frozen=True):
 
 
 class ImageProcessor:
-    """Bakes images, animated ones and sprite sheets included.
+    """Bakes images, animated images and sprite sheets.
 
-    Settings: ``frame_size`` ([width, height]) cuts a sheet into frames, counted from the top left,
-    row by row, ``columns`` and ``count`` of them, from the frame ``first`` on; a strip is a sheet
-    of one row. Without them, columns are as many as fit, and frames as well. ``border`` is in
-    pixels, two in Arcade's own atlas. ``max_pixels`` limits an image, all frames together.
+    Settings:
+
+    * ``frame_size`` ([width, height]) cuts a sheet into frames, counted from the top left, row by
+    row.
+      ``columns`` is the number of frames in a row (default: as many as fit), ``first`` the index of
+      the first frame, ``count`` the number of frames (default: all others). A strip is a sheet of
+      one row.
+    * ``border`` is the border in pixels; Arcade's own atlas has two.
+    * ``max_pixels`` limits the pixels of an image, all frames together.
 
     Args:
-        derive: What else to compute from each frame.
-        border: The setting of that name.
-        max_pixels: The setting of that name.
+        derive: Derivations to compute from each frame.
+        border: Default of the setting.
+        max_pixels: Default of the setting.
 
     Raises:
-        ValueError: Two derivations have a setting of the same name, or one has one of these.
+        ValueError: Two derivations, or one and the processor, have a setting of the same name.
 
     Any process.
     """
@@ -150,7 +157,7 @@ class ImageProcessor:
             self.settings = {**self.settings, **one.settings}
 
     def process(self, context: ProcessContext) -> Iterator[Output]:
-        """One output: the frames in the head, their bytes behind it."""
+        """Yields one output: the frames in the head, their bytes as data."""
         border = _whole(context, "border", least=0, most=64)
         frames: list[ImageFrame] = []
         data = bytearray()
@@ -181,7 +188,7 @@ class ImageProcessor:
 
 def _derived(context: ProcessContext, derivation: Derivation, image: Image.Image) -> Any:
     try:
-        # A copy, for the next derivation must see the same pixels.
+        # A copy, because the derivation may change the pixels.
         return msgspec.to_builtins(derivation(image.copy(), context.settings))
     except AssetError as error:
         raise context.error(error.message, hint=error.hint) from error
@@ -197,10 +204,10 @@ def _too_many(context: ProcessContext, count: int) -> AssetTooLargeError:
 
 
 def read_image(asset: BakedAsset) -> ImageHead:
-    """What a baked image holds; the bytes of its frames are in ``asset.data()``.
+    """Returns the head of a baked image; the bytes of its frames are in ``asset.data()``.
 
     Raises:
-        AssetError: It was baked to something else.
+        AssetError: The asset is no image.
 
     Any thread.
     """
@@ -210,7 +217,7 @@ def read_image(asset: BakedAsset) -> ImageHead:
 
 
 def _frames(context: ProcessContext) -> Iterator[tuple[Image.Image, float | None]]:
-    """The RGBA frames of an image, and how long each is shown."""
+    """Yields the RGBA frames of an image, and the seconds that each is shown."""
     limit = _whole(context, "max_pixels", least=1)
     image = _opened(context, limit)
     if context.settings["frame_size"] is not None:
@@ -222,7 +229,7 @@ def _frames(context: ProcessContext) -> Iterator[tuple[Image.Image, float | None
     if count * image.width * image.height > limit:
         size = f"{count:,} frames of {image.width:,}×{image.height:,} pixels"
         raise _too_large(context, f"the image has {size}", limit)
-    # What a PNG shows to those who cannot see animations may be no frame of it.
+    # The default image of an animated PNG, for programs without animations, may be no frame.
     first = 1 if count > 1 and image.info.get("default_image") else 0
     for number in range(first, count):
         frame = _decoded(context, image, number)
@@ -231,7 +238,7 @@ def _frames(context: ProcessContext) -> Iterator[tuple[Image.Image, float | None
 
 
 def _opened(context: ProcessContext, limit: int) -> Image.Image:
-    """The image, nothing of it decoded."""
+    """Returns the image, opened but not decoded."""
     gif = gif_extent(context.data, _MOST_FRAMES)
     if gif is not None:
         _refuse_large(context, gif[:2], limit)
@@ -239,7 +246,7 @@ def _opened(context: ProcessContext, limit: int) -> Image.Image:
             raise _too_many(context, gif.frames)
     by_suffix: tuple[str, ...] = _BY_SUFFIX if context.path.lower().endswith(".tga") else ()
     try:
-        # Reads the header only.
+        # `open` reads only the header.
         image = Image.open(io.BytesIO(context.data), formats=(*_FORMATS, *by_suffix))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         found = re.search(r"[0-9]+", str(error))
@@ -272,7 +279,7 @@ def _frame_count(context: ProcessContext, image: Image.Image) -> int:
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
-    except Exception as error:  # it looks through the whole file
+    except Exception as error:  # `n_frames` reads the whole file, which may be damaged
         raise context.error(f"the image is damaged: {type(error).__name__}: {error}") from error
 
 
@@ -287,24 +294,24 @@ def _decoded(context: ProcessContext, image: Image.Image, number: int = 0) -> Im
 
 
 def _rgba(image: Image.Image) -> Image.Image:
-    """An image in the mode that Arcade converts the images to that it loads."""
+    """Returns an image as RGBA, converted as Arcade converts images."""
     if image.mode == "RGBA":
         return image.copy()
     if image.mode != "I" and not image.mode.startswith("I;16"):
         return image.convert("RGBA")
-    # Pillow would clip what is over 255. Like its 16-bit colors, greys keep their upper byte.
+    # Pillow would clip 16-bit greys at 255. They keep their upper byte, as 16-bit colors do.
     wide = image.convert("I")
     grey = ImageMath.lambda_eval(lambda one: one["wide"] >> 8, wide=wide).convert("L")
     alpha = Image.new("L", image.size, 255)
     clear = image.info.get("transparency")
-    if isinstance(clear, int):  # the one shade that a PNG names as transparent
+    if isinstance(clear, int):  # the shade of grey that is transparent in this PNG
         opaque = ImageMath.lambda_eval(lambda one: (one["wide"] != clear) * 255, wide=wide)
         alpha = opaque.convert("L")
     return Image.merge("RGBA", (grey, grey, grey, alpha))
 
 
 def _cut(context: ProcessContext, image: Image.Image) -> Iterator[Image.Image]:
-    """The frames of a sprite sheet."""
+    """Yields the frames of a sprite sheet."""
     size = context.settings["frame_size"]
     if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_whole(n) for n in size)):
         raise context.error(f"frame_size must be [width, height] in pixels, got {size!r}")
@@ -343,22 +350,22 @@ def _whole(context: ProcessContext, name: str, *, least: int = 1, most: int | No
 
 
 def _bordered(image: Image.Image, border: int) -> bytes:
-    """The pixels with the outermost ones repeated outwards, corners left clear.
+    """Returns the RGBA bytes with a border that repeats the outermost pixels; corners are clear.
 
-    So does `arcade.DefaultTextureAtlas.write_image`, arcade/texture_atlas/atlas_default.py.
+    The same as `arcade.DefaultTextureAtlas.write_image`, arcade/texture_atlas/atlas_default.py.
     """
     if not border:
         return image.tobytes()
     width, height = image.size
     whole = Image.new("RGBA", (width + 2 * border, height + 2 * border), (0, 0, 0, 0))
     whole.paste(image, (border, border))
-    for box, size, place in (
+    for box, size, corner in (
         ((0, 0, width, 1), (width, border), (border, 0)),
         ((0, height - 1, width, height), (width, border), (border, height + border)),
         ((0, 0, 1, height), (border, height), (0, border)),
         ((width - 1, 0, width, height), (border, height), (width + border, border)),
     ):
-        whole.paste(image.crop(box).resize(size, Resampling.NEAREST), place)
+        whole.paste(image.crop(box).resize(size, Resampling.NEAREST), corner)
     return whole.tobytes()
 
 
@@ -370,14 +377,14 @@ def _average(image: Image.Image) -> tuple[int, int, int, int]:
     opacity = ImageStat.Stat(alpha).mean[0]
     if not opacity:
         return (0, 0, 0, 0)
-    # In floats: weighted in bytes, what is nearly clear would lose its color to rounding.
+    # In floats, because in bytes the colors of nearly transparent pixels would be rounded away.
     weights = alpha.convert("F")
     red, green, blue = (round(_mean(color, weights) / opacity) for color in colors)
     return (red, green, blue, round(opacity))
 
 
 def _mean(color: Image.Image, weights: Image.Image) -> float:
-    """The mean of a channel times weights."""
+    """Returns the mean of a channel multiplied by weights."""
     weighted = ImageMath.lambda_eval(
         lambda one: one["color"] * one["weights"], color=color.convert("F"), weights=weights
     )

@@ -1,4 +1,4 @@
-"""Files that are baked as they are, and JSON."""
+"""Bakes JSON, and files that are stored as they are."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..store.baked_assets import BakedAsset
 
 __all__ = ["JsonProcessor", "RawProcessor", "read_data", "read_json"]
 
-# Room for what stands around a value in the head.
+# The largest JSON value that fits into the head with `{"value":}` around it.
 _IN_HEAD: Final = PAGE_BYTES - 64
 
 
 class RawProcessor:
-    """Takes sounds, fonts, tables, shaders and the like as they are; the head says how many bytes.
+    """Stores sounds, fonts, tables, shaders and the like as they are; the head has the size.
 
     Any process.
     """
@@ -38,12 +38,12 @@ class RawProcessor:
     settings: Mapping[str, Any] = {}
 
     def process(self, context: ProcessContext) -> Iterator[Output]:
-        """One output: the bytes."""
+        """Yields one output with the bytes of the file."""
         yield context.output({"size": len(context.data)}, data=context.data, kind="data")
 
 
 class JsonProcessor:
-    """Checks JSON and takes the white space out of it.
+    """Checks JSON files and removes their white space.
 
     Any process.
     """
@@ -54,24 +54,24 @@ class JsonProcessor:
     settings: Mapping[str, Any] = {}
 
     def process(self, context: ProcessContext) -> Iterator[Output]:
-        """One output: the value in the head, or, if it is too large for that, its text."""
+        """Yields one output: the value in the head or, if it is too large, its text as data."""
         text = context.text()
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            place = position_of(text, error.pos)
+            position = position_of(text, error.pos)
             raise AssetError(
                 f"not JSON: {error.msg}",
                 path=context.shown,
-                line=place.line,
-                column=place.column,
-                source_line=source_line(text, place.offset),
+                line=position.line,
+                column=position.column,
+                source_line=source_line(text, position.offset),
             ) from error
         try:
             compact = orjson.dumps(value)
-        except TypeError as error:  # it reads deeper than it writes
+        except TypeError as error:  # orjson reads deeper nesting than it writes
             raise context.error("more than 254 brackets stand inside each other") from error
-        # Not by Job.output, which sorts: people count on the order of a file's keys.
+        # `ProcessContext.output` would sort the keys, but games may rely on the file's order.
         if len(compact) <= _IN_HEAD:
             yield Output("", "json", (b'{"value":%b}' % compact,))
         else:
@@ -79,11 +79,11 @@ class JsonProcessor:
 
 
 def read_data(asset: BakedAsset) -> bytes:
-    """The bytes of a file that was baked as it is.
+    """Returns the bytes of a file that is stored as it is.
 
     Raises:
-        AssetError: It was baked to something else.
-        StoreError: It cannot be read.
+        AssetError: The asset is of another kind.
+        StoreError: The asset cannot be read.
 
     Any thread.
     """
@@ -93,13 +93,13 @@ def read_data(asset: BakedAsset) -> bytes:
 
 
 def read_json(asset: BakedAsset) -> Any:
-    """The value of a JSON file.
+    """Returns the value of a JSON file.
 
     Raises:
-        AssetError: It was baked to something else.
-        StoreError: It cannot be read.
+        AssetError: The asset is of another kind.
+        StoreError: The asset cannot be read.
 
-    Any thread. A large one keeps the interpreter to itself for a millisecond per 90 kB.
+    Any thread. A large file holds the interpreter lock for a millisecond per 90 kB.
     """
     if asset.kind != "json":
         raise AssetError(f"this was baked to {asset.kind}, not to JSON", path=asset.id)

@@ -1,4 +1,15 @@
-"""Prefab files: RON text to resolved prefabs in pages."""
+"""Bakes prefab files: reads RON, resolves inheritance, and encodes prefabs in pages.
+
+**Inputs.** A prefab that was baked depends on the *outputs* of the prefabs that its file names, and
+on the field types of the components that they use. As these outputs depend on theirs in the same
+way, direct references are enough. A prefab that failed has no output that others could depend on:
+it depends on the *text* of every file that it reached, because any of them may hold the mistake. If
+it reached more than `_MOST_FOLLOWED` files, only files on the way to broken ones are recorded, so
+that the store grows with the number of files and not with its square.
+
+**Batches.** Files of one batch share a `Resolver` and a cache, so that a common parent is read and
+resolved once. Each worker process keeps the parsed files that it used last.
+"""
 
 from __future__ import annotations
 
@@ -34,34 +45,36 @@ from .prefab_pages import encode_prefab
 
 __all__ = ["PrefabProcessor"]
 
-# Parsed files that heirs keep asking for, in each worker: parents, mostly. A parsed file takes
-# about six times the size of its text.
+# Limits of the cache of parsed files in each worker; most of them are parents of many prefabs. The
+# bytes are those of the texts; a parsed file takes about six times as many.
 _KEPT_FILES: Final = 512
 _KEPT_BYTES: Final = 4 * 1024 * 1024
 
-# A larger output is made again for whoever asks: a batch of them would not fit into memory.
+# The largest output that is kept for the batch; larger ones are encoded again when another file
+# needs their hash.
 _KEPT_OUTPUT: Final = 256 * 1024
 
-# Of a file that failed: how many files it is followed to, and how many of their errors it tells.
+# For a file that failed: the most files that it depends on, and the most errors of other files that
+# are reported with it.
 _MOST_FOLLOWED: Final = 128
 _MOST_FOREIGN: Final = 8
-# How many of the references of another file are looked at for that.
+# The most references of another file that are followed for that.
 _MOST_NAMED: Final = 3 * _MOST_FOLLOWED
 
 _ALL: Final = "components:*"
 
 
 class PrefabProcessor:
-    """Reads and checks prefab files, works out what they inherit, and cuts them into pages.
+    """Reads and checks prefab files, resolves their inheritance, and encodes them in pages.
 
-    A prefab is baked again when its own file changes, when the *baked* form of a prefab that it
-    extends or contains does, or when a component that one of their files names accepts something
-    else. One that failed is baked again when any file changes that it was looking at.
+    A prefab is baked again when its own file changes, when the *output* of a prefab that it extends
+    or contains changes, or when the fields of a component change that one of their files names. A
+    prefab that failed is baked again when one of the files changes that it has reached.
 
     Args:
-        registry: The components that files may name; the ``default_registry`` if none is given.
+        registry: The components that files may name; None for the ``default_registry``.
 
-    Worker processes get a description of the registry, never the game's classes.
+    Worker processes get a `RegistryDescription`, never the game's classes.
     """
 
     name = "prefab"
@@ -80,13 +93,13 @@ class PrefabProcessor:
         self.__init__(ComponentRegistry.described(state["description"]))  # type: ignore[misc]
 
     def ambient(self, name: str) -> bytes | None:
-        """The hash of the components that an input of the kind ``ambient`` names."""
+        """Returns the hash of the component fields that an ambient input names, or None."""
         if not name.startswith("components:"):
             return None
         return _fingerprint(self._registry.describe(), name)
 
     def process(self, context: ProcessContext) -> Iterator[Output]:
-        """The prefabs of a file; a mistake in one of a library's leaves the others alone."""
+        """Yields the prefabs of a file; a mistake in one prefab of a library affects no other."""
         batch = context.shared.get(PrefabProcessor)
         if batch is None:
             batch = context.shared[PrefabProcessor] = _Batch(self._registry, self._cache, context)
@@ -118,7 +131,7 @@ class PrefabProcessor:
 
 
 class _FileCache:
-    """Parsed files by id and content, the ones used last."""
+    """The parsed files that were used last, by id and content hash."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[str, tuple[bytes, int, PrefabFile]] = OrderedDict()
@@ -142,14 +155,14 @@ class _FileCache:
 
 
 class _Named(NamedTuple):
-    """Full ids that a file names: of prefabs without a baked form, and of those with one."""
+    """The ids of prefabs that a file names: those that cannot be baked, and those that can."""
 
     broken: list[str]
     sound: list[str]
 
 
 class _Batch:
-    """What the prefab files of one batch share: every file is read and worked out once."""
+    """Shared by the prefab files of one batch, so that each file is read and resolved once."""
 
     def __init__(
         self, registry: ComponentRegistry, cache: _FileCache, context: ProcessContext
@@ -170,9 +183,9 @@ class _Batch:
         self.resolver = Resolver(self._load, registry=registry)
 
     def close(self) -> None:
-        """Let go of the files that only this batch has."""
-        # A file and its prefabs hold each other, and the resolver holds this batch: circles that
-        # only the garbage collector would find.
+        """Frees the files that only this batch uses."""
+        # A file and its prefabs refer to each other, as do the resolver and this batch: without
+        # this, only the garbage collector would free these cycles.
         for file in self._own:
             file.prefabs = {}
         del self.resolver
@@ -180,7 +193,7 @@ class _Batch:
     # ------------------------------------------------------------------------------------- files
 
     def own_file(self, context: ProcessContext) -> PrefabFile:
-        """The file of a job; as another job of the batch saw it, if one did."""
+        """Returns the parsed file of a task, in the state in which the batch read it first."""
         if context.path not in self._files:
             self._content[context.path] = digest(context.data)
             try:
@@ -193,22 +206,22 @@ class _Batch:
         return self._load(context.path)
 
     def _load(self, identifier: str) -> PrefabFile:
-        known = self._files.get(identifier)
-        if known is None:
+        found = self._files.get(identifier)
+        if found is None:
             try:
-                known = self._read(identifier)
+                found = self._read(identifier)
             except MissingAssetError:
                 self._content[identifier] = None
-                known = MissingPrefabError(f"there is no prefab {identifier}")
+                found = MissingPrefabError(f"there is no prefab {identifier}")
             except (RonError, AssetError) as error:
-                known = error
-            self._files[identifier] = known
-        if isinstance(known, PrefabFile):
-            return known
-        if isinstance(known, MissingPrefabError):
-            # The resolver puts the place where it is named into a new one, but adds a hint to this.
-            raise MissingPrefabError(known.message)
-        raise known
+                found = error
+            self._files[identifier] = found
+        if isinstance(found, PrefabFile):
+            return found
+        if isinstance(found, MissingPrefabError):
+            # A new error each time, because the resolver adds a hint to it.
+            raise MissingPrefabError(found.message)
+        raise found
 
     def _read(self, identifier: str) -> PrefabFile:
         self._content[identifier] = UNREADABLE
@@ -226,7 +239,7 @@ class _Batch:
     # ----------------------------------------------------------------------------------- outputs
 
     def output(self, document: PrefabDocument) -> Output:
-        """What a prefab is baked to; an abstract one to a hash of what its heirs take from it."""
+        """Returns the output of a prefab; of an abstract one, a hash of what others take over."""
         known = self._outputs.get(document.id)
         if known is None:
             label = document.id.partition("#")[2]
@@ -249,7 +262,7 @@ class _Batch:
         return digest(data, *parts)
 
     def _interface(self, identifier: str) -> bytes | None:
-        """The hash of what a prefab is baked to; None if it cannot be baked by itself."""
+        """Returns the hash of a prefab's output; None if it cannot be baked."""
         if identifier not in self._interfaces:
             try:
                 output = self.output(self.resolver.document(identifier))
@@ -259,9 +272,9 @@ class _Batch:
         return self._interfaces[identifier]
 
     def problems(self, identifier: str) -> list[LocatedError]:
-        """Everything that keeps a prefab from being baked."""
+        """Returns all errors because of which a prefab cannot be baked."""
         found = self.resolver.problems(identifier)
-        if not found:  # it is sound, but does not fit its pages
+        if not found:  # it is valid, but too large for its pages
             try:
                 self.output(self.resolver.document(identifier))
             except LocatedError as error:
@@ -273,13 +286,15 @@ class _Batch:
     def note_inputs(
         self, context: ProcessContext, file: PrefabFile, *, failed: bool
     ) -> set[str | None]:
-        """Note what a file was made from; gives the paths of what it failed for, as errors have it.
+        """Adds the inputs of a file: outputs of the prefabs that it names, or texts if it failed.
 
-        That is the baked form of what it names, or, if it failed, the text of what it reaches.
+        Returns the names of the files that a failed file depends on, as errors show them.
         """
         if not failed:
             named = self._named_by(file.id)
-            if not named.broken:  # or its heir filled what it lacks: no baked form to go by
+            # A named prefab may be broken although this one is not: it lacks a field that this one
+            # sets. It has no output to depend on, so the texts are inputs.
+            if not named.broken:
                 for reference in named.sound:
                     context.depends("output", reference, self._interface(reference))
                 names: set[str] = set()
@@ -301,35 +316,35 @@ class _Batch:
         return {self._shown(identifier) for identifier in reached}
 
     def _note_followed(self, context: ProcessContext, file: PrefabFile) -> set[str | None]:
-        """Note, of more files than can be noted for each heir, those on ways to what is broken.
+        """Adds files on the way to broken ones as inputs, for a file that reached too many.
 
-        A file goes on failing until one on the ways to the errors that it tells changes.
+        The file goes on failing until one of the files changes that its errors come from.
         """
         followed = {file.id: None}
-        # Deep before wide: the first way is followed to its end. Whoever gets farther than the
-        # longest chain has failed for that.
-        ways = [iter(self._named_by(file.id).broken)]
-        while ways and len(followed) <= _MOST_FOLLOWED:
-            other = next(ways[-1], None)
+        # Depth first: each chain of broken prefabs is followed to its end. A chain longer than
+        # `DEEPEST` is an error itself.
+        stack = [iter(self._named_by(file.id).broken)]
+        while stack and len(followed) <= _MOST_FOLLOWED:
+            other = next(stack[-1], None)
             if other is None:
-                ways.pop()
+                stack.pop()
             elif file_of(other) not in followed:
                 followed[file_of(other)] = None
                 further = (
                     self._named_by(file_of(other), _MOST_NAMED).broken
-                    if len(ways) < DEEPEST
+                    if len(stack) < DEEPEST
                     else ()
                 )
-                ways.append(iter(further))
+                stack.append(iter(further))
         for reference in self._named_by(file.id).broken:
             other = file_of(reference)
-            if other not in followed:  # not what it tells, but may be what it fails for
+            if other not in followed:  # its errors are not reported, but it may be a cause
                 context.depends("file", other, self._content.get(other))
                 context.depends("output", reference, None)
         for identifier in followed:
             if identifier != file.id:
                 context.depends("file", identifier, self._content.get(identifier))
-        for identifier in followed:  # its own first
+        for identifier in followed:  # the file itself comes first
             most = None if identifier == file.id else _MOST_NAMED
             for reference in self._named_by(identifier, most).sound:
                 if identifier != file.id and len(context.inputs) > 2 * _MOST_FOLLOWED:
@@ -338,13 +353,15 @@ class _Batch:
         return {self._shown(identifier) for identifier in followed}
 
     def _named_by(self, identifier: str, most: int | None = None) -> _Named:
-        """The prefabs of other files that the prefabs of a file are built from, directly.
+        """Returns the prefabs of other files that the prefabs of a file are built from directly.
 
-        With ``most`` only the first ones: each is worked out to tell whether it is sound, in each
-        batch of heirs again.
+        Args:
+            identifier: The file.
+            most: The most references to follow, because each is resolved to see whether it is
+                broken; None for all.
         """
-        known = self._references.get((identifier, None)) or self._references.get((identifier, most))
-        if known is None:
+        found = self._references.get((identifier, None)) or self._references.get((identifier, most))
+        if found is None:
             file = self._files.get(identifier)
             documents = file.prefabs.values() if isinstance(file, PrefabFile) else ()
             named = dict.fromkeys(
@@ -353,26 +370,26 @@ class _Batch:
                 for reference in document.references()
                 if file_of(reference.id) != identifier
             )
-            known = _Named([], [])
-            for one in itertools.islice(named, most):
-                (known.broken if self._interface(one) is None else known.sound).append(one)
-            self._references[identifier, most] = known
-        return known
+            found = _Named([], [])
+            for name in itertools.islice(named, most):
+                (found.broken if self._interface(name) is None else found.sound).append(name)
+            self._references[identifier, most] = found
+        return found
 
     def _reach(self, file: PrefabFile, most: int | None = None) -> list[str]:
-        """The files that a file is made from, itself included, as far as they can be read.
+        """Returns a file and all files that it is made from, as far as they can be read.
 
-        With ``most`` the search ends when there are more.
+        With ``most`` the search stops above that many files.
         """
         found = [file.id]
         seen = {file.id}
         for identifier in found:
             if most is not None and len(found) > most:
                 break
-            known = self._files.get(identifier)
-            if not isinstance(known, PrefabFile):
+            reached = self._files.get(identifier)
+            if not isinstance(reached, PrefabFile):
                 continue
-            for document in known.prefabs.values():
+            for document in reached.prefabs.values():
                 for reference in document.references():
                     other = file_of(reference.id)
                     if most is not None and len(found) > most:
@@ -385,7 +402,7 @@ class _Batch:
         return found
 
     def _names(self, identifier: str) -> set[str]:
-        """The components that a file names, and the sprite classes with an ``@`` in front."""
+        """Returns the components that a file names, and sprite classes with an ``@`` in front."""
         file = self._files.get(identifier)
         names: set[str] = set()
         if isinstance(file, PrefabFile):
@@ -404,7 +421,7 @@ class _Batch:
         return names
 
     def fingerprint(self, name: str) -> bytes:
-        """The hash of the components that an ambient input names."""
+        """Returns the hash of the component fields that an ambient input names."""
         known = self._fingerprints.get(name)
         if known is None:
             known = self._fingerprints[name] = _fingerprint(self._description, name)
@@ -414,10 +431,10 @@ class _Batch:
 def _own_or_followed(
     problems: list[LocatedError], file: PrefabFile, followed: set[str | None]
 ) -> list[LocatedError]:
-    """The errors that a file tells: its own, and the first ones of files that it depends on.
+    """Returns the errors to report for a file: its own, and the first ones of files it depends on.
 
-    The others are told by those files. Copied into each heir of each heir, they would fill the
-    store; and whoever does not depend on their file would tell them after they were mended.
+    Those files report all of theirs. Copies in every derived prefab would fill the store; and
+    copies from files that are no inputs would stay after the mistake was corrected.
     """
     own = [one for one in problems if one.path == file.path]
     others = [one for one in problems if one.path != file.path and one.path in followed]
@@ -433,8 +450,8 @@ def _fingerprint(description: RegistryDescription, name: str) -> bytes:
 
 
 def _variants(prefab: Prefab) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Images that a prefab needs with settings of their own: sheets, and other hit boxes."""
-    # Each part once: those that double each other would be visited thousands of times.
+    """Yields images that a prefab needs with import settings: sheets, and other hit boxes."""
+    # Each part once: parts that occur at many places would be visited thousands of times.
     parts = {id(prefab): prefab}
     left = [prefab]
     while left:

@@ -1,16 +1,15 @@
-"""Prefabs in pages: how a prefab with all its parts is written into pieces of bounded size.
+"""Encodes a prefab with all its parts in pages of bounded size, and decodes it.
 
-A prefab is a tree whose branches are often the same: a hundred crates in a warehouse are one part
-and a hundred rows that place it. Pages hold parts and rows in such an order that everything a row
-names stands in its own page or in one before, so that children can be used while later pages are
-still being read::
+A prefab is a tree in which the same prefab may occur many times: a hundred crates in a warehouse
+are one part and a hundred rows with transforms. A row refers only to parts in its own page or in
+earlier ones, so that children can be used while later pages are still being read::
 
     page:  [head | number, [part, ...], [row, ...], [need, ...], [file, ...]]
     head:  [pages, parts, rows]
     part:  [number, id, {component: fields}]          number 0 is the prefab itself
     row:   [parent, part, name, x, y, rotation, scale]
 
-A part with many components may be written in several pieces of the same number.
+A part with many components may be written in several records with the same number.
 """
 
 from __future__ import annotations
@@ -34,13 +33,14 @@ __all__ = [
     "encode_prefab",
 ]
 
-# Room for the brackets, commas and the head around the records of a page.
+# The bytes of a page for records, without the brackets, commas and head around them.
 _ROOM: Final = PAGE_BYTES - 256
 _encode = msgspec.json.Encoder().encode
 
 LARGEST_PREFAB: Final = 8 * 1024 * 1024
-"""Bytes of all pages of a prefab. Ten thousand children that change a large prefab a bit would be
-ten thousand large ones; and a worker holds those of a whole batch."""
+"""The most bytes of all pages of a prefab. Each child that changes its prefab is written as a part
+of its own, so that ten thousand changes of a large prefab would be ten thousand large parts; and a
+worker holds those of a whole batch."""
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -81,16 +81,15 @@ _T = TypeVar("_T")
 
 
 class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
-    """A prefab whose components stay as they were baked until somebody asks for them.
+    """A prefab whose components are decoded on each access.
 
-    A cache of thousands of prefabs takes half of the memory that way, and gives the garbage
-    collector next to nothing to look at: every object that it has to visit is time that the game
-    stands still. Each access to `components` gives new dictionaries, so nobody can change what
-    others have.
+    A cache of thousands of prefabs needs half of the memory that way. It also has few objects for
+    the garbage collector, which stops the game while it visits them. Each access to `components`
+    returns new dicts, so that no caller can change another one's.
 
     Attributes:
-        packed: The JSON that the components stand in, a line for each piece.
-        packed_needs: The JSON that the needs stand in, a line for each page.
+        packed: The components as JSON, a line for each record.
+        packed_needs: The dependencies as JSON, a line for each page.
     """
 
     packed: bytes = b""
@@ -98,24 +97,24 @@ class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
 
     @property  # type: ignore[misc]  # read-only in the base, too
     def components(self) -> _Components:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The fields of every component, by its name; decoded at each access.
+        """The fields of each component, by component name; decoded on each access.
 
         Raises:
-            StoreError: The page that they stood in was damaged.
+            StoreError: The page with the components was damaged.
         """
         found: _Components = {}
         for piece in self.packed.split(b"\n"):
             found.update(_unpacked(_decode_components, piece))
         return found
 
-    @property  # type: ignore[misc]  # see above
+    @property  # type: ignore[misc]  # read-only in the base, too
     def needs(  # pyright: ignore[reportIncompatibleVariableOverride]
         self,
     ) -> tuple[Dependency, ...]:
-        """What it needs at run time; decoded at each access.
+        """The dependencies at run time; decoded on each access.
 
         Raises:
-            StoreError: The page that it stood in was damaged.
+            StoreError: The page with the dependencies was damaged.
         """
         return tuple(
             one
@@ -134,7 +133,7 @@ class PackedPart(Prefab, frozen=True, gc=False, eq=False, kw_only=True):
 
 
 class PackedPrefab(PackedPart, frozen=True, gc=True, weakref=True, eq=False):
-    """A `PackedPart` that is a whole, which others may refer to weakly."""
+    """A whole `PackedPart`, not a child's; it supports weak references."""
 
     __hash__ = PackedPart.__hash__
 
@@ -147,13 +146,13 @@ def _unpacked(decode: Callable[[bytes], _T], piece: bytes) -> _T:
 
 
 def encode_prefab(prefab: Prefab) -> tuple[bytes, ...]:
-    """The pages of a prefab, each of at most `PAGE_BYTES`.
+    """Returns the pages of a prefab, each of at most `PAGE_BYTES`.
 
-    What children need, and what they were built from, is written for the prefab as a whole.
+    Dependencies and source files of the children are written once, for the whole prefab.
 
     Raises:
-        AssetTooLargeError: A single component is larger than a page, or all of them together are
-            larger than `LARGEST_PREFAB`.
+        AssetTooLargeError: A component is larger than a page, or the whole prefab larger than
+            `LARGEST_PREFAB`.
 
     Any thread.
     """
@@ -195,10 +194,10 @@ class _Writer:
         self._size += len(record) + 1
 
     def part(self, prefab: Prefab) -> int:
-        """Write a part, then its rows, each behind the part that it places."""
-        known = self._numbers.get(id(prefab))
-        if known is not None:
-            return known
+        """Writes a part and the parts and rows of its children; returns its number."""
+        written = self._numbers.get(id(prefab))
+        if written is not None:
+            return written
         number = self._numbers[id(prefab)] = len(self._numbers)
         record = _encode((number, prefab.id, prefab.components))
         if len(record) + 1 <= _ROOM:
@@ -215,8 +214,8 @@ class _Writer:
                 self.add(_PARTS, piece)
         for child in prefab.children:
             part = self.part(child.prefab)
-            place = child.placement
-            row = _Row(number, part, child.name, *place.at, place.rotation, place.scale)
+            transform = child.placement
+            row = _Row(number, part, child.name, *transform.at, transform.rotation, transform.scale)
             self.add(_ROWS, _encode(row))
             self._rows += 1
         return number
@@ -235,7 +234,7 @@ class _Writer:
 
 
 class PrefabAssembler:
-    """Puts a prefab together from its pages, one after the other.
+    """Decodes a prefab from its pages, one after the other.
 
     Example:
         >>> pages = encode_prefab(Prefab("prefabs/rock.ron", {"Tags": {"names": ["grey"]}}))
@@ -246,13 +245,13 @@ class PrefabAssembler:
         'prefabs/rock.ron'
 
     Args:
-        packed: Whether to make a `PackedPrefab`. Its components are not looked at here: whoever
-            wants to know that they are sound builds them.
+        packed: Whether to make a `PackedPrefab`. Its components are not checked here; damage shows
+            when they are built.
 
     Attributes:
-        children: The children of the prefab itself that have come so far.
-        pages: How many pages there are; known from the first one on.
-        fed: How many pages have come.
+        children: The prefab's own children in the pages so far.
+        pages: How many pages there are; known after the first one.
+        fed: How many pages were fed.
 
     One thread at a time.
     """
@@ -272,10 +271,10 @@ class PrefabAssembler:
         self._files: list[str] = []
 
     def feed(self, page: bytes) -> list[Child]:
-        """Take the next page; gives the children that came with it.
+        """Decodes the next page; returns the prefab's own children in it.
 
         Raises:
-            StoreError: The page does not continue this prefab.
+            StoreError: The page is damaged, or is not the next one of this prefab.
         """
         try:
             content = _decode(page)
@@ -294,7 +293,7 @@ class PrefabAssembler:
                 else:
                     self._pieces[part.number].append(bytes(part.components))
             for row in content.rows:
-                # A part that was placed is finished, and one that never came has no rows.
+                # A part must be complete before a row refers to it, and exist before it has rows.
                 if not 0 <= row.parent < len(self._parts) or row.parent in self._built:
                     raise IndexError("a row stands in a part that is not open")
                 placement = Transform((row.x, row.y), row.rotation, row.scale)
@@ -311,12 +310,12 @@ class PrefabAssembler:
 
     @property
     def components(self) -> dict[str, dict[str, Any]]:
-        """The components of the prefab itself that have come so far."""
+        """The prefab's own components in the pages so far."""
         return self._made(0, (), (), ()).components if self._parts else {}
 
     @property
     def prefab(self) -> Prefab:
-        """The whole prefab.
+        """The complete prefab.
 
         Raises:
             StoreError: Pages are missing.
@@ -352,17 +351,17 @@ class PrefabAssembler:
         return Prefab(identifier, made.components, children, made.needs, files)
 
     def _part(self, number: int) -> Prefab:
-        known = self._built.get(number)
-        if known is None:
+        part = self._built.get(number)
+        if part is None:
             if number <= 0:
                 raise IndexError("a part that contains the whole")
             children = tuple(self._rows.pop(number, ()))
-            known = self._built[number] = self._made(number, children, (), ())
-        return known
+            part = self._built[number] = self._made(number, children, (), ())
+        return part
 
 
 def decode_prefab(pages: Iterable[bytes] | Iterator[bytes]) -> Prefab:
-    """The prefab of its pages.
+    """Returns the prefab of these pages.
 
     Raises:
         StoreError: Pages are missing, damaged or out of order.

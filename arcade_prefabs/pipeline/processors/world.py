@@ -1,4 +1,4 @@
-"""Worlds: entities sorted into cells, each of which can be loaded by itself."""
+"""Bakes world files: sorts entities into cells, each of which is loaded by itself."""
 
 from __future__ import annotations
 
@@ -32,29 +32,28 @@ __all__ = [
 
 _CELL_SIZE: Final = 1024.0
 _DEEPEST: Final = 64
-# As many as one file tells, for all files together.
+# The most errors of a world with all files that it includes.
 _MOST_ERRORS: Final = 100
 _ROOM: Final = PAGE_BYTES - 64
-# What an entity may override, with room for its other fields: it has to fit on one page.
 LARGEST_OVERRIDES: Final = _ROOM - 8 * 1024
-"""Bytes, as JSON."""
+"""The most bytes of an entity's overrides, as JSON: the whole entity has to fit on a page."""
 _encode = msgspec.json.Encoder().encode
 
 
 class WorldEntity(msgspec.Struct, frozen=True, array_like=True):
-    """An entity of a world.
+    """An entity of a world, as the world's data describes it.
 
     Attributes:
-        id: Its own name in the world; the same after every edit that leaves it alone.
-        prefab: The id of what it is.
+        id: Its id in the world, which stays the same after edits of other entities.
+        prefab: The id of its prefab.
         x: Pixels.
         y: Pixels.
-        rotation: Clockwise, in degrees.
+        rotation: Degrees, clockwise.
         scale_x: Factor.
         scale_y: Factor.
-        layer: The layer to draw it in; None for that of its prefab.
-        overrides: Fields that differ from those of the prefab, by component.
-        removed: Components that it does not have.
+        layer: The layer that it is drawn in; None for that of its prefab.
+        overrides: Fields that replace those of the prefab, by component name.
+        removed: Names of components of the prefab that it does not get.
     """
 
     id: str
@@ -70,14 +69,14 @@ class WorldEntity(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WorldHead(msgspec.Struct, frozen=True):
-    """What a world is made of.
+    """The head of a world.
 
     Attributes:
         cell_size: Pixels.
-        layers: Names in drawing order; empty if the world does not say.
-        entities: How many there are.
-        always: How many of them are there wherever the player is.
-        cells: Which cells have anything in them.
+        layers: Names in drawing order; empty if the world names none.
+        entities: The number of all entities.
+        always: The number of always-loaded entities.
+        cells: The cells that have entities.
     """
 
     cell_size: float
@@ -88,12 +87,13 @@ class WorldHead(msgspec.Struct, frozen=True):
 
 
 class WorldProcessor:
-    """Bakes world files: one output for each cell, and one that says which cells there are.
+    """Bakes world files: an output for each cell, and one with the list of cells.
 
-    Prefabs are only named: they are not part of a world's bake, but needed at run time.
+    The prefabs of the entities are run-time dependencies and no inputs: when a prefab changes, the
+    world is not baked again.
 
     Args:
-        registry: The components that entities may override; the ``default_registry`` by default.
+        registry: The components that entities may override; None for the ``default_registry``.
 
     Any process.
     """
@@ -113,7 +113,7 @@ class WorldProcessor:
         self.__init__(ComponentRegistry.described(state["description"]))  # type: ignore[misc]
 
     def process(self, context: ProcessContext) -> Iterator[Output]:
-        """The outputs of a world, or all of its mistakes."""
+        """Yields the outputs of a world, or reports all of its mistakes."""
         reader = _Included(context, self._registry)
         try:
             reader.read(context.path, context.data, ())
@@ -133,13 +133,13 @@ class WorldProcessor:
     def _depend(self, context: ProcessContext, components: set[str] | None) -> None:
         names = None if components is None else sorted(components)
         if names != []:
-            # The prefab processor, whose registry this is, answers for these names.
+            # `PrefabProcessor.ambient` computes the hash of this name; it has the same registry.
             name = "components:" + ("*" if names is None else ",".join(names))
             context.depends("ambient", name, self._registry.describe().fingerprint(names))
 
 
 class _Included:
-    """A world file with all that it includes."""
+    """Reads a world file with all files that it includes."""
 
     def __init__(self, context: ProcessContext, registry: ComponentRegistry) -> None:
         self.errors: list[LocatedError] = []
@@ -153,7 +153,7 @@ class _Included:
         self._ids: dict[str, EntityDocument] = {}
 
     def read(self, path: str, data: bytes, chain: tuple[str, ...]) -> None:
-        """Read a file, and behind it those that it includes."""
+        """Reads a file, then the files that it includes."""
         shown = self._context.shown_name(path)
         world = read_world_file(data, path, self._registry, shown)
         self._seen.add(path)
@@ -176,11 +176,11 @@ class _Included:
             return
         if entity.id is not None:
             place: At = (entity.at, "id", ".id")
-            known = self._ids.get(entity.id)
-            if known is not None:
-                if len(self.errors) < _MOST_ERRORS:  # each place is counted from the beginning
-                    first = known.file.error((known.at, "id", ".id"), "").place
-                    self._fail(world, place, f"the id `{entity.id}` stands in {first}, too")
+            first = self._ids.get(entity.id)
+            if first is not None:
+                if len(self.errors) < _MOST_ERRORS:  # finding a line takes a pass over the file
+                    other = first.file.error((first.at, "id", ".id"), "").place
+                    self._fail(world, place, f"the id `{entity.id}` stands in {other}, too")
                 else:
                     self.unshown = True
                 return
@@ -193,7 +193,7 @@ class _Included:
         self.entities.append(entity)
 
     def taken(self) -> list[EntityDocument]:
-        """All entities, once: the reader keeps none of them."""
+        """Returns all entities and removes them here, so that they can be freed one by one."""
         entities, self.entities = self.entities, []
         self._ids.clear()
         return entities
@@ -224,7 +224,7 @@ class _Included:
 def _outputs(context: ProcessContext, reader: _Included) -> Iterator[Output]:
     assert reader.top is not None
     size = reader.top.cell_size or _checked_size(context)
-    # Entities as JSON, which takes half of what they take as objects.
+    # Entities as JSON, which needs half of the memory of objects.
     cells: dict[GridCell, list[bytes]] = {}
     needs: dict[GridCell | None, frozenset[Dependency]] = {}
     always: list[bytes] = []
@@ -237,9 +237,9 @@ def _outputs(context: ProcessContext, reader: _Included) -> Iterator[Output]:
         else:
             cell = cell_for(entity.x, entity.y, size, facts.size)
             cells.setdefault(cell, []).append(_encode(entity))
-        known = needs.setdefault(cell, facts.needs)
-        if not facts.needs <= known:
-            needs[cell] = known | facts.needs
+        cell_needs = needs.setdefault(cell, facts.needs)
+        if not facts.needs <= cell_needs:
+            needs[cell] = cell_needs | facts.needs
         for path, settings in _sheets(entity):
             context.bake_request(path, settings)
     order = sorted(cells)
@@ -266,7 +266,7 @@ def _checked_size(context: ProcessContext) -> float:
 
 
 class _Facts(NamedTuple):
-    """What a cell has to know of an entity, besides the entity."""
+    """Data of an entity that decides about its cell and is not part of the entity."""
 
     always: bool
     size: float
@@ -274,24 +274,24 @@ class _Facts(NamedTuple):
 
 
 def _entities(documents: list[EntityDocument]) -> Iterator[tuple[WorldEntity, _Facts]]:
-    """The entities, those without an id, behind the others, named by what and where they are.
+    """Yields the entities: first those with an id, then the others with derived ids.
 
-    The list is empty in the end, and each document goes as soon as its entity is made.
+    Empties the list, so that each document is freed as soon as its entity is made.
     """
     twins: dict[str, list[tuple[WorldEntity, _Facts]]] = {}
     shared: dict[_Facts, _Facts] = {}
     documents.reverse()
     while documents:
         document = documents.pop()
-        place = document.placement
-        scale = place.scale
+        transform = document.placement
+        scale = transform.scale
         scale_x, scale_y = scale if isinstance(scale, tuple) else (scale, scale)
         entity = WorldEntity(
             id=document.id or "",
             prefab=document.prefab,
-            x=_plain(place.at[0]),
-            y=_plain(place.at[1]),
-            rotation=_plain(place.rotation),
+            x=_plain(transform.at[0]),
+            y=_plain(transform.at[1]),
+            rotation=_plain(transform.rotation),
             scale_x=_plain(scale_x),
             scale_y=_plain(scale_y),
             layer=document.layer,
@@ -306,37 +306,40 @@ def _entities(documents: list[EntityDocument]) -> Iterator[tuple[WorldEntity, _F
             twins.setdefault(twin_of(entity), []).append((entity, facts))
     names = list(reversed(twins))
     while names:
-        what = names.pop()
-        same = twins.pop(what)
-        if len(same) > 1:  # told apart by the rest of them, or else it cannot matter which is which
+        twin = names.pop()
+        same = twins.pop(twin)
+        if len(same) > 1:  # sorted by their other fields, so that their order in the file is free
             same.sort(key=lambda one: (_encode(one[0]), one[1].always))
         for number, (entity, facts) in enumerate(same):
-            yield msgspec.structs.replace(entity, id=derived_id(what, number)), facts
+            yield msgspec.structs.replace(entity, id=derived_id(twin, number)), facts
 
 
 def twin_of(entity: WorldEntity) -> str:
-    """What entities share that are named by what and where they are. Any thread."""
+    """Returns prefab, position and rotation as text: entities without an id get one from it.
+
+    Any thread.
+    """
     return f"{entity.prefab} {entity.x} {entity.y} {entity.rotation}"
 
 
 def derived_id(twin: str, number: int) -> str:
-    """The id of an entity whose author gave it none. Any thread.
+    """Returns the id of an entity whose author gave it none. Any thread.
 
     Args:
         twin: See `twin_of`.
-        number: Which one of those with the same.
+        number: The index of the entity among those with the same `twin_of`.
     """
     text = f"{twin} {number}".encode("utf-8", "surrogatepass")
     return DERIVED + hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
 def _plain(number: float) -> float:
-    """A float with one spelling for each place: -0.0 is 0.0."""
+    """Returns a float with one spelling for each value: -0.0 becomes 0.0."""
     return float(number) + 0.0
 
 
 def _sheets(entity: WorldEntity) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The sprite sheet that an overridden animation cuts its frames from."""
+    """Yields the sprite sheet of an overridden animation, with its import settings."""
     frames = entity.overrides.get("Animation", {}).get("frames")
     if isinstance(frames, dict) and "image" in frames:
         cut = {name: frames[name] for name in ("frame_size", "columns", "count")}
@@ -344,7 +347,7 @@ def _sheets(entity: WorldEntity) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def cell_for(x: float, y: float, cell_size: float, longer_side: float = 0.0) -> GridCell:
-    """The cell for something at a place: of a level whose cells are as large as it is.
+    """Returns the cell at a position, on the level whose cells are at least as large as the entity.
 
     Any thread.
     """
@@ -352,18 +355,18 @@ def cell_for(x: float, y: float, cell_size: float, longer_side: float = 0.0) -> 
     while cell_size < longer_side:
         cell_size *= 2
         level += 1
-    # Rounding would put what is a hair below 0 into the cell above.
+    # `//` rounds down; int(x / size) would put small negative positions into cell 0.
     return GridCell(int(x // cell_size), int(y // cell_size), level)
 
 
 def _cell_output(label: str, entities: list[bytes], needs: frozenset[Dependency]) -> Output:
-    # In the order of the file: what comes later is drawn on top.
+    # In the order of the file, because later entities are drawn on top.
     pages = cell_pages(entities)
     return Output(label, "cell", tuple(pages), tuple(sorted(needs)))
 
 
 def cell_pages(encoded: Iterable[bytes]) -> Iterator[bytes]:
-    """The pages of a cell, from its entities as JSON. Any thread."""
+    """Yields the pages of a cell, from its entities as JSON. Any thread."""
     rows: list[bytes] = []
     size = 0
     for row in encoded:
@@ -380,11 +383,11 @@ _decode_cell: Final = msgspec.json.Decoder(list[WorldEntity]).decode
 
 
 def read_world(asset: BakedAsset) -> WorldHead:
-    """What a world is made of.
+    """Returns the head of a world.
 
     Raises:
-        AssetError: It was baked to something else.
-        StoreError: It cannot be read.
+        AssetError: The asset is no world.
+        StoreError: The asset cannot be read.
 
     Any thread.
     """
@@ -398,11 +401,11 @@ def read_world(asset: BakedAsset) -> WorldHead:
 
 
 def read_cell(asset: BakedAsset) -> Iterator[list[WorldEntity]]:
-    """The entities of a cell, page by page.
+    """Returns the entities of a cell, page by page.
 
     Raises:
-        AssetError: It was baked to something else.
-        StoreError: It cannot be read.
+        AssetError: The asset is no cell.
+        StoreError: The asset cannot be read.
 
     Any thread.
     """

@@ -1,4 +1,4 @@
-"""Cells of a world: their names, and `CellIndex`, which knows those that have anything in them."""
+"""The cells of a world's grid, and `CellIndex`, a compact set of cells."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class GridCell(NamedTuple):
     """A cell of a world's grid.
 
     Attributes:
-        column: Counted from the one at x = 0 to the right.
-        row: Counted from the one at y = 0 upwards.
-        level: 0 for ordinary cells; those of each further level are twice as large.
+        column: Counted to the right, 0 for the cell at x = 0.
+        row: Counted upwards, 0 for the cell at y = 0.
+        level: The grid level: 0 for ordinary cells; the cells of each further level are twice as
+            large.
     """
 
     column: int
@@ -32,7 +33,7 @@ class GridCell(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Its name in files: ``c3_m2`` for column 3, row -2; ``c3_m2_l1`` on level 1."""
+        """The cell's label: ``c3_m2`` for column 3, row -2; ``c3_m2_l1`` on level 1."""
         if self.level == _ALWAYS_LEVEL:
             return "always"
         label = f"c{self.column}_{self.row}".replace("-", "m")
@@ -40,11 +41,12 @@ class GridCell(NamedTuple):
 
 
 ALWAYS_LOADED: Final = GridCell(0, 0, _ALWAYS_LEVEL)
-"""Stands for the entities that are there as long as the world is open, wherever its sources are."""
+"""The cell of the entities that are loaded as long as the world is open, wherever its streaming
+sources are."""
 
 
 class CellIndex:
-    """A set of cells in 8 bytes for each: what is asked costs as much as there is in the answer.
+    """A set of cells with 8 bytes for each; a query takes time only for the cells that it returns.
 
     Args:
         cells: The cells, in any order.
@@ -60,10 +62,10 @@ class CellIndex:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> CellIndex:
-        """What `to_bytes` gave.
+        """Returns the index that `to_bytes` has written.
 
         Raises:
-            ValueError: It did not.
+            ValueError: The data is damaged.
         """
         found = cls(())
         numbers = array("q")
@@ -72,20 +74,20 @@ class CellIndex:
         numbers.frombytes(data)
         if sys.byteorder == "big":
             numbers.byteswap()
-        place = 0
-        while place < len(numbers):
-            level, count = numbers[place], numbers[place + 1] if place + 1 < len(numbers) else -1
-            place += 2
-            if level in found._keys or not 0 <= count <= len(numbers) - place:
+        at = 0
+        while at < len(numbers):
+            level, count = numbers[at], numbers[at + 1] if at + 1 < len(numbers) else -1
+            at += 2
+            if level in found._keys or not 0 <= count <= len(numbers) - at:
                 raise ValueError("the list of cells is damaged")
-            found._keys[level] = numbers[place : place + count]
-            place += count
+            found._keys[level] = numbers[at : at + count]
+            at += count
         return found
 
     def to_bytes(self) -> bytes:
-        """It as bytes, the same on every machine.
+        """Returns the index as bytes that are the same on every machine.
 
-        For each level its number, the number of its cells, and those, in 8 bytes each.
+        For each level: its number, the number of its cells, and the cells, 8 bytes for each number.
         """
         numbers = array("q")
         for level, keys in self._keys.items():
@@ -100,12 +102,12 @@ class CellIndex:
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Levels that have any."""
+        """The levels that have cells."""
         return tuple(self._keys)
 
     @property
     def size(self) -> int:
-        """Bytes of memory that it takes."""
+        """Bytes of memory that the index takes."""
         return sum(len(keys) * keys.itemsize for keys in self._keys.values())
 
     def __len__(self) -> int:
@@ -123,25 +125,25 @@ class CellIndex:
         if keys is None:
             return False
         key = _key(cell.column, cell.row)
-        place = bisect_left(keys, key)
-        return place < len(keys) and keys[place] == key
+        index = bisect_left(keys, key)
+        return index < len(keys) and keys[index] == key
 
     def within(
         self, level: int, left: int, bottom: int, right: int, top: int
     ) -> Iterator[GridCell]:
-        """The cells of a level between two corners, both included."""
+        """Yields the cells of a level between two corners, both included."""
         keys = self._keys.get(level)
         if keys is None:
             return
         for column in range(left, right + 1):
             start = bisect_left(keys, _key(column, bottom))
             end = bisect_right(keys, _key(column, top), start)
-            for place in range(start, end):
-                yield GridCell(column, (keys[place] & _ROWS) - _OFFSET, level)
+            for index in range(start, end):
+                yield GridCell(column, (keys[index] & _ROWS) - _OFFSET, level)
 
 
 def _key(column: int, row: int) -> int:
-    """Sorts by column, then by row; places beyond the edge of the world count as there."""
+    """Returns a sort key, by column and then by row, clamped to the largest possible world."""
     column = max(-_FARTHEST, min(_FARTHEST, column))
     row = max(-_FARTHEST, min(_FARTHEST, row))
     return ((column + _OFFSET) << _SHIFT) | (row + _OFFSET)

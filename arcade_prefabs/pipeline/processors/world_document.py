@@ -1,4 +1,4 @@
-"""World files: RON text to entities with places, every mistake with its own place."""
+"""Reads and checks the text of world files; every mistake is reported with its location."""
 
 from __future__ import annotations
 
@@ -42,22 +42,21 @@ _ENTITY_FIELDS: Final = (
     "overrides",
     "remove",
 )
-# Beyond, a float has no room left for parts of a pixel that matter.
 FARTHEST: Final = 1e9
-"""Pixels."""
+"""The largest coordinate in pixels; farther away, floats are too coarse for parts of a pixel."""
 _LONGEST_ID: Final = 200
 _FOLDER: Final = "worlds/"
 _EXAMPLE: Final = "World(entities: [(prefab: ..., at: (0, 0))])"
 _MOST_PLACES: Final = 100
 _MOST_LAYERS: Final = 256
-_LONGEST_LAYER: Final = 100  # all of them stand in the first page of the world
+_LONGEST_LAYER: Final = 100  # the head of the world, one page, has the names of all layers
 DERIVED: Final = "~"
-"""Ids that authors do not give begin with it, and theirs do not."""
+"""The first character of derived ids; the ids of authors must not begin with it."""
 
 
 @dataclass(slots=True)
 class EntityDocument:
-    """An entity as its file writes it."""
+    """An entity as its file writes it, see `WorldEntity`."""
 
     prefab: str
     placement: Transform
@@ -74,13 +73,13 @@ class EntityDocument:
 
 @dataclass(slots=True)
 class WorldDocument:
-    """A world file, nothing included yet.
+    """A world file without the files that it includes.
 
     Attributes:
-        file: Knows the errors, and where things stand.
+        file: Has the errors, and finds the locations of its parts.
         cell_size: Pixels, None if it is not written.
         layers: Names in drawing order; empty if they are not written.
-        included: Paths of the files that are included, and where they are named.
+        included: Paths of the files that it includes, with their locations.
         entities: Its entities, in the order of the file.
         components: Names of all components that it names, and of sprite classes with an ``@`` in
             front.
@@ -101,14 +100,14 @@ def read_world_file(
     shown_path: str,
     refuse: Refuse | None = None,
 ) -> WorldDocument:
-    """Read and check one world file.
+    """Reads and checks one world file.
 
     Args:
         data: Its text, in UTF-8.
         path: Its path.
         registry: The components that its entities may override.
-        shown_path: How errors name it.
-        refuse: See `read_prefabs`; asked about the prefabs of entities, too.
+        shown_path: Its name for errors.
+        refuse: See `read_prefabs`; also called for the prefabs of entities.
 
     Raises:
         RonError: The text is not RON.
@@ -132,7 +131,8 @@ class _Reader:
         self._registry = registry
         self._ids: dict[str, At] = {}
         self._twice = 0
-        # Entities of one prefab share what is the same: a large world has many of few prefabs.
+        # Equal prefab ids and dependencies are one object each: large worlds have many entities and
+        # few prefabs.
         self._names: dict[str, str] = {}
         self._needed: dict[frozenset[Dependency], frozenset[Dependency]] = {}
 
@@ -154,8 +154,8 @@ class _Reader:
         entities = given.get("entities", [])
         items = self._parts.listed(entities, at, "entities")
         if isinstance(entities, list):
-            # A value takes 0.5 kB, and what is read from it as much: a large world has no room for
-            # both. Places of errors are found in the text.
+            # Each RON value is freed when its entity was read: each takes 0.5 kB, and a large world
+            # would not fit into memory twice. Locations of errors are found in the text.
             entities.clear()
         for i in range(len(items)):
             item, items[i] = items[i], None
@@ -245,7 +245,7 @@ class _Reader:
 
     def _prefab(self, value: Value, at: At) -> str | None:
         if isinstance(value, str) and value.startswith("#"):
-            # It would be a part of the world file itself.
+            # A label without a file would name a part of the world file.
             hint = f'write the file in front: "castle.ron{shown(value)}"'
             self._report(at, f"`{shown(value)}` names no file", hint=hint)
             return None
@@ -260,7 +260,7 @@ class _Reader:
     def _needs(
         self, prefab: str, overrides: Mapping[str, ComponentDocument]
     ) -> frozenset[Dependency]:
-        """What an entity needs at run time, and what it needs to be known by name."""
+        """Returns the run-time dependencies of an entity; adds its sprite classes to the world."""
         needs = {Dependency("prefab", prefab)}
         for name, part in overrides.items():
             component = self._registry.get(name)
@@ -274,7 +274,7 @@ class _Reader:
 
     def _placement(self, given: Mapping[str, Any], at: At) -> Transform | None:
         if "at" not in given:
-            self._report(at, "an entity needs a place: `at: (x, y)`")
+            self._report(at, "an entity needs a position: `at: (x, y)`")
             return None
         placed = Struct(None, {key: given[key] for key in _PLACEMENT.fields if key in given})
         wrong = False
@@ -307,7 +307,7 @@ class _Reader:
         return str(value)
 
     def _size(self, value: Value, at: At) -> float:
-        """The longer side of an entity, in pixels."""
+        """Returns the longer side of an entity, in pixels."""
         if value is None or isinstance(value, Unit):
             return 0.0
         place: At = (at, "size", ".size")
@@ -339,7 +339,7 @@ class _Reader:
             self._report(place, wrong)
         elif value in self._ids:
             self._twice += 1
-            # Each place is counted from the beginning of the file: enough of them is enough.
+            # Finding a line takes a pass over the file, so only the first errors name one.
             where = ""
             if self._twice <= _MOST_PLACES:
                 where = f": first in {self._world.file.error(self._ids[str(value)], '').place}"
@@ -358,10 +358,10 @@ def _wrong_id(value: str) -> str | None:
 
 
 def check_id(value: object) -> None:
-    """Refuse what no id of an entity may be.
+    """Raises ValueError for a text that cannot be the id of an entity.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is empty, too long, unprintable, or begins with ``~``.
 
     Any thread.
     """
@@ -373,10 +373,10 @@ def check_id(value: object) -> None:
 
 
 def checked_layers(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of layers that code gives.
+    """Returns layer names that the game's code gives, as a tuple.
 
     Raises:
-        ValueError: One of them is none, stands twice, or there are too many.
+        ValueError: A name is invalid or occurs twice, or there are more than 256.
 
     Any thread.
     """
@@ -391,10 +391,10 @@ def checked_layers(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def world_id(text: str) -> str:
-    """The full id of a world: ``valley`` and ``worlds/valley`` are ``worlds/valley.ron``.
+    """Returns the full id of a world: ``valley`` and ``worlds/valley`` are ``worlds/valley.ron``.
 
     Raises:
-        UnsafePathError: No such world may exist.
+        UnsafePathError: No world can have this name.
 
     Any thread.
     """

@@ -1,8 +1,8 @@
-"""Where assets are read from: folders, zip archives, packages, memory, and one over the other.
+"""Asset sources: folders, zip archives, packages, memory, and overlays of several sources.
 
-A storage backend is any class with the methods of `AssetSource`. All that are here confine every
-path to their own files, serve a path under one spelling only, never hand out more than
-`LARGEST_FILE` bytes, and may be used from several threads at once::
+An asset source is any class with the methods of `AssetSource`. The sources in this package refuse
+paths that leave their files, serve each file under one path only, return at most `LARGEST_FILE`
+bytes of a file, and may be used from several threads at once::
 
     game = DirectorySource("assets")
     with_mod = OverlaySource(game, ZipSource("mods/snow.zip"))

@@ -1,4 +1,4 @@
-"""A zip archive as a source."""
+"""`ZipSource`: a zip archive as an asset source."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .names import NameFilter, missing
 __all__ = ["ZipSource"]
 
 LARGEST_DIRECTORY: Final = 64 * 1024 * 1024
-"""Bytes of the largest list of entries that is read into memory at all."""
+"""The most bytes of an archive's list of entries; a longer one is an error."""
 
-# What `zipfile` raises over broken archives, all of it seen with mutated ones: it unpacks, decodes
-# and seeks by numbers that it finds there. NotImplementedError is a RuntimeError.
+# The exceptions that `zipfile` raises for damaged archives, all seen in tests with mutated ones.
+# NotImplementedError is a RuntimeError.
 _FAULTS: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -34,7 +34,7 @@ _FAULTS: Final = (
     RuntimeError,
     ValueError,
 )
-# `zipfile` unpacks the other methods (bzip2, LZMA) without a bound on what comes out of one step.
+# For other methods (bzip2, LZMA) `zipfile` does not limit the bytes that one `read` unpacks.
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED: Final = 0x1
 _STEP: Final = 1024 * 1024
@@ -51,27 +51,27 @@ class _Archive(NamedTuple):
 class ZipSource:
     """The files in a zip archive.
 
-    Names that could leave a folder, links, and names that are one file on some systems are
-    refused; the rest is served. Of several entries with one name the last counts, as in all
-    unpackers, and `refused` names the others. Stored and deflated entries can be read. No entry
-    unpacks to more than `LARGEST_FILE`, whatever it says of itself.
+    Refused are names that could leave a folder, links, and names that are the same on some systems.
+    Of several entries with one name the last counts, as in other unpackers, and `refused` lists the
+    others. Entries may be stored or deflated. No entry unpacks to more than `LARGEST_FILE` bytes,
+    whatever size the archive claims.
 
-    The archive stays open until `close`; the next use opens it again. After the archive has been
-    replaced by another one, call `close` to have that read.
+    The archive stays open until `close`; the next use opens it again. After replacing the archive
+    on disk, call `close` so that the new one is read.
 
     Args:
         path: The archive.
-        folder: Its folder that the paths begin in; all of it by default.
+        folder: The folder in the archive that paths are relative to; by default the whole archive.
 
     Raises:
         UnsafePathError: The folder could leave the archive.
-        AssetTooLargeError: The archive has over `MOST_FILES` entries, or promises more.
-        AssetError: This is no zip archive, or it cannot be read; the cause is attached.
+        AssetTooLargeError: The archive has, or claims to have, more than `MOST_FILES` entries.
+        AssetError: The file is no zip archive, or cannot be read; ``__cause__`` says why.
     """
 
     def __init__(self, path: str | os.PathLike[str], folder: str = "") -> None:
         self._given = Path(path)
-        self._place = self._given.absolute()
+        self._path = self._given.absolute()
         self._folder = checked_path(folder) + "/" if folder else ""
         self._lock = threading.Lock()
         self._archive: _Archive | None = None
@@ -82,8 +82,9 @@ class ZipSource:
         return f"ZipSource({str(self._given)!r}, {self._folder[:-1]!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Open files and locks do not travel; where the game stands may differ in another process.
-        return (ZipSource, (self._place, self._folder[:-1]))
+        # Open files and locks cannot be pickled; the path is absolute, because another process may
+        # have another working directory.
+        return (ZipSource, (self._path, self._folder[:-1]))
 
     @property
     def portable(self) -> bool:
@@ -91,7 +92,7 @@ class ZipSource:
         return True
 
     def scan(self) -> Iterator[SourceFile]:
-        """All files, each once, sorted by path.
+        """Returns all files, each once, sorted by path.
 
         Raises:
             AssetError: The archive was closed, and cannot be opened again.
@@ -107,12 +108,12 @@ class ZipSource:
         return iter(files)
 
     def refused(self) -> list[UnsafePathError]:
-        """What `scan` leaves out because of its name, and why. Any thread."""
+        """Returns an error for each entry that `scan` leaves out by its name. Any thread."""
         with self._lock:
             return list(self._opened().refused)
 
     def stat(self, path: str) -> SourceFile | None:
-        """The file of that path without its content, or None if there is none.
+        """Returns the state of a file, or None if it does not exist.
 
         Raises:
             UnsafePathError: The path could leave the archive, or differs from another in case only.
@@ -127,13 +128,13 @@ class ZipSource:
         return None if name is None else _described(path, archive.entries[name])
 
     def read(self, path: str) -> bytes:
-        """The content of a file. Several threads unpack at the same time.
+        """Returns the content of a file. Several threads unpack at the same time.
 
         Raises:
-            UnsafePathError: As in `stat`.
-            MissingAssetError: There is no such file.
-            AssetTooLargeError: It is larger than `LARGEST_FILE`.
-            AssetError: It is encrypted, packed in an unknown way or damaged.
+            UnsafePathError: As `stat`.
+            MissingAssetError: The file does not exist.
+            AssetTooLargeError: The file has more than `LARGEST_FILE` bytes.
+            AssetError: The file is encrypted, packed by an unknown method, or damaged.
 
         Any thread.
         """
@@ -158,15 +159,15 @@ class ZipSource:
             raise AssetError(f"the archive is damaged: {error}", path=shown) from error
 
     def shown(self, path: str) -> str:
-        """The archive's path, and the file's path in it. Any thread."""
+        """Returns the archive's path with the file's path behind it. Any thread."""
         return shown(path if path.startswith(":") else f"{self._given}/{self._folder}{path}", None)
 
     def folders(self) -> list[tuple[Path, str]]:
-        """None: an archive is replaced as a whole. Any thread."""
+        """Returns nothing: an archive is replaced as a whole. Any thread."""
         return []
 
     def close(self) -> None:
-        """Close the archive; whoever reads from it at the moment gets an AssetError. Any thread."""
+        """Closes the archive; a thread that is reading from it gets an AssetError. Any thread."""
         with self._lock:
             if self._archive is not None:
                 self._archive.zip.close()
@@ -174,7 +175,7 @@ class ZipSource:
                 self._archive = None
 
     def _unpacked(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, shown: str) -> bytes:
-        # ZipFile counts its readers without a lock of its own; their reading has one.
+        # ZipFile.open and the file's close are not safe in several threads, its read is.
         with self._lock:
             file = archive.open(entry)
         try:
@@ -188,12 +189,12 @@ class ZipSource:
         finally:
             with self._lock:
                 file.close()
-        if size != entry.file_size:  # the checksum may be right all the same, or missing
+        if size != entry.file_size:  # the checksum does not show this in all cases
             raise EOFError(f"{entry.file_size:,} bytes were promised and {size:,} came")
         return b"".join(steps)
 
     def _opened(self) -> _Archive:
-        """The open archive; the lock must be held."""
+        """Returns the open archive; the caller must hold the lock."""
         if self._archive is None:
             try:
                 self._archive = self._open()
@@ -204,9 +205,9 @@ class ZipSource:
         return self._archive
 
     def _open(self) -> _Archive:
-        if not stat.S_ISREG(self._place.stat().st_mode):  # to open a pipe would wait for ever
+        if not stat.S_ISREG(self._path.stat().st_mode):  # opening a pipe would block
             raise zipfile.BadZipFile("this is no file with data in it")
-        file = _Reader(io.FileIO(self._place))
+        file = _Reader(io.FileIO(self._path))
         try:
             archive = zipfile.ZipFile(file)
             entries = archive.infolist()
@@ -228,12 +229,12 @@ class ZipSource:
             refused.append(UnsafePathError(message, path=self.shown(name)))
 
         for entry in entries:
-            # Not `filename`, which is cut at a NUL and, on Windows, has its backslashes replaced.
+            # `filename` is cut at a NUL and, on Windows, has its backslashes replaced.
             name = entry.orig_filename
             if name.endswith("/") or not name.startswith(self._folder):
                 continue
             name = name[len(self._folder) :]
-            # Systems without Unix modes leave them out.
+            # The mode is 0 in archives from systems without Unix modes.
             if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
                 refuse(name, "a link or another special file in an archive is not followed")
                 continue
@@ -247,10 +248,10 @@ class ZipSource:
 
 
 class _Reader(io.BufferedReader):
-    """A file that refuses to be read in giant steps.
+    """A file that refuses very large reads.
 
-    `zipfile` reads the list of entries in one step, as many bytes as the archive promises, and
-    makes an object of some 500 bytes out of every 46. No other read of ours is over a megabyte.
+    `zipfile` reads the list of entries with one `read` of the size that the archive claims, and
+    makes an object of some 500 bytes for every 46 of them. All other reads have at most a megabyte.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -261,9 +262,10 @@ class _Reader(io.BufferedReader):
 
 
 def _described(path: str, entry: zipfile.ZipInfo) -> SourceFile:
-    # The checksum tells contents apart, a date need not. 63 bits: databases count with a sign.
+    # A checksum, because dates in archives may be missing or equal. 63 bits, because SQLite's
+    # integers have a sign.
     stamp = entry.CRC << 31 | entry.file_size & 0x7FFFFFFF
-    return SourceFile(path, entry.file_size, stamp or 1, 0)  # a stamp of 0 is "nothing known"
+    return SourceFile(path, entry.file_size, stamp or 1, 0)  # a stamp of 0 means that there is none
 
 
 def _too_large(shown: str) -> AssetTooLargeError:

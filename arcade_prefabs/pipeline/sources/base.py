@@ -1,4 +1,4 @@
-"""What a storage backend is: a place that assets are read from."""
+"""The protocol of asset sources, from which a bake reads files."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from ...prefab.asset_ids import asset_path
 __all__ = ["LARGEST_FILE", "MOST_FILES", "AssetSource", "SourceFile", "checked_path"]
 
 LARGEST_FILE: Final = 64 * 1024 * 1024
-"""Bytes of the largest file that a source hands out, unpacked."""
+"""The most bytes of a file, unpacked; larger files are errors."""
 
 MOST_FILES: Final = 1_000_000
-"""Files in one source; a directory of an archive that promises more is taken for an attack."""
+"""The most files in one source. An archive whose directory lists more is an error, because it may
+be an attack."""
 
 
 class SourceFile(NamedTuple):
-    """A file as a source sees it, without its content.
+    """The state of a file in a source, without its content.
 
     Attributes:
-        path: The one spelling of its path, as `asset_path` gives it.
+        path: Its path, normalised by `asset_path`.
         size: Bytes, unpacked.
-        stamp: A number below 2**63 that changes when the file does, such as its time of change in
-            nanoseconds, or a checksum; 0 if nothing is known, and then the content has to be read
-            to tell.
-        changed_ns: When the file was changed last, in nanoseconds since 1970, if the stamp depends
-            on that time: two changes within a tick of the clock have one stamp. 0 if it does not
-            depend on a clock; None if the stamp itself is that time.
+        stamp: A number below 2**63 that changes with the file, such as its time of change in
+            nanoseconds, or a checksum; 0 if there is none, so that changes show only in the
+            content.
+        changed_ns: The time of the last change, in nanoseconds since 1970, if the stamp depends on
+            it: two changes within one tick of the clock have the same stamp. 0 if the stamp does
+            not depend on a clock; None if the stamp is that time.
     """
 
     path: str
@@ -39,76 +40,76 @@ class SourceFile(NamedTuple):
 
     @property
     def clock_ns(self) -> int:
-        """The time that the stamp depends on; 0 for none. Any thread."""
+        """The time that the stamp depends on; 0 if it depends on none. Any thread."""
         return self.stamp if self.changed_ns is None else self.changed_ns
 
 
 @runtime_checkable
 class AssetSource(Protocol):
-    """A storage backend: a place that assets are read from.
+    """A place that files are read from: a folder, an archive, a package, memory.
 
-    Every method takes paths in any spelling and confines them itself, so that no caller can forget
-    to. A source may be used from several threads at once.
+    Every method takes paths in any spelling, normalises them, and refuses paths that leave the
+    source, so that no caller can forget to. A source may be used from several threads at once.
     """
 
     @property
     def portable(self) -> bool:
-        """Whether it can be pickled, and reads the same files in a worker process."""
+        """Whether it can be pickled and reads the same files in a worker process."""
         ...
 
     def scan(self) -> Iterator[SourceFile]:
-        """All files, each once, sorted by path.
+        """Returns all files, each once, sorted by path.
 
-        What cannot be an asset (names that `asset_path` refuses, links that leave the folder) is
-        left out here; `refused` tells.
+        Files that cannot be assets (names that `asset_path` refuses, links that leave the folder)
+        are left out; `refused` returns them.
         """
         ...
 
     def refused(self) -> list[UnsafePathError]:
-        """What the last `scan` left out because of its name, and why."""
+        """Returns an error for each file that the last `scan` left out because of its name."""
         ...
 
     def stat(self, path: str) -> SourceFile | None:
-        """The file of that path without its content, or None if there is none.
+        """Returns the state of a file, or None if it does not exist.
 
         Raises:
             UnsafePathError: The path could leave the source.
-            AssetError: It may be there, but the system does not let us look.
+            AssetError: The system refuses access, so the file may exist.
         """
         ...
 
     def read(self, path: str) -> bytes:
-        """The content of a file.
+        """Returns the content of a file.
 
         Raises:
             UnsafePathError: The path could leave the source.
-            MissingAssetError: There is no such file.
-            AssetTooLargeError: It is larger than `LARGEST_FILE`.
-            AssetError: It cannot be read; the cause is attached.
+            MissingAssetError: The file does not exist.
+            AssetTooLargeError: The file has more than `LARGEST_FILE` bytes.
+            AssetError: The file cannot be read; ``__cause__`` says why.
         """
         ...
 
     def shown(self, path: str) -> str:
-        """How errors should name the file, for example by its path on disk."""
+        """Returns the file's name for errors, for example its path on disk."""
         ...
 
     def folders(self) -> list[tuple[Path, str]]:
-        """The folders on disk whose files these are, each with what its files' paths begin with.
+        """Returns the folders on disk with these files, each with the prefix of its asset paths.
 
-        They are watched for changes; a source that has none is looked at again now and then.
+        The watcher observes these folders; a source without any is scanned again from time to time.
         """
         ...
 
     def close(self) -> None:
-        """Let go of open files; may be called twice."""
+        """Closes open files; may be called twice."""
         ...
 
 
 def checked_path(path: str) -> str:
-    """The one spelling of a path.
+    """Returns the normalised form of a path.
 
     Raises:
-        UnsafePathError: It could leave the source, or is not the same path on every system.
+        UnsafePathError: The path could leave the source, or differs between systems.
 
     Any thread.
     """

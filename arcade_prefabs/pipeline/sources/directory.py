@@ -1,4 +1,4 @@
-"""A folder of files as a source."""
+"""`DirectorySource`: a folder on disk as an asset source."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from .names import NameFilter, is_leftover, missing
 
 __all__ = ["DirectorySource"]
 
-# Not there: no such file, a file where a folder should be, a name that the file system cannot
-# hold, a link that leads to itself.
+# Errors that mean that a file does not exist: no such file, a file where a folder should be, a name
+# that the file system cannot hold, a link that leads to itself.
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 # Junctions of Windows are links to folders that do not say so in their mode.
 _JUNCTION: Final[int] = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
-# Between the look and the opening somebody may put a link or a pipe in the file's place; to open
-# a pipe would wait for ever. Windows has neither flag, and reads text unless told otherwise.
+# Between `stat` and `open` another program may replace the file by a link or a pipe, and opening a
+# pipe would block. Windows has neither flag, but needs O_BINARY.
 _FLAGS: Final[int] = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -42,25 +42,25 @@ _FLAGS: Final[int] = (
 )
 
 
-# Times of change before 1980-01-02 are none: Flatpak sets 0 or 1, archives without a date give
-# 1980-01-01, in whatever time zone. Many versions of a file have the same one.
+# Times before 1980-01-02 tell nothing: Flatpak sets 0 or 1, and unpackers of archives without dates
+# set 1980-01-01 in some time zone, for each version of a file.
 _FIRST_TIME_NS: Final = 315_619_200 * 1_000_000_000
-# Windows gives no number of a file with a folder's list, but with a look at the file; the stamp
-# must be the same either way.
+# On Windows `os.scandir` returns no inode numbers, and `stat` does; stamps must not depend on which
+# of them was called.
 _HAS_INODES: Final = os.name != "nt"
-# A prime below 2**63, which databases count to, and one that spreads numbers over that range.
+# A prime below 2**63 (SQLite's integers have a sign), and a factor that spreads numbers over it.
 _STAMPS: Final = 2**63 - 25
 _SPREAD: Final = 0x9E3779B97F4A7C15
 
 
-# Every case that `.ron` can be written in, but for that one.
+# All spellings of `.ron` with capital letters.
 _SPELLINGS: Final = tuple(
     "." + "".join(letters) for letters in itertools.product("rR", "oO", "nN")
 )[1:]
 
 
 class _Listing(NamedTuple):
-    """The names in a folder, good for as long as the folder's own stamp."""
+    """The names in a folder, valid as long as the folder has this stamp."""
 
     stamp: int
     names: NameFilter
@@ -69,26 +69,26 @@ class _Listing(NamedTuple):
 class DirectorySource:
     """The files below a folder.
 
-    Hidden files and what editors leave behind do not count, in no method. A link to a file inside
-    the folder is a file under its own name; one that leads out is refused. Links to folders are
-    never followed, wherever they lead: each file has one path, and no walk goes in circles.
+    Hidden files and temporary files of editors are ignored by all methods. A link to a file inside
+    the folder is served as a file; a link that leads out of the folder is refused. Links to folders
+    are never followed, so that each file has one path and no walk runs in a cycle.
 
-    A path finds a file only if it is spelt as on disk, in case too, on systems that would not mind
-    as well: a game that runs on one system runs on all. Only the Unicode form may differ, for some
-    systems write é as two characters.
+    A path must be spelt as on disk, also in case, on all systems: a game that runs on one system
+    then runs on all. Only the Unicode form may differ, because some systems store é as two
+    characters.
 
     Args:
-        root: The folder. Links on the way to it are followed once, now.
+        root: The folder. Links in its own path are followed once, when the source is made.
 
     Raises:
-        AssetError: Those links lead in a circle, or no folder can have that name.
+        AssetError: The links lead in a cycle, or no folder can have this name.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._given = Path(root)
         try:
             self._root = self._given.resolve()
-        # RuntimeError: a circle, before Python 3.13; ValueError: a zero byte in the name.
+        # RuntimeError: a cycle of links, before Python 3.13; ValueError: a zero byte in the name.
         except (OSError, RuntimeError, ValueError) as error:
             raise AssetError("the folder cannot be found", path=str(self._given)) from error
         self._listings: dict[Path, _Listing] = {}
@@ -98,11 +98,11 @@ class DirectorySource:
         return f"DirectorySource({str(self._given)!r})"
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_listings": {}}  # may be long, and is soon read anew
+        return {**self.__dict__, "_listings": {}}  # a cache that may be large
 
     @property
     def portable(self) -> bool:
-        """Always True: a worker process has the same disk. Any thread."""
+        """Always True: a worker process sees the same disk. Any thread."""
         return True
 
     @property
@@ -111,14 +111,14 @@ class DirectorySource:
         return self._root
 
     def scan(self) -> Iterator[SourceFile]:
-        """All files, each once, sorted by path; a file that vanishes meanwhile is left out.
+        """Returns all files, each once, sorted by path; files deleted during the scan are left out.
 
-        The work is done before it returns.
+        The scan is complete when this returns.
 
         Raises:
-            MissingAssetError: The folder is not there.
-            AssetTooLargeError: It holds over `MOST_FILES` files and folders.
-            AssetError: A folder cannot be listed. Its files are not taken for deleted.
+            MissingAssetError: The folder does not exist.
+            AssetTooLargeError: The folder has more than `MOST_FILES` files and folders.
+            AssetError: A folder cannot be listed; its files must not count as deleted.
 
         Any thread.
         """
@@ -145,7 +145,7 @@ class DirectorySource:
                 path = prefix + name
                 entry = entries[on_disk]
                 try:
-                    if len(path) > 256:  # the names are sound, but all together may be too long
+                    if len(path) > 256:  # each name is valid, but the whole path may be too long
                         checked_path(path)
                     if entry.is_symlink():
                         files += self._linked(Path(entry.path), path)
@@ -167,16 +167,16 @@ class DirectorySource:
         return iter(files)
 
     def refused(self) -> list[UnsafePathError]:
-        """What the last `scan` left out because of its name, and why. Any thread."""
+        """Returns an error for each file that the last `scan` left out. Any thread."""
         return list(self._refused)
 
     def stat(self, path: str) -> SourceFile | None:
-        """The file of that path without its content, or None if there is none.
+        """Returns the state of a file, or None if it does not exist.
 
         Raises:
-            UnsafePathError: The path leads out of the folder, or through a link to a folder, or
-                names a file that differs from another in case only.
-            AssetError: The system does not let us look.
+            UnsafePathError: The path leads out of the folder, through a link to a folder, or to a
+                file whose name differs from another in case only.
+            AssetError: The system refuses access.
 
         Any thread.
         """
@@ -185,13 +185,13 @@ class DirectorySource:
         return None if found is None else _described(path, found[1])
 
     def read(self, path: str) -> bytes:
-        """The content of a file.
+        """Returns the content of a file.
 
         Raises:
-            UnsafePathError: As in `stat`.
-            MissingAssetError: There is no such file, or it is a pipe or a device.
-            AssetTooLargeError: It is larger than `LARGEST_FILE`.
-            AssetError: It cannot be read; the cause is attached.
+            UnsafePathError: As `stat`.
+            MissingAssetError: The file does not exist, or is a pipe or a device.
+            AssetTooLargeError: The file has more than `LARGEST_FILE` bytes.
+            AssetError: The file cannot be read; ``__cause__`` says why.
 
         Any thread.
         """
@@ -206,7 +206,7 @@ class DirectorySource:
                     raise missing(path, self.shown(path))
                 self._limit(now.st_size, path)
                 data = file.read(now.st_size + 1)
-                if len(data) > now.st_size:  # it grows while it is read
+                if len(data) > now.st_size:  # another program is appending to the file
                     data += file.read(LARGEST_FILE + 1 - len(data))
                     self._limit(len(data), path)
                 return data
@@ -214,64 +214,66 @@ class DirectorySource:
             raise self._error(error, path) from error
 
     def shown(self, path: str) -> str:
-        """The path on disk, below the folder as it was given. Any thread."""
+        """Returns the path on disk, below the folder as the caller gave it. Any thread."""
         if path.startswith(":"):
             return shown(path, None)
         return shown(str(_spelt(self._given / path)), None)
 
     def folders(self) -> list[tuple[Path, str]]:
-        """The folder itself. Any thread."""
+        """Returns the folder itself. Any thread."""
         return [(self._root, "")]
 
     def close(self) -> None:
-        """Forget what was listed; no file stays open. Any thread."""
+        """Empties the caches; no file stays open. Any thread."""
         self._listings.clear()
 
     def _find(self, path: str) -> tuple[Path, os.stat_result] | None:
-        """Where a file really is, and what is known of it; None if there is no such file."""
+        """Returns the real path and the state of a file; None if it does not exist."""
         if path.startswith(":") or is_leftover(path):
             return None
         try:
-            place = self._place(path)
-            found = None if place is None else self._look(place, path)
+            on_disk = self._spelt_on_disk(path)
+            found = None if on_disk is None else self._followed(on_disk, path)
         except OSError as error:
             if error.errno in _GONE:
                 return None
             raise self._error(error, path) from error
         return found if found is not None and stat.S_ISREG(found[1].st_mode) else None
 
-    def _place(self, path: str) -> Path | None:
-        """The path as it is spelt on disk, or None. The last name in it may be a link."""
-        place = self._root
+    def _spelt_on_disk(self, path: str) -> Path | None:
+        """Returns the path as it is spelt on disk, or None; only the last name may be a link."""
+        folder = self._root
         for name in path.split("/"):
-            found = place.lstat()
+            found = folder.lstat()
             if _is_link(found):
                 raise self._folder_link(path)
             if not stat.S_ISDIR(found.st_mode):
                 return None
-            # The time of change may be coarse, so a name that is not on the list is looked for.
-            known = self._listings.get(place)
+            # The folder's time of change may be coarse, so a name that is not in the cached listing
+            # is searched on disk.
+            listing = self._listings.get(folder)
             stamp = _stamp(found)
-            if known is None or known.stamp != stamp or name not in known.names.names:
+            if listing is None or listing.stamp != stamp or name not in listing.names.names:
                 if name.isascii():
-                    # The common case, a file that nobody made yet, ends here with an error; only
-                    # `lexists` would take one that we may not look at for missing, too.
-                    _look_for(place, name)
-                name_filter = NameFilter(os.listdir(place), str)  # noqa: PTH208  # names, not paths
-                known = self._listings[place] = _Listing(stamp, name_filter)
-            on_disk = known.names.find(name, lambda _: self.shown(path))
+                    # Raises FileNotFoundError for missing files, the most frequent case, before the
+                    # slow listing. `lexists` would return False without access, too.
+                    _require_name(folder, name)
+                names = NameFilter(os.listdir(folder), str)  # noqa: PTH208  # names, not paths
+                listing = self._listings[folder] = _Listing(stamp, names)
+            on_disk = listing.names.find(name, lambda _: self.shown(path))
             if on_disk is None:
                 return None
-            place /= on_disk
-        return place
+            folder /= on_disk
+        return folder
 
-    def _look(self, place: Path, path: str) -> tuple[Path, os.stat_result] | None:
-        """Follow the last link, if it is one, and look at what is there."""
-        found = place.lstat()
+    def _followed(self, on_disk: Path, path: str) -> tuple[Path, os.stat_result] | None:
+        """Returns real path and state of a file, after following it if it is a link."""
+        found = on_disk.lstat()
         if not _is_link(found):
-            return place, found  # nor is any folder on the way, `_place` and `scan` saw to that
+            # No folder in the path is a link, `_spelt_on_disk` and `scan` have refused those.
+            return on_disk, found
         try:
-            real = place.resolve()
+            real = on_disk.resolve()
         except RuntimeError:  # a link that leads to itself, before Python 3.13
             return None
         if not real.is_relative_to(self._root):
@@ -279,12 +281,16 @@ class DirectorySource:
             raise UnsafePathError(message, path=self.shown(path))
         return real, real.stat()
 
-    def _linked(self, place: Path, path: str) -> list[SourceFile]:
-        """What a scan makes of a link: one file, or none."""
+    def _linked(self, link: Path, path: str) -> list[SourceFile]:
+        """Returns the file that a scan lists for a link, in a list of one.
+
+        Raises:
+            UnsafePathError: The link leads to no file inside the folder.
+        """
         try:
-            found = self._look(place, path)
+            found = self._followed(link, path)
         except OSError as error:
-            if error.errno not in _GONE or not os.path.lexists(place):
+            if error.errno not in _GONE or not os.path.lexists(link):
                 raise
             found = None
         if found is None:
@@ -321,11 +327,11 @@ class DirectorySource:
         return UnreadableAssetError(f"the file cannot be read: {reason}", path=self.shown(path))
 
 
-def _look_for(folder: Path, name: str) -> None:
-    """Look whether a folder has a name; ``.ron`` may be written in any case.
+def _require_name(folder: Path, name: str) -> None:
+    """Raises FileNotFoundError if a folder has no such name; ``.ron`` may be in capital letters.
 
     Raises:
-        OSError: It has not, or we may not look.
+        OSError: The name does not exist, or the system refuses access.
     """
     try:
         (folder / name).lstat()
@@ -335,9 +341,9 @@ def _look_for(folder: Path, name: str) -> None:
 
 
 def _spelt(path: Path) -> Path:
-    """A path with the suffix ``.ron`` as the file on disk writes it; as it is, if there is none."""
+    """Returns a path with the suffix ``.ron`` as it is on disk; unchanged for a missing file."""
     if path.suffix == SUFFIX and not os.path.lexists(path):
-        # Seven looks, since to list a large folder for every name that is not there takes longer.
+        # Seven checks are faster than listing a large folder for each missing file.
         for suffix in _SPELLINGS:
             spelt = path.with_suffix(suffix)
             if os.path.lexists(spelt):
@@ -356,11 +362,11 @@ def _described(path: str, found: os.stat_result) -> SourceFile:
 
 
 def _stamp(found: os.stat_result) -> int:
-    """A number that is another one once a file was written, replaced or moved here.
+    """Returns a number that changes when a file is written, replaced, or moved to its path.
 
     The time of modification alone is not enough: unpackers, `cp -p` and installers set it, and a
-    file may take the place of another one of the same time. They set neither the time when the
-    system's record of the file changed last (on Windows: when it was created) nor its number.
+    file may be replaced by another one with the same time. They cannot set the time of the last
+    change to the inode (on Windows: of the file's creation), nor the inode number.
     """
     number = found.st_ino if _HAS_INODES else 0
     mixed = (found.st_mtime_ns * _SPREAD + found.st_ctime_ns) * _SPREAD + number

@@ -1,4 +1,4 @@
-"""Arcade's resource handles as a source: `:game:orc.png`."""
+"""`HandleSource`: the folders of Arcade's resource handles as an asset source, `:game:orc.png`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class HandleSource:
 
         source = HandleSource(DirectorySource("assets"), {**arcade_handles(), "game": ["art"]})
 
-    Such paths are read from the folders of the handle, all others from the base. `scan` gives the
-    base's files only: the files of a handle are baked when something asks for them, or else every
-    game would bake all of Arcade's own art.
+    Paths with a handle are read from the folders of the handle, all others from the base. `scan`
+    returns the base's files only. Files behind handles are baked when something needs them;
+    otherwise each game would bake all of Arcade's own pictures.
 
     Args:
-        base: Where paths without a handle are read from. It is closed with this source.
-        handles: The folders of each handle, in the order in which they are searched. Arcade itself
-            searches the folder that was added last first.
+        base: The source of paths without a handle. It is closed with this source.
+        handles: The folders of each handle, in the order in which they are searched. (Arcade
+            searches the folder that was added last first.)
 
     Raises:
         UnsafePathError: A handle has a name that no path can begin with.
-        TypeError: The folders of a handle are one string instead of a list.
+        TypeError: The folders of a handle are a string instead of a list.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class HandleSource:
 
     @property
     def portable(self) -> bool:
-        """Whether the base is; folders always are. Any thread."""
+        """Whether the base is portable, as folders always are. Any thread."""
         return self._base.portable
 
     def scan(self) -> Iterator[SourceFile]:
-        """All files of the base, each once, sorted by path.
+        """Returns all files of the base, each once, sorted by path.
 
         Raises:
             AssetError: The base cannot be scanned.
@@ -69,15 +69,15 @@ class HandleSource:
         return self._base.scan()
 
     def refused(self) -> list[UnsafePathError]:
-        """What the base's last `scan` left out, and why. Any thread."""
+        """Returns an error for each file that the base's last `scan` left out. Any thread."""
         return self._base.refused()
 
     def stat(self, path: str) -> SourceFile | None:
-        """The file of that path without its content, or None if there is none.
+        """Returns the state of a file, or None if it does not exist.
 
         Raises:
             UnsafePathError: The path could leave the base, or the handle's folders.
-            AssetError: The system does not let us look.
+            AssetError: The system refuses access.
 
         Any thread.
         """
@@ -90,14 +90,14 @@ class HandleSource:
         return None if found is None else found._replace(path=path)
 
     def read(self, path: str) -> bytes:
-        """The content of a file.
+        """Returns the content of a file.
 
         Raises:
-            UnsafePathError: As in `stat`.
-            MissingAssetError: There is no such file; of an unknown handle, the hint has the known
-                ones.
-            AssetTooLargeError: It is larger than `LARGEST_FILE`.
-            AssetError: It cannot be read; the cause is attached.
+            UnsafePathError: As `stat`.
+            MissingAssetError: The file or the handle does not exist; for a handle, the hint lists
+                the ones that do.
+            AssetTooLargeError: The file has more than `LARGEST_FILE` bytes.
+            AssetError: The file cannot be read; ``__cause__`` says why.
 
         Any thread.
         """
@@ -113,7 +113,7 @@ class HandleSource:
         return source.read(rest)
 
     def shown(self, path: str) -> str:
-        """The file's path on disk, or what the base calls it. Any thread."""
+        """Returns the file's path on disk, or the base's name for it. Any thread."""
         handle, rest = _split(path)
         source = self._handles.get(handle)
         if source is not None:
@@ -121,7 +121,10 @@ class HandleSource:
         return shown(path, None) if handle else self._base.shown(path)
 
     def folders(self) -> list[tuple[Path, str]]:
-        """Those of the base, and of the handles with the handle in front. Any thread."""
+        """Returns the base's folders, and those of the handles with the handle as prefix.
+
+        Any thread.
+        """
         own = [
             (folder, f":{name}:{prefix}")
             for name, layers in self._handles.items()
@@ -130,18 +133,17 @@ class HandleSource:
         return [*self._base.folders(), *own]
 
     def close(self) -> None:
-        """Close the base and the handles' folders. Any thread."""
+        """Closes the base and the handles' folders. Any thread."""
         with ExitStack() as stack:
             for source in (self._base, *self._handles.values()):
                 stack.callback(source.close)
 
 
 def arcade_handles() -> dict[str, list[Path]]:
-    """The handles that Arcade has from the start, found without importing it.
+    """Returns Arcade's own resource handles without importing Arcade.
 
-    The folders stand in the order in which they are searched. Without Arcade, or with one that is
-    laid out otherwise than we know, there are none: better not to look than to look in the wrong
-    place. Any thread.
+    The folders are in the order in which they are searched. If Arcade is not installed, or its
+    folders have other names than in the known versions, there are none. Any thread.
     """
     found = importlib.util.find_spec("arcade")
     if found is None or found.origin is None:
@@ -155,7 +157,7 @@ def arcade_handles() -> dict[str, list[Path]]:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """The handle, empty if there is none, and the path behind it."""
+    """Splits a path into its handle, empty if there is none, and the rest."""
     if not path.startswith(":"):
         return "", path
     handle, _, rest = path[1:].partition(":")

@@ -1,4 +1,4 @@
-"""Files that live in memory only, for tests, editors and generated worlds."""
+"""`MemorySource`: an asset source in memory, for tests, editors and generated worlds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _File(NamedTuple):
 
 
 class MemorySource:
-    """Files that live in memory only, for tests, editors and generated worlds.
+    """Files in memory, for tests, editors and generated worlds.
 
     ::
 
@@ -30,19 +30,19 @@ class MemorySource:
         source.write("prefabs/orc.ron", "Prefab(components: [Tags(['green'])])")
 
     Args:
-        files: What is there from the start, as for `write`.
+        files: The first files, as for `write`.
 
     Raises:
-        UnsafePathError: As `write` does.
-        AssetTooLargeError: As `write` does.
+        UnsafePathError: As `write`.
+        AssetTooLargeError: As `write`.
     """
 
     def __init__(self, files: Mapping[str, bytes | str] | None = None) -> None:
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
         self._name_filter: NameFilter | None = None
-        # From the clock on, so that no stamp of a run is met again in the next one, whose store
-        # would then take another content for the old one.
+        # Stamps begin with the time, so that no stamp occurs again in the next run of the game:
+        # a store on disk would then take another content for the old one.
         self._stamps = itertools.count(time.time_ns())
         for path, data in (files or {}).items():
             self.write(path, data)
@@ -55,19 +55,19 @@ class MemorySource:
 
     @property
     def portable(self) -> bool:
-        """Always False: no other process would see what is written here. Any thread."""
+        """Always False: another process would not see later writes. Any thread."""
         return False
 
     def write(self, path: str, data: bytes | str) -> None:
-        """Make a file, or replace it; its stamp is above all earlier ones.
+        """Makes or replaces a file; its stamp is higher than all earlier ones.
 
         Args:
             path: Its path, in any spelling.
-            data: Its content; text is stored in UTF-8.
+            data: Its content; text is stored as UTF-8.
 
         Raises:
-            UnsafePathError: No asset can have that path.
-            AssetTooLargeError: It is larger than `LARGEST_FILE`.
+            UnsafePathError: No asset can have this path.
+            AssetTooLargeError: The content has more than `LARGEST_FILE` bytes.
 
         Any thread.
         """
@@ -84,11 +84,11 @@ class MemorySource:
             self._files[path] = _File(content, next(self._stamps))
 
     def remove(self, path: str) -> None:
-        """Delete a file.
+        """Deletes a file.
 
         Raises:
-            UnsafePathError: No asset can have that path.
-            MissingAssetError: There is no such file.
+            UnsafePathError: No asset can have this path.
+            MissingAssetError: The file does not exist.
 
         Any thread.
         """
@@ -99,20 +99,23 @@ class MemorySource:
             self._name_filter = None
 
     def scan(self) -> Iterator[SourceFile]:
-        """All files, each once, sorted by path. Any thread."""
+        """Returns all files, each once, sorted by path. Any thread."""
         with self._lock:
             return iter([self._described(path) for path in self._names().names])
 
     def refused(self) -> list[UnsafePathError]:
-        """Which files differ from another in case only. Any thread."""
+        """Returns an error for each file whose name differs from another only in case.
+
+        Any thread.
+        """
         with self._lock:
             return list(self._names().refused)
 
     def stat(self, path: str) -> SourceFile | None:
-        """The file of that path without its content, or None if there is none.
+        """Returns the state of a file, or None if it does not exist.
 
         Raises:
-            UnsafePathError: No asset can have that path, or it differs from another in case only.
+            UnsafePathError: No asset can have this path, or it differs from another in case only.
 
         Any thread.
         """
@@ -122,11 +125,11 @@ class MemorySource:
             return None if found is None else self._described(path)
 
     def read(self, path: str) -> bytes:
-        """The content of a file.
+        """Returns the content of a file.
 
         Raises:
-            UnsafePathError: As in `stat`.
-            MissingAssetError: There is no such file.
+            UnsafePathError: As `stat`.
+            MissingAssetError: The file does not exist.
 
         Any thread.
         """
@@ -137,18 +140,18 @@ class MemorySource:
             return self._files[path].data
 
     def shown(self, path: str) -> str:
-        """The path itself: there is no other place to look for the file. Any thread."""
+        """Returns the asset path, as the file has no other name. Any thread."""
         return shown(path, None)
 
     def folders(self) -> list[tuple[Path, str]]:
-        """None. Any thread."""
+        """Returns nothing, as no folder on disk has these files. Any thread."""
         return []
 
     def close(self) -> None:
-        """Do nothing; no file is open. Any thread."""
+        """Does nothing, as no file is open. Any thread."""
 
     def _names(self) -> NameFilter:
-        # Sifted when first asked for: to do so at every write would make ten thousand of them slow.
+        # Made on the first use after a write: one for each of ten thousand writes would be slow.
         if self._name_filter is None:
             self._name_filter = NameFilter(self._files, self.shown)
         return self._name_filter

@@ -1,4 +1,4 @@
-"""Names inside a source: which ones count, and which ones are one file on some systems."""
+"""Checks the file names of a source: which can be assets, and which some systems take for one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ _LEFTOVER_ENDS: Final = ("~", ".swp", ".tmp", ".part")
 
 
 class NameFilter:
-    """Names of files, sifted into those that can be assets and those that cannot.
+    """Divides file names into those that can be assets and those that are refused.
 
-    A RON file whose suffix is written otherwise, such as ``crate.RON``, has the path ``crate.ron``.
-    A name is refused if `asset_path` refuses it, if it looks like one behind a resource handle, or
-    if it, or a folder in it, differs from an earlier one only in case or in Unicode spelling: those
-    are one file on some systems. Earlier is what sorts first; of several Unicode spellings of one
-    path, the path's own. Names that `is_leftover` takes for nobody's asset are left out in silence.
+    The suffix ``.RON`` becomes ``.ron`` in the asset path. A name is refused
+
+    * if `asset_path` refuses it, or it looks like a path with a resource handle;
+    * if the name, or a folder in it, differs from an earlier one only in case or in Unicode
+      spelling: some file systems take both for one file. Names are sorted first; of several Unicode
+      spellings the normalised one comes first.
+
+    Names for which `is_leftover` returns True are left out without an error.
 
     Attributes:
-        names: The path of each asset and the name it was found under, sorted by path.
-        refused: Why each refused name is, in a fixed order.
+        names: The name on disk of each asset path, sorted by path.
+        refused: An error for each refused name, in a fixed order.
     """
 
     __slots__ = ("_folders", "_seen", "_twins", "names", "refused")
@@ -61,14 +64,14 @@ class NameFilter:
                 self.refused.append(UnsafePathError(problem, path=shown(name)))
 
     def find(self, path: str, shown: Callable[[str], str]) -> str | None:
-        """The name that a path was found under, or None if there is no such file.
+        """Returns the name on disk of a path, or None if there is no such file.
 
         Args:
-            path: The one spelling of the path.
-            shown: How the error names it.
+            path: The normalised path.
+            shown: Returns the file's name for the error.
 
         Raises:
-            UnsafePathError: The file is there, but differs from another one in case only.
+            UnsafePathError: The file exists, but its name differs from another one in case only.
         """
         name = self.names.get(path)
         if name is None and path in self._twins:
@@ -76,7 +79,7 @@ class NameFilter:
         return name
 
     def _problem(self, path: str, name: str) -> str | None:
-        """Why a path, found under a name, cannot stand beside the earlier ones."""
+        """Returns why a path cannot be served besides the earlier ones, or None."""
         if path in self.names:
             same = self.names[path].casefold() == name.casefold()
             how = "the case of its suffix" if same else "its Unicode spelling"
@@ -89,7 +92,7 @@ class NameFilter:
         return problem
 
     def _twin(self, path: str) -> str | None:
-        """The earlier path or folder that is the same one on some systems."""
+        """Returns the earlier path or folder that is the same on some file systems, or None."""
         seen = self._seen.setdefault(_folded(path), path)
         if seen != path:
             return seen
@@ -102,10 +105,10 @@ class NameFilter:
 
 
 def is_leftover(path: str) -> bool:
-    """Whether a name in the path says that this is nobody's asset.
+    """Returns whether a file is no asset by its name, or by the name of a folder in its path.
 
-    Hidden files and folders (the bake store's own is one), and what editors, browsers and
-    desktops leave behind. Any thread.
+    These are hidden files and folders (among them the bake store's), and temporary files of
+    editors, browsers and desktops. Any thread.
     """
     return any(
         name.startswith(".") or name.endswith(_LEFTOVER_ENDS) or name in _LEFTOVER_NAMES
@@ -114,13 +117,13 @@ def is_leftover(path: str) -> bool:
 
 
 def missing(path: str, shown: str) -> MissingAssetError:
-    """The error for a file that is not there. Any thread."""
+    """Returns the error for a file that does not exist. Any thread."""
     hint = "paths with a resource handle need a HandleSource" if path.startswith(":") else None
     return MissingAssetError("there is no such file", path=shown, hint=hint)
 
 
 def _folded(path: str) -> str:
-    """What paths have in common that some file system takes for the same."""
+    """Returns a text that is the same for all paths that some file system takes for one."""
     if path.isascii():
         return path.lower()
     # Unicode's "canonical caseless match", definition D145.

@@ -1,4 +1,4 @@
-"""Sources one over the other: a mod over the game."""
+"""`OverlaySource`: several asset sources as one, such as a mod over the game."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["OverlaySource"]
 
 
 class OverlaySource:
-    """Sources one over the other: of files with the same path the topmost counts.
+    """Several sources as one: a file in a higher layer replaces those with the same path below.
 
     ::
 
         source = OverlaySource(DirectorySource("assets"), ZipSource("mods/snow.zip"))
 
-    What a layer refuses is not there for it; the layers below are asked. Files of different layers
-    whose names differ only in case are refused by `scan`, all but the one that sorts first, and
-    from then on by the other methods.
+    A file that a layer refuses does not exist in this layer; the layers below are searched. Names
+    in different layers that differ only in case are refused, except the one that sorts first: by
+    `scan`, and after a scan by the other methods, too.
 
     Args:
-        sources: The layers, from the lowest to the topmost. They are closed with this one.
+        sources: The layers, from the lowest to the highest. They are closed with this source.
     """
 
     def __init__(self, *sources: AssetSource) -> None:
@@ -39,11 +39,11 @@ class OverlaySource:
 
     @property
     def portable(self) -> bool:
-        """Whether all layers can be pickled, and read the same files elsewhere. Any thread."""
+        """Whether all layers are portable. Any thread."""
         return all(layer.portable for layer in self._layers)
 
     def scan(self) -> Iterator[SourceFile]:
-        """All files of all layers, each path once, sorted by path.
+        """Returns all files of all layers, each path once, sorted by path.
 
         Raises:
             AssetError: A layer cannot be scanned.
@@ -67,17 +67,21 @@ class OverlaySource:
         )
 
     def refused(self) -> list[UnsafePathError]:
-        """What the last `scan` left out, layer by layer, and why. Any thread."""
+        """Returns an error for each file that the last `scan` left out, layer by layer.
+
+        Any thread.
+        """
         return list(self._refused)
 
     def stat(self, path: str) -> SourceFile | None:
-        """The topmost file of that path, or None if no layer has one.
+        """Returns the state of the highest file with a path, or None if no layer has one.
 
-        The stamp is another one in each layer, so it changes when a file moves between them.
+        The stamp differs between layers, so that it changes when a file moves to another layer.
 
         Raises:
-            UnsafePathError: The path could leave the source, or each layer that has it refuses it.
-            AssetError: A layer does not let us look.
+            UnsafePathError: The path could leave the source, or each layer with the file refuses
+                it.
+            AssetError: A layer refuses access.
 
         Any thread.
         """
@@ -85,35 +89,35 @@ class OverlaySource:
         return None if found is None else _stamped(found[1], found[0])
 
     def read(self, path: str) -> bytes:
-        """The content of the topmost file of that path.
+        """Returns the content of the highest file with a path.
 
         Raises:
-            UnsafePathError: As in `stat`.
-            MissingAssetError: No layer has such a file.
-            AssetTooLargeError: The topmost one is too large.
-            AssetError: It cannot be read; the cause is attached.
+            UnsafePathError: As `stat`.
+            MissingAssetError: No layer has the file.
+            AssetTooLargeError: The highest file has more than `LARGEST_FILE` bytes.
+            AssetError: The file cannot be read; ``__cause__`` says why.
 
         Any thread.
         """
         path = self._checked(path)
         refusal: UnsafePathError | None = None
         absence: MissingAssetError | None = None
-        # Not by way of `stat`: the file may be gone by the time that it is read.
+        # `stat` would not help: the file may be deleted between `stat` and `read`.
         for layer in reversed(self._layers):
             try:
                 return layer.read(path)
             except UnsafePathError as error:
                 refusal = refusal or error
             except MissingAssetError as error:
-                absence = absence if absence and absence.hint else error  # a hint is worth more
+                absence = absence if absence and absence.hint else error  # prefer one with a hint
         raise refusal or absence or missing(path, path)
 
     def layer_of(self, path: str) -> int | None:
-        """The number of the layer that a path is read from, 0 the lowest; None if none has it.
+        """Returns the number of the layer that a path is read from, 0 for the lowest, or None.
 
         Raises:
-            UnsafePathError: As in `stat`.
-            AssetError: A layer does not let us look.
+            UnsafePathError: As `stat`.
+            AssetError: A layer refuses access.
 
         Any thread.
         """
@@ -121,21 +125,21 @@ class OverlaySource:
         return None if found is None else found[0]
 
     def shown(self, path: str) -> str:
-        """What the layer that has the file calls it, or else the lowest. Any thread."""
+        """Returns the file's name for errors, by its layer or else the lowest. Any thread."""
         for layer in reversed(self._layers):
             try:
                 if layer.stat(path) is not None:
                     return layer.shown(path)
-            except AssetError:  # another error is about to be shown
+            except AssetError:  # the caller is about to show another error
                 continue
         return self._layers[0].shown(path) if self._layers else path
 
     def folders(self) -> list[tuple[Path, str]]:
-        """Those of all layers. Any thread."""
+        """Returns the folders of all layers. Any thread."""
         return [folder for layer in self._layers for folder in layer.folders()]
 
     def close(self) -> None:
-        """Close all layers, even if one of them fails to. Any thread."""
+        """Closes all layers, even if closing one of them fails. Any thread."""
         with ExitStack() as stack:
             for layer in self._layers:
                 stack.callback(layer.close)
@@ -163,10 +167,10 @@ class OverlaySource:
 
 
 def _stamped(file: SourceFile, layer: int) -> SourceFile:
-    """The file with a stamp that holds its layer, the same in every process."""
+    """Returns the file with a stamp that depends on its layer, the same in every process."""
     if file.stamp == 0:
-        return file  # nothing is known, and that stays so
+        return file  # 0 means that there is no stamp
     mixed = blake2b(b"%d in %d" % (file.stamp, layer), digest_size=8).digest()
-    # 63 bits: databases count with a sign.
+    # 63 bits, because SQLite's integers have a sign.
     stamp = int.from_bytes(mixed, "big") >> 1 or 1
     return file._replace(stamp=stamp, changed_ns=file.clock_ns)

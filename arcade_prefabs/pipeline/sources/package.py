@@ -1,4 +1,4 @@
-"""Files that come with a Python package."""
+"""`PackageSource`: the files of a Python package as an asset source."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ __all__ = ["PackageSource"]
 
 
 class PackageSource:
-    """Files that come with a Python package, on disk or in a zip archive that is imported from.
+    """The files of a Python package, on disk or in a zip archive on ``sys.path``.
 
-    They are found by `importlib.resources`, which imports the package: its code runs. Files are
-    served as by `DirectorySource` and `ZipSource`.
+    `importlib.resources` finds the files and imports the package: its code runs. Files are served
+    as by `DirectorySource` and `ZipSource`.
 
     Args:
         package: The name of a package that can be imported.
-        folder: Its folder that the paths begin in; all of it, code too, by default.
+        folder: The folder in the package that paths are relative to; by default the whole package,
+            with its code.
 
     Raises:
         UnsafePathError: The folder could leave the package.
-        MissingAssetError: There is no such package.
-        AssetError: It cannot be imported, or keeps its files in a way that we cannot read, such as
-            a namespace package, whose files lie in several places.
+        MissingAssetError: The package does not exist.
+        AssetError: The package cannot be imported, or its files cannot be read, for example because
+            it is a namespace package with files in several folders.
     """
 
     def __init__(self, package: str, folder: str = "") -> None:
@@ -51,54 +52,54 @@ class PackageSource:
         return True
 
     def scan(self) -> Iterator[SourceFile]:
-        """All files, each once, sorted by path.
+        """Returns all files, each once, sorted by path.
 
         Raises:
             MissingAssetError: The package on disk has no such folder.
-            AssetError: It cannot be listed.
+            AssetError: The folder cannot be listed.
 
         Any thread.
         """
         return self._source.scan()
 
     def refused(self) -> list[UnsafePathError]:
-        """What the last `scan` left out because of its name, and why. Any thread."""
+        """Returns an error for each file that the last `scan` left out. Any thread."""
         return self._source.refused()
 
     def stat(self, path: str) -> SourceFile | None:
-        """The file of that path without its content, or None if there is none.
+        """Returns the state of a file, or None if it does not exist.
 
         Raises:
             UnsafePathError: The path could leave the package's folder.
-            AssetError: The system does not let us look.
+            AssetError: The system refuses access.
 
         Any thread.
         """
         return self._source.stat(path)
 
     def read(self, path: str) -> bytes:
-        """The content of a file.
+        """Returns the content of a file.
 
         Raises:
             UnsafePathError: The path could leave the package's folder.
-            MissingAssetError: There is no such file.
-            AssetTooLargeError: It is larger than `LARGEST_FILE`.
-            AssetError: It cannot be read; the cause is attached.
+            MissingAssetError: The file does not exist.
+            AssetTooLargeError: The file has more than `LARGEST_FILE` bytes.
+            AssetError: The file cannot be read; ``__cause__`` says why.
 
         Any thread.
         """
         return self._source.read(path)
 
     def shown(self, path: str) -> str:
-        """The path on disk, or in the archive. Any thread."""
+        """Returns the path on disk, or in the archive. Any thread."""
         return self._source.shown(path)
 
     def folders(self) -> list[tuple[Path, str]]:
-        """The folder on disk, if it is one. Any thread."""
+        """Returns the package's folder on disk; nothing for an archive. Any thread."""
         return self._source.folders()
 
     def close(self) -> None:
-        """Close the archive, if it is one. Any thread."""
+        """Closes the archive, if the package is in one. Any thread."""
         self._source.close()
 
 
@@ -106,7 +107,8 @@ def _located(package: str, folder: str) -> AssetSource:
     try:
         module = importlib.import_module(package)
         if not hasattr(module, "__path__"):
-            raise TypeError("it is a module")  # whose files, from Python 3.12 on, are its parent's
+            # From Python 3.12 on, `files` would return those of the parent package.
+            raise TypeError("it is a module")
         found = importlib.resources.files(module)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{package}.".startswith(f"{error.name}."):
