@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .pipeline import GridCell, WorldEntity
     from .plugin import MemoryReport, PrefabPlugin, attach, watch_frames
     from .spawning.entities.entity import AuthoredTransform, Entity, EntityState
+    from .spawning.instances.instance_group import InstanceGroup
     from .streaming.cells.cell_providers import CellSource
     from .streaming.cells.live_cell import CellEvent, CellState
     from .streaming.planning.health import StreamingHealth
@@ -95,6 +96,7 @@ __all__ = [
     "GridCell",
     "Hitch",
     "HitchCause",
+    "InstanceGroup",
     "LoadCancelledError",
     "LoadError",
     "LoadTimeoutError",
@@ -152,6 +154,7 @@ _LATER = {
     "GridCell": "pipeline",
     "Hitch": "monitor",
     "HitchCause": "monitor",
+    "InstanceGroup": "spawning.instances.instance_group",
     "MemoryReport": "plugin",
     "PrefabPlugin": "plugin",
     "PreloadRequest": "streaming.planning.preload_request",

@@ -235,6 +235,88 @@ def one_by_one(root: Path, count: int) -> dict[str, float]:
     }
 
 
+def many(root: Path, count: int, turns: int) -> dict[str, float]:
+    """Groups of instances of a prefab that is loaded, in turns with as many plain sprites.
+
+    Both are brought to the graphics card, and nothing is left of either after a turn.
+    """
+    window = arcade.Window(*SIZE, "benchmark")
+    (name,) = write_props(root, 1)
+    chance = random.Random(1)
+    places = [(chance.random() * 1280, chance.random() * 720) for _ in range(count)]
+    ours: list[float] = []
+    plain: list[float] = []
+    promoted: list[float] = []
+    appended: list[float] = []
+    with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:
+        first = plugin.spawn(name)
+        deadline = time.perf_counter() + LONGEST_S
+        while not first.alive:
+            if first.error is not None or time.perf_counter() > deadline:
+                raise RuntimeError(f"the prefab is not there: {first.error}")
+            plugin.update(FRAME_S)
+            time.sleep(0.001)
+        texture = first.sprite.texture
+        plugin.draw()
+        for _ in range(turns):
+            started = time.thread_time()
+            sprites: arcade.SpriteList[arcade.Sprite] = arcade.SpriteList()
+            for place in places:
+                sprites.append(arcade.Sprite(texture, 1.0, *place))
+            appended.append((time.thread_time() - started) / count)
+            sprites.write_sprite_buffers_to_gpu()
+            plain.append((time.thread_time() - started) / count)
+            started = time.thread_time()
+            group = plugin.spawn_many(name, places)
+            while not group.alive:
+                plugin.update(FRAME_S)
+            for one in group.sprites.lists:
+                one.write_sprite_buffers_to_gpu()
+            ours.append((time.thread_time() - started) / count)
+            started = time.thread_time()
+            for _ in group:
+                pass
+            promoted.append((time.thread_time() - started) / count)
+            group.despawn()
+            sprites.clear()
+            gc.collect()
+            window.ctx.gc()
+    return {
+        "entity_us": median(ours) * 1e6,
+        "stock_entity_us": median(plain) * 1e6,
+        "ratio": median(one / other for one, other in zip(ours, plain, strict=True)),
+        "promoted_us": median(promoted) * 1e6,
+        "promoted_ratio": median(
+            one / other for one, other in zip(promoted, appended, strict=True)
+        ),
+    }
+
+
+def growth(root: Path, count: int) -> dict[str, float]:
+    """How many bytes the process grows by for each instance that is never touched."""
+    window = arcade.Window(*SIZE, "benchmark")
+    (name,) = write_props(root, 1)
+    with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:
+        groups = []
+        sizes = []
+        for _ in range(3):
+            places = [(number * 3.0, number * 2.0) for number in range(count)]
+            group = plugin.spawn_many(name, places)
+            deadline = time.perf_counter() + LONGEST_S
+            while not group.alive:
+                if group.error is not None or time.perf_counter() > deadline:
+                    raise RuntimeError(f"the group is not there: {group.error}")
+                plugin.update(FRAME_S)
+                time.sleep(0.001)
+            plugin.draw()
+            window.flip()
+            groups.append(group)
+            del places, group
+            gc.collect()
+            sizes.append(resident_mb())
+    return {"bytes": (sizes[2] - sizes[1]) * 1024 * 1024 / count}
+
+
 def resident_mb() -> float:
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS:"):
@@ -244,5 +326,11 @@ def resident_mb() -> float:
 
 if __name__ == "__main__":
     name, folder, *numbers = sys.argv[1:]
-    ways = {"bring_in": bring_in, "one_by_one": one_by_one, "rounds": rounds}
+    ways = {
+        "bring_in": bring_in,
+        "one_by_one": one_by_one,
+        "rounds": rounds,
+        "many": many,
+        "growth": growth,
+    }
     print(json.dumps(ways[name](Path(folder), *map(int, numbers))))

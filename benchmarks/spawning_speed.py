@@ -11,15 +11,22 @@ from typing import Any, Final
 
 from .harness import Options, Row, Target, benchmark
 
-__all__ = ["spawning_cost", "spawning_rounds", "spawning_speed"]
+__all__ = ["spawning_cost", "spawning_many", "spawning_rounds", "spawning_speed"]
 
 ENTITIES: Final = 1_000
 TEXTURES: Final = 100
 ROUNDS: Final = 20
 TURNS: Final = 1_000
+MANY: Final = 1_000
+MANY_TURNS: Final = 15
+VERY_MANY: Final = 20_000
+VERY_MANY_TURNS: Final = 3
+GROWN: Final = 100_000
 SHORT: Final = Target("at most", 3.0)
 CHEAP: Final = Target("at least", 1 / 0.6, of="ratio")
 NEAR: Final = Target("at least", 1 / 1.3, of="ratio")
+TEN_TIMES: Final = Target("at least", 10.0, of="ratio")
+SMALL: Final = Target("at most", 100.0)
 NO_MORE: Final = Target("at most", 0.0)
 # Pages that the allocator moves about are no leak: a leak of one sprite a round would be 1 MB.
 FLAT: Final = Target("at most", 1.0)
@@ -78,6 +85,42 @@ def spawning_cost(options: Options) -> Iterator[Row]:
         target=NEAR,
         note=f"{found['ratio']:.2f} times as much, the median of {TURNS:,} turns; the same atlas "
         "and list",
+    )
+
+
+@benchmark("spawning_many")
+def spawning_many(options: Options) -> Iterator[Row]:
+    """Instances beside plain sprites: groups of 1,000 and 20,000, promoting them, their memory."""
+    for count, turns in ((MANY, MANY_TURNS), (VERY_MANY, VERY_MANY_TURNS)):
+        entities = max(60, round(count * options.scale))
+        found = _measure("many", entities, max(2, round(turns * options.scale)))
+        yield Row(
+            f"spawn_many of {entities:,}, for each",
+            found["entity_us"],
+            "µs",
+            baseline=found["stock_entity_us"],
+            baseline_name="Sprite, append",
+            ratio=found["stock_entity_us"] / found["entity_us"],
+            target=TEN_TIMES,
+            note=f"{found['ratio']:.3f} times as much; both up to the graphics card",
+        )
+        yield Row(
+            f"promoting one of {entities:,}",
+            found["promoted_us"],
+            "µs",
+            ratio=1 / found["promoted_ratio"],
+            baseline=found["promoted_us"] / found["promoted_ratio"],
+            baseline_name="Sprite, append",
+            note=f"{found['promoted_ratio']:.2f} times as much",
+        )
+    entities = max(2000, round(GROWN * options.scale))
+    found = _measure("growth", entities)
+    yield Row(
+        "memory of an instance",
+        found["bytes"],
+        "bytes",
+        target=SMALL,
+        note=f"what the process grows by, {entities:,} of them, the graphics card's copy included",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import get_ident
@@ -23,6 +23,8 @@ from ..monitor.blame import STREAMING
 from ..monitor.frame_graph import FrameGraph
 from ..spawning.blueprints.overrides import OverrideMap
 from ..spawning.entities.entity import Entity
+from ..spawning.instances.instance_group import InstanceGroup
+from ..spawning.instances.rows import Positions, checked_transforms
 from ..spawning.layers import SpawnScene
 from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
@@ -174,6 +176,46 @@ class PrefabPlugin:
         )
         return _awaited(self.spawn(prefab, position, **options))
 
+    def spawn_many(
+        self,
+        prefab: str | Handle[Any],
+        positions: Positions,
+        *,
+        angle: float | Sequence[float] = 0.0,
+        scale: float | Sequence[float] = 1.0,
+        priority: Priority = Priority.NORMAL,
+    ) -> InstanceGroup:
+        """Bring many entities of one prefab into the game at once, as instances.
+
+        An instance is drawn like any other entity, and costs a fiftieth of it, until the game asks
+        for it: through the group, through `entities`, or by a collision with one of
+        `InstanceGroup.sprites`. Then it becomes an entity like any other. Prefabs with hooks
+        (``on_spawn``, ``on_first_spawn``), texts, animations or sprite classes of the game's are
+        spawned one by one within the budget of frames.
+
+        Example::
+
+            coins = prefabs.spawn_many("props/coin", [(x, 100) for x in range(0, 30_000, 30)])
+
+        Args:
+            prefab: Its id, ``props/coin``, or a handle.
+            positions: (x, y) of each, in pixels; or an array of numbers, x and y in turn: anything
+                with the buffer protocol, such as `array.array` or a numpy array of shape (n, 2).
+            angle: Clockwise, in degrees: one for all, or one each.
+            scale: A factor for all, or one each.
+            priority: How urgent loading the prefab is.
+
+        Raises:
+            UnsafePathError: No such id may exist.
+            ValueError, TypeError: A number is missing, infinite or no number.
+            PluginError: The plugin was detached.
+            WrongThreadError: This is not the main thread.
+        """
+        self._check("spawn_many")
+        require_current(self.window, "PrefabPlugin.spawn_many")
+        where = checked_transforms(positions, angle, scale)
+        return self._factory.spawn_many(prefab, where, priority)
+
     def despawn(self, entity: Entity) -> None:
         """Take an entity out of the game, with all of its parts. Twice is fine."""
         self._check("despawn")
@@ -198,7 +240,7 @@ class PrefabPlugin:
         """Draw the plugin's own scene; options are those of `arcade.Scene.draw`."""
         self._check("draw")
         require_current(self.window, "PrefabPlugin.draw")
-        self._spawn_runtime.layers.scene.draw(**options)
+        self._spawn_runtime.layers.draw(**options)
 
     # ------------------------------------------------------------------------------------- worlds
 

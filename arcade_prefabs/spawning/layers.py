@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any, Final, TypeAlias
 
 from arcade import BasicSprite, Scene, SpriteList
@@ -73,6 +74,8 @@ class Layers:
     def __init__(self, names: Iterable[str], owners: SpriteOwners) -> None:
         self.scene = Scene()
         self._owners = owners
+        self._more: dict[SpriteList[Any], tuple[str, str]] = {}  # their layers, and names of theirs
+        self._numbers = count()
         for name in names:
             self._add(self.scene, name)
 
@@ -96,6 +99,29 @@ class Layers:
                 return self._add(target, layer)
             hint = did_you_mean(layer, target)
             raise SpawnError(f"the scene has no layer {layer!r}; {hint}") from None
+
+    def add_list(self, layer: str, sprites: SpriteList[Any]) -> None:
+        """Draw one more list with a layer of the own scene, above what is in it so far."""
+        self.list_of(None, layer)
+        name = f"{layer} ({next(self._numbers)})"
+        below = [own for of, own in self._more.values() if of == layer]
+        self.scene.add_sprite_list_after(name, below[-1] if below else layer, sprite_list=sprites)
+        self._more[sprites] = (layer, name)
+
+    def remove_list(self, sprites: SpriteList[Any]) -> None:
+        """Draw a list no more that `add_list` was given."""
+        found = self._more.pop(sprites, None)
+        if found is not None and found[1] in self.scene:
+            self.scene.remove_sprite_list_by_name(found[1])
+
+    def draw(self, names: Iterable[str] | None = None, **options: Any) -> None:
+        """Draw the own scene, or some of its layers; options are those of `arcade.Scene.draw`."""
+        if names is not None:
+            more = self._more.values()
+            names = [
+                one for name in names for one in (name, *(own for of, own in more if of == name))
+            ]
+        self.scene.draw(names, **options)
 
     def list_with(
         self, scene: SpawnScene | None, layer: str, sprite: BasicSprite

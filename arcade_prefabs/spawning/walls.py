@@ -61,6 +61,14 @@ class SpriteLists(SpriteSequence[Any]):
         """The spatial hash that Arcade's collision functions ask for."""
         return self._hash
 
+    def put_in(self, sprites: SpriteList[Any]) -> None:
+        """Have one more list."""
+        self._lists[sprites] = None
+
+    def take_out(self, sprites: SpriteList[Any]) -> None:
+        """Have a list no more."""
+        self._lists.pop(sprites, None)
+
     def __bool__(self) -> bool:
         return True
 

@@ -74,10 +74,13 @@ class WallList(SpriteList[Any]):
     """A sprite list of solid sprites, which is never drawn.
 
     It has no buffers, and a spatial hash. Main thread.
+
+    Args:
+        options: Those of `arcade.SpriteList`.
     """
 
-    def __init__(self) -> None:
-        super().__init__(use_spatial_hash=True, lazy=True)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"use_spatial_hash": True, "lazy": True, **options})
 
 
 def is_in_drawn_list(sprite: BasicSprite) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from types import CodeType
 from typing import Any, Final
@@ -22,6 +23,7 @@ from pyglet.window import Window
 
 __all__ = [
     "await_draw",
+    "can_hold_instances",
     "cleared_mark",
     "draw_rate",
     "events_are_queued",
@@ -175,9 +177,40 @@ _SHORTCUTS: Final = frozenset(
 )
 
 
+# What `InstanceList` fills and asks of a sprite list that was made without OpenGL.
+_LIST: Final = (
+    "_atlas",
+    "_buf_capacity",
+    "_idx_capacity",
+    "_init_deferred",
+    "_initialized",
+    "_sprite_buffer_free_slots",
+    "_sprite_buffer_slots",
+    "_sprite_color_data",
+    "_sprite_index_changed",
+    "_sprite_index_data",
+    "_sprite_index_slots",
+    "_sprite_pos_angle_data",
+    "_sprite_size_data",
+    "_sprite_texture_data",
+    "_update_all",
+    "_update_texture",
+    "sprite_list",
+    "sprite_slot",
+)
+
+
+@cache
+def can_hold_instances() -> bool:
+    """Return whether this version of Arcade has what `InstanceList` needs. Any thread."""
+    sprites: SpriteList[Any] = SpriteList(lazy=True)
+    return all(hasattr(sprites, name) for name in _LIST)
+
+
 def names() -> frozenset[str]:
     """All private names of Arcade and pyglet that the plugin uses. Any thread."""
     listed = [name for table in (_MEMBERS, _ATTRIBUTES) for some in table.values() for name in some]
+    listed += (*_LIST, "_unregister_sprite_list")
     return _OPTIONAL | _SHORTCUTS | {name for name in listed if name.startswith("_")}
 
 

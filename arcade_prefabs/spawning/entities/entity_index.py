@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Container, Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Container, Iterable, Iterator, Set
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from arcade import BasicSprite
 
@@ -15,7 +15,7 @@ from ...prefab.suggestions import did_you_mean
 from ..blueprints.blueprint import PartBlueprint
 from .entity import Entity, EntityRecord, record_of
 
-__all__ = ["EntityIndex", "Hook", "IndexTables", "LifecycleEvent"]
+__all__ = ["EntityIndex", "Hook", "IndexTables", "InstanceSource", "LifecycleEvent"]
 
 Hook: TypeAlias = Callable[[Entity, Any], object]
 """Called with an entity and its component."""
@@ -52,6 +52,41 @@ class IndexTables(NamedTuple):
     others: tuple[dict[Entity, None], ...]
 
 
+class InstanceSource(Protocol):
+    """Entities that are instances, and become objects when the game asks for them.
+
+    Attributes:
+        prefab_id: The full id of their prefab.
+        instances: How many of them are instances now.
+        names: Components that they and their children have.
+        tags: Their tags, and those of their children.
+    """
+
+    @property
+    def prefab_id(self) -> str:
+        """See above."""
+        ...
+
+    @property
+    def instances(self) -> int:
+        """See above."""
+        ...
+
+    @property
+    def names(self) -> Set[str]:
+        """See above."""
+        ...
+
+    @property
+    def tags(self) -> Set[str]:
+        """See above."""
+        ...
+
+    def promote_all(self) -> None:
+        """Promote all of them."""
+        ...
+
+
 class EntityIndex:
     """The entities that are alive.
 
@@ -85,11 +120,18 @@ class EntityIndex:
         self._first: dict[str, list[Hook]] = {}
         self._born: dict[str, list[Hook]] = {}
         self._gone: dict[str, list[Hook]] = {}
+        self._groups: dict[InstanceSource, None] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._roots.values()))
+        return sum(map(len, self._roots.values())) + self.instances
+
+    @property
+    def instances(self) -> int:
+        """How many of them are instances: drawn, without an object until the game asks for one."""
+        return sum(group.instances for group in self._groups)
 
     def __iter__(self) -> Iterator[Entity]:
+        self._promote(lambda _: True)
         return iter([entity for some in self._roots.values() for entity in some])
 
     @property
@@ -103,23 +145,28 @@ class EntityIndex:
         Raises:
             UnknownNameError: A class is not registered as a component.
         """
-        found = [self._by_component.get(self.name_of(one), {}) for one in components]
-        if not found:
+        names = [self.name_of(one) for one in components]
+        if not names:
             return list(self)
+        self._promote(lambda group: group.names >= set(names))
+        found = [self._by_component.get(name, {}) for name in names]
         found.sort(key=len)
         first, rest = found[0], found[1:]
         return [one for one in first if all(one in other for other in rest)]
 
     def with_tag(self, *tags: str) -> list[Entity]:
         """All entities whose `Tags` have every one of these words."""
-        found = sorted((self._by_tag.get(tag, {}) for tag in tags), key=len)
-        if not found:
+        if not tags:
             return list(self)
+        self._promote(lambda group: group.tags >= set(tags))
+        found = sorted((self._by_tag.get(tag, {}) for tag in tags), key=len)
         return [one for one in found[0] if all(one in other for other in found[1:])]
 
     def of_prefab(self, identifier: str) -> list[Entity]:
         """What was spawned from a prefab, ``props/crate``."""
-        return list(self._roots.get(prefab_id(identifier), ()))
+        full = prefab_id(identifier)
+        self._promote(lambda group: group.prefab_id == full)
+        return list(self._roots.get(full, ()))
 
     def of_sprite(self, sprite: BasicSprite) -> Entity | None:
         """Whose sprite that is, in what `arcade.check_for_collision_with_list` gives, say.
@@ -243,6 +290,7 @@ class EntityIndex:
 
     def roots(self, identifier: str | None = None) -> list[EntityRecord]:
         """The records of what was spawned, from one prefab, by its full id, or from all."""
+        self._promote(lambda group: identifier in (None, group.prefab_id))
         if identifier is not None:
             return list(self._roots.get(identifier, {}).values())
         return [record for some in self._roots.values() for record in some.values()]
@@ -255,6 +303,27 @@ class EntityIndex:
     def owner_of(self, sprite: BasicSprite) -> Entity | None:
         """The entity of a sprite, alive or not yet; None if the sprite is nobody's."""
         return self._by_sprite.get(sprite)
+
+    def add_group(self, group: InstanceSource) -> None:
+        """Note entities that are instances."""
+        self._groups[group] = None
+
+    def remove_group(self, group: InstanceSource) -> None:
+        """Note that a group has no instances any more, and will have none."""
+        self._groups.pop(group, None)
+
+    def _promote(self, wanted: Callable[[InstanceSource], bool]) -> None:
+        for group in [one for one in self._groups if one.instances and wanted(one)]:
+            group.promote_all()
+
+    @property
+    def spawn_hooked(self) -> Set[str]:
+        """Components with functions that are called when an entity comes to life."""
+        return {name for hooks in (self._first, self._born) for name, some in hooks.items() if some}
+
+    def despawn_hooked(self, names: Iterable[str]) -> bool:
+        """Whether a function is called when one of these components goes."""
+        return any(self._gone.get(name) for name in names)
 
     def add_sprite(self, sprite: BasicSprite, entity: Entity) -> None:
         """Note whose sprite that is."""

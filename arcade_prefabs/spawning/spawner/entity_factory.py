@@ -46,6 +46,8 @@ from ..entities.animation import Animator
 from ..entities.entity import Entity
 from ..entities.entity_index import EntityIndex
 from ..entities.transform import EntityTransform, checked_place
+from ..instances.instance_group import InstanceGroup
+from ..instances.rows import InstanceTransforms
 from ..layers import Layers, SpawnScene, check_scene
 from ..walls import Walls
 from .despawn import Despawner
@@ -200,6 +202,7 @@ class EntityFactory:
         self._groups: dict[str, _SpawnGroup] = {}  # prefabs that are waited for
         # What spawns more of a prefab, by the id that the game has given for it.
         self._warm: dict[str, WarmSpawn] = {}
+        self._instance_groups: dict[InstanceGroup, None] = {}
         self._queue: deque[SpawnTask] = deque()
         self._building = self._closed = False
         self._depth = 0
@@ -305,6 +308,50 @@ class EntityFactory:
         warm = warm_spawn(self._services, spawn_task, partial(_forget, self._warm, prefab))
         if warm is not None:
             self._warm[prefab] = warm
+
+    def spawn_many(
+        self, prefab: str | Handle[Any], where: InstanceTransforms, priority: Priority
+    ) -> InstanceGroup:
+        """See `PrefabPlugin.spawn_many`."""
+        name = spawnable_id(prefab) if isinstance(prefab, str) else _name_of(prefab)
+        if priority is not Priority.NORMAL:
+            rank_of(priority)
+        group = InstanceGroup(self, self._services, self.handle_of(name, priority), where)
+        self._instance_groups[group] = None
+        group.begin()
+        return group
+
+    def spawn_for(
+        self, owner: InstanceGroup, handle: Handle[Any], place: EntityTransform
+    ) -> SpawnTask:
+        """See `GroupSpawner`."""
+        spawn_task = SpawnTask.of(self._services, handle, handle.id, place, None, None, False)
+        spawn_task.owner = owner
+        self._pending[spawn_task] = None
+        self._begin(spawn_task, ready=handle.ready)
+        return spawn_task
+
+    def promote_for(
+        self, owner: InstanceGroup, handle: Handle[Any], place: EntityTransform, scene: SpawnScene
+    ) -> SpawnTask:
+        """See `GroupSpawner`."""
+        spawn_task = self.begin_for(owner, handle, place, scene, None)
+        # It has been alive for a while: hooks that came later are not called, as for all others.
+        hooked, self.entities.hooked = self.entities.hooked, False
+        try:
+            if spawn_task.prepare():
+                spawn_task.fail(SpawnError(f"a texture of {handle.id} is not in memory any more"))
+            else:
+                spawn_task.finish()
+        except Exception as error:
+            spawn_task.fail(error)
+        finally:
+            self.entities.hooked = hooked
+        return spawn_task
+
+    def ended(self, group: InstanceGroup) -> None:
+        """See `GroupSpawner`."""
+        self._instance_groups.pop(group, None)
 
     def handle_of(self, name: str, priority: Priority) -> Handle[Any]:
         """The handle of a prefab by its full id, which is loaded if it is not yet."""
@@ -485,6 +532,8 @@ class EntityFactory:
 
     def clear(self) -> None:
         """Despawn everything that belongs to nobody else, such as a world."""
+        for group in list(self._instance_groups):
+            group.despawn()
         for spawn_task in self._unfinished():
             if spawn_task.owner is None and not spawn_task.done:
                 spawn_task.despawn(spawn_task.root)
@@ -496,6 +545,8 @@ class EntityFactory:
         """Spawn nothing any more; what is alive stays."""
         self._closed = True
         self._warm.clear()
+        for group in list(self._instance_groups):
+            group.close()
         for spawn_task in self._unfinished():
             spawn_task.fail(PluginError("the plugin was detached before it was there"))
         self._queue.clear()

@@ -1,0 +1,1 @@
+"""Instances: entities that are drawn, and take no Python object until the game touches one."""
