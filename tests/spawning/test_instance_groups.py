@@ -475,7 +475,7 @@ def test_a_failed_promotion_is_told(
         raise ValueError("no sprite today")
 
     with monkeypatch.context() as patch:
-        patch.setattr("arcade_prefabs.spawning.spawner.sprite_builder.make_sprite", fails)
+        patch.setattr("arcade_prefabs.spawning.spawner.sprite_builder.SpriteBuilder.dress", fails)
         with pytest.raises(SpawnError, match="no sprite today"):
             _ = group[0]
     assert len(group) == 1
