@@ -22,6 +22,7 @@ from arcade_prefabs.pipeline.processors.world_document import read_world_file
 from arcade_prefabs.prefab import read_prefabs
 from arcade_prefabs.prefab.suggestions import nearest_ids
 from arcade_prefabs.streaming.renderer import WorldRenderer
+from arcade_prefabs.streaming.settings import chosen_settings
 
 PACKAGE: Final = Path(arcade_prefabs.__file__).parent
 FAR: Final = "zzzzzz"
@@ -281,6 +282,9 @@ USES: Final[dict[str, list[tuple[Errors, str]]]] = {
     ],
     "spawning.blueprints.overrides _named": [
         (lambda on: the(lambda: on.prefabs.spawn("lamp", overrides=[Other()])), COMPONENTS),
+    ],
+    "streaming.settings chosen_settings": [
+        (lambda _: the(lambda: chosen_settings(None, {FAR: 1})), "there are: `load_distance`"),
     ],
     "streaming.renderer WorldRenderer.check": [
         (
