@@ -118,8 +118,8 @@ def test_python_examples_run(tmp_path: Path) -> None:
     texts = [text for _, text in blocks("python")]
     first = next(number for number, text in enumerate(texts) if "# on all cores" in text)
     text = "\n".join([PLAY, *texts[: first + 1], NO_WORKERS, *texts[first + 1 :]])
-    # A rate that a machine busy with tests holds, where a frame may be late by 10 ms: who reads asks
-    # for more.
+    # A rate that a machine holds which is busy with tests, where a frame may be late by 10 ms; the
+    # page asks for more.
     asked = "assert_fps(window, 60, seconds=5)"
     assert asked in text
     text = text.replace(asked, "assert_fps(window, 5, seconds=1, on_time=0.5)")

@@ -15,6 +15,8 @@ from ..streaming.streaming_manager import StreamingManager
 __all__ = ["MemoryReport", "report_memory", "resident_bytes"]
 
 _PIXEL: Final = 4
+# Bytes of an instance of one sprite: `python -m benchmarks spawning_many`.
+_INSTANCE: Final = 100
 
 
 class MemoryReport(NamedTuple):
@@ -24,9 +26,11 @@ class MemoryReport(NamedTuple):
         resident: Bytes of the whole process in memory; on macOS the most there ever were; 0 where
             the system does not tell.
         data: Bytes of loaded prefabs, images and cells, in the loader's cache or held.
-        sprites: Bytes of entities and their sprites, 2,600 each by measurement.
+        sprites: Bytes of entities and their sprites, 2,600 each by measurement, and of instances,
+            100 each.
         atlas: Bytes of the texture atlas, on the graphics card.
-        entities: Entities that are alive.
+        entities: Entities that are alive, instances included.
+        instances: Those of them that are instances: drawn, without an object.
         parts: Their sprites, children included.
         sprite_lists: Lists of the plugin's own scene and of cells.
         handles: Assets that are loaded, in the cache or held.
@@ -40,6 +44,7 @@ class MemoryReport(NamedTuple):
     sprites: int
     atlas: int
     entities: int
+    instances: int
     parts: int
     sprite_lists: int
     handles: int
@@ -79,9 +84,10 @@ def report_memory(
     return MemoryReport(
         resident_bytes(),
         cache.bytes,
-        parts * PART,
+        parts * PART + spawn_runtime.entities.instances * _INSTANCE,
         width * height * _PIXEL,
         len(spawn_runtime.entities),
+        spawn_runtime.entities.instances,
         parts,
         lists,
         cache.entries,

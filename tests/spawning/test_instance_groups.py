@@ -480,3 +480,17 @@ def test_a_failed_promotion_is_told(
             _ = group[0]
     assert len(group) == 1
     assert (one.color(50, 50), one.color(100, 50)) == ((0, 0, 0), (0, 0, 255))
+
+
+def test_the_memory_report_tells_instances_from_objects(
+    stage: Stages, files: dict[str, Any], registry: ComponentRegistry
+) -> None:
+    """Promoting one moves it from one number to the other, and costs what an object does."""
+    one = stage(files, registry=registry)
+    group = grown(one, "wall", grid(10))
+    before = one.prefabs.memory()
+    assert (before.entities, before.instances, before.sprites) == (10, 10, 1000)
+    _ = group[0]
+    after = one.prefabs.memory()
+    assert (after.entities, after.instances) == (10, 9)
+    assert after.sprites > before.sprites + 1000
