@@ -20,14 +20,15 @@ from .store.locations import STORE_FOLDER, identity
 
 __all__ = ["AssetWatcher", "ReloadReport"]
 
-# Seconds between two looks at all files where file events cannot be had; they are looked at so many
-# at a time, half a millisecond, with so many seconds in between.
+# Seconds between two polls where the system gives no file events.
 _POLL_S: Final = 1.0
-_POLL_SLICE: Final = 64
-_POLL_REST_S: Final = 0.002
-# Seconds between two such looks beside file events: network drives and hard links give none, and a
-# system whose queue is full drops some; soon after a save there is one more look.
+# Seconds between two looks at all files beside file events: network drives and hard links give
+# none, a system whose queue is full drops some, and polls compare whole seconds; soon after a save
+# there is one more look. So many files are looked at at a time, half a millisecond, with so many
+# seconds in between.
 _SAFETY_S: Final = 10.0
+_LOOK_SLICE: Final = 64
+_LOOK_REST_S: Final = 0.002
 _SOON_S: Final = 1.0
 # Seconds between two looks whether a watched folder is still the same one.
 _ROOT_S: Final = 0.1
@@ -117,12 +118,12 @@ class AssetWatcher:
             thread before touching the game. Changes that change no output are not told. The first
             one, perhaps before `start` returns, has the errors that there are by then.
         debounce_s: Seconds without a further event after which a save is taken for finished.
-        events: False to look at all files every second, which is done anyway where the package
-            ``watchfiles`` is missing.
+        events: False to poll the files every second, which is done anyway where the system gives
+            no file events.
 
     Attributes:
         failures: Exceptions of ``on_reload``, of the bakes and of the file events, without which
-            all files are looked at every second. They end nothing; the last 100.
+            files are polled every second. They end nothing; the last 100.
     """
 
     def __init__(
@@ -211,27 +212,20 @@ class AssetWatcher:
         # `start` waits for seconds. Of errors in files that nothing has loaded nobody knows.
         baked = self._pipeline.statistics().bakes > 0
         self._bake(None, tells_ids=lambda: baked or self._pipeline.was_asked)
-        if self._events and folders:
-            try:
-                self._run_on_events(source, folders)
-                return
-            except ImportError:
-                pass  # watchfiles is not installed
-            except Exception as error:  # the system has no more watches to give, for one
-                self.failures.append(error)
-        self._run_on_looks({folder for folder, _ in folders})
-
-    def _run_on_looks(self, folders: set[Path]) -> None:
-        # Times and sizes alone tell whether there is anything to bake: to ask the pipeline takes
-        # 16 ms for fifty files, and whatever computes for that long makes a frame late.
-        known = self._look(folders)
-        self._bake(None)  # what changed since the first bake
-        self._ready.set()
-        while not self._stop.wait(_POLL_S):
-            now = self._look(folders)
-            if (now.files != known.files or not folders) and not self._stop.is_set():
-                known = now
+        if not folders:
+            self._ready.set()
+            while not self._stop.wait(_POLL_S):
                 self._bake(None)
+        polls = not self._events
+        while not self._stop.is_set():
+            try:
+                self._watch_once(source, folders, polls=polls)
+            except Exception as error:  # the system has no more watches to give, for one
+                self._note_failure(error)
+                self._stop.wait(_POLL_S if polls else 0)
+                polls = True
+            # A folder is gone, or another one stands in its place, which no watch is on.
+            self._stop.wait(_STEP_MS / 1000)
 
     def _look(self, folders: set[Path]) -> _Look:
         """All files in folders; what cannot be read is not there."""
@@ -243,7 +237,7 @@ class AssetWatcher:
                 for entry in entries:
                     looked += 1
                     # A game draws beside this, and must not wait for the interpreter for long.
-                    if looked % _POLL_SLICE == 0 and self._stop.wait(_POLL_REST_S):
+                    if looked % _LOOK_SLICE == 0 and self._stop.wait(_LOOK_REST_S):
                         return found
                     if entry.name == STORE_FOLDER:
                         continue
@@ -257,24 +251,13 @@ class AssetWatcher:
                             found.note_link(Path(entry.path))
         return found
 
-    def _run_on_events(self, source: AssetSource, folders: list[tuple[Path, str]]) -> None:
-        import watchfiles  # noqa: F401  # before anything waits for it in vain
-
-        while not self._stop.is_set():
-            roots = {folder: identity(folder) for folder, _ in folders}
-            self._watch_once(source, folders, roots)
-            # A folder is gone, or another one stands in its place, which no watch is on.
-            self._stop.wait(_STEP_MS / 1000)
-
     def _watch_once(
-        self,
-        source: AssetSource,
-        folders: list[tuple[Path, str]],
-        roots: dict[Path, tuple[int, int] | None],
+        self, source: AssetSource, folders: list[tuple[Path, str]], *, polls: bool
     ) -> None:
         """Watch folders until one of them is another one than it was, gone, or there again."""
-        import watchfiles
+        import watchfiles  # 50 ms, which whoever watches nothing does without
 
+        roots = {folder: identity(folder) for folder, _ in folders}
         watched = [folder for folder, known in roots.items() if known is not None]
         if not watched:  # watchfiles would end at once
             self._ready.set()
@@ -291,6 +274,8 @@ class AssetWatcher:
             rust_timeout=round(_ROOT_S * 1000),
             yield_on_timeout=True,
             raise_interrupt=False,
+            force_polling=polls or None,  # None: as watchfiles thinks, which knows of WSL
+            poll_delay_ms=round(_POLL_S * 1000),
         )
         known: _Look | None = None
         next_look = 0.0
@@ -303,14 +288,14 @@ class AssetWatcher:
                 known = self._look(set(watched))
                 self._bake(None)
                 self._ready.set()
-                next_look = time.monotonic() + _SAFETY_S
+                next_look = time.monotonic() + _SOON_S
             if batch:
                 paths = {Path(name) for _, name in batch}
                 self._settle(paths)
                 if any(path in roots and not path.is_dir() for path in paths):
                     return
                 asset_paths: list[str] | None = None
-                if not known.lead_elsewhere(paths):
+                if not polls and not known.lead_elsewhere(paths):
                     paths |= known.links_to(paths)
                     asset_paths = _asset_paths(source, folders, paths)
                 if asset_paths is None:
@@ -354,8 +339,11 @@ class AssetWatcher:
             pass  # by `stop`
         except Exception as error:
             # The next save may go well; whoever watches can look at what went wrong.
-            self.failures.append(error)
-            del self.failures[:-100]
+            self._note_failure(error)
+
+    def _note_failure(self, error: Exception) -> None:
+        self.failures.append(error)
+        del self.failures[:-100]
 
     def _note_errors(self, report: BakeReport) -> tuple[tuple[LocatedError, ...], tuple[str, ...]]:
         """The errors that are new, and the files that have none any more."""

@@ -8,7 +8,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from watching import failures_of
@@ -1086,10 +1085,18 @@ def _make_trouble(
         return get(*arguments, **options)
 
     if kind == "no file events":
-        events = pytest.importorskip("watchfiles")
+        import watchfiles as events
+
         kind_of = type("WatchfilesRustInternalError", (RuntimeError,), {})
         error = kind_of("Error creating recommended watcher: Too many open files (os error 24)")
-        monkeypatch.setattr(events, "watch", Mock(side_effect=error))
+        watch = events.watch
+
+        def without_events(*folders: Any, **options: Any) -> Any:
+            if not options["force_polling"]:
+                raise error
+            return watch(*folders, **options)
+
+        monkeypatch.setattr(events, "watch", without_events)
         monkeypatch.setattr(watcher, "_POLL_S", 0.01)
     elif kind == "a read fails":
         monkeypatch.setattr(pipeline, "get", failing)

@@ -94,10 +94,11 @@ def test_a_look_at_unchanged_files_bakes_nothing(
         looks.put(len(found.files))
         return found
 
-    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._POLL_S", 0.01)
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._SAFETY_S", 0.01)
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._SOON_S", 0.01)
     # It rests after so many files, and there are fewer.
-    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._POLL_SLICE", 1_000_000)
-    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._POLL_REST_S", BOUND_S)
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._LOOK_SLICE", 1_000_000)
+    monkeypatch.setattr("arcade_prefabs.pipeline.watcher._LOOK_REST_S", BOUND_S)
     monkeypatch.setattr(AssetWatcher, "_look", counted)
     watched = Watched(tmp_path / "assets", events=False)
     with watched.pipeline, watched.watcher:
