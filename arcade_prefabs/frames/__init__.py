@@ -9,14 +9,13 @@ still fits. Loader threads run Python code only while the `IdleGate` is open, be
 from .coroutines import Script, next_frame, sleep
 from .frame_budget import FrameBudget
 from .frame_report import DrainReport
-from .garbage_collection import CollectorPause, GarbageScheduler
+from .garbage_collection import GarbageScheduler
 from .idle_gate import GilHold, IdleGate
 from .main_thread_queue import NEXT_FRAME, Job, MainThreadQueue, Step
 from .step_cost import CostModel
 
 __all__ = [
     "NEXT_FRAME",
-    "CollectorPause",
     "CostModel",
     "DrainReport",
     "FrameBudget",

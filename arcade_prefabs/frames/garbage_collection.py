@@ -1,4 +1,4 @@
-"""`GarbageScheduler`: the garbage collector's pauses, seen, and moved to where nobody feels them.
+"""`GarbageScheduler`: the garbage collector's pauses, moved to where nobody feels them.
 
 CPython stops everything to look for circles of objects: 14 ms with Arcade alone imported, 65 ms
 with 200,000 objects, whenever enough of them were made. That is a frame or more, at any moment.
@@ -7,15 +7,12 @@ with 200,000 objects, whenever enough of them were made. That is a frame or more
 from __future__ import annotations
 
 import gc
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
-__all__ = ["Collector", "CollectorPause", "GarbageScheduler", "GarbageStatistics"]
+__all__ = ["Collector", "GarbageScheduler"]
 
-GENERATIONS: Final = 3
 # What a collection is expected to take before there was one, and the weight of the newest.
 _FIRST_S: Final = (0.0002, 0.002, 0.02)
 _EASE: Final = 0.3
@@ -26,8 +23,6 @@ _LATE: Final = 20
 
 class Collector(Protocol):
     """What is used of the module ``gc``."""
-
-    callbacks: list[Callable[[str, dict[str, int]], Any]]
 
     def collect(self, generation: int = 2) -> int:
         """See ``gc``."""
@@ -58,47 +53,14 @@ class Collector(Protocol):
         ...
 
 
-class CollectorPause(NamedTuple):
-    """One collection, during which no Python code ran.
-
-    Attributes:
-        generation: 0 for the youngest objects, 2 for all.
-        seconds: How long it took.
-        collected: Objects that it freed.
-        uncollectable: Objects that it could not free.
-        idle: Whether `GarbageScheduler.idle` started it; otherwise the interpreter did, or somebody
-            who called ``gc.collect``.
-    """
-
-    generation: int
-    seconds: float
-    collected: int
-    uncollectable: int
-    idle: bool
-
-
-class GarbageStatistics(NamedTuple):
-    """What the collector did while it was watched, by generation.
-
-    Attributes:
-        pauses: How many there were.
-        seconds: How long all of them took.
-        longest: The longest one, in seconds.
-    """
-
-    pauses: tuple[int, int, int]
-    seconds: tuple[float, float, float]
-    longest: tuple[float, float, float]
-
-
 class GarbageScheduler:
-    """Watches the garbage collector, and, if it is asked to, decides when it works.
+    """Decides when the garbage collector works, if it is asked to.
+
+    The pauses of the collector are in `FrameMonitor.pauses`.
 
     Example:
-        >>> with GarbageScheduler() as manners:
-        ...     _ = gc.collect()
-        >>> manners.report()[-1].generation
-        2
+        >>> with GarbageScheduler(take_over=True) as garbage:
+        ...     seconds = garbage.idle(0.002)  # after a frame: 2 ms are left
 
     Args:
         take_over: Collect in idle time only. The collector's thresholds are raised, and restored
@@ -120,18 +82,12 @@ class GarbageScheduler:
         self._clock = clock
         self._gc: Collector = gc if collector is None else collector  # type: ignore[assignment]
         self._attached = False
-        self._idle = False
         self._frozen = False
         self._thresholds = (700, 10, 10)
-        self._started = threading.local()
-        self._pauses: deque[CollectorPause] = deque(maxlen=1000)
         self._expected = list(_FIRST_S)
-        self._count = [0] * GENERATIONS
-        self._seconds = [0.0] * GENERATIONS
-        self._longest = [0.0] * GENERATIONS
 
     def attach(self) -> GarbageScheduler:
-        """Begin to watch; may be called twice.
+        """Take over, if it was told to; may be called twice.
 
         Raises:
             RuntimeError: Somebody else has taken over already.
@@ -147,7 +103,6 @@ class GarbageScheduler:
                 # The second number marks that somebody took over. Generation 0 is what the
                 # interpreter looks at first: with it this large, the others never come up.
                 self._gc.set_threshold(first * _LATE * 10, 1_000_001, third)
-        self._gc.callbacks.append(self._told)
         self._attached = True
         return self
 
@@ -156,7 +111,6 @@ class GarbageScheduler:
         if not self._attached:
             return
         self._attached = False
-        self._gc.callbacks.remove(self._told)
         if self._take_over:
             self._gc.set_threshold(*self._thresholds)
         if self._frozen:
@@ -168,27 +122,6 @@ class GarbageScheduler:
 
     def __exit__(self, *_: object) -> None:
         self.detach()
-
-    def _told(self, phase: str, info: dict[str, int]) -> None:
-        # Runs inside the collector, in whichever thread made the object that was too many: no
-        # lock, no exception, as little as can be. A signal that comes during a collection of the
-        # main thread is handled at the first line of Python after it, which is this one: what its
-        # handler raises (Ctrl-C, the time limit of a test) is told by `sys.unraisablehook`, and
-        # ends nothing. No code in here could catch it: Python looks for signals before it.
-        if phase == "start":
-            self._started.at = self._clock()
-            return
-        seconds = self._clock() - getattr(self._started, "at", self._clock())
-        generation = info.get("generation", 0)
-        pause = CollectorPause(
-            generation, seconds, info.get("collected", 0), info.get("uncollectable", 0), self._idle
-        )
-        self._pauses.append(pause)
-        if 0 <= generation < GENERATIONS:
-            self._count[generation] += 1
-            self._seconds[generation] += seconds
-            self._longest[generation] = max(self._longest[generation], seconds)
-            self._expected[generation] += (seconds - self._expected[generation]) * _EASE
 
     def idle(self, seconds_left: float) -> float:
         """Collect what is due, as far as it is expected to fit in; gives the seconds it took.
@@ -211,12 +144,10 @@ class GarbageScheduler:
         if generation < 0:
             return 0.0
         before = self._clock()
-        self._idle = True
-        try:
-            self._gc.collect(generation)
-        finally:
-            self._idle = False
-        return self._clock() - before
+        self._gc.collect(generation)
+        seconds = self._clock() - before
+        self._expected[generation] += (seconds - self._expected[generation]) * _EASE
+        return seconds
 
     def freeze(self) -> int:
         """Collect everything once, then never look at what is left again; gives how many it is.
@@ -230,19 +161,3 @@ class GarbageScheduler:
         # Taking it back thaws everything, so only if nobody else had frozen anything.
         self._frozen = self._frozen or before == 0
         return self._gc.get_freeze_count() - before
-
-    def report(self) -> list[CollectorPause]:
-        """The pauses since the last call, the oldest first; at most the last 1000."""
-        pauses: list[CollectorPause] = []
-        while self._pauses:
-            pauses.append(self._pauses.popleft())
-        return pauses
-
-    def statistics(self) -> GarbageStatistics:
-        """What was seen so far. Any thread."""
-        count, seconds, longest = self._count, self._seconds, self._longest
-        return GarbageStatistics(
-            (count[0], count[1], count[2]),
-            (seconds[0], seconds[1], seconds[2]),
-            (longest[0], longest[1], longest[2]),
-        )

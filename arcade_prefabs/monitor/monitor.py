@@ -236,7 +236,11 @@ class FrameMonitor:
         spent[self._phase] += seconds
 
     def _garbage(self, phase: str, info: dict[str, int]) -> None:
-        # Runs inside the collector, in any thread, but never twice at a time: see GarbageScheduler.
+        # Runs inside the collector, in whichever thread made the object that was too many, never
+        # twice at a time: no lock, no exception, as little as can be. A signal that comes during a
+        # collection of the main thread is handled at the first line of Python after it, which is
+        # this one: what its handler raises (Ctrl-C, the time limit of a test) is told by
+        # `sys.unraisablehook`, and ends nothing. No code in here could catch it.
         if phase == "start":
             self._collecting_since = self._clock()
             return

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from arcade_prefabs.frames import GarbageScheduler
 from arcade_prefabs.loading import AsyncPrefabLoader
+from arcade_prefabs.monitor import FrameMonitor
 from arcade_prefabs.testing import MemoryAssets, VirtualClock
 
 
@@ -18,7 +18,6 @@ class FakeCollector:
     """A collector whose collections take what the test says."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        self.callbacks: list[Callable[[str, dict[str, int]], Any]] = []
         self.counts = (0, 0, 0)
         self.thresholds = (700, 10, 10)
         self.takes = [0.0001, 0.002, 0.05]
@@ -27,13 +26,8 @@ class FakeCollector:
         self._clock = clock
 
     def collect(self, generation: int = 2) -> int:
-        info = {"generation": generation, "collected": 1, "uncollectable": 0}
-        for one in self.callbacks:
-            one("start", info)
         self._clock.advance(self.takes[generation])
         self.collected.append(generation)
-        for one in self.callbacks:
-            one("stop", info)
         return 1
 
     def get_count(self) -> tuple[int, int, int]:
@@ -70,30 +64,14 @@ def untouched() -> Iterator[None]:
     assert (gc.get_threshold(), gc.isenabled(), len(gc.callbacks), gc.get_freeze_count()) == before
 
 
-def test_manners_that_only_watch_change_nothing(fake: tuple[FakeCollector, VirtualClock]) -> None:
-    """Off by default: pauses are seen, nothing is collected, no threshold moves."""
+def test_scheduler_is_off_by_default(fake: tuple[FakeCollector, VirtualClock]) -> None:
+    """Nothing is collected, no threshold moves."""
     collector, clock = fake
     with GarbageScheduler(clock=clock, collector=collector) as manners:
         collector.counts = (9999, 99, 99)
         assert manners.idle(1.0) == 0
         assert collector.thresholds == (700, 10, 10)
-        collector.collect(2)
-    (pause,) = manners.report()
-    assert (pause.generation, pause.seconds, pause.idle) == (2, pytest.approx(0.05), False)
-    assert manners.statistics().longest == (0, 0, pytest.approx(0.05))
-    assert collector.callbacks == []
-
-
-def test_statistics_are_told_by_generation(fake: tuple[FakeCollector, VirtualClock]) -> None:
-    """How often, how long in all, and how long at most."""
-    collector, clock = fake
-    with GarbageScheduler(clock=clock, collector=collector) as manners:
-        for generation in (0, 0, 0, 1, 1, 2):
-            collector.collect(generation)
-    found = manners.statistics()
-    assert found.pauses == (3, 2, 1)
-    assert found.seconds == pytest.approx((0.0003, 0.004, 0.05))
-    assert found.longest == pytest.approx((0.0001, 0.002, 0.05))
+    assert collector.collected == []
 
 
 def test_idle_collects_what_is_due_and_fits(fake: tuple[FakeCollector, VirtualClock]) -> None:
@@ -114,7 +92,6 @@ def test_idle_collects_what_is_due_and_fits(fake: tuple[FakeCollector, VirtualCl
             spent = manners.idle(left)
             assert collector.collected == expected, (counts, left)
             assert spent == pytest.approx(sum(collector.takes[one] for one in expected))
-        assert all(pause.idle for pause in manners.report())
 
 
 def test_old_objects_are_not_left_for_ever(fake: tuple[FakeCollector, VirtualClock]) -> None:
@@ -169,12 +146,12 @@ def test_switched_off_collector_stays_off(fake: tuple[FakeCollector, VirtualCloc
 
 def test_real_pauses_are_seen_from_any_thread() -> None:
     """Whoever makes the object that is too many pays; the report names the generation."""
-    with GarbageScheduler() as manners:
+    with FrameMonitor() as monitor:
         gc.collect(1)
         thread = threading.Thread(target=gc.collect)
         thread.start()
         thread.join(10)
-        pauses = manners.report()
+        pauses = monitor.pauses
     assert [pause.generation for pause in pauses if pause.generation] == [1, 2]
     assert all(pause.seconds > 0 for pause in pauses)
 
@@ -196,15 +173,16 @@ def test_idle_time_ends_before_the_next_frame_is_due(
 
 
 def test_loader_collects_in_idle_time_and_puts_everything_back() -> None:
-    """With manners that take over, between the end of a frame and the next."""
+    """With a scheduler that takes over, between the end of a frame and the next."""
     before = gc.get_threshold()
     manners = GarbageScheduler(take_over=True)
-    with AsyncPrefabLoader(MemoryAssets(), garbage=manners) as loader:
+    with FrameMonitor() as monitor, AsyncPrefabLoader(MemoryAssets(), garbage=manners) as loader:
         assert gc.get_threshold() != before
         gc.collect()
         kept = [[number] for number in range(5000)]
+        monitor.reset()
         loader.begin_frame()
         loader.end_frame()
-        assert [pause.idle for pause in manners.report()][-1]
+        assert monitor.pauses
         del kept
     assert gc.get_threshold() == before
