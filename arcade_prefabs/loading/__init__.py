@@ -12,7 +12,7 @@ from .requests.batch import Batch
 from .requests.cache import CacheStatistics, PrefabCache
 from .requests.events import LoadEvent
 from .requests.handle import Handle
-from .requests.priority import PendingLoad, Priority, ScoreSystem
+from .requests.priority import Priority
 from .settings import LoaderSettings, LoaderStatistics
 from .workers.decoders import (
     AssetDependency,
@@ -45,10 +45,8 @@ __all__ = [
     "LoadedImage",
     "LoaderSettings",
     "LoaderStatistics",
-    "PendingLoad",
     "PrefabCache",
     "Priority",
-    "ScoreSystem",
     "ThreadExecutor",
     "TreeState",
     "asset_id",

@@ -29,9 +29,8 @@ from .requests.cache import PrefabCache
 from .requests.events import Listener, LoadEvents
 from .requests.handle import Handle
 from .requests.load_registry import LoadRegistry, key_of
-from .requests.priority import Position, Priority, rank_of
+from .requests.priority import Priority, rank_of
 from .requests.scheduler import LoadScheduler
-from .requests.scoring import Scoring
 from .settings import LoaderSettings, LoaderStatistics
 from .workers.bake_thread import BakeThread, OnDemandBaker
 from .workers.executor import Executor, ThreadExecutor
@@ -113,7 +112,6 @@ class AsyncPrefabLoader:
             self._callbacks,
             self._events,
         )
-        self._scoring = Scoring(settings.priority_system, loads)
         self._baking = (
             BakeThread(loads, assets, wake) if isinstance(assets, OnDemandBaker) else None
         )
@@ -140,7 +138,6 @@ class AsyncPrefabLoader:
         *,
         priority: Priority = Priority.NORMAL,
         on_done: Callable[[Handle[Any]], None] | None = None,
-        position: Position | None = None,
         timeout_s: float | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Handle[Any]:
@@ -154,7 +151,6 @@ class AsyncPrefabLoader:
             priority: How urgent it is.
             on_done: Called with the handle, on the main thread, when it is done, however that
                 went, unless it is cancelled.
-            position: Where it is wanted, in pixels, for `ScoreSystem.DISTANCE`.
             timeout_s: Seconds after which this handle fails with a `LoadTimeoutError`.
             settings: Settings of the processor for this asset, such as ``frame_size``.
 
@@ -165,15 +161,14 @@ class AsyncPrefabLoader:
         Any thread.
         """
         key = key_of(asset_id(identifier), settings)
-        demand = (rank_of(priority), position)
-        score = self._scoring.score(key[0], (demand,))
+        rank = rank_of(priority)
         loads = self._loads
         with loads.lock:
             if loads.closed:
                 raise LoaderClosedError("the loader was shut down: it loads nothing any more")
             record = loads.request(key, settings)
             handle: Handle[Any] = Handle(loads, record, next(self._serials))
-            loads.demand(record, handle.serial, demand, score)
+            loads.demand(record, handle.serial, rank)
             waits = record.attempt is not None or record.tree is TreeState.LOADING
         if waits:
             self._executor.wake()
@@ -189,7 +184,6 @@ class AsyncPrefabLoader:
         identifier: str,
         *,
         priority: Priority = Priority.NORMAL,
-        position: Position | None = None,
         timeout_s: float | None = None,
     ) -> Coroutine[Any, Any, Any]:
         """Load as `load` does, whose handle can be awaited itself; goes with version 1.0.
@@ -201,9 +195,7 @@ class AsyncPrefabLoader:
             DeprecationWarning,
             stacklevel=2,
         )
-        return _awaited(
-            self.load(identifier, priority=priority, position=position, timeout_s=timeout_s)
-        )
+        return _awaited(self.load(identifier, priority=priority, timeout_s=timeout_s))
 
     def load_many(
         self, identifiers: Iterable[str], *, priority: Priority = Priority.NORMAL
@@ -274,18 +266,11 @@ class AsyncPrefabLoader:
 
     # ------------------------------------------------------------------------------------- wishes
 
-    def reprioritize(
-        self, handle: Handle[Any], priority: Priority, position: Position | None = None
-    ) -> None:
+    def reprioritize(self, handle: Handle[Any], priority: Priority) -> None:
         """Give a load another urgency; that of what it needs follows. Any thread."""
-        record, demand = handle.record, (rank_of(priority), position)
-        score = self._scoring.score(record.id, (demand,))
+        rank = rank_of(priority)
         with self._loads.lock:
-            self._loads.change(record, handle.serial, demand, score)
-
-    def set_focus(self, *positions: Position) -> None:
-        """Say where the players are, in pixels: what waits is scored anew, in slices."""
-        self._scoring.set_focus(positions)
+            self._loads.change(handle.record, handle.serial, rank)
 
     def pin(self, handle: Handle[Any]) -> None:
         """Keep an asset in memory even without a handle, until `unpin`. Any thread."""

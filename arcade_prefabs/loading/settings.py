@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..frames.idle_gate import GilHold
 from .requests.cache import CacheStatistics
-from .requests.priority import Scorer, ScoreSystem
 from .workers.decoders import Decoder, builtin_decoders
 from .workers.main_thread_commit import Activator
 
@@ -25,8 +24,6 @@ class LoaderSettings:
         cache_bytes: Bytes of all loaded assets; those that nobody holds go beyond that.
         max_in_flight: Loads that are being read, decoded, or wait for the main thread.
         max_in_flight_bytes: Bytes of those; a single larger one may be in attempt alone.
-        priority_system: The order among loads of the same `Priority`; a function that gives a
-            score, or one of `ScoreSystem`.
         retries: How often reading is tried again if it fails for a reason that may pass.
         retry_delay_s: Seconds before the first of those; doubled for each further one.
         timeout_s: Seconds after which a load is given up, None for never.
@@ -39,7 +36,6 @@ class LoaderSettings:
     cache_bytes: int = 96 * 2**20
     max_in_flight: int = 512
     max_in_flight_bytes: int = 8 * 2**20
-    priority_system: ScoreSystem | Scorer = ScoreSystem.FIFO
     retries: int = 3
     retry_delay_s: float = 0.1
     timeout_s: float | None = None
@@ -103,6 +99,3 @@ class LoaderStatistics(NamedTuple):
     most_in_flight_bytes: int
     cache: CacheStatistics
     holds: Mapping[str, GilHold]
-
-
-Clock = Callable[[], float]

@@ -34,9 +34,7 @@ from arcade_prefabs.loading import (
     LoaderSettings,
     LoadEvent,
     LoadState,
-    PendingLoad,
     Priority,
-    ScoreSystem,
     TreeState,
 )
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Processor
@@ -556,38 +554,6 @@ def test_full_flight_of_interrupted_loads_does_not_wait_for_itself(bench: Make) 
     b.settle()
     assert urgent.ready
     assert all(one.ready for one in large)
-
-
-def test_nearest_comes_first_and_follows_the_player(bench: Make) -> None:
-    """With DISTANCE, what waits is scored anew when the focus moves."""
-    b = bench(
-        {f"prefabs/p{x}.ron": prefab(f"p{x}") for x in range(6)},
-        priority_system=ScoreSystem.DISTANCE,
-    )
-    b.loader.set_focus((0.0, 0.0))
-    handles = [b.load(f"p{x}", position=(x * 100.0, 0.0)) for x in (3, 0, 5, 1, 4, 2)]
-    b.unit(2)
-    b.loader.set_focus((500.0, 0.0))
-    b.loader.drain(1.0)
-    b.settle()
-    assert [one[9] for one in b.assets.reads] == ["0", "1", "5", "4", "3", "2"]
-    assert all(handle.ready for handle in handles)
-
-
-def test_priority_system_of_the_games_own_decides(bench: Make) -> None:
-    """It sees what waits, and the lowest score comes first; if it raises, age decides."""
-
-    def last_letter(waiting: PendingLoad) -> float:
-        if waiting.id == "prefabs/x.ron":
-            raise ValueError("no idea")
-        return float(ord(waiting.id[-5]))
-
-    b = bench(forest(c="", a="", b="", x=""), priority_system=last_letter)
-    handles = [b.load(name) for name in "cabx"]
-    b.settle()
-    assert [one[8] for one in b.assets.reads] == ["x", "a", "b", "c"]
-    assert len(handles) == 4
-    assert b.loader.failures[0][0] == "the priority system"
 
 
 # ------------------------------------------------------------------------ L7: retries and time-outs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import math
 from typing import Any
 
 from hypothesis import settings
@@ -22,12 +21,11 @@ _ages = itertools.count()
 def attempt(
     name: str = "asset",
     priority: Priority = Priority.NORMAL,
-    score: float = 0.0,
     size: int = 0,
 ) -> LoadAttempt:
     """A load that nobody queued yet; each is younger than the one before."""
     record = AssetRecord((name, ""), None, next(_ages))
-    record.priority, record.score, record.size = priority, score, size
+    record.priority, record.size = priority, size
     return LoadAttempt(record)
 
 
@@ -55,23 +53,7 @@ def test_more_urgent_loads_come_first() -> None:
     assert names(queue) == ["CRITICAL", "HIGH", "LOW", "PRELOAD"]
 
 
-def test_score_decides_among_equally_urgent_ones() -> None:
-    """The lowest first; infinite ones last."""
-    queue = scheduler()
-    for score in (5.0, math.inf, -1.0, 0.0):
-        queue.put(attempt(str(score), score=score))
-    assert names(queue) == ["-1.0", "0.0", "5.0", "inf"]
-
-
-def test_priority_outweighs_any_score() -> None:
-    """A far one that is urgent comes before a near one that is not."""
-    queue = scheduler()
-    queue.put(attempt("near", Priority.LOW, -math.inf))
-    queue.put(attempt("far", Priority.NORMAL, math.inf))
-    assert names(queue) == ["far", "near"]
-
-
-def test_age_decides_among_equal_scores() -> None:
+def test_age_decides_among_equally_urgent_ones() -> None:
     """Asked for first, loaded first, even if it was put in later."""
     queue = scheduler()
     loads = [attempt(str(number)) for number in range(10)]
@@ -99,18 +81,6 @@ def test_empty_queue_gives_nothing() -> None:
     queue.take()
     assert queue.take() is None
     assert len(queue) == 0
-
-
-def test_score_that_is_no_number_disturbs_no_others() -> None:
-    """A game's own scorer that gives NaN once leaves the order of the others as it is."""
-    for place in range(8):
-        queue = scheduler()
-        scores = [7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
-        scores.insert(place, math.nan)
-        for score in scores:
-            queue.put(attempt(str(score), score=score))
-        order = [name for name in names(queue) if name != "nan"]
-        assert order == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"]
 
 
 # --- Changing ------------------------------------------------------------------------------------
@@ -161,10 +131,10 @@ def test_taken_load_is_not_in_the_queue() -> None:
     queue = scheduler()
     one = attempt()
     queue.put(one)
-    assert queue.waiting() == [one.record]
+    assert len(queue) == 1
     assert queue.take() is one
     assert not one.queued
-    assert queue.waiting() == []
+    assert len(queue) == 0
     assert not queue.remove(one)
 
 
@@ -174,10 +144,10 @@ def test_places_that_are_out_of_date_do_not_pile_up() -> None:
     loads = [attempt(str(number)) for number in range(10)]
     for turn in range(10_000):
         one = loads[turn % 10]
-        one.record.score = float(turn * 7919 % 101)
+        one.record.priority = Priority(turn * 7919 % 5)
         queue.put(one)
         assert len(queue._fresh) <= 65
-    expected = sorted(loads, key=lambda one: (one.record.score, one.record.age))
+    expected = sorted(loads, key=lambda one: (-one.record.priority, one.record.age))
     assert names(queue) == [one.record.id for one in expected]
 
 
@@ -382,7 +352,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.turn = 0
         self.started = 0
 
-    urgency = st.tuples(st.sampled_from(Priority), st.integers(0, 3).map(float))
+    urgency = st.sampled_from(Priority)
     index = st.integers(0, 7)
 
     def pick(self, index: int, among: Any) -> LoadAttempt:
@@ -392,19 +362,19 @@ class SchedulerMachine(RuleBasedStateMachine):
     def place(self, one: LoadAttempt) -> None:
         self.turn += 1
         record = one.record
-        self.queued[one] = (-record.priority, record.score, record.age, self.turn)
+        self.queued[one] = (-record.priority, record.age, self.turn)
         self.real.put(one)
 
     @rule(urgency=urgency, size=st.integers(1, 150))
-    def put_new(self, urgency: tuple[Priority, float], size: int) -> None:
-        self.loads.append(attempt("load", *urgency, size))
+    def put_new(self, urgency: Priority, size: int) -> None:
+        self.loads.append(attempt("load", urgency, size))
         self.place(self.loads[-1])
 
     @precondition(lambda self: self.queued)
     @rule(index=index, urgency=urgency, times=st.sampled_from([1, 2, 100]))
-    def put_again(self, index: int, urgency: tuple[Priority, float], times: int) -> None:
+    def put_again(self, index: int, urgency: Priority, times: int) -> None:
         one = self.pick(index, self.queued)
-        one.record.priority, one.record.score = urgency
+        one.record.priority = urgency
         for _ in range(times):
             self.place(one)
 
@@ -459,7 +429,6 @@ class SchedulerMachine(RuleBasedStateMachine):
     def figures_agree(self) -> None:
         real = self.real
         assert len(real) == len(self.queued)
-        assert sorted(map(id, real.waiting())) == sorted(id(one.record) for one in self.queued)
         assert (real.in_flight, real.started) == (len(self.in_flight), self.started)
         assert real.bytes_in_flight == sum(self.in_flight.values())
         assert real.most_in_flight >= real.in_flight

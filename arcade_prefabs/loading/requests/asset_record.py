@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from ...errors import shown
 from ...frames.awaitables import Completion
-from .priority import Position, Priority
+from .priority import Priority
 
-__all__ = ["AssetKey", "AssetRecord", "Demand", "LoadAttempt", "LoadState", "TreeState"]
+__all__ = ["AssetKey", "AssetRecord", "LoadAttempt", "LoadState", "TreeState"]
 
 
 # An asset id, and as text the import settings that it is loaded with.
@@ -47,10 +47,6 @@ class TreeState(enum.Enum):
     READY = "ready"
     FAILED = "failed"
 
-
-# What one handle adds to the urgency of an asset: a priority as a plain number, and a position. Not
-# a class of its own: exact tuples of plain numbers are nothing that the garbage collector visits.
-Demand: TypeAlias = tuple[int, Position | None]
 
 # Bits that count the handles of one priority.
 _BITS: Final = 32
@@ -124,15 +120,14 @@ class AssetRecord:
         size: Bytes of the value.
         version: Counts its values, 1 for the first.
         attempt: The attempt under way.
-        demands: What its handles ask for, by their serial numbers.
+        demands: The priorities of its handles, as plain numbers, by their serial numbers.
         pins: How often it is pinned.
         parents: Assets that depend on it.
         needs: Assets that it depends on.
         unsettled: How many of those have no ready tree.
         cyclic: Whether it may depend on itself.
         priority: The highest that it is wanted with, by handles or by parents.
-        score: Its order among those of the same priority.
-        age: Its order among those of the same score.
+        age: Its order among those of the same priority.
         attempts: How often reading failed.
         progress: How much of it has come, 0 to 1.
         children: The parts of a prefab that have come.
@@ -162,7 +157,6 @@ class AssetRecord:
         "pins",
         "priority",
         "progress",
-        "score",
         "settings",
         "settled",
         "size",
@@ -193,7 +187,7 @@ class AssetRecord:
         self.size = 0
         self.version = 0
         self.attempt: LoadAttempt | None = None
-        self.demands: dict[int, Demand] = {}
+        self.demands: dict[int, int] = {}
         self.counts = 0
         self.pins = 0
         self.parents: dict[AssetRecord, None] = {}
@@ -201,7 +195,6 @@ class AssetRecord:
         self.unsettled = 0
         self.cyclic = False
         self.priority = Priority.PRELOAD
-        self.score = 0.0
         self.age = age
         self.attempts = 0
         self.progress = 0.0

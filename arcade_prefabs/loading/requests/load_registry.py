@@ -12,7 +12,7 @@ from ...errors import LoadCancelledError, LocatedError
 from ...frames.awaitables import Completion
 from ...frames.callbacks import Callbacks
 from ...pipeline import settings_key
-from .asset_record import AssetKey, AssetRecord, Demand, LoadAttempt, LoadState, TreeState
+from .asset_record import AssetKey, AssetRecord, LoadAttempt, LoadState, TreeState
 from .cache import PrefabCache
 from .dependency_graph import held, link, own_ready, unlink
 from .events import LoadEventKind, LoadEvents
@@ -162,35 +162,35 @@ class LoadRegistry:
             record.attempt = LoadAttempt(record)
         return record
 
-    def demand(self, record: AssetRecord, serial: int, demand: Demand, score: float) -> None:
+    def demand(self, record: AssetRecord, serial: int, rank: int) -> None:
         """Note that a handle wants an asset, and how urgently."""
         first = not record.demands and not record.parents and not record.pins
-        record.demands[serial] = demand
-        record.count(demand[0], 1)
+        record.demands[serial] = rank
+        record.count(rank, 1)
         self.cache.hold(record)
         if record.attempt is not None or record.tree is TreeState.LOADING:
             if first:
-                record.priority, record.score = PRIORITIES[demand[0]], score
+                record.priority = PRIORITIES[rank]
                 self._queue(record)
             else:
-                self.rate(record, min(record.score, score))
+                self.rate(record)
 
-    def change(self, record: AssetRecord, serial: int, demand: Demand, score: float) -> None:
+    def change(self, record: AssetRecord, serial: int, rank: int) -> None:
         """Note that a handle wants an asset with another urgency."""
         old = record.demands.get(serial)
         if old is not None:
-            record.count(old[0], -1)
-            record.demands[serial] = demand
-            record.count(demand[0], 1)
-            self.rate(record, score)
+            record.count(old, -1)
+            record.demands[serial] = rank
+            record.count(rank, 1)
+            self.rate(record)
 
     def unwant(self, record: AssetRecord, serial: int) -> None:
         """Note that a handle wants an asset no more."""
-        demand = record.demands.pop(serial, None)
+        rank = record.demands.pop(serial, None)
         record.waiters.pop(serial, None)
         record.watchers.pop(serial, None)
-        if demand is not None:
-            record.count(demand[0], -1)
+        if rank is not None:
+            record.count(rank, -1)
             self.let_go(record)
             self.trim()
 
@@ -199,24 +199,19 @@ class LoadRegistry:
         if attempt is not None and (attempt.queued or not attempt.turn):
             self.scheduler.put(attempt)
 
-    def rate(self, record: AssetRecord, score: float | None = None) -> None:
+    def rate(self, record: AssetRecord) -> None:
         """Work out an asset's urgency anew, and that of what it is waiting for."""
-        if score is not None and score != record.score:
-            record.score = score
-            self._queue(record)
         stack = [record]
         while stack:
             one = stack.pop()
             own = one.asked
-            best = one.score
             for parent in one.parents:
                 if parent.tree is TreeState.LOADING:
                     own = max(own, parent.priority)
-                    best = min(best, parent.score)
             attempt = one.attempt
             fresh = attempt is not None and not attempt.turn
-            if own != one.priority or best != one.score or fresh:
-                one.priority, one.score = PRIORITIES[own], best
+            if own != one.priority or fresh:
+                one.priority = PRIORITIES[own]
                 self._queue(one)
                 stack.extend(need for need in one.needs if need.tree is TreeState.LOADING)
 
@@ -228,9 +223,6 @@ class LoadRegistry:
         for need in record.needs:
             self.cache.hold(need)
             if need.tree is TreeState.LOADING:
-                attempt = need.attempt
-                if attempt is not None and not attempt.turn:
-                    need.score = record.score
                 self.rate(need)
         for need in before:
             self.let_go(need)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 
-from .asset_record import AssetRecord, LoadAttempt
+from .asset_record import LoadAttempt
 
 __all__ = ["LoadScheduler"]
 
-_Item = tuple[int, float, int, int, LoadAttempt]
+_Item = tuple[int, int, int, LoadAttempt]
 
 
 class LoadScheduler:
@@ -51,10 +50,6 @@ class LoadScheduler:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def waiting(self) -> list[AssetRecord]:
-        """Assets that wait for their turn."""
-        return [attempt.record for attempt in self._waiting]
-
     def put(self, attempt: LoadAttempt) -> None:
         """Add a load, or give one its new place after its urgency changed."""
         record = attempt.record
@@ -62,11 +57,10 @@ class LoadScheduler:
         attempt.queued = True
         self._waiting[attempt] = None
         heap = self._begun if attempt.counted else self._fresh
-        score = math.inf if math.isnan(record.score) else record.score
-        heapq.heappush(heap, (-record.priority, score, record.age, attempt.turn, attempt))
+        heapq.heappush(heap, (-record.priority, record.age, attempt.turn, attempt))
         if len(heap) > 64 and len(heap) > 4 * len(self._waiting):
             # Places that are out of date outnumber the others.
-            heap[:] = [item for item in heap if item[4].queued and item[4].turn == item[3]]
+            heap[:] = [item for item in heap if item[3].queued and item[3].turn == item[2]]
             heapq.heapify(heap)
 
     def remove(self, attempt: LoadAttempt) -> bool:
@@ -78,9 +72,9 @@ class LoadScheduler:
     def take(self) -> LoadAttempt | None:
         """The load whose turn it is; it counts as in attempt from now on."""
         fresh, begun = self._top(self._fresh), self._top(self._begun)
-        if fresh is not None and (begun is None or fresh < begun) and self._admits(fresh[4]):
+        if fresh is not None and (begun is None or fresh < begun) and self._admits(fresh[3]):
             heapq.heappop(self._fresh)
-            attempt = fresh[4]
+            attempt = fresh[3]
             attempt.counted = True
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -88,7 +82,7 @@ class LoadScheduler:
             self._grow(attempt, round(attempt.record.size or self._usual))
         elif begun is not None:
             heapq.heappop(self._begun)
-            attempt = begun[4]
+            attempt = begun[3]
         else:
             return None
         attempt.queued = False
@@ -124,7 +118,7 @@ class LoadScheduler:
     def _top(heap: list[_Item]) -> _Item | None:
         while heap:
             item = heap[0]
-            if item[4].queued and item[4].turn == item[3]:
+            if item[3].queued and item[3].turn == item[2]:
                 return item
             heapq.heappop(heap)
         return None

@@ -121,10 +121,7 @@ class BakeThread:
                 work()
                 continue
             with self._changed:
-                order = sorted(
-                    self._cold,
-                    key=lambda one: (-one.record.priority, one.record.score, one.record.age),
-                )
+                order = sorted(self._cold, key=lambda one: (-one.record.priority, one.record.age))
                 attempts = order[:_MOST_FILES]
                 for attempt in attempts:
                     del self._cold[attempt]
