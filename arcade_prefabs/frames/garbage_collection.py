@@ -36,7 +36,7 @@ class Collector(Protocol):
         """See ``gc``."""
         ...
 
-    def set_threshold(self, first: int, second: int, third: int) -> None:
+    def set_threshold(self, first: int, second: int, third: int, /) -> None:
         """See ``gc``."""
         ...
 
@@ -80,7 +80,7 @@ class GarbageScheduler:
     ) -> None:
         self._take_over = take_over
         self._clock = clock
-        self._gc: Collector = gc if collector is None else collector  # type: ignore[assignment]
+        self._gc: Collector = gc if collector is None else collector
         self._attached = False
         self._frozen = False
         self._thresholds = (700, 10, 10)
