@@ -252,6 +252,7 @@ class Record:
         copy, seconds = checkout(work, 0), work / "seconds.json"
         more = {"TEST_SECONDS": str(seconds), "COVERAGE_FILE": str(self._data)}
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "chosen_tests"]
+        command += ["-m", "not slow"]
         command += ["-p", "no:cacheprovider", "--cov", "--cov-context=test", "--cov-report="]
         command += ["--cov-fail-under=0", f"--basetemp={work / 'tmp-0'}", f"tests/{self._folder}"]
         # What a worker that crashes had recorded is lost, and so is what others record after it.
@@ -386,7 +387,7 @@ def run(
     chosen.write_text("\n".join(tests), "utf-8")
     file = copy / PACKAGE / mutant.file
     original = file.read_bytes()
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "chosen_tests"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "chosen_tests", "-m", "not slow"]
     command += [
         "-p",
         "no:cacheprovider",

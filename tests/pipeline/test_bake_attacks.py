@@ -1121,6 +1121,7 @@ def test_large_parent_that_is_edited_during_a_batch_is_baked_in_the_end(opened: 
         assert pipeline.get_prefab(name).components == {"Tags": {"names": ["new"]}}
 
 
+@pytest.mark.long
 def test_long_chain_of_files_is_served_on_demand(opened: Opened) -> None:
     """Files that a processor reads may be made from others, in any number of steps."""
     count = 1500

@@ -181,4 +181,4 @@ Tree.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-TestTree = pytest.mark.timeout(240)(Tree.TestCase)
+TestTree = pytest.mark.long(pytest.mark.timeout(240)(Tree.TestCase))

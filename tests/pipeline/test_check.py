@@ -341,6 +341,7 @@ def test_a_missing_path_is_no_report(tmp_path: Path) -> None:
         check_tree(tmp_path / "nope")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     [

@@ -143,7 +143,9 @@ def kills(origin: Path, work: Path, what: str, width: int = 1) -> list[int]:
     return [int(number) for number, code in lines if code != "0"]
 
 
-@pytest.mark.parametrize("width", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "width", [pytest.param(5, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_first_bake_may_be_killed_at_every_step(tmp_path: Path, width: int) -> None:
     """In trees of their own: whole outputs only, and then the same as undisturbed."""
     origin = tmp_path / "origin"
@@ -161,7 +163,9 @@ def test_first_bake_may_be_killed_at_every_step(tmp_path: Path, width: int) -> N
             assert pipeline.bake().notes == []
 
 
-@pytest.mark.parametrize("width", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "width", [pytest.param(4, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_bake_of_edits_may_be_killed_at_every_step(tmp_path: Path, width: int) -> None:
     """Each output is the old or the new one, whole; deleted and healed files among them."""
     origin = tmp_path / "origin"
@@ -183,6 +187,7 @@ def test_bake_of_edits_may_be_killed_at_every_step(tmp_path: Path, width: int) -
     assert len(states) > 2  # it was killed in between, not only before and behind
 
 
+@pytest.mark.long
 def test_bake_killed_again_and_again_never_goes_back(tmp_path: Path) -> None:
     """One tree, one step more each time: what was committed stays committed."""
     origin = tmp_path / "origin"

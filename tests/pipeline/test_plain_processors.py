@@ -40,6 +40,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(value=JSON)
 def test_json_values_come_back(value: Any) -> None:
     """What goes in as JSON comes out as the same value."""

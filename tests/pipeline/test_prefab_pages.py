@@ -80,6 +80,7 @@ def rows_of(count: int, prefab: Prefab, start: int = 10_000) -> tuple[Child, ...
     )
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(prefab=WHOLE)
 def test_prefab_comes_out_as_it_went_in(prefab: Prefab) -> None:

@@ -51,6 +51,7 @@ def bake(assets: Path) -> dict[str, bytes]:
         return {one: b"".join(pipeline.get(one)) for one in pipeline.ids()}
 
 
+@pytest.mark.long
 def test_flipped_and_cut_stores_serve_right_data_or_heal(assets: Path) -> None:
     """Wherever bytes are damaged: what is handed out is right, or an error of ours; never wrong."""
     right = bake(assets)

@@ -178,6 +178,7 @@ def damage_everywhere(
     assert len(hiding) <= hidden * count, "\n".join(hiding)
 
 
+@pytest.mark.long
 def test_flipped_bit_anywhere_is_never_served_and_heals(sound: Sound) -> None:
     """Right data or an error of ours; all is right after a bake, but for rows that are hidden.
 

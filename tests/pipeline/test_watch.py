@@ -142,6 +142,7 @@ def with_backup(file: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "save", [in_place, truncate_and_write, temp_and_rename, delete_and_create, with_backup]
 )
@@ -164,6 +165,7 @@ def test_touch_and_a_comment_tell_nothing(watched: Watched) -> None:
     assert watched.until_quiet() == []
 
 
+@pytest.mark.long
 def test_renamed_folder_is_removed_and_added(watched: Watched) -> None:
     """A folder that is renamed takes its prefabs away; renamed back, they are there again."""
     folder = watched.file.parent

@@ -115,6 +115,7 @@ def test_files_that_kill_their_worker_fail_alone(tmp_path: Path, workers: Proces
         assert len(pipeline.bake().baked) == 1
 
 
+@pytest.mark.long
 def test_file_that_takes_for_ever_fails_with_its_limit(
     tmp_path: Path, workers: ProcessWorkers
 ) -> None:

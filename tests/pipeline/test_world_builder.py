@@ -286,6 +286,7 @@ def test_empty_worlds_and_large_cells(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.long
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """Ten times as many entities take no more memory."""
     peaks = []

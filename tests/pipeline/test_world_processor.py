@@ -113,6 +113,7 @@ def test_every_entity_is_in_the_one_cell_that_holds_its_place(
     assert seen == {str(number): place for number, place in enumerate(places)}
 
 
+@pytest.mark.long
 @given(order=st.permutations(range(6)), insert=st.integers(0, 6))
 def test_ids_survive_reordering_and_inserting(order: list[int], insert: int) -> None:
     """Entities without an id of their own keep the one they got, twins included."""

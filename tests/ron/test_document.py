@@ -345,6 +345,7 @@ def test_a_message_is_short_however_long_the_mistake(text: str) -> None:
     assert len(str(error_of(text))) < 400
 
 
+@pytest.mark.long
 def test_an_error_in_a_line_of_megabytes_stays_small() -> None:
     """What an error keeps and shows of a huge line is a window with the caret in its place."""
     text = "[" + "1, " * 400_000 + "; 2" + ", 3" * 400_000 + "]"

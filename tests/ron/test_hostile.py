@@ -277,6 +277,7 @@ def test_a_string_of_fifty_megabytes_is_read_at_once() -> None:
     assert peak_of(lambda: ron.loads(data)) < 2.5 * len(text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tail", ["", '" 1', '\\q"'], ids=["unclosed", "rest", "escape"])
 def test_a_broken_string_of_fifty_megabytes_fails_at_once(tail: str) -> None:
     """The error's excerpt is short, however long the line is."""
@@ -290,6 +291,7 @@ def test_a_broken_string_of_fifty_megabytes_fails_at_once(tail: str) -> None:
 ESCAPES = ["\\n", "\\x41", "\\u{e9}", "é\\t", "\\xc3\\xa9"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("escape", ESCAPES)
 def test_a_string_of_escapes_takes_little_more_memory_than_itself(escape: str) -> None:
     """Escapes are decoded into one buffer, not into a list of pieces."""
@@ -415,6 +417,7 @@ BUILDERS: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BUILDERS)
 def test_reading_takes_time_in_proportion_to_the_text(name: str) -> None:
     """Four times the text takes about four times as long, not sixteen times."""

@@ -113,6 +113,7 @@ def containers(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
 values = st.recursive(scalars, containers, max_leaves=25)
 
 
+@pytest.mark.long
 @given(values, st.booleans(), st.integers(0, 8))
 @example(ron.Some(ron.Some(ron.UNIT)), True, 4)
 @example([(), ((),), ron.UNIT, ron.Struct("r", {"b": ron.Char("'")})], False, 4)

@@ -328,6 +328,7 @@ def test_each_place_that_asks_for_near_names_is_tried_without_one() -> None:
         assert callable(globals()[name])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("use", USES)
 def test_a_far_name_is_told_the_names_that_there_are(use: str, stage: Callable[..., Stage]) -> None:
     """Each hint says something, and each error shows it."""

@@ -192,6 +192,7 @@ def test_a_hook_of_what_an_edit_brings_may_despawn_the_whole(
 # -------------------------------------------------------------------------------------- any order
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(12))
 def test_hooks_in_any_mood_come_in_pairs(stage: Any, files: Any, registry: Any, seed: int) -> None:
     """They despawn themselves, their whole and others, spawn, and raise, while files change."""

@@ -651,6 +651,7 @@ def test_a_window_that_nobody_keeps_takes_its_plugin_along(stage: Any, files: An
     scene.prefabs = scene.window._arcade_prefabs_plugin
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("frames", [0, 3, 300])
 def test_a_game_that_just_ends_ends_quietly(assets: Path, tmp_path: Path, frames: int) -> None:
     """Neither closed nor detached: no traceback, no thread that holds the process."""

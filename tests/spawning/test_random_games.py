@@ -152,6 +152,7 @@ class Game:
         assert self.prefabs._factory._groups == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_games_come_out_as_the_model_says(stage: Any, picture_of: Any, seed: int) -> None:
     """Spawns, despawns of wholes and parts, edits and repaints, with few and many units a frame."""

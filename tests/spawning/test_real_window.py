@@ -99,6 +99,7 @@ def play(display: str, tmp_path: Path, end: str) -> list[str]:
     return run.stdout.split()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "end",
     [

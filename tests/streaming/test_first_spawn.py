@@ -314,6 +314,7 @@ KILLED = """
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
 @pytest.mark.parametrize("recover", [True, False])
 @pytest.mark.parametrize("when", ["acknowledged", "spawning"])

@@ -59,6 +59,7 @@ def counts(one: Any) -> dict[str, int]:
     }
 
 
+@pytest.mark.long
 def test_laps_leave_nothing_behind(world_on: Make, text_of: Make) -> None:
     """S4: a figure of eight, lap after lap: as much is alive after the last as after the first."""
     one = world_on(text_of(range(-10, 10), range(-6, 6)), residency_s=0.1)

@@ -317,6 +317,7 @@ class Game:
         assert len(sprites) == len(found) + failed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_worlds(seed: int, world_on: Make, tmp_path: Path) -> None:
     """Whatever happens, everything is where it should be, once."""

@@ -613,6 +613,7 @@ def test_saves_of_the_first_format_find_everything_in_any_grid(tmp_path: Path, s
             assert name in {row.id for row in file.cell("c9_9", (name,)).rows}
 
 
+@pytest.mark.long
 def test_a_kill_within_an_upgrade_loses_nothing(tmp_path: Path) -> None:
     """At each of its steps: the next one opens with everything."""
     steps: list[str] = []
@@ -684,6 +685,7 @@ MOVED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["baked", "code"])
 @pytest.mark.parametrize("size", [40, 100, 200, 381, 5000])
 def test_who_was_moved_within_a_cell_is_there_when_its_place_is(

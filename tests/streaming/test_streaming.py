@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from stage import png
 
 from arcade_prefabs import CellState
@@ -345,6 +346,7 @@ def test_one_worker_or_four_give_the_same_events(world_on: Make, text_of: Make) 
     assert logs[0] == logs[1] == logs[2]
 
 
+@pytest.mark.long
 def test_budget_of_a_world(world_on: Make, text_of: Make) -> None:
     """`budget_ms` holds building back, whatever the plugin's own budget leaves."""
     needed = []
