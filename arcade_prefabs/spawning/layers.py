@@ -63,7 +63,7 @@ class Layers:
     Args:
         names: Layers of the plugin's scene, the bottom one first; layers that only prefabs name
             come above them.
-        owners: Finds the entity of a sprite that the game has removed from its lists.
+        owners: Has the sprites of all entities, for `WatchedSpriteList`.
 
     Attributes:
         scene: The plugin's scene.

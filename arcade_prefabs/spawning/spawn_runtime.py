@@ -170,7 +170,7 @@ class SpawnRuntime:
 def _check(layers: Iterable[str], registry: object, atlas_size: Sequence[int]) -> None:
     """Raises for arguments that would cause an error much later."""
     if isinstance(layers, str):
-        raise TypeError(f"layers are several names, not side string: layers=[{layers!r}]")
+        raise TypeError(f"layers are several names, not one string: layers=[{layers!r}]")
     if not isinstance(registry, ComponentRegistry):
         raise TypeError(f"a registry is a ComponentRegistry, not {registry!r}")
     if (

@@ -1,10 +1,10 @@
 """Sprite lists that notice when the game removes an entity's sprite.
 
-A game that knows Arcade ends a thing with `sprite.kill()`. Arcade tells nobody: it takes the sprite
-out of each of its lists. So the plugin's own lists note whose sprite was removed, and
-`KilledSprites` despawns the entity at the end of the frame. To compare all sprites with their lists
-in each frame would cost a game with 10,000 entities a millisecond; to note removals costs a look-up
-in a dict for each removal, and nothing else.
+A game that knows Arcade ends a thing with `sprite.kill()`, which takes the sprite out of each of
+its lists, and calls nothing else. So the plugin's own lists note the removal, and `KilledSprites`
+despawns the entity at the end of the frame. Comparing all sprites with their lists in each frame
+would cost a game with 10,000 entities a millisecond; noting removals costs one look-up in a dict
+for each.
 """
 
 from __future__ import annotations
@@ -20,33 +20,34 @@ __all__ = ["SpriteOwners", "WallList", "WatchedSpriteList", "is_in_drawn_list"]
 
 
 class SpriteOwners(Protocol):
-    """Knows whose sprites are whose; see `EntityIndex`. Main thread.
+    """The entities' sprites, and those that may have been killed; an `EntityIndex`. Main thread.
 
     Attributes:
         sprites: The sprites of all entities.
-        suspects: Sprites whose lists are looked at when the frame ends.
+        suspects: Sprites that the game may have killed, to be checked when the frame ends.
     """
 
     @property
     def sprites(self) -> Container[BasicSprite]:
-        """See above."""
+        """The sprites of all entities."""
         ...
 
     @property
     def suspects(self) -> dict[BasicSprite, None]:
-        """See above."""
+        """Sprites that the game may have killed, to be checked when the frame ends."""
         ...
 
 
 @plain_list
 class WatchedSpriteList(SpriteList[Any]):
-    """A sprite list that notes which entities' sprites are removed from it.
+    """A sprite list that notes removals of entities' sprites.
 
-    The plugin forgets a sprite before it removes it, so only removals by others are noted.
+    The plugin drops a sprite from the index before it removes the sprite from lists, so that only
+    removals by the game are noted.
 
     Args:
-        owners: Knows whose sprites are whose.
-        options: Those of `arcade.SpriteList`.
+        owners: Has the sprites of all entities, and gets the suspects.
+        options: Passed on to `arcade.SpriteList`.
 
     Main thread.
     """
@@ -57,13 +58,13 @@ class WatchedSpriteList(SpriteList[Any]):
         self._suspects = owners.suspects
 
     def remove(self, sprite: Any) -> None:
-        """Remove a sprite; see `arcade.SpriteList.remove`."""
+        """Removes a sprite, as `arcade.SpriteList.remove` does."""
         super().remove(sprite)
         if sprite in self._owned:
             self._suspects[sprite] = None
 
     def pop(self, index: int = -1) -> Any:
-        """Remove a sprite by its index; see `arcade.SpriteList.pop`."""
+        """Removes a sprite by its index, as `arcade.SpriteList.pop` does."""
         sprite = super().pop(index)
         if sprite in self._owned:
             self._suspects[sprite] = None
@@ -71,12 +72,12 @@ class WatchedSpriteList(SpriteList[Any]):
 
 
 class WallList(SpriteList[Any]):
-    """A sprite list of solid sprites, which is never drawn.
-
-    It has no buffers, and a spatial hash. Main thread.
+    """A list of solid sprites, never drawn: without buffers, with a spatial hash.
 
     Args:
-        options: Those of `arcade.SpriteList`.
+        options: Passed on to `arcade.SpriteList`.
+
+    Main thread.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -84,5 +85,5 @@ class WallList(SpriteList[Any]):
 
 
 def is_in_drawn_list(sprite: BasicSprite) -> bool:
-    """Return whether a sprite is in any list beside those of walls. Main thread."""
+    """Whether a sprite is in any list that is no wall list. Main thread."""
     return any(not isinstance(one, WallList) for one in sprite.sprite_lists)

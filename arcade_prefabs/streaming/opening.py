@@ -1,4 +1,4 @@
-"""`WorldOpener`: what a world is made of, once its content and its save are known."""
+"""`WorldOpener`: reads a world's head and its save, and makes the objects of the open world."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from .settings import StreamingSettings
 __all__ = ["OpenWorld", "WorldOpener"]
 
 _log = logging.getLogger("arcade_prefabs")
-# Cells between two pauses: some 3 microseconds each.
+# Cells between two pauses: some 3 µs each.
 _AT_A_TIME: Final = 200
 
 
 @dataclass(slots=True)
 class OpenWorld:
-    """A world that is open; see the modules of these names."""
+    """The objects of an open world; each is described by its class."""
 
     parts: WorldParts
     lifecycle: CellLifecycle
@@ -56,17 +56,19 @@ class OpenWorld:
 
 
 class WorldOpener:
-    """Opens a world in the background: its content, and its save.
+    """Opens a world in the background, and makes its objects once everything is read.
 
     Args:
-        loader: What loads it.
-        world: The id of a baked world, or code that makes one.
-        name: What a save has to belong to.
-        save: The file of the save; None for one that lasts as long as the world is open.
-        recover: See `PrefabPlugin.open_world`.
+        loader: Loads the world's head.
+        world: The id of a baked world, or the code that makes one.
+        name: The name that the save has to belong to.
+        save: The save file; None to keep changes only as long as the world is open.
+        recover: Whether to take over unsaved changes of a game that did not close its world.
 
     Attributes:
-        error: Why it cannot be opened, or None.
+        error: Why the world cannot be opened, or None.
+        head: The handle of a baked world's head; None for a world from code.
+        provider: The world's cells; None until the head is loaded.
 
     Main thread.
     """
@@ -103,11 +105,11 @@ class WorldOpener:
 
     @property
     def has_save(self) -> bool:
-        """Whether there is a file that the game is saved in."""
+        """Whether the world has a save file on the disk."""
         return self._save is not None
 
     def _open_file(self) -> None:
-        """Open the save; a loader thread."""
+        """Opens the save file; on a loader thread."""
         try:
             if not self._stopped:
                 self._file = SaveFile(
@@ -126,19 +128,19 @@ class WorldOpener:
     def _fit_file(
         self, file: SaveFile, provider: CellProvider, traced: Sequence[SavedEntity]
     ) -> None:
-        """Have what was saved found in the cells of the world; a loader thread.
+        """Assigns what was saved to the cells of the world; on a loader thread.
 
         Args:
-            file: The save.
-            provider: The world.
-            traced: What was looked for in the world.
+            file: The save file.
+            provider: The world's cells.
+            traced: Entities that `Tracer` has found.
         """
         self._fitting = True
         try:
             file.fit(provider.cell_size)
             if traced:
                 file.place(traced)
-            # What was looked for in vain is there when a cell tells of it.
+            # One search per opening: entities that it did not find come with the data of a cell.
             self._unplaced = file.unplaced() if self._tracer is None else []
             cells = KnownCells(provider.cells)
             for number, label in enumerate(file.visited(), 1):
@@ -159,9 +161,9 @@ class WorldOpener:
         self._loader.pause()
 
     def stop(self) -> None:
-        """Do not open it after all."""
+        """Gives the opening up."""
         self._stopped = True
-        # A loader thread that works with the file closes it, for the game not to wait for that.
+        # If a loader thread is using the file, it closes the file: the game does not wait for it.
         if self._file_done and self._file is not None and not self._fitting:
             self._file.close(discard=False)
         if self._tracer is not None:
@@ -178,7 +180,7 @@ class WorldOpener:
         clock: Callable[[], float],
         writer: Writer,
     ) -> OpenWorld | None:
-        """The world, if everything is there; None if it is not yet, or there is an error."""
+        """Returns the open world once everything is read; None before, and if there is an error."""
         head, fitted = self.head, self._fit_done
         if not self._file_done or (head is not None and not head.done):
             return None
@@ -291,7 +293,7 @@ class WorldOpener:
 
 
 def _absolute(path: Path) -> Path:
-    """The same file, also if the game goes to another folder; ``~`` is the user's own."""
-    with contextlib.suppress(RuntimeError):  # nobody knows where that is
+    """Returns an absolute path, which stays right if the game changes its folder; expands ``~``."""
+    with contextlib.suppress(RuntimeError):  # the user has no home folder
         path = path.expanduser()
     return path.absolute()

@@ -129,11 +129,15 @@ class StreamingSettings:
 def chosen_settings(
     settings: StreamingSettings | None, options: StreamingOptions
 ) -> StreamingSettings:
-    """Return settings in which options stand in place of the fields of their names.
+    """Returns settings whose fields of the same names are replaced by options.
+
+    Args:
+        settings: The settings; None for the defaults.
+        options: Fields that differ.
 
     Raises:
         ValueError: A number is out of its range.
-        TypeError: There is no field of an option's name; or a value is of another type.
+        TypeError: An option has no field of its name, or a value has another type.
     """
     known = [field.name for field in fields(StreamingSettings)]
     for name in options:

@@ -1,4 +1,19 @@
-"""`StreamingManager`: a world of any size around its players."""
+"""`StreamingManager`: a streamed world, as the game sees it.
+
+**The problem.** A game should need two calls: where the player is, and draw. But it may also ask
+for entities while the world is being opened, save while cells are being built, or close the world
+in a callback; and what it asks for must not depend on which cell is in which state.
+
+**The way taken.** This class is the game's side only. It checks the thread and the arguments,
+answers for a world that is not open yet, and passes calls on: to `WorldRuntime`, which has the life
+of the world, and through it to the parts of the open world. Everything that works in frames is
+there; what is here may be called at any time on the main thread. Whatever takes long returns an
+awaitable (`opened`, `preload`, `teleport`, `save`).
+
+**The ways rejected.** *The runtime's methods on this class*: games would call `tick`, and see
+thirty methods more. *Handing the parts out*: each change inside would break games. *An object of
+its own for an open world, returned by `await`*: a game would have to keep two, and guard each call.
+"""
 
 from __future__ import annotations
 
@@ -40,22 +55,22 @@ __all__ = ["StreamingManager", "StreamingStatistics"]
 _PLAYER: Final = "player"
 # Pixels, as long as the world is not open: the cell size of worlds that do not name one.
 _DEFAULT_CELL_SIZE: Final = 1024.0
-# Entities that are looked at in one step of a save, about 0.1 ms.
+# Entities that are compared with the world's data in one step of a save, about 0.1 ms.
 _CAPTURED: Final = 50
 
 
 class StreamingStatistics(NamedTuple):
-    """What a world is doing.
+    """Figures of a streamed world.
 
     Attributes:
         live_cells: How many cells are in each state.
-        entities: How many entities are in memory.
-        loads: How many cells were begun to be read so far.
-        unloads: How many were taken away.
-        bytes: Memory that is used, see `StreamingSettings`.
-        latency_s: Seconds that a cell takes to be there, at the moment.
-        unsaved: Changed entities that are not in the file yet.
-        left_out: Wanted cells for which there is no memory.
+        entities: World entities in memory.
+        loads: Loads of cells that have begun so far.
+        unloads: Cells that were unloaded so far after they were built.
+        bytes: Bytes of memory that cells take, see ``memory_limit`` of `StreamingSettings`.
+        latency_s: Seconds that a cell takes from the demand for it until it is active, averaged.
+        unsaved: Changed entities that are not written yet.
+        left_out: Wanted cells that memory has no room for.
     """
 
     live_cells: Mapping[CellState, int]
@@ -69,10 +84,10 @@ class StreamingStatistics(NamedTuple):
 
 
 class StreamingManager:
-    """A world of any size around its players: what is near is there, and nothing else.
+    """A streamed world: the cells near its sources are loaded, drawn, saved and unloaded.
 
-    `PrefabPlugin.open_world` makes it, and the plugin does its work in each frame. Tell it where
-    the player is, and draw it.
+    `PrefabPlugin.open_world` makes it, and the plugin does its work in each frame. The game reports
+    the player's position, and draws the world.
 
     Example::
 
@@ -88,7 +103,7 @@ class StreamingManager:
 
     Attributes:
         name: The world's id.
-        overlay: What it is doing, to be drawn over it.
+        overlay: The streaming overlay, for debugging.
 
     Main thread.
     """
@@ -112,7 +127,7 @@ class StreamingManager:
         self.overlay = StreamingOverlay(self, window, clock, self._camera_view)
         self._spawn_runtime = spawn_runtime
         self._has_save = opener.has_save
-        self._saving: list[SaveRequest] = []  # those that are looked at in slices
+        self._saving: list[SaveRequest] = []  # saves whose entities are being captured in steps
 
     @classmethod
     def open(
@@ -127,7 +142,7 @@ class StreamingManager:
         settings: StreamingSettings,
         clock: Callable[[], float],
     ) -> StreamingManager:
-        """Begin to open a world; see `PrefabPlugin.open_world`."""
+        """Begins to open a world, for `PrefabPlugin.open_world`."""
         what = world_id(world) if isinstance(world, str) else world
         if name is None:
             name = what if isinstance(what, str) else type(what).__name__
@@ -143,7 +158,7 @@ class StreamingManager:
 
     @property
     def walls(self) -> Walls:
-        """The sprites that things stop at, for physics engines."""
+        """The solid sprites of all active cells, for physics engines."""
         return self._runtime.walls
 
     @property
@@ -152,17 +167,17 @@ class StreamingManager:
 
     @property
     def is_open(self) -> bool:
-        """Whether its content and its save are known; loading begins then."""
+        """Whether the world's head and its save are read: cells are loaded from then on."""
         return self._open is not None and not self._runtime.closed
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """Whether the world was closed."""
         return self._runtime.closed
 
     @property
     def error(self) -> Exception | None:
-        """Why it cannot be opened, or None."""
+        """Why the world cannot be opened, or None."""
         return self._runtime.error
 
     def _check(self, what: str) -> None:
@@ -180,17 +195,17 @@ class StreamingManager:
         return self._open
 
     def opened(self) -> Opened[StreamingManager]:
-        """To be awaited: until it is open; gives it.
+        """Returns an awaitable that waits until the world is open, and returns the world.
 
         Raises:
-            ArcadePrefabsError: It cannot be opened; raised where it is awaited.
+            ArcadePrefabsError: The world cannot be opened; raised by ``await``.
         """
         return Opened(self._runtime, self)
 
     # ------------------------------------------------------------------------------------- drawing
 
     def draw(self, *layers: str, **options: Any) -> None:
-        """Draw what the camera in use sees, and the overlay above it, if that is visible.
+        """Draws what the current camera sees, and above it the overlay, if that is visible.
 
         Example::
 
@@ -200,12 +215,12 @@ class StreamingManager:
                 self.world.draw("roofs")
 
         Args:
-            layers: Only these, in this order, without the overlay; all, from the bottom to the
-                top, if none are named.
-            options: As `arcade.SpriteList.draw` takes them: ``pixelated=True``.
+            layers: The layers to draw, in this order, without the overlay; by default all layers,
+                the bottom one first.
+            options: Passed on to `arcade.SpriteList.draw`, such as ``pixelated=True``.
 
         Raises:
-            ValueError: No entity so far, and not the world, names such a layer.
+            ValueError: Neither the world nor any entity so far has such a layer.
         """
         self._check("draw")
         if self._open is not None:
@@ -218,33 +233,33 @@ class StreamingManager:
             self.overlay.draw()
 
     def _see(self) -> tuple[float, float, float, float]:
-        """Look at what the camera shows, which the load distance follows."""
+        """Measures what the camera shows; the default load distance follows it."""
         box = self._camera_view.measure()
         self._sources.see(math.hypot(box[2] - box[0], box[3] - box[1]) / 2)
         return box
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that there are so far, from the bottom to the top."""
+        """The names of all layers so far, the bottom one first."""
         return () if self._open is None else self._open.renderer.layers
 
     def show_layer(self, layer: str, visible: bool = True) -> None:
-        """Draw a layer, or do not; its entities are there in any case."""
+        """Shows or hides a layer. Entities of a hidden layer are alive as usual."""
         hidden = self._opened_world("show_layer").renderer.hidden
         if visible:
             hidden.discard(layer)
         else:
             hidden.add(layer)
 
-    # -------------------------------------------------------------------------------------- asking
+    # ------------------------------------------------------------------------------------- queries
 
     @property
     def live_cells(self) -> Mapping[GridCell, LiveCell]:
-        """All cells that are not unloaded."""
+        """All cells that are not `UNLOADED`."""
         return MappingProxyType({} if self._open is None else self._open.parts.live_cells)
 
     def state_at(self, position: Sequence[float]) -> CellState:
-        """The state of the cell at a place; `CellState.ACTIVE` if there is nothing in it."""
+        """Returns the state of the cell at a position; `ACTIVE` for one without entities."""
         parts = self._opened_world("state_at").parts
         cell = parts.grid.cell_at(*checked_position(position))
         live = parts.live_cells.get(cell)
@@ -253,29 +268,30 @@ class StreamingManager:
         return CellState.UNLOADED if cell in parts.cells else CellState.ACTIVE
 
     def entity(self, name: str) -> Entity | None:
-        """An entity by its name in the world; None if it is not in memory, or not alive."""
+        """Returns an entity by its id in the world; None if it is not in memory, or not alive."""
         if self._open is None:
             return None
         resident = self._open.parts.population.residents.get(name)
         return None if resident is None else resident.entity
 
     def id_of(self, entity: Entity) -> str | None:
-        """The name of an entity in the world; None if it is not one of the world's."""
+        """Returns an entity's id in the world; None for one of no world."""
         owner = record_of(entity).spawn_task.owner
         return owner.id if isinstance(owner, Resident) else None
 
     def entities(self) -> Iterator[Entity]:
-        """All of its entities that are there."""
+        """Yields all living entities of active cells."""
         if self._open is not None:
             for live in list(self._open.parts.live_cells.values()):
                 if live.active:
                     yield from _alive(live)
 
     def entities_near(self, position: Sequence[float], radius: float) -> list[Entity]:
-        """The entities that are there, and stand no farther away, the nearest first.
+        """Returns the living entities within a radius of a position, the nearest first.
 
         Raises:
-            ValueError, TypeError: That is no place, or no radius.
+            ValueError: A number is NaN or infinite, or the radius is negative.
+            TypeError: `position` is no sequence of numbers.
         """
         x, y = checked_position(position)
         if not (radius >= 0 and math.isfinite(radius)):
@@ -283,7 +299,7 @@ class StreamingManager:
         if self._open is None:
             return []
         found: list[tuple[float, int, Entity]] = []
-        slack = self._open.parts.grid.cell_size / 2  # who has just left its cell
+        slack = self._open.parts.grid.cell_size / 2  # for entities that have just left their cell
         for live in self._open.parts.live_cells.values():
             if live.active and box_distance(x, y, live.reach) <= radius + slack:
                 for entity in _alive(live):
@@ -294,7 +310,7 @@ class StreamingManager:
         return [entity for _, _, entity in sorted(found)]
 
     def sprite_lists(self, layer: str) -> list[SpriteList[Any]]:
-        """The lists of a layer that are there now: for collisions, say. They come and go."""
+        """Returns the current lists of a layer, for collisions in this frame: they come and go."""
         if self._open is None:
             return []
         live_cells = self._open.parts.live_cells.values()
@@ -302,45 +318,45 @@ class StreamingManager:
 
     @property
     def failures(self) -> Mapping[str, Failure]:
-        """What cannot be there, by the names of entities and the labels of cells."""
+        """What cannot be loaded, by the ids of entities and the labels of cells."""
         return MappingProxyType({} if self._open is None else self._open.parts.population.failures)
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What of a save is damaged, or cannot be kept or put back, each told once."""
+        """What of a save is damaged, or cannot be saved or put back, and why."""
         return MappingProxyType(
             {} if self._open is None else self._open.parts.population.differ.problems
         )
 
     @property
     def health(self) -> StreamingHealth:
-        """How far around its players it is there."""
+        """Whether the world keeps up with its sources."""
         return StreamingHealth.GOOD if self._open is None else self._open.health.state
 
     @property
     def readiness(self) -> float:
-        """The part of the load distance that is there, 0 to 1, for the player who fares worst."""
+        """The loaded part of the load distance, 0 to 1, of the source that has least."""
         return 1.0 if self._open is None else self._open.health.ratio
 
     @property
     def pace(self) -> float:
-        """The factor to move players with, 0 to 1: see ``on_slow`` of `StreamingSettings`."""
+        """The factor to move players with, 0 to 1, see ``on_slow`` of `StreamingSettings`."""
         return 1.0 if self._open is None else self._open.health.pace
 
     @property
     def time(self) -> float:
-        """Seconds that the world was played for, all sessions of its save together."""
+        """Seconds that the world was played for, in all sessions of its save."""
         return 0.0 if self._open is None else self._open.parts.journal.time
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being opened, loaded, built or taken away."""
+        """Whether the world is being opened, or any cell loaded, built or unloaded."""
         if self._runtime.closed or self.error is not None:
             return False
         return self._open is None or self._open.lifecycle.busy or self._sources.changed
 
     def statistics(self) -> StreamingStatistics:
-        """What it is doing."""
+        """Returns figures of the world."""
         if self._open is None:
             return StreamingStatistics({}, 0, 0, 0, 0, 0.0, 0, 0)
         parts, lifecycle = self._open.parts, self._open.lifecycle
@@ -359,7 +375,7 @@ class StreamingManager:
 
     @property
     def player(self) -> StreamingSource:
-        """The source that `update_player_position` moves."""
+        """The streaming source that `update_player_position` moves."""
         for one in self._sources:
             if one.name == _PLAYER:
                 return one
@@ -369,17 +385,18 @@ class StreamingManager:
 
     @property
     def sources(self) -> tuple[StreamingSource, ...]:
-        """All for whom it is streamed."""
+        """All streaming sources."""
         return tuple(self._sources)
 
     def update_player_position(self, position: Sequence[float]) -> None:
-        """Say where the player is, in pixels; to be called in every frame.
+        """Reports the player's position in pixels; the game calls this in every frame.
 
         A position that is NaN, infinite or farther than 1e9 pixels is logged once, and the player
         stays where it was.
 
         Raises:
-            ValueError, TypeError: That is no pair of numbers.
+            ValueError: `position` has not got two numbers.
+            TypeError: `position` is no sequence of numbers.
             StreamingError: The world was closed.
         """
         if self._runtime.closed or not self._guard.here:
@@ -395,17 +412,19 @@ class StreamingManager:
         load_distance: float | None = None,
         unload_distance: float | None = None,
     ) -> StreamingSource:
-        """Stream the world around somebody else, too: a second player, a camera.
+        """Adds a streaming source: a second player, a camera.
 
         Args:
-            position: Where, in pixels; tell it of every move with its ``update``.
-            name: For the overlay.
-            weight: Its share of loading, where several want cells; the player's is 1.
-            load_distance: Pixels around it, if not those of the world.
-            unload_distance: Pixels from it, if not those of the world.
+            position: Its position in pixels; report each move with the source's ``update``.
+            name: The name that the overlay shows.
+            weight: Its share of loads, compared with other sources that wait for cells; the
+                player's is 1.
+            load_distance: Its own load distance in pixels; None for the world's.
+            unload_distance: Its own unload distance in pixels; None for the world's.
 
         Raises:
-            ValueError, TypeError: Something of that makes no sense.
+            ValueError: A number is out of its range.
+            TypeError: Something is no number.
         """
         self._check("add_source")
         return self._sources.add(
@@ -418,21 +437,21 @@ class StreamingManager:
 
     @property
     def load_distance(self) -> float:
-        """Pixels around a player within which cells are there."""
+        """Pixels around a source within which cells are loaded."""
         return self._sources.load_distance
 
     @property
     def unload_distance(self) -> float:
-        """Pixels from a player beyond which they go."""
+        """Pixels from a source beyond which cells are unloaded."""
         return self._sources.unload_distance
 
     def set_distances(
         self, load_distance: float | None = None, unload_distance: float | None = None
     ) -> None:
-        """Change both while the game runs; None for what belongs to the view.
+        """Changes both distances while the game runs; None for the default, which follows the view.
 
         Raises:
-            ValueError: The second is not larger than the first, or one is not above 0.
+            ValueError: The unload distance is not larger, or a distance is not above 0 and finite.
         """
         self._check("set_distances")
         self._sources.set_distances(load_distance, unload_distance)
@@ -447,16 +466,17 @@ class StreamingManager:
         lease_s: float = 10.0,
         on_done: Callable[[PreloadRequest], object] | None = None,
     ) -> PreloadRequest:
-        """Have an area there before anybody comes; ``await`` what it gives.
+        """Loads an area before a source is there; ``await`` the returned request.
 
         Args:
             area: (left, bottom, right, top) in pixels, or an `arcade.Rect`.
-            timeout_s: Seconds after which that fails; None for never.
-            lease_s: Seconds that the area stays at least once it is there.
-            on_done: Called with the `PreloadRequest` once it is there, or never will be.
+            timeout_s: Seconds after which the request fails; None for never.
+            lease_s: Seconds that the area stays loaded at least afterwards.
+            on_done: Called with the `PreloadRequest` once it is done or has failed.
 
         Raises:
-            ValueError, TypeError: That is no area, or no time.
+            ValueError: The area or a time is infinite, NaN or reversed.
+            TypeError: `area` is no area.
         """
         self._check("preload")
         return self._runtime.preload_requests.begin(
@@ -472,23 +492,24 @@ class StreamingManager:
         lease_s: float = 2.0,
         on_done: Callable[[PreloadRequest], object] | None = None,
     ) -> PreloadRequest:
-        """Have the 3 × 3 cells around a far place there, then put a source there.
+        """Loads the 3 × 3 cells around a distant position, then moves a source there.
 
-        Put the player's own sprite there once it is done; the world goes on around the old place
-        until then::
+        The world goes on around the old position until the request is done. The game moves the
+        player's own sprite then::
 
             await world.teleport((90_000, 4_000))
             player.position = (90_000, 4_000)
 
         Args:
-            position: Where to, in pixels.
-            source: Who; the player if none is given.
-            timeout_s: Seconds after which that fails; None for never.
-            lease_s: Seconds that the cells stay at least.
-            on_done: Called with the `PreloadRequest` once it is done, however that went.
+            position: The destination in pixels.
+            source: The source to move; the player if none is given.
+            timeout_s: Seconds after which the request fails; None for never.
+            lease_s: Seconds that the cells stay loaded at least.
+            on_done: Called with the `PreloadRequest` once it is done or has failed.
 
         Raises:
-            ValueError, TypeError: That is no place, or no time.
+            ValueError: The position or a time is infinite or NaN.
+            TypeError: `position` is no sequence of numbers.
         """
         self._check("teleport")
         x, y = checked_position(position)
@@ -510,27 +531,29 @@ class StreamingManager:
         name: str | None = None,
         size: tuple[float, float] | None = None,
     ) -> str:
-        """Add an entity to the world for good: it is unloaded and saved like all others.
+        """Adds an entity to the world for good: it is unloaded and saved like all others.
 
-        What is added where the world is not loaded is there as soon as somebody comes near.
-        ``despawn`` it to be rid of it.
+        If its cell is not loaded, the entity is built once a source comes near. ``despawn`` removes
+        it for good.
 
         Args:
-            prefab: Its id, ``props/crate``.
-            position: Where, in pixels.
-            angle: Clockwise, in degrees.
+            prefab: The id of its prefab, ``props/crate``.
+            position: Its position in pixels.
+            angle: Degrees clockwise.
             scale: One factor, or one for each axis.
             layer: The layer to draw it in; None for that of its prefab.
-            overrides: What is its own; see `PrefabPlugin.spawn`.
-            name: Its name in the world; a new one by default.
+            overrides: Component fields of its own, see `PrefabPlugin.spawn`.
+            name: Its id in the world; a new one by default.
             size: (width, height) in pixels, if it is larger than a cell.
 
         Returns:
-            Its name; `entity` gives the entity, once that is there.
+            Its id; `entity` returns the entity once it is alive.
 
         Raises:
-            StreamingError: The world is not open, or has an entity of that name in memory.
-            ArcadePrefabsError, ValueError, TypeError: As `PrefabPlugin.spawn`.
+            StreamingError: The world is not open, or has an entity of that id in memory.
+            ArcadePrefabsError: As `PrefabPlugin.spawn`.
+            ValueError: As `PrefabPlugin.spawn`.
+            TypeError: As `PrefabPlugin.spawn`.
         """
         return self._opened_world("add").additions.add(
             prefab,
@@ -544,7 +567,7 @@ class StreamingManager:
         )
 
     def on_wake(self, component: type) -> Callable[[WakeHook], WakeHook]:
-        """Call a function whenever an entity is there again that was unloaded; a decorator.
+        """Registers a function for entities that are loaded again after their cell was unloaded.
 
         Example::
 
@@ -552,9 +575,9 @@ class StreamingManager:
             def grow(entity, crop, slept_s):
                 crop.height += slept_s * crop.speed
 
-        It is called on the main thread with the entity, its component, and the seconds of the
-        world's time that it slept. Adding it twice for a component has no effect; `remove_hook`
-        removes it.
+        The function is called on the main thread with the entity, its component, and the seconds of
+        the world's time for which the entity was unloaded. Registering it twice for a component has
+        no effect; `remove_hook` removes it.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
@@ -562,19 +585,20 @@ class StreamingManager:
         return self._runtime.wake.on_wake(component)
 
     def remove_hook(self, function: WakeHook) -> None:
-        """Call a function of `on_wake` no more, for any component; no error if it is none."""
+        """Removes a function of `on_wake` from all components; does nothing for others."""
         self._runtime.wake.remove(function)
 
     # ------------------------------------------------------------------------------------- saving
 
     def save(self, *, at_once: bool = False) -> SaveRequest:
-        """Save the game; ``await`` what it gives, or ask it.
+        """Saves the game; ``await`` the returned request, or ask whether it is done.
 
-        What is in memory is looked at in slices within the budget of frames, and written in a
-        thread of its own.
+        Entities in memory are compared in steps within the budget of frames; a thread of its own
+        writes the file.
 
         Args:
-            at_once: Look at everything in this call, so that it is all of one moment.
+            at_once: Whether to compare all entities in this call, so that the save is of one
+                moment.
 
         Raises:
             StreamingError: The world was closed, or has no save.
@@ -595,7 +619,7 @@ class StreamingManager:
         return request
 
     def _captured(self, request: SaveRequest) -> Steps:
-        """Enter everything that is in memory into the ledger, then have it written."""
+        """Enters the changes of all residents into the change journal, and saves that."""
         assert self._open is not None
         parts = self._open.parts
         population, journal = parts.population, parts.journal
@@ -614,14 +638,14 @@ class StreamingManager:
             journal.save(request)
 
     def close(self, *, save: bool = True, timeout_s: float = 10.0) -> SaveRequest | None:
-        """Take the world away, and save it before. Twice is fine.
+        """Saves and closes the world. A second call does nothing.
 
         Args:
-            save: Whether to save; otherwise what happened since the last save is forgotten.
+            save: Whether to save; if not, changes since the last save are discarded.
             timeout_s: Seconds to wait for the disk.
 
         Returns:
-            How saving went; None if nothing was to be saved.
+            The save, which has ended; None if there was nothing to save.
         """
         self._guard.check("StreamingManager.close")
         if self._runtime.closed:
@@ -632,7 +656,7 @@ class StreamingManager:
         self.overlay.unbind()
         self._runtime.end(request, timeout_s)
         waiting, self._saving = self._saving, []
-        for one in waiting:  # what they wanted saved is saved by now, or never will be
+        for one in waiting:  # they end with the save of this call, or without one
             if request is None:
                 one.end(0, SaveError(f"{self.name} was closed without being saved"))
             else:
@@ -643,7 +667,7 @@ class StreamingManager:
 
     @property
     def frozen(self) -> bool:
-        """Whether nothing is loaded or unloaded any more, to look at it."""
+        """Whether loading and unloading are suspended, to look at the world as it is."""
         return self._runtime.frozen
 
     @frozen.setter
@@ -651,11 +675,15 @@ class StreamingManager:
         self._runtime.frozen = frozen
 
     def tick(self, delta_time: float) -> None:
-        """Do what a frame begins with, whose length is in seconds; called by the plugin."""
+        """Does the world's work at the beginning of a frame; called by the plugin.
+
+        Args:
+            delta_time: Seconds since the last frame.
+        """
         self._runtime.tick(delta_time)
 
     def add_listener(self, listener: Callable[[CellEvent], object]) -> None:
-        """Call something with every `CellEvent`, on the main thread, once in a frame.
+        """Calls a function with every `CellEvent`, on the main thread, once in a frame.
 
         Adding the same function twice has no effect.
         """
@@ -663,12 +691,12 @@ class StreamingManager:
             self._runtime.listeners.append(listener)
 
     def remove_listener(self, listener: Callable[[CellEvent], object]) -> None:
-        """Call it no more; no error if it was not added."""
+        """Removes a function that `add_listener` was given; does nothing for another one."""
         if listener in self._runtime.listeners:
             self._runtime.listeners.remove(listener)
 
     def add_health_listener(self, listener: Callable[[StreamingHealth], object]) -> None:
-        """Call something with the `StreamingHealth` whenever it is another one.
+        """Calls a function with the `StreamingHealth` after each change of it.
 
         Adding the same function twice has no effect.
         """
@@ -676,7 +704,7 @@ class StreamingManager:
             self._runtime.health_listeners.append(listener)
 
     def remove_health_listener(self, listener: Callable[[StreamingHealth], object]) -> None:
-        """Call it no more; no error if it was not added."""
+        """Removes a function that `add_health_listener` was given; does nothing for another one."""
         if listener in self._runtime.health_listeners:
             self._runtime.health_listeners.remove(listener)
 

@@ -159,7 +159,7 @@ def test_a_world_logs_what_it_is_called_and_holds_as_text(
     messages: Callable[[str], None],
     tmp_path: Path,
 ) -> None:
-    """Prefabs that cannot be there, entities of the game's own, and a save that is deleted."""
+    """Prefabs that cannot be loaded, entities of the game's own, and a save that is deleted."""
     save = tmp_path / f"{MARKS}.sqlite"
     one = world_on(
         "World(cell_size: 100, entities: "
@@ -171,7 +171,7 @@ def test_a_world_logs_what_it_is_called_and_holds_as_text(
     )
     one.prefabs.entities.on_spawn(Curse)(bewitch)
     one.settle()
-    messages(" cannot be there: ")
+    messages(" cannot be loaded: ")
     one.world.add("gone", (20, 20), name=f"{MARKS} entity")
     one.settle()
     messages(r"\x1b[31m\u202e\n\r\u2028[\u200b entity in ")

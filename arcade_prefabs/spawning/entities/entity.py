@@ -1,23 +1,24 @@
-"""`Entity`: what a prefab becomes when it is spawned, and the record behind it.
+"""`Entity`: a spawned prefab as the game sees it, and `EntityRecord`, its inside for the plugin.
 
-**The problem.** A dozen modules of the plugin work on what an entity is made of: the builder gives
-it sprites, hot reload exchanges them, a save compares them, a despawn takes them away. The game
-sees the same entity, and is to see none of that: whatever has a public name is what games rely on.
+**The problem.** A dozen modules of the plugin work on an entity's fields: the builder gives it
+sprites, hot reload exchanges them, a save compares them, a despawn takes them away. The game has
+the same entity in hand, and must see none of that: games rely on whatever has a public name.
 
 **The way taken.** Two objects. `EntityRecord` has the fields, all public, and belongs to the
-plugin; `Entity` is the game's face of it: it holds the record, and has methods and properties only.
-Inside the plugin, records are passed about; an `Entity` is handed out where the game is called, or
-asks. Its spawn, which knows the whole, stands above both; what they ask of it is the protocol
-`EntitySpawn`, so that nothing here imports what builds entities.
+plugin. `Entity` holds the record, and has methods and properties only. Modules of the plugin pass
+records; an `Entity` is handed out where the game asks, or is called. The spawn task, which knows
+the entity with all of its parts, is a room's floor above; what entities and records need of it is
+the protocol `EntitySpawn`, so that nothing here imports what builds entities.
 
-**The ways rejected.** *Private fields of `Entity`, used by all*: 110 accesses from ten modules, and
-no reader could say who changes what. *Public fields of `Entity`*: games would set `entity.plan`.
-*One module for all that touches them*: entities, spawns, hot reload and saves, from two floors of
-the house. *A record per whole instead of one per part*: children are despawned alone, and outlive
-an edit of their parent.
+**The ways rejected.** *Private fields of `Entity`, used by all modules*: 110 accesses from ten
+modules, and no reader could say who changes what. *Public fields of `Entity`*: games would set
+`entity.blueprint`. *One module for all that uses the fields*: entities, spawns, hot reload and
+saves, of two rooms. *One record for an entity and all its parts*: children are despawned alone, and
+outlive an edit of their parent.
 
-A whole without parts is cut loose from its record and spawn once it is over: without a circle, what
-the game lets go is gone at once, and the garbage collector need not look for it.
+Record, entity and spawn task refer to each other. Once an entity without children is over, these
+references are deleted: without the cycle, memory is freed with the game's last reference, and the
+garbage collector has nothing to do.
 """
 
 from __future__ import annotations
@@ -57,14 +58,14 @@ _MISSING: Any = object()
 
 
 class EntityState(enum.Enum):
-    """Where an entity is on its way.
+    """The state of an entity.
 
     Attributes:
-        LOADING: Its prefab, or one of its textures, is not there yet.
-        BUILDING: It is being built, in slices within the budget of frames.
-        ALIVE: It is there.
+        LOADING: Its prefab, or one of its textures, is not loaded yet.
+        BUILDING: It is being built, in steps within the budget of frames.
+        ALIVE: It is complete.
         FAILED: It could not be spawned; `Entity.error` says why. Nothing of it is left.
-        DESPAWNED: It was taken out of the world.
+        DESPAWNED: It was taken out of the game.
     """
 
     LOADING = "loading"
@@ -75,11 +76,11 @@ class EntityState(enum.Enum):
 
 
 class AuthoredTransform(NamedTuple):
-    """Where an entity stood before the game moved it.
+    """The transform of an entity before the game moved it.
 
     Attributes:
         position: (x, y) in pixels.
-        angle: Clockwise, in degrees.
+        angle: Degrees clockwise.
         scale: Factors of both axes.
     """
 
@@ -89,115 +90,116 @@ class AuthoredTransform(NamedTuple):
 
 
 class EntitySpawn(Protocol):
-    """What an entity asks of the spawn that it, or the whole whose part it is, came from.
+    """What entities and records need of their spawn task, which parts share with their root.
 
     Attributes:
-        state: Where the whole is on its way.
-        error: Why it failed, or None.
-        scene: Where its sprites go; None for the plugin's own.
-        visible: Whether its sprites are to be shown.
-        owner: Who has lists for its solid sprites; None if that is the plugin.
-        done: Whether it is alive, or never will be.
-        registry: The components that it may have.
+        state: The state of the root entity.
+        error: Why the spawn failed, or None.
+        scene: The scene that its sprites are in; None for the plugin's own.
+        visible: Whether its sprites are shown.
+        owner: Has the lists for its solid sprites; None for the plugin's walls.
+        done: Whether the spawn has ended: alive, failed or despawned.
+        registry: The registered components.
     """
 
     @property
     def state(self) -> EntityState:
-        """See above."""
+        """The state of the root entity."""
         ...
 
     @property
     def error(self) -> Exception | None:
-        """See above."""
+        """Why the spawn failed, or None."""
         ...
 
     @property
     def scene(self) -> SpawnScene | None:
-        """See above."""
+        """The scene that its sprites are in; None for the plugin's own."""
         ...
 
     @property
     def visible(self) -> bool:
-        """See above."""
+        """Whether its sprites are shown."""
         ...
 
     @property
     def owner(self) -> WallLists | None:
-        """See above."""
+        """Has the lists for its solid sprites; None for the plugin's walls."""
         ...
 
     @property
     def done(self) -> bool:
-        """See above."""
+        """Whether the spawn has ended: alive, failed or despawned."""
         ...
 
     @property
     def registry(self) -> ComponentRegistry:
-        """See above."""
+        """The registered components."""
         ...
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call something once when it is done; gives how to take that back."""
+        """Calls a function once the spawn is done; returns a function that takes this back."""
         ...
 
     def check(self) -> None:
-        """Raise what it failed with."""
+        """Raises the error of a failed spawn."""
         ...
 
     def finish_now(self) -> None:
-        """Build what is missing at once, if that is possible."""
+        """Builds the rest of the entity at once, if everything is loaded."""
         ...
 
     def despawn(self, record: EntityRecord) -> None:
-        """Take the whole away, or a part of it."""
+        """Despawns the root entity, or a part of it."""
         ...
 
     def show(self, visible: bool) -> None:
-        """Show or hide all sprites of the whole."""
+        """Shows or hides all sprites of the entity."""
         ...
 
     def say(self, record: EntityRecord, text: str) -> None:
-        """Have the text of a part say something else."""
+        """Changes the text of a part."""
         ...
 
     def authored(self, record: EntityRecord) -> AuthoredTransform:
-        """The place of a part as its prefab says."""
+        """Returns the authored transform of a part."""
         ...
 
     def name_of(self, component: type) -> str:
-        """The name that a component class is registered with."""
+        """Returns the name that a component class is registered with."""
         ...
 
     def class_of(self, name: str) -> type:
-        """The class of a component's name."""
+        """Returns the component class that is registered with a name."""
         ...
 
     def suspect(self, sprite: BasicSprite) -> None:
-        """Have the lists of a sprite looked at when the frame ends, if they are the game's."""
+        """Checks, when the frame ends, whether the game has killed a sprite."""
         ...
 
 
 class EntityRecord(msgspec.Struct, eq=False):
     """The inside of an entity, for the plugin's own modules.
 
-    A struct, as its fields are filled in C: a thousand of them are made in a frame.
+    A `msgspec.Struct`, whose fields are filled in C: a game may spawn a thousand entities in a
+    frame.
 
     Attributes:
-        spawn_task: The spawn that it came from.
-        parent: The record of what it is a part of, or None.
-        local: Where it stands in its parent; of a whole, where it stood before the game moved it.
-        x: Where it was put last, in pixels: the truth as long as it has no sprite.
-        y: The same.
-        angle: Clockwise, in degrees, as it was put last.
+        spawn_task: The spawn task, shared by all parts.
+        parent: The record of the parent, or None.
+        local: A part's transform relative to its parent; a root's authored transform.
+        x: The last position that was set, in pixels; the entity's position if it has no sprite.
+        y: The same, vertically.
+        angle: The last angle that was set, in degrees clockwise.
         scale: Factors of both axes.
-        blueprint: What it is made from; None before that is known, and once it is gone.
-        sprite: Its sprite, or None.
-        frames: The frames of its image, whatever the game shows now.
-        entity: The game's face of it; not there any more once a whole without parts is over.
-        label: Its text, or None.
-        children: Its parts, or None.
-        components: Those that were asked for so far, by name, or None.
-        animation: What plays its animation, or None.
+        blueprint: The components, sprite and text; None until it is built, and once it is gone.
+        sprite: The sprite, or None.
+        frames: The animation frames of the prefab's image, whatever texture the game shows now.
+        entity: The entity that the game sees; deleted once an entity without children is over.
+        label: The text label, or None.
+        children: The records of the children, or None.
+        components: The component objects that the game has asked for so far, by name, or None.
+        animation: Plays the sprite's animation, or None.
 
     Main thread.
     """
@@ -227,7 +229,7 @@ class EntityRecord(msgspec.Struct, eq=False):
         parent: EntityRecord | None,
         local: EntityTransform,
     ) -> EntityRecord:
-        """The record of a part that is to be built, with its entity."""
+        """Makes the record of a part that is not built yet, with its entity."""
         (x, y), angle, scale = local
         record = cls(spawn_task, parent, local, x, y, angle, scale)
         above = None if parent is None else parent.entity
@@ -239,11 +241,11 @@ class EntityRecord(msgspec.Struct, eq=False):
 
     @property
     def spec(self) -> SpriteSpec | None:
-        """What its sprite looks like; None if it has none."""
+        """The sprite spec; None without a sprite."""
         return None if self.blueprint is None else self.blueprint.spec
 
     def walk(self) -> Iterator[EntityRecord]:
-        """Itself and all of its children, parents first."""
+        """Yields this record and those of all descendants, parents first."""
         stack: list[EntityRecord] = [self]
         while stack:
             one = stack.pop()
@@ -252,13 +254,13 @@ class EntityRecord(msgspec.Struct, eq=False):
                 stack.extend(reversed(one.children))
 
     def own_sprites(self) -> tuple[Any, ...]:
-        """Its sprite and that of its text, as far as it has them."""
+        """Returns the sprite and the sprite of the text label, as far as they exist."""
         if self.label is None:
             return () if self.sprite is None else (self.sprite,)
         return (self.label.sprite,) if self.sprite is None else (self.sprite, self.label.sprite)
 
     def place_in_parent(self) -> None:
-        """Put it where its parent wants it, as far as the parent itself was placed."""
+        """Moves the part, with its children, to its local transform in the parent's."""
         parent = self.parent
         if parent is not None:
             at, turn, factor = self.local
@@ -268,7 +270,7 @@ class EntityRecord(msgspec.Struct, eq=False):
             self.put(parent.x + dx, parent.y + dy, angle + turn, size)
 
     def put(self, x: float, y: float, angle: float, scale: tuple[float, float]) -> None:
-        """Put it somewhere, with all of its children."""
+        """Moves the entity to a transform, with all of its children."""
         stack: list[tuple[EntityRecord, float, float, float, tuple[float, float]]]
         stack = [(self, x, y, angle, scale)]
         while stack:
@@ -288,17 +290,17 @@ class EntityRecord(msgspec.Struct, eq=False):
 
 
 class Entity:
-    """Something that lives in the game: a prefab with its sprites, components and children.
+    """A living instance of a prefab, with its sprites, components and children.
 
-    `PrefabPlugin.spawn` gives one at once; what it is made of may follow some frames later. Asking
-    for its sprites or components finishes it, if everything is loaded that it needs.
+    `PrefabPlugin.spawn` returns it at once; its sprites and components may follow some frames
+    later. Asking for one of them builds the rest at once, if everything is loaded.
 
-    Its position, angle and scale move the whole. The sprite is the truth: where a physics engine
-    moved it, there the entity is, and `sync` brings its children along.
+    Position, angle and scale move the entity with its children. The sprite decides: if a physics
+    engine moves the sprite, that is the entity's position, and `sync` brings the children along.
 
     Attributes:
-        name: Its name among the children of its parent, or None.
-        parent: The entity that it belongs to, or None.
+        name: The name among its siblings, or None.
+        parent: The entity that it is a child of, or None.
         prefab_id: The full id of its prefab.
 
     Main thread.
@@ -322,26 +324,28 @@ class Entity:
 
     @property
     def state(self) -> EntityState:
-        """Where it is on its way."""
+        """The entity's state."""
         state = self._record.spawn_task.state
-        if state is EntityState.ALIVE and self._record.blueprint is None:  # a child that went alone
+        if (
+            state is EntityState.ALIVE and self._record.blueprint is None
+        ):  # a child, despawned alone
             return EntityState.DESPAWNED
         return state
 
     @property
     def alive(self) -> bool:
-        """Whether it is there, with all of its parts."""
+        """Whether the entity is alive, with all of its parts."""
         record = self._record
         return record.spawn_task.state is EntityState.ALIVE and record.blueprint is not None
 
     @property
     def error(self) -> Exception | None:
-        """Why it could not be spawned, or None."""
+        """Why the entity could not be spawned, or None."""
         return self._record.spawn_task.error
 
     @property
     def root(self) -> Entity:
-        """The entity that was spawned: itself, or the one whose child it is."""
+        """The spawned entity: this one, or the one that it is a part of."""
         above = self._record.parent
         if above is None:
             return self
@@ -350,13 +354,13 @@ class Entity:
         return above.entity
 
     def __await__(self) -> Generator[Any, Any, Entity]:
-        """Wait until it is there; in a script of the plugin, or in asyncio.
+        """Waits until the entity is alive; in a script of the plugin, or in asyncio.
 
-        If whoever awaits it is cancelled, it is despawned, as asyncio cancels a task that is
-        awaited: otherwise it would come, and nobody would have it.
+        If the wait is cancelled, the entity is despawned: otherwise it would come to life later,
+        and no code of the game would know of it.
 
         Raises:
-            SpawnError: It could not be spawned, or was despawned meanwhile.
+            SpawnError: The entity could not be spawned, or was despawned meanwhile.
         """
         spawn_task = self._record.spawn_task
         if not spawn_task.done:
@@ -369,16 +373,19 @@ class Entity:
         return self
 
     def despawn(self) -> None:
-        """Take it out of the world, with all of its children; a child goes alone. Twice is fine."""
+        """Despawns the entity with its children; a child goes without its parent.
+
+        A second call does nothing.
+        """
         self._record.spawn_task.despawn(self._record)
 
     # -------------------------------------------------------------------------------------- parts
 
     @property
     def sprite(self) -> Any:
-        """Its own sprite, or None if it has none, or is not loaded yet.
+        """The entity's own sprite; None if it has none, or if not everything is loaded.
 
-        An `arcade.Sprite`, or of the class that its prefab names.
+        It is an `arcade.Sprite`, or of the class that the prefab names.
         """
         record = self._record
         if record.sprite is None:
@@ -389,22 +396,22 @@ class Entity:
 
     @property
     def sprites(self) -> list[Any]:
-        """Its sprite, that of its text, and those of all of its children."""
+        """The sprites and text labels of the entity and all of its children."""
         found = [sprite for one in self._finished().walk() for sprite in one.own_sprites()]
         for sprite in found:
             self._record.spawn_task.suspect(sprite)
         return found
 
     def own_sprites(self) -> tuple[Any, ...]:
-        """Its sprite and that of its text, as far as it has them."""
+        """Returns the sprite and the sprite of the text, as far as they exist."""
         return self._record.own_sprites()
 
     @property
     def text(self) -> str:
-        """What its `Text` says; setting it takes 1 to 5 ms, and changes it at once.
+        """The text of the component `Text`; setting it takes 1 to 5 ms, and redraws at once.
 
         Raises:
-            SpawnError: It has no `Text`, or is not there yet.
+            SpawnError: The entity has no `Text`, or is not alive.
         """
         record = self._record
         if record.label is None:
@@ -422,14 +429,14 @@ class Entity:
 
     @property
     def children(self) -> tuple[Entity, ...]:
-        """The entities that are parts of it."""
+        """The entities of its direct children."""
         return tuple(one.entity for one in self._finished().children or ())
 
     def child(self, path: str) -> Entity:
-        """A part by its name; ``"turret/barrel"`` is a part of a part.
+        """Returns a child by its name; ``"turret/barrel"`` is a child of a child.
 
         Raises:
-            SpawnError: There is none of that name.
+            SpawnError: There is no child of that name.
         """
         found = self
         for name in path.split("/"):
@@ -444,18 +451,18 @@ class Entity:
         return found
 
     def walk(self) -> Iterator[Entity]:
-        """Itself and all of its children, parents first."""
+        """Yields this entity and all of its descendants, parents first."""
         for one in self._record.walk():
             yield self if one is self._record else one.entity
 
     @property
     def animation(self) -> SpriteAnimation | None:
-        """What plays its animation, or None if it has none."""
+        """Plays the entity's animation; None if it has none."""
         return self._finished().animation
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The words of its `Tags`."""
+        """The words of the component `Tags`."""
         blueprint = self._finished().blueprint
         return () if blueprint is None else blueprint.tags
 
@@ -466,11 +473,11 @@ class Entity:
     # --------------------------------------------------------------------------------- components
 
     def __getitem__(self, component: type[_T]) -> _T:
-        """Its component of a class; the same object each time.
+        """Returns the component of a class; the same object each time.
 
         Raises:
-            UnknownNameError: It has none of that class.
-            SpawnError: It is not loaded yet, or could not be.
+            UnknownNameError: The entity has no component of that class.
+            SpawnError: The entity is not loaded yet, or could not be.
         """
         found = self.get(component, _MISSING)
         if found is _MISSING:
@@ -490,7 +497,7 @@ class Entity:
     def get(self, component: type[_T], default: _D) -> _T | _D: ...
 
     def get(self, component: type[Any], default: Any = None) -> Any:
-        """Its component of a class, or the default if it has none."""
+        """Returns the component of a class, or the default if the entity has none."""
         record = self._record
         blueprint = record.blueprint
         if blueprint is None:
@@ -514,7 +521,7 @@ class Entity:
 
     @property
     def components(self) -> tuple[Any, ...]:
-        """All of its components, without those of its children."""
+        """All components of the entity, without those of its children."""
         record = self._finished()
         names = () if record.blueprint is None else record.blueprint.names
         return tuple(self[record.spawn_task.class_of(name)] for name in names)
@@ -523,7 +530,7 @@ class Entity:
 
     @property
     def position(self) -> tuple[float, float]:
-        """Where it is, in pixels; setting it moves its children, too."""
+        """The position in pixels; setting it moves the children, too."""
         record = self._record
         sprite, spec = record.sprite, record.spec
         if sprite is None or spec is None:
@@ -541,24 +548,24 @@ class Entity:
 
     @property
     def authored(self) -> AuthoredTransform:
-        """Where it stood before the game moved it: its position, angle and scale.
+        """The position, angle and scale that the entity had before the game moved it.
 
-        For an entity of a world that is its place in the world's file, also after it has moved to
-        another cell, and in a saved game. For what the game has spawned or added, it is where that
-        was done. For a part, it is the place in its prefab, relative to the authored place of the
-        whole.
+        For an entity of a world that is the transform in the world's data, also after it has moved
+        to another cell, and in a saved game. For an entity that the game has spawned or added, it
+        is the transform of that call. For a part, it is the transform in its prefab, relative to
+        the authored transform of the root.
 
         Raises:
-            SpawnError: It is a part that is not there yet, or is gone.
+            SpawnError: It is a part that is not built yet, or is gone.
         """
         record = self._record
         if record.parent is not None:
             return record.spawn_task.authored(record)
-        return AuthoredTransform(*record.local)  # of a root, nothing else changes that
+        return AuthoredTransform(*record.local)  # moving does not change the `local` of a root
 
     @property
     def angle(self) -> float:
-        """Clockwise, in degrees; setting it turns the whole around its position."""
+        """Degrees clockwise; setting it turns the entity with its children around its position."""
         record = self._record
         spec = record.spec
         if spec is None or record.sprite is None:
@@ -571,7 +578,7 @@ class Entity:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Factors of both axes, 1 as it was made; setting it, or one number, sizes the whole."""
+        """Factors of both axes, 1 by default; set a pair, or one number for both axes."""
         return self._record.scale
 
     @scale.setter
@@ -581,7 +588,7 @@ class Entity:
 
     @property
     def visible(self) -> bool:
-        """Whether its sprites are shown."""
+        """Whether the sprites of the entity and its children are shown."""
         return self._record.spawn_task.visible
 
     @visible.setter
@@ -591,16 +598,16 @@ class Entity:
     def place(
         self, position: tuple[float, float], angle: float, scale: tuple[float, float]
     ) -> None:
-        """Set position (pixels), angle (degrees clockwise) and scale at once.
+        """Sets position (pixels), angle (degrees clockwise) and scale at once.
 
-        A scale that differs by axis does not skew turned children: it is applied to where they
-        stand, and to their own axes.
+        Different scales of the axes do not skew rotated children: they apply to the children's
+        positions, and to the children's own axes.
 
         Raises:
-            ValueError: A number is infinite, or none.
+            ValueError: A number is NaN or infinite.
         """
         if not math.isfinite(position[0] + position[1] + angle + scale[0] + scale[1]):
-            raise ValueError(f"a place takes finite numbers, not {position}, {angle}, {scale}")
+            raise ValueError(f"a transform takes finite numbers, not {position}, {angle}, {scale}")
         record = self._record
         if record.parent is not None:
             whole = record.parent.entity
@@ -610,14 +617,14 @@ class Entity:
         record.put(position[0], position[1], angle, scale)
 
     def place_in_parent(self) -> None:
-        """Put it where its parent wants it, as far as the parent itself was placed."""
+        """Moves a child back to its own transform in its parent."""
         self._record.place_in_parent()
 
     def sync(self) -> None:
-        """Bring its children to where its sprite is, which a physics engine may have moved."""
+        """Moves the children to the sprite's transform, which a physics engine may have changed."""
         self.place(self.position, self.angle, self._record.scale)
 
 
 def record_of(entity: Entity) -> EntityRecord:
-    """The inside of an entity that the game has handed over. Main thread."""
+    """Returns the record of an entity that the game has handed over. Main thread."""
     return entity._record

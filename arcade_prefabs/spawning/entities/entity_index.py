@@ -1,4 +1,4 @@
-"""`EntityIndex`: everything that is alive, by its components, tags and prefabs, and who is told."""
+"""`EntityIndex`: the living entities by component, tag, prefab and sprite, and the game's hooks."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .entity import Entity, EntityRecord, record_of
 __all__ = ["EntityIndex", "Hook", "IndexTables", "InstanceSource", "LifecycleEvent"]
 
 Hook: TypeAlias = Callable[[Entity, Any], object]
-"""Called with an entity and its component."""
+"""Takes an entity and its component."""
 
 _F = TypeVar("_F", bound=Hook)
 _NONE: dict[Entity, Any] = {}  # nothing is ever put into it
 
 
 class LifecycleEvent(enum.Enum):
-    """When a hook is called.
+    """When hooks are called.
 
     Attributes:
         FIRST: Once in the entity's life.
-        SPAWN: Each time that it has come to life.
+        SPAWN: Each time that the entity has come to life.
         DESPAWN: Each time before it goes.
     """
 
@@ -39,12 +39,12 @@ class LifecycleEvent(enum.Enum):
 
 
 class IndexTables(NamedTuple):
-    """The tables that list an entity of one part, each of which is never another one.
+    """The tables of the index that list an entity of one part; each is always the same object.
 
     Attributes:
-        roots: The records of its prefab's entities.
-        sprites: Whose each sprite is.
-        others: Those of its components and tags.
+        roots: The records of the prefab's entities, by entity.
+        sprites: The entities of all sprites.
+        others: The tables of the entity's components and tags.
     """
 
     roots: dict[Entity, EntityRecord]
@@ -53,56 +53,55 @@ class IndexTables(NamedTuple):
 
 
 class InstanceSource(Protocol):
-    """Entities that are instances, and become objects when the game asks for them.
+    """A group of entities that are instances, and are promoted when the game asks for them.
 
     Attributes:
         prefab_id: The full id of their prefab.
         instances: How many of them are instances now.
-        names: Components that they and their children have.
-        tags: Their tags, and those of their children.
+        names: The components of these entities and their children.
+        tags: The tags of these entities and their children.
     """
 
     @property
     def prefab_id(self) -> str:
-        """See above."""
+        """The full id of their prefab."""
         ...
 
     @property
     def instances(self) -> int:
-        """See above."""
+        """How many of them are instances now."""
         ...
 
     @property
     def names(self) -> Set[str]:
-        """See above."""
+        """The components of these entities and their children."""
         ...
 
     @property
     def tags(self) -> Set[str]:
-        """See above."""
+        """The tags of these entities and their children."""
         ...
 
     def promote_all(self) -> None:
-        """Promote all of them."""
+        """Promotes all instances to entities."""
         ...
 
 
 class EntityIndex:
-    """The entities that are alive.
+    """The living entities by component, tag, prefab and sprite.
 
     Example::
 
         for entity in prefabs.entities.with_component(Health):
             entity[Health].max += 1
 
-    Iterating over it gives what was spawned, without children; `with_component` and `with_tag`
-    give children, too. Entities may be spawned and despawned meanwhile.
+    Iterating yields spawned entities without their children; `with_component` and `with_tag` return
+    children, too. Entities may be spawned and despawned meanwhile.
 
     Attributes:
-        registry: The components that there are.
-        hooked: Whether there are any hooks, or were.
-        suspects: Sprites whose lists are looked at when the frame ends: the game may have killed
-            them.
+        registry: The registered components.
+        hooked: Whether a hook was ever registered.
+        suspects: Sprites that the game may have killed, to be checked when the frame ends.
 
     Main thread.
     """
@@ -111,7 +110,7 @@ class EntityIndex:
         self.registry = registry
         self.hooked = False
         self.suspects: dict[BasicSprite, None] = {}
-        # All three by entities, in the order in which they came to life.
+        # All three in the order in which entities came to life.
         self._roots: dict[str, dict[Entity, EntityRecord]] = {}
         self._by_component: dict[str, dict[Entity, None]] = {}
         self._by_tag: dict[str, dict[Entity, None]] = {}
@@ -127,7 +126,9 @@ class EntityIndex:
 
     @property
     def instances(self) -> int:
-        """How many of them are instances: drawn, without an object until the game asks for one."""
+        """How many entities are instances: drawn, and without an object until the game asks for
+        one.
+        """
         return sum(group.instances for group in self._groups)
 
     def __iter__(self) -> Iterator[Entity]:
@@ -136,11 +137,11 @@ class EntityIndex:
 
     @property
     def sprite_count(self) -> int:
-        """Sprites of all entities and their children, those included that are about to come."""
+        """Sprites of all entities and their children, including entities that are being built."""
         return len(self._by_sprite)
 
     def with_component(self, *components: type) -> list[Entity]:
-        """All entities that have every one of these components.
+        """Returns all entities that have every one of these components.
 
         Raises:
             UnknownNameError: A class is not registered as a component.
@@ -155,7 +156,7 @@ class EntityIndex:
         return [one for one in first if all(one in other for other in rest)]
 
     def with_tag(self, *tags: str) -> list[Entity]:
-        """All entities whose `Tags` have every one of these words."""
+        """Returns all entities whose `Tags` have every one of these words."""
         if not tags:
             return list(self)
         self._promote(lambda group: group.tags >= set(tags))
@@ -163,17 +164,17 @@ class EntityIndex:
         return [one for one in found[0] if all(one in other for other in found[1:])]
 
     def of_prefab(self, identifier: str) -> list[Entity]:
-        """What was spawned from a prefab, ``props/crate``."""
+        """Returns the entities that were spawned from a prefab, ``props/crate``."""
         full = prefab_id(identifier)
         self._promote(lambda group: group.prefab_id == full)
         return list(self._roots.get(full, ()))
 
     def of_sprite(self, sprite: BasicSprite) -> Entity | None:
-        """Whose sprite that is, in what `arcade.check_for_collision_with_list` gives, say.
+        """Returns the entity of a sprite, such as one from `arcade.check_for_collision_with_list`.
 
         Returns:
-            The entity, perhaps a child; its ``root`` is what was spawned. None if it is nobody's,
-            or that of an entity which is not alive: yet, or any more.
+            The entity, perhaps a child; its ``root`` is the spawned entity. None if the sprite
+                belongs to no entity, or to one that is not alive.
         """
         entity = self._by_sprite.get(sprite)
         if entity is None or not entity.alive:
@@ -184,7 +185,7 @@ class EntityIndex:
     # -------------------------------------------------------------------------------------- hooks
 
     def on_first_spawn(self, component: type) -> Callable[[_F], _F]:
-        """Call a function once in an entity's life, when it comes to life first; a decorator.
+        """Registers a function that is called once in an entity's life; a decorator.
 
         Example::
 
@@ -192,15 +193,14 @@ class EntityIndex:
             def fill_up(entity, health):
                 health.current = health.max
 
-        An entity of a world comes to life again whenever its cell comes back, and whenever the
-        game is loaded: what is set here is set once, and saved with the entity from then on. It is
-        called before the functions of `on_spawn`, and on the same terms. Adding the same function
-        twice for a component has no effect; `remove_hook` removes it. An exception that it
-        raises fails the spawn; as nothing is left of that, the function is called again when the
-        entity is spawned the next time.
+        An entity of a world comes to life again whenever its cell is loaded, and whenever the game
+        is loaded: what is set here is set once, and saved with the entity from then on. The
+        function is called before those of `on_spawn`, and under the same conditions. Registering it
+        twice for a component has no effect; `remove_hook` removes it. If it raises, the spawn
+        fails; it is called again when the entity is spawned the next time.
 
         A component that is added to the prefab later (by hot reload, or by an update of the game)
-        has its own first time. A component of which a saved game holds fields has had it.
+        has its own first spawn. A component with fields in a saved game has had it.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
@@ -208,7 +208,7 @@ class EntityIndex:
         return self._hook(self._first, component)
 
     def on_spawn(self, component: type) -> Callable[[_F], _F]:
-        """Call a function whenever an entity with a component has come to life; a decorator.
+        """Registers a function that is called whenever an entity comes to life; a decorator.
 
         Example::
 
@@ -216,10 +216,10 @@ class EntityIndex:
             def light(entity, torch):
                 lights.add(entity, torch.radius)
 
-        An entity of a world comes to life each time its cell does: what a save is to keep is set in
-        `on_first_spawn`. It is called on the main thread, once all sprites of the whole are there;
-        for those that are alive already, it is not called. An exception that it raises fails the
-        spawn.
+        An entity of a world comes to life each time its cell is loaded: what a save should keep is
+        set in `on_first_spawn`. The function is called on the main thread, once all sprites of the
+        entity and its children exist; it is not called for entities that are alive already. If it
+        raises, the spawn fails.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
@@ -227,9 +227,9 @@ class EntityIndex:
         return self._hook(self._born, component)
 
     def on_despawn(self, component: type) -> Callable[[_F], _F]:
-        """Call a function whenever an entity with a component is taken away; a decorator.
+        """Registers a function that is called before an entity is taken away; a decorator.
 
-        Its sprites are still there then. Exceptions that it raises are logged.
+        The entity still has its sprites then. An exception of the function is logged.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
@@ -249,18 +249,18 @@ class EntityIndex:
         return add
 
     def remove_hook(self, function: Hook) -> None:
-        """Call a function of the three above no more, for any component; no error if it is none."""
+        """Removes a hook from all components and events; does nothing for another function."""
         for hooks in (self._first, self._born, self._gone):
             for some in hooks.values():
                 some[:] = [one for one in some if one != function]
 
-    # ------------------------------------------------------------------------ called by what spawns
+    # ----------------------------------------------------------------------- called by spawn tasks
 
     def name_of(self, component: type) -> str:
-        """The name that a component class is registered with.
+        """Returns the name that a component class is registered with.
 
         Raises:
-            UnknownNameError: It is not registered.
+            UnknownNameError: The class is not registered.
         """
         name = self._names.get(component)
         if name is None:
@@ -283,13 +283,17 @@ class EntityIndex:
         return name
 
     def class_of(self, name: str) -> type:
-        """The class of a component's name."""
+        """Returns the component class that is registered with a name."""
         found = self.registry.get(name)
         assert found is not None
         return found.cls
 
     def roots(self, identifier: str | None = None) -> list[EntityRecord]:
-        """The records of what was spawned, from one prefab, by its full id, or from all."""
+        """Returns the records of spawned entities, without children.
+
+        Args:
+            identifier: The full id of a prefab; None for all entities.
+        """
         self._promote(lambda group: identifier in (None, group.prefab_id))
         if identifier is not None:
             return list(self._roots.get(identifier, {}).values())
@@ -297,19 +301,19 @@ class EntityIndex:
 
     @property
     def sprites(self) -> Container[BasicSprite]:
-        """The sprites of all entities; the same object each time."""
+        """The sprites of all entities; always the same object."""
         return self._by_sprite
 
     def owner_of(self, sprite: BasicSprite) -> Entity | None:
-        """The entity of a sprite, alive or not yet; None if the sprite is nobody's."""
+        """Returns the entity of a sprite, alive or not; None if the sprite belongs to no entity."""
         return self._by_sprite.get(sprite)
 
     def add_group(self, group: InstanceSource) -> None:
-        """Note entities that are instances."""
+        """Adds a group of instances."""
         self._groups[group] = None
 
     def remove_group(self, group: InstanceSource) -> None:
-        """Note that a group has no instances any more, and will have none."""
+        """Removes a group that has no instances any more."""
         self._groups.pop(group, None)
 
     def _promote(self, wanted: Callable[[InstanceSource], bool]) -> None:
@@ -318,23 +322,23 @@ class EntityIndex:
 
     @property
     def spawn_hooked(self) -> Set[str]:
-        """Components with functions that are called when an entity comes to life."""
+        """The components that have `on_first_spawn` or `on_spawn` hooks."""
         return {name for hooks in (self._first, self._born) for name, some in hooks.items() if some}
 
     def despawn_hooked(self, names: Iterable[str]) -> bool:
-        """Whether a function is called when one of these components goes."""
+        """Whether any of these components has an `on_despawn` hook."""
         return any(self._gone.get(name) for name in names)
 
     def add_sprite(self, sprite: BasicSprite, entity: Entity) -> None:
-        """Note whose sprite that is."""
+        """Enters the entity of a sprite."""
         self._by_sprite[sprite] = entity
 
     def drop_sprite(self, sprite: BasicSprite) -> None:
-        """Note that a sprite is gone."""
+        """Removes a sprite."""
         self._by_sprite.pop(sprite, None)
 
     def add(self, parts: Iterable[EntityRecord], root: EntityRecord | None = None) -> None:
-        """Note the components and tags of parts; with their root, that has come to life."""
+        """Enters the components and tags of parts; and the entity, if its root is given."""
         if root is not None:
             entity = root.entity
             alive = self._roots.get(entity.prefab_id)
@@ -343,7 +347,7 @@ class EntityIndex:
             alive[entity] = root
         for part in parts:
             blueprint, entity = part.blueprint, part.entity
-            if blueprint is None:  # a saved game had taken it away
+            if blueprint is None:  # despawned in a saved game
                 continue
             for name in blueprint.names:
                 known = self._by_component.get(name)
@@ -357,7 +361,7 @@ class EntityIndex:
                 known[entity] = None
 
     def drop(self, parts: Iterable[EntityRecord], root: EntityRecord | None = None) -> None:
-        """Note that the components and tags of parts are gone; with their root, that it is."""
+        """Removes the components and tags of parts; and the entity, if its root is given."""
         if root is not None:
             entity = root.entity
             self._roots.get(entity.prefab_id, _NONE).pop(entity, None)
@@ -371,7 +375,7 @@ class EntityIndex:
                 self._by_tag.get(tag, _NONE).pop(entity, None)
 
     def tables(self, prefab_id: str, blueprint: PartBlueprint) -> IndexTables:
-        """Where a whole of one part is listed, for what spawns many of a prefab."""
+        """Returns the tables that list an entity of one part, for `warm_spawn`."""
         return IndexTables(
             self._roots.setdefault(prefab_id, {}),
             self._by_sprite,
@@ -382,11 +386,11 @@ class EntityIndex:
         )
 
     def has_first(self, name: str) -> bool:
-        """Whether there are functions for the first time that a component is there."""
+        """Whether a component has `on_first_spawn` hooks."""
         return bool(self._first.get(name))
 
     def hooks(self, entity: Entity, name: str, moment: LifecycleEvent) -> list[tuple[Hook, Any]]:
-        """The functions to be called for a component of an entity, with that component."""
+        """Returns the hooks of a component for an event, each with the entity's component."""
         if moment is LifecycleEvent.FIRST:
             hooks = self._first.get(name)
         else:

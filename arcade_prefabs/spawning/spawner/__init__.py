@@ -1,1 +1,1 @@
-"""Spawning, despawning and hot reload of entities."""
+"""Spawns, builds, despawns and hot-reloads entities."""

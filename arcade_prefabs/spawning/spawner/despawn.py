@@ -1,4 +1,4 @@
-"""`Despawner`: how entities, and parts of them, go: hooks, lists of sprites, the index."""
+"""`Despawner`: takes entities and their parts out of sprite lists, indexes and physics engines."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..entities.entity_index import EntityIndex
 
 __all__ = ["Despawner"]
 
-# As many are taken out of their lists at once; more of them in steps of so many sprites.
+# Up to so many parts are removed at once; more of them in steps of `_SPRITES`.
 _AT_ONCE: Final = 50
 _SPRITES: Final = 25
 
 
 class Despawner:
-    """Takes entities out of the world.
+    """Takes the sprites of entities out of the game.
 
     Args:
-        entities: What is alive.
-        queue: Where steps of large departures wait.
-        calls: How sprites are taken out of lists.
+        entities: The entity index.
+        queue: The main-thread queue, for entities with many parts.
+        calls: Removes a sprite from a list.
 
     Main thread.
     """
@@ -39,9 +39,9 @@ class Despawner:
         self._closed = False
 
     def remove_parts(self, parts: Sequence[EntityRecord]) -> None:
-        """Take parts out of an entity that stays, all of their children being among them.
+        """Takes parts out of an entity that stays alive.
 
-        Hooks have been called.
+        All descendants of a part have to be among `parts`; despawn hooks have been called.
         """
         self._entities.drop(parts)
         for record in parts:
@@ -52,7 +52,7 @@ class Despawner:
         self.remove(parts)
 
     def remove(self, parts: Sequence[EntityRecord]) -> None:
-        """Take the sprites of parts out of all lists: many of them in steps."""
+        """Takes the sprites of parts out of all lists; more than 50 parts in steps."""
         if len(parts) <= _AT_ONCE or self._closed:
             for record in parts:
                 self.drop_sprite(record)
@@ -73,7 +73,12 @@ class Despawner:
         self._leaving = [one for one in self._leaving if one is not parts]
 
     def forget(self, parts: Sequence[EntityRecord], dropped: Callable[[object], bool]) -> None:
-        """Let go of sprites whose lists are dropped whole, and take them out of all others."""
+        """Releases sprites whose lists are dropped as a whole, and takes them out of other lists.
+
+        Args:
+            parts: The parts.
+            dropped: Tells of a sprite list whether it is dropped as a whole.
+        """
         for record in parts:
             for sprite in record.own_sprites():
                 self._entities.drop_sprite(sprite)
@@ -87,12 +92,12 @@ class Despawner:
             record.frames = ()
 
     def drop_sprite(self, record: EntityRecord) -> None:
-        """Take a part's sprite, and that of its text, out of all of their lists."""
+        """Takes the sprite and the text label of a part out of all lists."""
         if record.animation is not None:
             record.animation.stop()
             record.animation = None
         sprite, record.sprite = record.sprite, None
-        # Whoever keeps the entity keeps no room in the atlas with it.
+        # A game that keeps the entity must not keep its textures in the atlas.
         record.frames = ()
         if sprite is not None:
             self._entities.drop_sprite(sprite)
@@ -101,38 +106,41 @@ class Despawner:
             self.drop_label(record)
 
     def drop_label(self, record: EntityRecord) -> None:
-        """Take the sprite of a part's text out of all of its lists."""
+        """Takes the text label of a part out of all lists."""
         label, record.label = record.label, None
         if label is not None:
             self._entities.drop_sprite(label.sprite)
             self._remove(label.sprite, label.sprite.sprite_lists)
 
     def finish(self) -> None:
-        """There are no frames any more: what was to go in steps goes now, and from now on."""
+        """Removes at once what was to go in steps; later calls of `remove` do the same.
+
+        Called when the plugin is detached: there are no frames any more.
+        """
         self._closed = True
         for record in chain.from_iterable(self._leaving):
             self.drop_sprite(record)
         self._leaving.clear()
 
     def unlist(self, sprite: BasicSprite) -> None:
-        """Take a sprite out of all of its lists and engines."""
+        """Takes a sprite out of all lists and physics engines."""
         self._remove(sprite, sprite.sprite_lists)
 
     def _remove(self, sprite: BasicSprite, lists: Sequence[SpriteList[Any]]) -> None:
-        """Take a sprite out of lists, whatever was done to it, and out of engines that simulate it.
+        """Takes a sprite out of lists and physics engines, whatever the game has done to it.
 
-        `PymunkPhysicsEngine` keeps sprites of its own: they would stay there as walls nobody sees.
+        `PymunkPhysicsEngine` keeps sprites of its own, which would stay there as invisible walls.
         """
         engines = getattr(sprite, "physics_engines", None)  # a `BasicSprite` has none
         if engines:
-            for spawn_runtime in engines:
-                # The game may have taken it out itself, and Arcade's engine fails on a second time.
-                if sprite in getattr(spawn_runtime, "sprites", (sprite,)):
-                    spawn_runtime.remove_sprite(sprite)
+            for engine in engines:
+                # The game may have removed it already: Arcade's engine raises on a second removal.
+                if sprite in getattr(engine, "sprites", (sprite,)):
+                    engine.remove_sprite(sprite)
             engines.clear()
-        for one in tuple(lists):
-            # A position that is no number is an error after Arcade has crossed out the old one, and
-            # then the sprite cannot be removed any more: arcade/sprite_list/spatial_hash.py:130.
-            if one.spatial_hash is not None:
-                one.spatial_hash.buckets_for_sprite.setdefault(sprite, [])
-            self._unlist(one, sprite)
+        for sprites in tuple(lists):
+            # A move to a NaN position raises after Arcade has forgotten the sprite's old buckets;
+            # then `remove` would raise, too: arcade/sprite_list/spatial_hash.py:130.
+            if sprites.spatial_hash is not None:
+                sprites.spatial_hash.buckets_for_sprite.setdefault(sprite, [])
+            self._unlist(sprites, sprite)

@@ -1,15 +1,15 @@
-"""`EntityFactory`: decides which spawn is built when, and keeps that within the budget of frames.
+"""`EntityFactory`: decides which spawn is built when, within the budget of frames.
 
 **The problem.** A game spawns a hundred bullets in a frame, a castle of a thousand parts, and a
-prefab that is not loaded yet, and no frame may stutter for any of them. What is small and there
-should be alive when `spawn` returns: games are written like that.
+prefab that is not loaded yet, and no frame may stutter for any of them. A small entity whose prefab
+is loaded should be alive when `spawn` returns: games are written like that.
 
-**The way taken.** Three ways through the factory. What is loaded and small is built in `spawn`
-itself, as long as all spawns of a frame took less than a millisecond. What is loaded and large, or
-comes too late in the frame, waits in one queue, whose job on the main thread takes some parts in
-each step. What is not loaded waits in a group with all others of its prefab: one call from the
-loader, or from the last texture, releases a thousand of them. How a spawn is built is its own
-business, see ``spawn_task``; the factory only says when.
+**The way taken.** Three ways through the factory. A small entity whose prefab is loaded is built in
+`spawn` itself, as long as all spawns of a frame together took less than a millisecond. A large one,
+or one that comes too late in the frame, waits in one queue, whose job on the main thread builds
+some parts in each step. An entity whose prefab is not loaded waits in a group with all others of
+its prefab: one call from the loader, or from the last texture, releases a thousand of them.
+`SpawnTask` knows how a spawn is built; the factory only decides when.
 
 **The ways rejected.** *Everything through the queue*: a bullet would appear a frame late, and the
 game could not set its speed. *Everything at once*: a thousand parts take 10 ms and more. *A
@@ -63,10 +63,9 @@ _log = logging.getLogger("arcade_prefabs")
 
 # Parts that are built in one step: 0.1 to 0.2 ms.
 _PARTS: Final = 12
-# What is small is built at once when it is spawned, if everything is there, and as long as that
-# took no more than this of the frame: a hundred small entities.
+# Seconds of a frame for entities that are built in `spawn` itself: about a hundred small ones.
 _AT_ONCE_S: Final = 0.001
-# A hook that spawns what has the same hook: each is built later than the one before from then on.
+# Nested spawns (a hook that spawns an entity with the same hook) that are built at once at most.
 _DEEPEST: Final = 4
 _NUMBERS: Final = (float, int)
 
@@ -75,7 +74,7 @@ class _SpawnGroup:
     """Spawns of one prefab that wait for it, or for its textures.
 
     Attributes:
-        handle: The prefab's.
+        handle: The prefab's handle.
         members: The spawns.
     """
 
@@ -94,7 +93,7 @@ class _SpawnGroup:
         self._wait: TextureWait | None = None
 
     def loaded(self) -> None:
-        """The prefab is there: wait for the textures that are not."""
+        """Waits for the missing textures of the prefab, which is loaded now."""
         self.stop()
         blueprint = getattr(self.handle.value, "blueprint", None)
         missing = blueprint.textures if isinstance(blueprint, Blueprint) else ()
@@ -109,41 +108,41 @@ class _SpawnGroup:
         self._release(self)
 
     def fail(self, error: Exception | None) -> None:
-        """The prefab, or a texture of it, cannot be loaded."""
+        """Fails all spawns: the prefab, or a texture of it, cannot be loaded."""
         self.stop()
         for spawn_task in list(self.members):
             spawn_task.fail(SpawnError("it cannot be loaded") if error is None else error)
 
     def stop(self) -> None:
-        """Wait for textures no more."""
+        """Ends the wait for textures."""
         wait, self._wait = self._wait, None
         if wait is not None:
             wait.stop()
 
 
 class EntityFactory:
-    """Spawns and despawns.
+    """Spawns entities, for the game and for worlds.
 
     Args:
-        loader: Where prefabs come from.
-        textures: Their images.
-        labels: Their texts.
-        layers: Where sprites go.
-        entities: What is alive.
-        clock: Seconds, as `time.perf_counter` gives them.
+        loader: Loads prefabs.
+        textures: The loaded textures.
+        labels: Draws texts.
+        layers: Finds the list of a layer.
+        entities: The entity index.
+        clock: Returns seconds, such as `time.perf_counter`.
 
     Attributes:
-        textures: See above.
-        labels: See above.
-        entities: See above.
-        registry: The components that there are.
-        walls: Its solid sprites.
-        lent: The game's own lists that it was spawned into.
+        textures: The loaded textures.
+        labels: Draws texts.
+        entities: The entity index.
+        registry: The registered components.
+        walls: The solid sprites of entities without an owner.
+        lent: Watches the sprite lists of the game that entities were spawned into.
         killed: Despawns entities whose sprite the game has killed.
-        animator: Its animations.
-        despawner: How what is alive goes.
-        on_failure: Called with the id and the error of what could not be spawned.
-        spent_s: Seconds that `spawn` took since somebody set it to 0, which each frame does.
+        animator: Plays animations.
+        despawner: Takes entities out of the game.
+        on_failure: Called with the id and the error of each spawn that failed.
+        spent_s: Seconds that `spawn` took in this frame; the plugin sets it to 0 in each.
 
     Main thread.
     """
@@ -168,7 +167,7 @@ class EntityFactory:
         self.animator = Animator(textures.get)
         calls = sprite_calls()
         self.despawner = Despawner(entities, loader.queue, calls)
-        self._pending: dict[SpawnTask, None] = {}  # what is on its way, and in no group
+        self._pending: dict[SpawnTask, None] = {}  # spawns that are not done, and in no group
         self._services = SpawnServices(
             textures=textures,
             labels=labels,
@@ -200,7 +199,7 @@ class EntityFactory:
         # One handle for all entities of a prefab.
         self._handles: weakref.WeakValueDictionary[str, Handle[Any]] = weakref.WeakValueDictionary()
         self._groups: dict[str, _SpawnGroup] = {}  # prefabs that are waited for
-        # What spawns more of a prefab, by the id that the game has given for it.
+        # The `WarmSpawn` of a prefab, by the id that the game has given for it.
         self._warm: dict[str, WarmSpawn] = {}
         self._instance_groups: dict[InstanceGroup, None] = {}
         self._queue: deque[SpawnTask] = deque()
@@ -222,7 +221,10 @@ class EntityFactory:
         priority: Priority,
         progressive: bool,
     ) -> Entity:
-        """See `PrefabPlugin.spawn`."""
+        """Spawns an entity, as `PrefabPlugin.spawn` says.
+
+        Builds it at once if it is small, its prefab is loaded, and the frame has time left.
+        """
         started = self._clock()
         warm = self._warm.get(prefab) if isinstance(prefab, str) else None
         if (
@@ -264,7 +266,7 @@ class EntityFactory:
             self._pending[spawn_task] = None
             if scene is not None:
                 self.lent.add(spawn_task)
-            self._depth += 1  # hooks of what is spawned at once may spawn, too
+            self._depth += 1  # hooks of an entity that is built at once may spawn, too
             try:
                 self._begin(spawn_task, ready=ready, at_once=self._depth <= _DEEPEST)
             finally:
@@ -283,14 +285,14 @@ class EntityFactory:
         angle: float,
         scale: Any,
     ) -> Entity | None:
-        """Spawn what was spawned at once before; None if that takes steps."""
+        """Spawns an entity with a `WarmSpawn`; returns None if it has to be built in steps."""
         try:
             x, y = position
             if not isfinite(x + y + angle + scale + scale):
                 return None
             at = position if type(position) is tuple else (x, y)
             spawn_task = warm(at, angle, scale)
-        except Exception:  # it is told by the steps, which come to it, too
+        except Exception:  # the spawn in steps raises the same error, and reports it
             return None
         if spawn_task is None:
             self._warm.pop(prefab, None)
@@ -312,7 +314,7 @@ class EntityFactory:
     def spawn_many(
         self, prefab: str | Handle[Any], where: InstanceTransforms, priority: Priority
     ) -> InstanceGroup:
-        """See `PrefabPlugin.spawn_many`."""
+        """Spawns many entities of a prefab as instances, as `PrefabPlugin.spawn_many` says."""
         name = spawnable_id(prefab) if isinstance(prefab, str) else _name_of(prefab)
         if priority is not Priority.NORMAL:
             rank_of(priority)
@@ -324,7 +326,7 @@ class EntityFactory:
     def spawn_for(
         self, owner: InstanceGroup, handle: Handle[Any], place: EntityTransform
     ) -> SpawnTask:
-        """See `GroupSpawner`."""
+        """Spawns one entity for a group of instances, as `GroupSpawner.spawn_for` says."""
         spawn_task = SpawnTask.of(self._services, handle, handle.id, place, None, None, False)
         spawn_task.owner = owner
         self._pending[spawn_task] = None
@@ -334,9 +336,9 @@ class EntityFactory:
     def promote_for(
         self, owner: InstanceGroup, handle: Handle[Any], place: EntityTransform, scene: SpawnScene
     ) -> SpawnTask:
-        """See `GroupSpawner`."""
+        """Promotes an instance of a group to an entity, as `GroupSpawner.promote_for` says."""
         spawn_task = self.begin_for(owner, handle, place, scene, None)
-        # It has been alive for a while: hooks that came later are not called, as for all others.
+        # The instance was alive before: hooks that were registered since then are not called.
         hooked, self.entities.hooked = self.entities.hooked, False
         try:
             if spawn_task.prepare():
@@ -350,21 +352,21 @@ class EntityFactory:
         return spawn_task
 
     def ended(self, group: InstanceGroup) -> None:
-        """See `GroupSpawner`."""
+        """Forgets a group of instances that has ended."""
         self._instance_groups.pop(group, None)
 
     def handle_of(self, name: str, priority: Priority) -> Handle[Any]:
-        """The handle of a prefab by its full id, which is loaded if it is not yet."""
+        """Returns the handle of a prefab by its full id, and loads the prefab if necessary."""
         handle = self._handles.get(name)
         if handle is None or handle.cancelled or handle.error is not None:
-            # A failed load is tried again: perhaps its file is there by now.
+            # A failed load is tried again: the file may exist by now.
             handle = self._handles[name] = self._loader.load(name, priority=priority)
         elif priority is not Priority.NORMAL and not handle.done:
             return self._loader.load(name, priority=priority)
         return handle
 
     def load_texture(self, ref: TextureRef, on_done: Callable[[Handle[Any]], None]) -> Handle[Any]:
-        """Load an image that no prefab brings with it."""
+        """Loads an image that is no dependency of the prefab."""
         return self._loader.load(ref.path, settings=dict(ref.settings) or None, on_done=on_done)
 
     def begin_for(
@@ -376,17 +378,17 @@ class EntityFactory:
         overrides: Overrides | None,
         authored: EntityTransform | None = None,
     ) -> SpawnTask:
-        """A spawn of what is loaded, on behalf of an owner, who has it built.
+        """Makes a spawn task for an owner, who builds it; the prefab has to be loaded.
 
         Args:
-            owner: Whom it belongs to.
-            handle: Its prefab.
-            place: Where it stands.
-            scene: Where its sprites go.
-            overrides: What is its own.
-            authored: Where it stood before the game moved it; None if the game has not.
+            owner: The owner.
+            handle: The prefab's handle.
+            place: The entity's transform.
+            scene: The scene that its sprites are added to.
+            overrides: Its overrides, or None.
+            authored: Its transform before the game moved it; None if the game has not.
         """
-        # Its lists are not drawn before everything is there, so nothing need be hidden.
+        # "Progressive": the owner's lists are not drawn before all is built, so nothing is hidden.
         spawn_task = SpawnTask.of(self._services, handle, handle.id, place, scene, overrides, True)
         spawn_task.owner = owner
         if authored is not None:
@@ -394,13 +396,13 @@ class EntityFactory:
         return spawn_task
 
     def post(self, steps: Steps, first: Step) -> None:
-        """Have something built in the budget of frames."""
+        """Posts a job to the lane of spawns."""
         self._loader.queue.post(steps, "spawn", first)
 
     # ------------------------------------------------------------------------------------ waiting
 
     def _begin(self, spawn_task: SpawnTask, *, ready: bool = False, at_once: bool = False) -> None:
-        """Have it built, or wait for what is not there yet."""
+        """Builds a spawn, queues it, or lets it wait for its prefab and textures."""
         handle = spawn_task.handle
         if handle is None:
             return
@@ -449,7 +451,7 @@ class EntityFactory:
             self._reloader.give_up(event.id)
 
     def _release(self, group: _SpawnGroup) -> None:
-        """All that a group waited for is there: have its members built."""
+        """Queues the members of a group whose prefab and textures are loaded."""
         if self._groups.get(group.handle.id) is group:
             del self._groups[group.handle.id]
         self._pending.update(group.members)
@@ -457,7 +459,7 @@ class EntityFactory:
         self._go_on()
 
     def left(self, spawn_task: SpawnTask) -> None:
-        """See `SpawnQueue`."""
+        """Removes a spawn from its group, for `SpawnQueue.left`."""
         group = self._groups.get(spawn_task.id)
         if group is not None:
             group.members.pop(spawn_task, None)
@@ -466,11 +468,11 @@ class EntityFactory:
                 del self._groups[spawn_task.id]
 
     def arrived(self, spawn_task: SpawnTask) -> None:
-        """See `SpawnQueue`."""
+        """Builds or queues a spawn whose own textures are loaded, for `SpawnQueue.arrived`."""
         self._begin(spawn_task)
 
     def replaced(self, handle: Handle[Any]) -> None:
-        """See `SpawnQueue`."""
+        """Updates the entities of a prefab, for `SpawnQueue.replaced`."""
         self._reloader.prefab_changed(handle)
 
     # --------------------------------------------------------------------------------------- queue
@@ -487,7 +489,7 @@ class EntityFactory:
 
     @property
     def queued(self) -> bool:
-        """Whether anything can be built now."""
+        """Whether any spawn is in the queue: everything that it needs is loaded."""
         return bool(self._queue)
 
     def _build(self) -> Generator[Step, None, None]:
@@ -514,7 +516,7 @@ class EntityFactory:
                 yield Step("spawn", _PARTS)
         finally:
             self._building = False
-            if not self._closed:  # what is left if something failed
+            if not self._closed:  # a step raised: go on with the other spawns
                 self._go_on()
 
     # ---------------------------------------------------------------------------------------- end
@@ -522,16 +524,16 @@ class EntityFactory:
     def tell_failure(
         self, identifier: str, error: Exception, handle: Handle[Any] | None = None
     ) -> None:
-        """See `SpawnQueue`; of loads that failed, the loader tells."""
+        """Reports a failed spawn, unless the loader has reported the failed load itself."""
         if not isinstance(error, PluginError) and (handle is None or error is not handle.error):
             _log.warning("%s cannot be spawned: %s", shown(identifier), shown_error(error))
             try:
                 self.on_failure(identifier, error)
-            except Exception:  # the game's own; others are waiting to be spawned
+            except Exception:  # raised by the game: other spawns are waiting
                 _log.exception("on_prefab_failed failed for %s", shown(identifier))
 
     def clear(self) -> None:
-        """Despawn everything that belongs to nobody else, such as a world."""
+        """Despawns all entities without an owner: worlds keep theirs."""
         for group in list(self._instance_groups):
             group.despawn()
         for spawn_task in self._unfinished():
@@ -542,7 +544,7 @@ class EntityFactory:
                 record.entity.despawn()
 
     def close(self) -> None:
-        """Spawn nothing any more; what is alive stays."""
+        """Fails all spawns that are not done; living entities stay."""
         self._closed = True
         self._warm.clear()
         for group in list(self._instance_groups):

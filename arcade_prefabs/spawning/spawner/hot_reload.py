@@ -1,7 +1,16 @@
-"""Hot reload of what stands in the world: what changed in the file changes in the entity.
+"""`Reloader`: updates living entities after their prefab was edited.
 
-A field that the file changed takes its new value, whatever the game did to it meanwhile; all others
-stay as they are, and so does what an entity has of its own. Parts are told apart by their names.
+**The problem.** The author edits a prefab while hundreds of its entities are alive. They should
+change at once, and keep what the game did to them.
+
+**The way taken.** Three values are compared for each component field: the old blueprint's, the new
+blueprint's, and the entity's. A field that the edit changed takes its new value, whatever the game
+did to it; all others stay as they are, and so do the entity's overrides. Parts of old and new
+blueprint are matched by their names: gone parts are despawned, new ones built, the others changed
+in place.
+
+**The way rejected.** *Despawning and spawning again*: position, state and all references of the
+game to the entity would be lost.
 """
 
 from __future__ import annotations
@@ -31,12 +40,12 @@ __all__ = ["Reloader"]
 
 _log = logging.getLogger("arcade_prefabs")
 _ENTITIES: Final = 5
-# What of a look makes another sprite of it.
+# Fields of a sprite spec that cannot be changed on an existing sprite.
 _OF_SPRITE: Final = ("sprite_class",)
 
 
 class Reloader:
-    """Brings entities up to date when their prefab, or an image of it, was replaced.
+    """Updates entities when their prefab, or an image of it, was loaded again.
 
     Main thread.
     """
@@ -45,11 +54,11 @@ class Reloader:
         self._services = services
         self._store = services.textures
         self._queue = queue
-        # Prefabs whose new textures are not there yet.
+        # By prefabs whose new textures are not loaded yet.
         self._waits: dict[str, TextureWait] = {}
 
     def prefab_changed(self, handle: Handle[Any]) -> None:
-        """A prefab, or something that it needs, is another one now."""
+        """Updates the entities of a prefab that was loaded again, once its textures are loaded."""
         self.give_up(handle.id)
         blueprint = getattr(handle.value, "blueprint", None)
         if not isinstance(blueprint, Blueprint):
@@ -62,7 +71,7 @@ class Reloader:
             self._queue.post(self._update(handle), "reload", Step("reload", _ENTITIES))
 
     def give_up(self, identifier: str) -> None:
-        """Wait for the textures of a prefab no more: they failed, or it changed again."""
+        """Ends the wait for a prefab's textures: they failed, or the prefab was edited again."""
         wait = self._waits.pop(identifier, None)
         if wait is not None:
             wait.stop()
@@ -99,7 +108,7 @@ class Reloader:
     def _load_first(
         self, spawn_task: SpawnTask, handle: Handle[Any], missing: list[TextureRef]
     ) -> None:
-        """Load what overrides need beyond the prefab, and go on then."""
+        """Loads textures that an entity's overrides need, and continues then."""
         left = len(missing)
 
         def done(texture: Handle[Any]) -> None:
@@ -115,7 +124,7 @@ class Reloader:
         spawn_task.hold([self._services.queue.load_texture(one, done) for one in missing])
 
     def _apply(self, spawn_task: SpawnTask, new: Blueprint) -> None:
-        """Bring one entity up to date: parts that went, parts that stay, parts that come."""
+        """Updates one entity: despawns gone parts, changes those that stay, builds new ones."""
         old = spawn_task.blueprint
         assert old is not None
         despawner = self._services.despawner
@@ -140,9 +149,9 @@ class Reloader:
                     spawn_task, entities, [record], gone_names
                 ):
                     return
-        # From here to the hooks of what came, nothing of the game's is called.
+        # From here to the spawn hooks, no code of the game runs, but for sprite classes.
         built: list[EntityRecord] = []
-        absent: set[EntityRecord] = set()  # what the game took away does not come back
+        absent: set[EntityRecord] = set()  # parts that the game has despawned do not come back
         changes: list[tuple[EntityRecord, PartBlueprint | None, PartBlueprint]] = []
         for path, part in zip(paths, new.parts, strict=True):
             if path in before:
@@ -163,14 +172,14 @@ class Reloader:
             built.append(record)
         spawn_task.blueprint, spawn_task.built = new, built
         for record, was_plan, now_plan in changes:
-            if not spawn_task.is_alive():  # the class of a sprite is the game's, too
+            if not spawn_task.is_alive():  # a sprite class of the game may have despawned it
                 return
             entity = record.entity
             self._reindex(record, was_plan, now_plan)
             try:
                 self._dress(record, was_plan, now_plan)
                 self._components(record, was_plan, now_plan)
-            except Exception as error:  # it has no sprite then, until the next edit
+            except Exception as error:  # the part has no sprite until the next edit
                 self._tell(entity, error)
         _sort_children(new, built, absent)
         root.place(*place)
@@ -196,7 +205,7 @@ class Reloader:
         if (
             new is None
             or old is None
-            or sprite is None  # it could not be made
+            or sprite is None  # the last edit failed
             or any(getattr(old, name) != getattr(new, name) for name in _OF_SPRITE)
         ):
             despawner.drop_sprite(record)
@@ -225,11 +234,11 @@ class Reloader:
             group = walls.wall_list(old.group or DEFAULT_GROUP)
             if old.solid and sprite in group:
                 group.remove(sprite)
-            if sprite.sprite_lists:  # otherwise the game took it out of everything
+            if sprite.sprite_lists:  # otherwise the game has removed it from all lists
                 builder.make_solid(record)
 
     def _textures(self, record: EntityRecord, old: SpriteSpec, new: SpriteSpec) -> bool:
-        """Bring textures and animation up to date; gives whether the texture is another one."""
+        """Updates texture and animation of a part; returns whether the first frame has changed."""
         sprite = record.sprite
         assert sprite is not None
         image = self._services.builder.texture(new.texture)
@@ -240,7 +249,7 @@ class Reloader:
             if playing is not None:
                 playing.stop()
                 record.animation = None
-            # The game may show another texture; that stays, unless the file's is another one now.
+            # A texture that the game has set stays, unless the edit has changed the prefab's.
             if was is not frames[0] or playing is not None:
                 sprite.texture = frames[0]
         else:
@@ -284,7 +293,7 @@ class Reloader:
 def _sort_children(
     blueprint: Blueprint, built: list[EntityRecord], absent: set[EntityRecord]
 ) -> None:
-    """Have children in the order of the plan."""
+    """Puts children into the order of the blueprint."""
     children: dict[int, list[EntityRecord]] = {}
     for part, record in zip(blueprint.parts, built, strict=True):
         if part.parent >= 0 and record not in absent:
@@ -294,7 +303,7 @@ def _sort_children(
 
 
 def _merged(component: Any, stale: Any, fresh: Any) -> Any:
-    """A component with the fields that the file changed; the others are as the game left them."""
+    """Returns a component whose edited fields are new; the others are as the game left them."""
     names = (
         component.__struct_fields__
         if isinstance(component, msgspec.Struct)
@@ -308,7 +317,7 @@ def _merged(component: Any, stale: Any, fresh: Any) -> Any:
     try:
         for name, value in changed.items():
             setattr(component, name, value)
-    except (AttributeError, TypeError):  # frozen: another one takes its place
+    except (AttributeError, TypeError):  # a frozen component: replaced by a new object
         if isinstance(component, msgspec.Struct):
             return msgspec.structs.replace(component, **changed)
         made = copy.copy(component)

@@ -1,22 +1,22 @@
 """`KilledSprites`: despawns entities whose sprite the game has killed.
 
-**The problem.** `sprite.kill()`, `sprite.remove_from_sprite_lists()` and
-`sprite_list.remove(sprite)` are how an Arcade game ends a thing. The entity has to end with its
-sprite: its hooks are called, and its walls, the index, its cell and the save let it go. But games
-also remove a sprite to append it to another list.
+**The problem.** An Arcade game ends a thing with `sprite.kill()`,
+`sprite.remove_from_sprite_lists()` or `sprite_list.remove(sprite)`. The entity has to end with its
+sprite: its hooks are called, and walls, index, cell and save forget it. But games also remove a
+sprite to append it to another list.
 
-**The way taken.** A sprite that may have been removed is a suspect. When the frame ends, an entity
-whose sprite is in no list that is drawn is despawned. Suspects come from the plugin's own lists,
-which notice removals (`WatchedSpriteList`). Lists of the game notice nothing, so of entities that
-were spawned into one, a sprite is a suspect when the game asks for it (`entity.sprite`,
-`entities.of_sprite`), and all of them are looked at in turn, some in each quarter of a second.
+**The way taken.** A sprite that may have been removed is a *suspect*. When the frame ends, an
+entity whose sprite is in no drawn list is despawned. Suspects come from the plugin's own lists,
+which notice removals (`WatchedSpriteList`). Lists of the game notice nothing; of entities in these,
+a sprite becomes a suspect when the game asks for it (`entity.sprite`, `entities.of_sprite`), and
+all of them are checked in turn, some in each quarter of a second.
 
-A list of the game that was cleared is no kill: games clear a list and fill it again later. Of these
-`DroppedListWatch` tells.
+A list of the game that was cleared is no kill: games clear a list and fill it again later.
+`DroppedListWatch` reports such lists.
 
-**The ways rejected.** *Look at all sprites in each frame*: 0.1 µs each, a millisecond for 10,000.
-*A list of lists in each sprite that notices changes*: another object for each entity. *Wrap lists
-of the game*: they are the game's.
+**The ways rejected.** *Checking all sprites in each frame*: 0.1 µs each, a millisecond for 10,000.
+*Replacing `sprite_lists` of each sprite by a list that notices changes*: one more object for each
+entity. *Wrapping lists of the game*: they belong to the game.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from ..watched_lists import WatchedSpriteList, is_in_drawn_list
 
 __all__ = ["KilledSprites"]
 
-# Entities in lists of the game are looked at that often, so many at a time: about 50 µs.
+# Seconds between two checks of entities in lists of the game, and entities in one: about 50 µs.
 _EVERY_S: Final = 0.25
 _AT_ONCE: Final = 256
 
 
 class KilledSprites:
-    """Despawns entities whose sprite the game has removed from all lists that are drawn.
+    """Despawns entities whose sprite the game has removed from all drawn lists.
 
     Args:
-        entities: What is alive.
-        lent: The game's own lists that entities were spawned into.
-        clock: Seconds.
+        entities: The entity index.
+        lent: Watches the sprite lists of the game that entities were spawned into.
+        clock: Returns seconds.
 
     Main thread.
     """
@@ -60,7 +60,7 @@ class KilledSprites:
         self._moved: dict[BasicSprite, None] = {}
 
     def end_frame(self) -> None:
-        """Despawn the entities whose sprites were killed in the frame that ends."""
+        """Despawns the entities whose sprites were killed in the frame that ends."""
         now = self._clock()
         if now >= self._next and (self._moved or self._lent.scenes):
             self._next = now + _EVERY_S
@@ -69,7 +69,7 @@ class KilledSprites:
             self.despawn_killed()
 
     def despawn_killed(self) -> None:
-        """Despawn the entities of all suspects that are in no drawn list any more."""
+        """Despawns the entities of all suspects that are in no drawn list any more."""
         suspects = self._entities.suspects
         some = list(suspects)
         suspects.clear()
@@ -85,14 +85,14 @@ class KilledSprites:
             return
         record = record_of(entity)
         if record.sprite is not None and record.sprite is not sprite:
-            return  # its text; games take that away, and keep the entity
+            return  # the text label: a game may remove it, and keep the entity
         state = entity.state
         if state is EntityState.BUILDING:
-            self._entities.suspects[sprite] = None  # it is judged when all of it is there
+            self._entities.suspects[sprite] = None  # checked again once all parts are built
         elif state is EntityState.ALIVE:
             spec = record.spec
             was_cleared = self._lent.was_cleared(record.spawn_task)
-            # Who clears a list leaves the sprite in its list of walls.
+            # Clearing a list leaves a solid sprite in its wall list; killing the sprite does not.
             if not was_cleared or (spec is not None and spec.solid and not sprite.sprite_lists):
                 entity.despawn()
 

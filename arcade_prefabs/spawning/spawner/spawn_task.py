@@ -1,23 +1,22 @@
-"""`SpawnTask`: one spawn, from the wish to the living entity, all or nothing.
+"""`SpawnTask`: one spawn, from the call to the living entity, all or nothing.
 
-**The problem.** A spawn waits for its prefab and its textures, is built in slices within the
-budget of frames, or at once if somebody asks for its sprite, shows itself when all of it is there,
+**The problem.** A spawn waits for its prefab and its textures, is built in steps within the budget
+of frames, or at once if the game asks for its sprite, becomes visible when all parts are built,
 calls hooks that may despawn it, and ends in one of several ways at any of these moments. Whatever
-happens, either the whole is there or nothing of it is.
+happens, either the whole entity exists or nothing of it does.
 
-**The way taken.** One object for each spawn owns its steps: `prepare`, `draw_labels`, `advance`,
-`show_built`, `complete`; `fail`, `despawn` and `retire` end it. Each leaves it in a state from
-which all others are safe. Who decides *when* a step is taken stands above: the factory's queue, or
-a region of a world. What a step needs comes from `SpawnServices`, a record that all spawns share;
-what the queue has to be told goes through the protocol `SpawnQueue`. When everything is there,
-`finish` takes all steps in one go. That is the usual spawn, so it has to be cheap: a step that does
-not apply is left out by a look at a field, not by a call.
-
+**The way taken.** One object for each spawn has its steps as methods: `prepare`, `draw_labels`,
+`advance`, `show_built`, `complete`; `fail`, `despawn` and `retire` end it. Each leaves the spawn in
+a state in which all others may be called. *When* a step is taken is decided elsewhere: by the
+factory's queue, or by the job of a live cell. What a step needs comes from `SpawnServices`, a
+record that all spawns share; the factory is reached through the protocol `SpawnQueue`. When
+everything is loaded, `finish` takes all steps in one go. That is the usual spawn, so it has to be
+cheap: a field says that a step does not apply, and saves its call.
 **The ways rejected.** *Steps in the factory, with the spawn as their data*: every step went back
 and forth between both, five times in a spawn of one sprite, and the reader with it. *A generator or
 coroutine for each spawn*: its frame costs more than building a sprite's entity, and `finish_now`
-cannot be told from the next slice. *A state machine with a class for each state*: the interesting
-cases, hooks that despawn and edits between slices, go across states.
+cannot be told from the next step. *A state machine with a class for each state*: the interesting
+cases, hooks that despawn and edits between steps, go across states.
 """
 
 from __future__ import annotations
@@ -54,82 +53,81 @@ from .sprite_builder import SpriteBuilder
 
 __all__ = ["SpawnOwner", "SpawnQueue", "SpawnServices", "SpawnTask"]
 
-# Sprites that are shown in one step, about 0.6 ms: more than that appear within some frames.
+# Sprites that become visible in one step, about 0.6 ms.
 _SPRITES: Final = 1000
-# What a wall takes beside that: it is listed by where it is.
+# Cost of a solid sprite, in sprites: it is entered into a spatial hash.
 _WALL: Final = 10
-# Parts that are built in one step, if nothing else is to be done for them: half a millisecond.
+# Parts of an entity that may be built in one step, if no texts are to be drawn: 0.5 ms.
 _SMALL: Final = 50
 
 Dropped: TypeAlias = Callable[[object], bool]
 WarmDespawn: TypeAlias = "Callable[[SpawnTask], bool]"
-"""Takes away what a warm spawn has made, or gives False: then it is no longer as that made it."""
+"""Despawns an entity of a `WarmSpawn`; returns False if the entity has changed since then."""
 
 _NOBODY: Final[frozenset[EntityRecord]] = frozenset()
 _NOTHING: Final[frozenset[tuple[EntityRecord, str]]] = frozenset()
 
 
 class SpawnOwner(Protocol):
-    """Whom an entity belongs to beside the game, such as a region of a world. Main thread."""
+    """Has entities beside the game: the resident of a world is one. Main thread."""
 
     def wall_list(self, group: str) -> SpriteList[Any]:
-        """The list for its solid sprites of a collision group."""
+        """Returns the list for solid sprites of a collision group."""
         ...
 
     def gone(self, spawn_task: SpawnTask) -> None:
-        """It was despawned, or failed; not called by `SpawnTask.retire`."""
+        """Called when the entity was despawned, or failed; not by `SpawnTask.retire`."""
         ...
 
     def lived(self, spawn_task: SpawnTask) -> None:
-        """A reload has given it components, and their `on_first_spawn` was called."""
+        """Called after `on_first_spawn` hooks of components that a hot reload added."""
         ...
 
 
 class SpawnQueue(Protocol):
-    """Who is told what becomes of spawns. Main thread."""
+    """What spawn tasks call of the `EntityFactory`. Main thread."""
 
     def arrived(self, spawn_task: SpawnTask) -> None:
-        """The textures came that it was waiting for by itself."""
+        """Called when the textures are loaded that a spawn with overrides waited for."""
         ...
 
     def left(self, spawn_task: SpawnTask) -> None:
-        """It is over before it was alive: nothing need be built for it any more."""
+        """Called when a spawn ends before it was alive."""
         ...
 
     def replaced(self, handle: Handle[Any]) -> None:
-        """The prefab of what has just come to life changed while that was being built."""
+        """Called when a spawn comes to life whose prefab was edited while it was built."""
         ...
 
     def tell_failure(
         self, identifier: str, error: Exception, handle: Handle[Any] | None = None
     ) -> None:
-        """Let it be known that a spawn failed."""
+        """Reports a failed spawn."""
         ...
 
     def load_texture(self, ref: TextureRef, on_done: Callable[[Handle[Any]], None]) -> Handle[Any]:
-        """Load an image that no prefab brings with it."""
+        """Loads an image that is no dependency of the prefab."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SpawnServices:
-    """What spawns need to be built; the same for all of them.
+    """The objects that spawn tasks use; one record for all of them.
 
     Attributes:
-        textures: Images.
-        labels: Texts.
-        layers: Where sprites are drawn.
-        entities: What is alive.
-        walls: Its solid sprites.
-        lent: The game's own lists that it was spawned into.
-        animator: Its animations.
-        builder: How it gets its sprites.
-        despawner: How what is alive goes.
-        guard: Refuses other threads.
-        queue: Who is told what becomes of spawns.
-        calls: How sprites are made and listed.
-        pending: Those that are on their way, and wait for nothing together with others; each takes
-            itself out when it is alive, or never will be.
+        textures: The loaded textures.
+        labels: Draws texts.
+        layers: Finds the list of a layer.
+        entities: The entity index.
+        walls: The solid sprites of entities without an owner.
+        lent: Watches the sprite lists of the game that entities were spawned into.
+        animator: Plays animations.
+        builder: Makes sprites.
+        despawner: Takes sprites away.
+        guard: Refuses calls in other threads.
+        queue: The entity factory.
+        calls: Makes sprites, and adds them to lists.
+        pending: The spawns that are not done, and in no group; each removes itself.
     """
 
     textures: TextureStore
@@ -148,32 +146,34 @@ class SpawnServices:
 
 
 class SpawnTask(msgspec.Struct, eq=False):
-    """One spawn, and all that is known of the whole that comes from it.
+    """One spawn, and the entity with all of its parts that comes of it.
 
-    A struct, as its fields are filled in C; `of` makes one that is to be built. Empty tuples stand
-    where lists would be expected: all of them are the same one, and the garbage collector, whose
-    pauses come from what it has to look at, does not see them.
+    A `msgspec.Struct`, whose fields are filled in C; `of` makes a spawn that is not built yet.
+    Empty tuples stand for empty lists: they are one shared object, which the garbage collector does
+    not track.
 
     Attributes:
-        services: What it needs.
-        handle: Its prefab's; None once it is over.
-        id: Its prefab's id.
-        scene: Where its sprites go.
-        overrides: What is its own.
-        progressive: Whether its parts are shown as they come.
-        state: Where it is on its way.
-        prefab: What its plan was made from.
-        blueprint: What it was, or is being, built from.
-        built: Its parts, in the order of the plan's parts.
-        warm: What has made it in one go, and takes it away in one; None if it was built in steps.
-        root: Its record; not there any more once it is over.
-        entity: The entity; the same.
-        owner: Whom it belongs to, or None if that is the game alone.
-        error: Why it failed.
-        visible: Whether its sprites are to be shown.
-        going: Parts that say goodbye just now.
-        silent: Parts with components that were not greeted yet, or have said goodbye.
-        lived: Parts with components whose `on_first_spawn` was called, now or in an earlier life.
+        services: The objects that the spawn uses.
+        handle: The prefab's handle; None once the spawn is over.
+        id: The prefab's id.
+        scene: The scene that its sprites are added to; None for the plugin's own.
+        overrides: Its overrides, or None.
+        progressive: Whether parts are visible as soon as they are built.
+        state: The entity's state.
+        prefab: The loaded prefab that the blueprint is of.
+        blueprint: The blueprint that the entity is built from.
+        built: The records of its built parts, in the order of the blueprint's parts.
+        warm: Despawns an entity that a `WarmSpawn` has made; None for one that was built in steps.
+        root: The entity's record; deleted once the spawn is over.
+        entity: The entity; deleted once the spawn is over.
+        owner: Has the entity beside the game, or None.
+        error: Why the spawn failed.
+        visible: Whether its sprites are shown.
+        going: Parts whose `on_despawn` hooks are being called.
+        silent: Parts and components whose `on_spawn` hooks were not called yet, or whose
+            `on_despawn` hooks were called.
+        lived: Parts and components whose `on_first_spawn` hooks were called, in this session or an
+            earlier one.
 
     Main thread.
     """
@@ -197,7 +197,7 @@ class SpawnTask(msgspec.Struct, eq=False):
     going: frozenset[EntityRecord] = _NOBODY
     silent: Set[tuple[EntityRecord, str]] = _NOTHING
     lived: Set[tuple[EntityRecord, str]] = _NOTHING
-    # Whether it is being built just now; is hidden so far; was shown or hidden meanwhile.
+    # Being in `advance`; built hidden so far; `visible` was set while it was being built.
     _busy: bool = False
     _hidden: bool = False
     _toggled: bool = False
@@ -217,16 +217,16 @@ class SpawnTask(msgspec.Struct, eq=False):
         overrides: Overrides | None,
         progressive: bool,
     ) -> SpawnTask:
-        """A spawn that is to be built.
+        """Makes a spawn task that is not built yet.
 
         Args:
-            services: What it needs.
-            handle: Its prefab's.
-            identifier: Its prefab's id.
-            place: Where it stands.
-            scene: Where its sprites go.
-            overrides: What is its own.
-            progressive: Whether its parts are shown as they come.
+            services: The objects that the spawn uses.
+            handle: The prefab's handle.
+            identifier: The prefab's id.
+            place: The entity's transform.
+            scene: The scene that its sprites are added to; None for the plugin's own.
+            overrides: Its overrides, or None.
+            progressive: Whether parts are visible as soon as they are built.
         """
         spawn_task = cls(services, handle, identifier, scene, overrides, progressive)
         spawn_task.root = root = EntityRecord.of(spawn_task, identifier, None, None, place)
@@ -238,31 +238,31 @@ class SpawnTask(msgspec.Struct, eq=False):
 
     @property
     def registry(self) -> ComponentRegistry:
-        """The components that it may have."""
+        """The registered components."""
         return self.services.entities.registry
 
     # ------------------------------------------------------------------------------------ waiting
 
     @property
     def done(self) -> bool:
-        """Whether it is alive, or never will be."""
+        """Whether the spawn has ended: alive, failed or despawned."""
         state = self.state
         return state is not EntityState.LOADING and state is not EntityState.BUILDING
 
     @property
     def over(self) -> bool:
-        """Whether it failed, or was despawned."""
+        """Whether the spawn failed, or its entity was despawned."""
         return self.state in (EntityState.FAILED, EntityState.DESPAWNED)
 
     def is_alive(self) -> bool:
-        """Whether it is there; hooks may change that."""
+        """Whether the entity is alive; each hook may change that."""
         return self.state is EntityState.ALIVE
 
     def check(self) -> None:
-        """Raise what it failed with.
+        """Raises if the spawn has failed, or its entity was despawned.
 
         Raises:
-            SpawnError: It failed, or was despawned.
+            SpawnError: The spawn failed, or the entity was despawned.
         """
         if self.error is not None:
             if isinstance(self.error, SpawnError):
@@ -273,7 +273,7 @@ class SpawnTask(msgspec.Struct, eq=False):
             raise SpawnError(f"the entity of {self.id} was despawned")
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call something once when it is done; gives how to take that back."""
+        """Calls a function once the spawn is done; returns a function that takes this back."""
         if self.done:
             listener()
         else:
@@ -284,7 +284,7 @@ class SpawnTask(msgspec.Struct, eq=False):
         self._listeners = tuple(one for one in self._listeners if one is not listener)
 
     def _tell(self) -> None:
-        """It is done."""
+        """Calls the listeners: the spawn is done."""
         self.services.pending.pop(self, None)
         listeners, self._listeners = self._listeners, ()
         for listener in listeners:
@@ -293,13 +293,13 @@ class SpawnTask(msgspec.Struct, eq=False):
     # -------------------------------------------------------------------------------------- begin
 
     def prepare(self) -> list[TextureRef]:
-        """Make the plan of what is to be built, its prefab being there.
+        """Makes the blueprint, with overrides, of the loaded prefab.
 
         Returns:
-            Textures that are not there yet; as long as there are any, there is no plan.
+            Textures that are not loaded; as long as there are any, `blueprint` stays None.
 
         Raises:
-            ArcadePrefabsError: It cannot be spawned with these overrides.
+            ArcadePrefabsError: The asset is no prefab, or the overrides do not fit.
         """
         handle = self.handle
         self.prefab = prefab = None if handle is None else handle.value
@@ -321,12 +321,12 @@ class SpawnTask(msgspec.Struct, eq=False):
             else:
                 images.append(image)
         if not missing:
-            # An edit may let go of them before its turn comes.
+            # Kept: an edit of the prefab may drop these textures before the entity is built.
             self.blueprint, self._images = blueprint, images
         return missing
 
     def prepared(self) -> bool:
-        """Whether its plan is there, or could be made now. What goes wrong fails the spawn."""
+        """Whether the blueprint exists, or could be made now; an error fails the spawn."""
         if self.blueprint is not None:
             return True
         handle = self.handle
@@ -337,14 +337,14 @@ class SpawnTask(msgspec.Struct, eq=False):
             return False
 
     def wait_for(self, missing: Sequence[TextureRef]) -> None:
-        """Wait for textures that the overrides ask for, and that the prefab may not bring."""
+        """Loads textures that the overrides need, and waits for them."""
         services = self.services
         self._wait = TextureWait(services.textures, missing, self._arrived)
         load = services.queue.load_texture
         self._extra = tuple(load(ref, self._texture_done) for ref in missing)
 
     def hold(self, handles: Sequence[Handle[Any]]) -> None:
-        """Keep textures in memory that the prefab does not."""
+        """Keeps textures in memory that are no dependencies of the prefab."""
         self._extra += tuple(handles)
 
     def _texture_done(self, handle: Handle[Any]) -> None:
@@ -360,14 +360,14 @@ class SpawnTask(msgspec.Struct, eq=False):
 
     @property
     def small(self) -> bool:
-        """Whether all of it can be built in one step: it has few parts, and no text to draw."""
+        """Whether one step can build the entity: at most 50 parts, and all texts are drawn."""
         blueprint = self.blueprint
         if blueprint is None or len(blueprint.parts) > _SMALL:
             return False
         return not blueprint.labels or None not in map(self.services.labels.get, blueprint.labels)
 
     def draw_labels(self) -> Generator[Step, None, list[Texture]]:
-        """Draw the texts that it needs, each in a step of its own."""
+        """Draws the texts that the entity needs, each in a step of its own."""
         drawn: list[Texture] = []
         labels = self.services.labels
         for spec in self.blueprint.labels if self.blueprint is not None else ():
@@ -387,7 +387,7 @@ class SpawnTask(msgspec.Struct, eq=False):
         return 0 if self.blueprint is None else len(self.blueprint.parts) - len(self.built)
 
     def advance(self, most: int) -> bool:
-        """Build some parts; whether there are no more of them. What goes wrong fails the spawn."""
+        """Builds up to `most` parts; returns whether all are built. An error fails the spawn."""
         blueprint = self.blueprint
         assert blueprint is not None
         self.state = EntityState.BUILDING
@@ -395,10 +395,10 @@ class SpawnTask(msgspec.Struct, eq=False):
         built = self.built
         if not isinstance(built, list):
             self.built = built = []
-        # What nobody sees half done is shown from the start.
+        # An entity that is built in this one call is never seen half built: shown at once.
         shown = self.progressive or (not built and most >= len(parts))
         self._hidden = not shown
-        self._busy = True  # a sprite class that asks for its entity's parts finds none yet
+        self._busy = True  # a sprite class of the game may ask for parts: `finish_now` returns
         try:
             for part in parts[len(built) : len(built) + most]:
                 if part.parent < 0:
@@ -413,7 +413,7 @@ class SpawnTask(msgspec.Struct, eq=False):
         finally:
             self._busy = False
         if self.state is not EntityState.BUILDING:
-            # It failed; or the class of a sprite, which is the game's own, has despawned it.
+            # It failed, or a sprite class of the game has despawned it.
             self.services.despawner.remove(built)
             return False
         return len(built) == len(parts)
@@ -421,7 +421,7 @@ class SpawnTask(msgspec.Struct, eq=False):
     def _add_part(
         self, part: BlueprintPart, parent: EntityRecord, built: list[EntityRecord], *, shown: bool
     ) -> None:
-        """Build a part as a child of another one, and note it among what is built."""
+        """Builds a part as a child of another one, and adds it to the built parts."""
         record = self.new_part(part, parent)
         if parent.children is None:
             parent.children = []
@@ -430,14 +430,14 @@ class SpawnTask(msgspec.Struct, eq=False):
         self.services.builder.dress(record, part.blueprint, shown=shown)
 
     def new_part(self, part: BlueprintPart, parent: EntityRecord) -> EntityRecord:
-        """The record of a part, in its place, without anything that is to be seen."""
+        """Makes the record of a part at its transform, without a sprite."""
         place = (part.at, part.rotation, part.scale)
         record = EntityRecord.of(self, part.blueprint.id, part.name, parent, place)
         record.place_in_parent()
         return record
 
     def finish_now(self) -> None:
-        """Build what is missing at once, for somebody who asks for it, if that is possible."""
+        """Builds the rest at once, because the game asks for a part of it, if all is loaded."""
         if self._busy or self.done:
             return
         self.services.guard.check("Entity")
@@ -446,7 +446,7 @@ class SpawnTask(msgspec.Struct, eq=False):
             self._catch_up()
 
     def finish(self) -> None:
-        """Take all steps that are left, its plan being there."""
+        """Takes all remaining steps; the blueprint has to exist."""
         blueprint = self.blueprint
         assert blueprint is not None
         if self.advance(len(blueprint.parts)):
@@ -456,7 +456,7 @@ class SpawnTask(msgspec.Struct, eq=False):
             self._complete()
 
     def show_built(self) -> Generator[Step, None, None]:
-        """Show what was hidden until everything was there, in steps."""
+        """Shows sprites that were hidden until all parts were built, in steps."""
         done = 0
         for record in tuple(self.built):
             for sprite in record.own_sprites():
@@ -468,7 +468,7 @@ class SpawnTask(msgspec.Struct, eq=False):
                 done = 0
 
     def complete(self) -> None:
-        """It is all there: bring it to life. What goes wrong fails the spawn."""
+        """Brings the entity to life after all parts are built; an error fails the spawn."""
         if not self.done:
             self._complete()
             self._catch_up()
@@ -484,7 +484,7 @@ class SpawnTask(msgspec.Struct, eq=False):
         self.greet()
 
     def greet(self) -> None:
-        """Call the hooks of what has just come to life, and tell who waits for it."""
+        """Calls the spawn hooks and the listeners of an entity that has just come to life."""
         services, entities = self.services, self.services.entities
         try:
             if entities.hooked:
@@ -502,7 +502,7 @@ class SpawnTask(msgspec.Struct, eq=False):
             raise error
 
     def _catch_up(self) -> None:
-        """Follow an edit that came between two steps."""
+        """Updates the entity if its prefab was edited while it was being built."""
         handle = self.handle
         if (
             handle is not None
@@ -514,10 +514,10 @@ class SpawnTask(msgspec.Struct, eq=False):
     # ---------------------------------------------------------------------------------------- end
 
     def fail(self, error: Exception) -> None:
-        """It cannot be spawned: take away what there is of it, and tell why."""
+        """Ends the spawn with an error, takes all parts away, and reports the error."""
         if self.over:
             return
-        if self.is_alive():  # what its hooks began, others end
+        if self.is_alive():  # a spawn hook raised: the hooks before it have begun something
             call_despawn_hooks(self, self.services.entities, self.built)
         handle = self.handle
         self._end(EntityState.FAILED, error)
@@ -526,7 +526,7 @@ class SpawnTask(msgspec.Struct, eq=False):
         self._tell()
 
     def despawn(self, record: EntityRecord) -> None:
-        """Take the whole away, or a part of what is alive."""
+        """Despawns the entity, or a part of a living one."""
         if self.warm is not None and self.warm(self):
             return
         services, state = self.services, self.state
@@ -550,10 +550,11 @@ class SpawnTask(msgspec.Struct, eq=False):
             self._tell()
 
     def retire(self, dropped: Dropped) -> None:
-        """Take the whole away on behalf of its owner.
+        """Takes the entity away on behalf of its owner.
 
         Args:
-            dropped: Whether a list of sprites is dropped whole, so that nothing need be taken out.
+            dropped: Tells of a sprite list whether it is dropped as a whole: sprites need not be
+                taken out of such a list.
         """
         if self.over:
             return
@@ -585,7 +586,7 @@ class SpawnTask(msgspec.Struct, eq=False):
                 self._wait.stop()
                 self._wait = None
             services.queue.left(self)
-        # The game may keep the entity; that must keep nothing in memory.
+        # The game may keep the entity, which must not keep the prefab and its textures in memory.
         self.handle = self.prefab = self.blueprint = self.warm = None
         built, self.built = self.built or (root,), ()
         if dropped is not None:
@@ -594,19 +595,19 @@ class SpawnTask(msgspec.Struct, eq=False):
             services.despawner.drop_sprite(root)
         else:
             services.despawner.remove(built)
-        # Without circles, it is gone with the last reference of the game: nothing waits for the
-        # garbage collector, and the next spawn gets the same memory.
+        # Without reference cycles, the objects are freed with the game's last reference: nothing
+        # waits for the garbage collector, and the next spawn gets the same memory.
         if root.children is None:
             del root.entity
         del self.root, self.entity
 
     def show(self, visible: bool) -> None:
-        """Show or hide all sprites, as soon as they are to be seen at all."""
+        """Shows or hides all sprites; of an entity that is being built, once that is done."""
         self.visible = visible
         if self.state is EntityState.ALIVE:
             self._apply_visibility()
         elif self.state is EntityState.BUILDING:
-            self._toggled = True  # parts of it may be shown already
+            self._toggled = True  # some parts may be visible already
             if not visible:
                 self._apply_visibility()
 
@@ -615,13 +616,13 @@ class SpawnTask(msgspec.Struct, eq=False):
             for sprite in record.own_sprites():
                 sprite.visible = self.visible
 
-    # -------------------------------------------------------------------------- asked by entities
+    # ------------------------------------------------------------------------- called by entities
 
     def authored(self, record: EntityRecord) -> AuthoredTransform:
-        """The place of a part as its prefab and the whole's authored place say.
+        """Returns the authored transform of a part: its prefab's, relative to the root's.
 
         Raises:
-            SpawnError: It is not built yet, or gone.
+            SpawnError: The part is not built yet, or gone.
         """
         blueprint = self.blueprint
         if blueprint is None or record not in self.built:
@@ -640,28 +641,29 @@ class SpawnTask(msgspec.Struct, eq=False):
         return AuthoredTransform((x, y), angle, (wide, high))
 
     def suspect(self, sprite: BasicSprite) -> None:
-        """Have the lists of a sprite looked at when the frame ends, if they are the game's.
+        """Checks at the end of the frame whether the game has killed a sprite.
 
-        The game asks for the sprite, so it may kill it, and its own lists tell nobody.
+        Only for entities in lists of the game, which do not notice removals. Called when the game
+        asks for the sprite, as it may kill it then.
         """
         if self.scene is not None and self.owner is None:
             self.services.entities.suspects[sprite] = None
 
     def say(self, record: EntityRecord, text: str) -> None:
-        """Have a part's text say something else."""
+        """Changes the text of a part."""
         self.services.guard.check("Entity.text")
         self.services.builder.say(record, text)
 
     def name_of(self, component: type) -> str:
-        """The name that a component class is registered with."""
+        """Returns the name that a component class is registered with."""
         return self.services.entities.name_of(component)
 
     def class_of(self, name: str) -> type:
-        """The class of a component's name."""
+        """Returns the component class that is registered with a name."""
         return self.services.entities.class_of(name)
 
     def effective(self, blueprint: Blueprint) -> Blueprint:
-        """A plan with what is this entity's own."""
+        """Returns a blueprint with this entity's overrides."""
         return (
             blueprint
             if self.overrides is None

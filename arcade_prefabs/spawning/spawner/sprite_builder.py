@@ -1,4 +1,4 @@
-"""`SpriteBuilder`: gives the parts of entities their sprites and texts, and has them drawn."""
+"""`SpriteBuilder`: makes the sprites and text labels of parts, and adds them to sprite lists."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class SpriteBuilder:
     """Makes the sprites of entities; `Despawner` takes them away again.
 
     Args:
-        textures: What sprites show.
-        labels: Texts that they show.
-        layers: Where they are drawn.
-        walls: Where solid ones are listed that no region has.
-        entities: Knows whose they are.
-        animator: Plays their animations.
-        despawner: Takes away the text that another one replaces.
-        calls: How they are made and listed.
+        textures: The loaded textures.
+        labels: Draws texts.
+        layers: Finds the list of a layer.
+        walls: The lists for solid sprites of entities without an owner.
+        entities: The entity index.
+        animator: Plays animations.
+        despawner: Takes a text label away when another one replaces it.
+        calls: Makes sprites, and adds them to lists.
 
     Main thread.
     """
@@ -72,12 +72,15 @@ class SpriteBuilder:
         self._append = calls.append
 
     def dress(self, record: EntityRecord, blueprint: PartBlueprint, *, shown: bool = True) -> None:
-        """Give a part its components and sprites.
+        """Gives a part its components, sprite and text label.
 
         Args:
             record: The part.
-            blueprint: What it is.
-            shown: Whether its sprites are to be seen, and are walls, as soon as they are there.
+            blueprint: The part's blueprint.
+            shown: Whether its sprites are visible, and solid, at once.
+
+        Raises:
+            SpawnError: A texture has left the cache, or the sprite cannot be made.
         """
         record.blueprint = blueprint
         spec = blueprint.spec
@@ -85,7 +88,7 @@ class SpriteBuilder:
             image = self._textures.get(spec.texture)
             if image is None:
                 raise _missing(spec.texture)
-            # Most are neither, and a thousand may come in one frame.
+            # Most sprites are not flipped, and a thousand may be built in one frame: no call.
             frames = image.textures if spec.flip == _UPRIGHT else image.flipped(spec.flip)
             sprite = self._sprite(spec, frames[0], record, shown=shown)
             record.sprite, record.frames = sprite, frames
@@ -103,16 +106,17 @@ class SpriteBuilder:
     def _sprite(
         self, spec: SpriteSpec, texture: Texture, record: EntityRecord, *, shown: bool
     ) -> BasicSprite:
-        """A new sprite.
+        """Makes a sprite at the transform of its part.
 
         Args:
-            spec: What it is.
-            texture: What it shows.
-            record: The part whose it will be, in its place.
-            shown: Whether it is to be seen, unless the whole is hidden.
+            spec: The sprite spec.
+            texture: The texture to show.
+            record: The part.
+            shown: Whether the sprite is visible, unless its entity is hidden.
 
         Raises:
-            SpawnError: Its class cannot be made, or is no sprite.
+            SpawnError: The sprite class cannot be made with a texture alone, or is no
+                `BasicSprite`.
         """
         x, y, (wide, high) = record.x, record.y, record.scale
         if spec.offset != (0.0, 0.0):
@@ -146,7 +150,7 @@ class SpriteBuilder:
     def _add_wall(
         self, record: EntityRecord, spec: SpriteSpec, sprite: BasicSprite, *, shown: bool
     ) -> None:
-        # A picture's own hit box is no larger than the picture.
+        # The hit box of a texture is not larger than the sprite.
         small = abs(sprite.width) < _LARGE and abs(sprite.height) < _LARGE
         if spec.points is not None or not small:
             check_wall(sprite)
@@ -154,7 +158,7 @@ class SpriteBuilder:
             self.make_solid(record)
 
     def make_solid(self, record: EntityRecord) -> bool:
-        """Have things stop at a part's sprite, if it is to be solid and is not yet."""
+        """Adds a part's sprite to its wall list; returns whether that was necessary."""
         spec, sprite = record.spec, record.sprite
         if spec is None or sprite is None or not spec.solid:
             return False
@@ -166,7 +170,7 @@ class SpriteBuilder:
         return True
 
     def add_label(self, record: EntityRecord, spec: TextSpec, *, shown: bool = True) -> None:
-        """Make the sprite of a part's text, in front of the part's own."""
+        """Makes the text label of a part, in front of the part's own sprite."""
         spawn_task, entity = record.spawn_task, record.entity
         x, y = entity.position
         place = (x, y, entity.angle, entity.scale)
@@ -176,7 +180,7 @@ class SpriteBuilder:
         self._layers.list_of(spawn_task.scene, spec.layer).append(label.sprite)
 
     def say(self, record: EntityRecord, text: str) -> None:
-        """Have a part's text say something else; it has a `Text`, and is alive."""
+        """Changes the text of a living part, which has a component `Text`."""
         component, own = record.entity[Text], record.spec
         spec = label_of(
             {"Text": dataclasses.replace(component, text=text)},
@@ -188,10 +192,10 @@ class SpriteBuilder:
             self.add_label(record, spec)
 
     def texture(self, ref: TextureRef) -> LoadedTexture:
-        """A texture that is there.
+        """Returns a loaded texture.
 
         Raises:
-            SpawnError: It left the cache meanwhile.
+            SpawnError: The texture has left the cache.
         """
         found = self._textures.get(ref)
         if found is None:
@@ -221,12 +225,12 @@ def _own(cls: Any, name: str, texture: Texture) -> BasicSprite:
 def offer_frames(
     sprite: BasicSprite, frames: tuple[Texture, ...], old: tuple[Texture, ...] = ()
 ) -> None:
-    """Have `arcade.Sprite.set_texture` choose among the frames of a prefab's image.
+    """Puts the frames of a prefab's image into `arcade.Sprite.textures`, for `set_texture`.
 
     Args:
         sprite: The sprite.
-        frames: The frames.
-        old: Those that they take the place of; textures that the game appended stay.
+        frames: The animation frames.
+        old: The frames that they replace; textures that the game has appended stay.
 
     Main thread.
     """
@@ -236,7 +240,7 @@ def offer_frames(
 
 
 def set_hit_box(sprite: BasicSprite, points: Sequence[tuple[float, float]]) -> None:
-    """Give a sprite another hit box. Main thread."""
+    """Replaces the hit box of a sprite. Main thread."""
     if isinstance(sprite, arcade.Sprite):
         sprite.hit_box = RotatableHitBox(
             points, position=sprite.position, angle=sprite.angle, scale=sprite.scale

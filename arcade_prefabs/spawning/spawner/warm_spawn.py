@@ -1,26 +1,24 @@
-"""Spawn and despawn what is loaded and simple, in one function each, made once for a prefab.
+"""`warm_spawn`: spawns and despawns simple entities in one function each, made once for a prefab.
 
-**The problem.** A spawn in steps (``spawn_task``) looks at what a prefab may be: large, with parts,
-texts, walls, animations, textures that are on their way. Most spawns of a game are none of that: a
-bullet, a coin, a spark, of a prefab that is there already. For these, looking takes longer than
-building.
+**The problem.** A spawn in steps (`SpawnTask`) asks what a prefab may be: large, with parts, texts,
+walls, animations, textures that are not loaded. Most spawns of a game are none of that: a bullet, a
+coin, a spark, of a prefab that is loaded. For these, asking takes longer than building.
 
-**The way taken.** After the first spawn of a prefab that was there at once, `warm_spawn` looks at
-its blueprint. If it is one part with an `arcade.Sprite` and nothing else, it gives a function with
-everything that is the same for all of its entities in its variables: the texture, the tables of the
-index, the layer. That function makes the sprite, the record and the entity, all in their final
-state, and lists them; what it leaves behind is what `SpawnTask.finish` would have. Whatever can
-have changed since is compared at each call: the prefab's version and that its tree is ready, and
-that no image was announced. If anything has, it gives None and is forgotten, and the spawn takes
-its steps. `SpawnTask.warm` is the way back, for as long as nobody has given the entity anything
-that takes more than that: a text, children, an animation, an owner, hooks.
+**The way taken.** After the first spawn of a loaded prefab, `warm_spawn` examines its blueprint. If
+it is one part with an `arcade.Sprite` and nothing else, it returns a function that has everything
+that all its entities share in its variables: the texture, the tables of the index, the layer. That
+function makes sprite, record and entity in their final state, and lists them; the result is that of
+`SpawnTask.finish`. Each call compares what can have changed since: the prefab's version, that its
+dependencies are ready, and that no image was announced. If anything has changed, it returns None
+and is dropped, and the spawn goes in steps. `SpawnTask.warm` is the way back, as long as the entity
+has got nothing that takes more than that: a text, children, an animation, an owner, hooks.
 
-**The ways rejected.** *Faster steps*: they are, but a step that does not apply still has to be
-found out. *A class for warm entities*: all that works on entities would have to know two.
-*Generating source*: closures are as fast, and can be read.
+**The ways rejected.** *Faster steps only*: a step that does not apply still has to be found out. *A
+class for warm entities*: all modules that work on entities would have to know two. *Generating
+source*: closures are as fast, and can be read.
 
-No code of the game is called in here, so that nothing can change between two lines: hooks are
-called by the factory afterwards.
+Neither function calls code of the game, so that nothing can change between two lines: the factory
+calls the hooks afterwards.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ from .sprite_builder import set_hit_box
 __all__ = ["WarmSpawn", "warm_spawn"]
 
 WarmSpawn: TypeAlias = Callable[[tuple[float, float], float, float], SpawnTask | None]
-"""``spawn(position, angle, scale)``, all of them finite numbers; None if it takes steps now."""
+"""``spawn(position, angle, scale)`` with finite numbers; returns None if steps are necessary."""
 
 _WHOLE: Final = (1.0, 1.0)
 _ALIVE: Final = EntityState.ALIVE
@@ -51,12 +49,12 @@ _OPAQUE_WHITE: Final = (255, 255, 255, 255)
 def warm_spawn(
     services: SpawnServices, spawn_task: SpawnTask, forget: Callable[[object], object]
 ) -> WarmSpawn | None:
-    """What spawns more of what has just been spawned, or None if that takes steps.
+    """Returns a function that spawns more entities of a prefab, or None if that takes steps.
 
     Args:
-        services: What spawns need.
-        spawn_task: The spawn that has come to life at once, without anything of its own.
-        forget: Called when the last handle of its prefab is gone; in any thread.
+        services: The objects that spawns use.
+        spawn_task: A spawn without overrides that has come to life at once.
+        forget: Called when the last handle of the prefab is gone; in any thread.
 
     Main thread.
     """
@@ -80,7 +78,7 @@ def warm_spawn(
     if len(frames) != 1:
         return None
 
-    # Everything that the two functions use is a variable of this one.
+    # All that `spawn` and `despawn` need is in variables of this function.
     handle_of: Callable[[], Handle[Any] | None] = weakref.ref(known, forget)
     texture = frames[0]
     identifier = known.id
@@ -159,7 +157,7 @@ def warm_spawn(
             despawner.unlist(sprite)
         record.sprite = None
         record.frames = ()
-        # The game may keep the entity; that must keep nothing in memory, and be in no circle.
+        # The game may keep the entity, which must neither keep memory nor be in a reference cycle.
         spawn_task.handle = spawn_task.prefab = spawn_task.blueprint = spawn_task.warm = None
         spawn_task.built = ()
         del record.entity, spawn_task.root, spawn_task.entity

@@ -26,7 +26,7 @@ class CellSpriteLists(Mapping[str, SpriteList[Any]]):
 
     Args:
         known: The names of all layers of the world; names of new layers are added to it.
-        owners: Finds the entity of a sprite that the game has removed from its lists.
+        owners: Has the sprites of all entities, for `WatchedSpriteList`.
 
     Attributes:
         walls: The solid sprites, by collision group.

@@ -289,8 +289,8 @@ class CellBuilder:
         if max(sprite.width, sprite.height) > cell:
             wide, high = math.ceil(sprite.width), math.ceil(sprite.height)
             why = (
-                f"{wide} × {high} pixels are more than a cell of {cell:g}: it goes while it can "
-                f"still be seen; say how large it is in the world: `size: ({wide}, {high})`"
+                f"{wide} × {high} pixels are more than a cell of {cell:g}: it is unloaded while "
+                f"it can still be seen; say how large it is in the world: `size: ({wide}, {high})`"
             )
             self._population.differ.tell(prefab, why)
 

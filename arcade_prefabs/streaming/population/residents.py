@@ -179,7 +179,7 @@ class Population:
         if resident is not None:
             if not self._unique and pending_resident.home == live.label != resident.home:
                 twins = f"the code of {resident.home or 'the game'} and {live.label} make one"
-                self.differ.tell(f"the entity {resident.id!r}", f"{twins}: only the first is there")
+                self.differ.tell(f"the entity {resident.id!r}", f"{twins}: only the first is built")
             return None
         saved = self.journal.known(pending_resident.row.id)
         if saved is None:
@@ -349,7 +349,7 @@ class Population:
         ):
             where = failure.cell.label
             why = shown_error(failure.error)
-            _log.warning("%s in %s cannot be there: %s", shown(failure.what), where, why)
+            _log.warning("%s in %s cannot be loaded: %s", shown(failure.what), where, why)
         self.failures[failure.what] = failure
         while len(self.failures) > _MOST_FAILURES:
             del self.failures[next(iter(self.failures))]

@@ -324,7 +324,9 @@ class SaveFile:
         for row in self._paced(cells):
             if not is_sealed("cells", row):
                 where = f"the cell {row[2]}, {row[3]}"
-                self.damaged[where] = "when it was left is damaged: it slept for no time"
+                self.damaged[where] = (
+                    "the time at which it was unloaded is damaged, and counts as unknown"
+                )
                 db.execute(
                     "DELETE FROM cells WHERE size IS ? AND level IS ? AND x IS ? AND y IS ?",
                     row[:4],
