@@ -126,9 +126,7 @@ class EntityIndex:
 
     @property
     def instances(self) -> int:
-        """How many entities are instances: drawn, and without an object until the game asks for
-        one.
-        """
+        """How many entities are instances: drawn, without an object until the game asks for one."""
         return sum(group.instances for group in self._groups)
 
     def __iter__(self) -> Iterator[Entity]:
