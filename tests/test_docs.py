@@ -122,7 +122,7 @@ def test_python_examples_run(tmp_path: Path) -> None:
     # page asks for more.
     asked = "assert_fps(window, 60, seconds=5)"
     assert asked in text
-    text = text.replace(asked, "assert_fps(window, 5, seconds=1, on_time=0.5)")
+    text = text.replace(asked, "assert_fps(window, 6, seconds=3, on_time=0.5)")
     result = subprocess.run(
         [sys.executable, "-W", "error", "-"],
         input=text,
