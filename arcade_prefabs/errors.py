@@ -245,7 +245,7 @@ class LocatedError(ArcadePrefabsError):
         self.hint = hint
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The location as ``file:line:column``, which editors and terminals turn into a link."""
         parts = [shown(self.path, _PATH_LENGTH) if self.path else "<text>"]
         if self.line is not None:
@@ -257,7 +257,7 @@ class LocatedError(ArcadePrefabsError):
     def __str__(self) -> str:
         has_location = self.path or self.line is not None
         message = shown(self.message, _MESSAGE_LENGTH)
-        lines = [f"{self.place}: {message}" if has_location else message]
+        lines = [f"{self.location}: {message}" if has_location else message]
         if self.source_line is not None and self.line is not None and self.column is not None:
             lines += _excerpt(self.source_line, self.line, self.column - self._cut)
         if self.hint:

@@ -215,7 +215,7 @@ class Text:
         font_size: In points, as in ``arcade.Text``.
         font_name: Name of an installed font, or several in order of preference.
         offset: Pixels from the entity's position.
-        anchor: Which point of the text is there.
+        anchor: Which point of the text is at this position.
         bold: Whether the letters are bold.
         italic: Whether the letters are italic.
     """

@@ -125,19 +125,23 @@ def _entries(
     for i, (key, item) in enumerate(entries.items()):
         if isinstance(key, Ident):
             key = key.name
-        place = (at, i, f"[{shown(repr(key))}]" if isinstance(key, str | int | float) else f"[{i}]")
+        location = (
+            at,
+            i,
+            f"[{shown(repr(key))}]" if isinstance(key, str | int | float) else f"[{i}]",
+        )
 
-        def report_key(_: At, message: str, place: At = place, **more: Any) -> None:
-            report(place, message, **{**more, "key": True})
+        def report_key(_: At, message: str, location: At = location, **more: Any) -> None:
+            report(location, message, **{**more, "key": True})
 
-        name = key_converter.lower(key, place, report_key, checked)
+        name = key_converter.lower(key, location, report_key, checked)
         if name is None:
             continue
         # JSON's keys are text; msgspec turns them back into numbers where the type says so.
         text = name if isinstance(name, str) else str(name).lower()
         if text in lowered:
-            report(place, f"the key {shown(repr(text))} stands twice", key=True)
-        lowered[text] = value_converter.lower(item, place, report, checked)
+            report(location, f"the key {shown(repr(text))} stands twice", key=True)
+        lowered[text] = value_converter.lower(item, location, report, checked)
     return lowered
 
 
@@ -188,15 +192,15 @@ class Record(Converter):
             case Struct():
                 for name, item in value._items():
                     converter = self.fields.get(name)
-                    place = (at, name, f".{name}")
+                    location = (at, name, f".{name}")
                     if converter is None:
                         hint = partial(did_you_mean, name, self.fields)
                         message = f"unknown field `{shown(name)}`"
-                        report(place, message, hint=hint, kind=UnknownNameError, key=True)
+                        report(location, message, hint=hint, kind=UnknownNameError, key=True)
                     elif name in lowered:
-                        report(place, f"the field `{name}` stands twice", key=True)
+                        report(location, f"the field `{name}` stands twice", key=True)
                     else:
-                        lowered[name] = converter.lower(item, place, report, checked)
+                        lowered[name] = converter.lower(item, location, report, checked)
             case TupleStruct():
                 if len(value) > len(self.fields):
                     fields = f"{len(self.fields)} field{'s' * (len(self.fields) != 1)}"

@@ -243,13 +243,13 @@ class DocumentReader:
         """Returns the fields of a struct; unknown and repeated fields are reported."""
         given: dict[str, Any] = {}
         for field_name, value in struct._items():
-            place: At = (at, field_name, field_name)
+            location: At = (at, field_name, field_name)
             if field_name not in known:
                 hint: Hint = partial(self._field_hint, field_name, known)
                 message = f"unknown field `{shown(field_name)}`"
-                self._report(place, message, hint=hint, kind=UnknownNameError, key=True)
+                self._report(location, message, hint=hint, kind=UnknownNameError, key=True)
             elif field_name in given:
-                self._report(place, f"the field `{field_name}` stands twice", key=True)
+                self._report(location, f"the field `{field_name}` stands twice", key=True)
             else:
                 given[field_name] = value
         return given
@@ -295,10 +295,10 @@ class DocumentReader:
             return () if reference is None else (reference,)
         references: dict[str, Reference] = {}
         for i, item in enumerate(self.listed(value, at, "prefabs")):
-            place: At = (at, i, f"[{i}]")
-            reference = self.reference(item, place)
+            location: At = (at, i, f"[{i}]")
+            reference = self.reference(item, location)
             if reference is not None and reference.id in references:
-                self._report(place, f"{reference.id} is extended twice")
+                self._report(location, f"{reference.id} is extended twice")
             elif reference is not None:
                 references[reference.id] = reference
         return tuple(references.values())
@@ -320,19 +320,19 @@ class DocumentReader:
         """Returns the components of a list with the fields that are written, by name."""
         parts: dict[str, ComponentDocument] = {}
         for i, item in enumerate(self.listed(value, at, "components")):
-            place: At = (at, i, f"[{i}]")
+            location: At = (at, i, f"[{i}]")
             name = item._name if isinstance(item, Struct) else getattr(item, "name", None)
             if name is None:
                 hint = "components look like `Health(max: 20)`"
-                self._report(place, f"expected a component, found {kind_of(item)}", hint=hint)
+                self._report(location, f"expected a component, found {kind_of(item)}", hint=hint)
                 continue
             component = self._registry.get(name)
             if component is None:
                 near = partial(did_you_mean, name, self._registry.names())
                 message = f"unknown component `{shown(name)}`"
-                self._report(place, message, hint=near, kind=UnknownNameError)
+                self._report(location, message, hint=near, kind=UnknownNameError)
             elif name in parts:
-                self._report(place, f"the component `{name}` stands twice")
+                self._report(location, f"the component `{name}` stands twice")
             else:
                 named: At = (at, i, name)
                 fields = component.converter.given(item, named, self._report, self.checked)
@@ -345,33 +345,33 @@ class DocumentReader:
         """Returns the component names of a `remove` list, with their locations."""
         removed: dict[str, At] = {}
         for i, item in enumerate(self.listed(value, at, "component names")):
-            place: At = (at, i, f"[{i}]")
+            location: At = (at, i, f"[{i}]")
             name = item.name if isinstance(item, Ident) else item
             if not isinstance(name, str):
-                self._report(place, f"expected a component's name, found {kind_of(item)}")
+                self._report(location, f"expected a component's name, found {kind_of(item)}")
             elif name not in self._registry:
                 hint = partial(did_you_mean, name, self._registry.names())
                 message = f"unknown component `{shown(name)}`"
-                self._report(place, message, hint=hint, kind=UnknownNameError)
+                self._report(location, message, hint=hint, kind=UnknownNameError)
             elif name in components:
-                self._report(place, f"`{name}` is both given and removed")
+                self._report(location, f"`{name}` is both given and removed")
             else:
-                removed[name] = place
+                removed[name] = location
         return MappingProxyType(removed)
 
     def _children(self, value: Value, at: At) -> tuple[ChildDocument, ...]:
         children: list[ChildDocument] = []
         names: set[str] = set()
         for i, item in enumerate(self.listed(value, at, "children")):
-            place: At = (at, i, f"[{i}]")
+            location: At = (at, i, f"[{i}]")
             if not isinstance(item, Struct) or item._name not in (None, "Child"):
                 hint = 'children look like `(name: "lamp", prefab: "props/lamp", at: (0, 32))`'
-                self._report(place, f"expected a child, found {kind_of(item)}", hint=hint)
+                self._report(location, f"expected a child, found {kind_of(item)}", hint=hint)
                 continue
-            child = self._child(item, place)
+            child = self._child(item, location)
             if child.name is not None and child.name in names:
                 self._report(
-                    (place, "name", ".name"), f"the child `{shown(child.name)}` stands twice"
+                    (location, "name", ".name"), f"the child `{shown(child.name)}` stands twice"
                 )
                 continue
             if child.name is not None:

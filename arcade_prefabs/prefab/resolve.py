@@ -9,7 +9,7 @@ that double at every level: thirty small files can describe a billion parts. One
 break a thousand others, and the author wants to see that one mistake. All of this has to end
 quickly, with an error at the line that the author has to change.
 
-**Way taken.** Two steps, each with a memory, so that shared parents are worked out once:
+**Way taken.** Two steps, each with a memory, so that shared parents are resolved once:
 
 1. `_merged_prefab` merges a document with all its ancestors. Children stay references to prefabs,
    because a derived prefab may still change or replace them.
@@ -215,7 +215,7 @@ class Resolver:
             return [error]
         return []
 
-    def outline(self, identifier: str) -> AbstractPrefab:
+    def abstract_prefab(self, identifier: str) -> AbstractPrefab:
         """Returns what derived prefabs take over from an abstract prefab and its ancestors.
 
         Raises:

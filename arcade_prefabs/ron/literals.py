@@ -39,7 +39,7 @@ class BadText(Exception):
 
 
 class _NotInteger(BadText):
-    """There is no integer here; a number that goes on to ``float_end`` may still be a float."""
+    """There is no integer here; if the number extends to ``float_end``, it may be a float."""
 
     def __init__(
         self, offset: int, message: str, float_end: float, hint: str | None = NUMBER_HINT

@@ -138,7 +138,7 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     path.write_text("(\n    a 1,\n)", encoding="utf-8")
     with pytest.raises(ron.RonError) as caught:
         ron.load(path)
-    assert caught.value.place == f"{path}:2:7"
+    assert caught.value.location == f"{path}:2:7"
     with pytest.raises(ron.RonError, match=r"^<text>:1:1: "):
         ron.loads("")
     with pytest.raises(ron.RonError, match=r"^crate\.ron:1:1: "):

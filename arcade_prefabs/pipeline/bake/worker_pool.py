@@ -10,7 +10,7 @@ same work costs nothing.
 * Worker processes never import the game's ``__main__``; a game script needs no main guard.
   Processors are sent by value with cloudpickle.
 * A worker ends after half a minute without work, and when its parent process ends.
-* If a worker process dies, nobody knows which file of the batch was to blame. The batch is tried
+* If a worker process dies, it is unknown which file of the batch was to blame. The batch is tried
   again in quarantine: one file at a time, in a process of its own. A file that kills this process,
   or takes longer than the time limit, gets a `ProcessorError`; all other files are baked.
 * If no process can be started at all, or a processor cannot be pickled, `InlineWorkers` process

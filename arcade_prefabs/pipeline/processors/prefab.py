@@ -244,7 +244,7 @@ class _Batch:
         if known is None:
             label = document.id.partition("#")[2]
             if document.abstract:
-                known = Output(label, "abstract", (self._outline(document),))
+                known = Output(label, "abstract", (self._abstract_digest(document),))
             else:
                 prefab = self.resolver.resolve(document.id)
                 identity = b""
@@ -255,10 +255,10 @@ class _Batch:
                 self._outputs[document.id] = known
         return known
 
-    def _outline(self, document: PrefabDocument) -> bytes:
-        outline = self.resolver.outline(document.id)
-        parts = [self._interface(part) or b"" for part in outline.parts]
-        data = orjson.dumps(outline.data, option=orjson.OPT_NON_STR_KEYS)
+    def _abstract_digest(self, document: PrefabDocument) -> bytes:
+        abstract = self.resolver.abstract_prefab(document.id)
+        parts = [self._interface(part) or b"" for part in abstract.parts]
+        data = orjson.dumps(abstract.data, option=orjson.OPT_NON_STR_KEYS)
         return digest(data, *parts)
 
     def _interface(self, identifier: str) -> bytes | None:
@@ -318,7 +318,7 @@ class _Batch:
     def _note_followed(self, context: ProcessContext, file: PrefabFile) -> set[str | None]:
         """Adds files on the way to broken ones as inputs, for a file that reached too many.
 
-        The file goes on failing until one of the files changes that its errors come from.
+        The file stays broken until one of the files changes that its errors come from.
         """
         followed = {file.id: None}
         # Depth first: each chain of broken prefabs is followed to its end. A chain longer than
@@ -438,8 +438,8 @@ def _own_or_followed(
     """
     own = [one for one in problems if one.path == file.path]
     others = [one for one in problems if one.path != file.path and one.path in followed]
-    told = [*own, *others[:_MOST_FOREIGN]]
-    return told or problems[:1]
+    reported = [*own, *others[:_MOST_FOREIGN]]
+    return reported or problems[:1]
 
 
 def _fingerprint(description: RegistryDescription, name: str) -> bytes:

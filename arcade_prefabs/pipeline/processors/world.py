@@ -175,20 +175,20 @@ class _Included:
                 self._fail(world, (entity.at, "layer", ".layer"), message)
             return
         if entity.id is not None:
-            place: At = (entity.at, "id", ".id")
+            location: At = (entity.at, "id", ".id")
             first = self._ids.get(entity.id)
             if first is not None:
                 if len(self.errors) < _MOST_ERRORS:  # finding a line takes a pass over the file
-                    other = first.file.error((first.at, "id", ".id"), "").place
-                    self._fail(world, place, f"the id `{entity.id}` stands in {other}, too")
+                    other = first.file.error((first.at, "id", ".id"), "").location
+                    self._fail(world, location, f"the id `{entity.id}` stands in {other}, too")
                 else:
                     self.unshown = True
                 return
             self._ids[entity.id] = entity
         size = len(_encode((entity.overrides, entity.removed)))
         if size > LARGEST_OVERRIDES:
-            place = (entity.at, "overrides", "overrides")
-            self._fail(world, place, f"{size:,} bytes of data, over {LARGEST_OVERRIDES:,}")
+            location = (entity.at, "overrides", "overrides")
+            self._fail(world, location, f"{size:,} bytes of data, over {LARGEST_OVERRIDES:,}")
             return
         self.entities.append(entity)
 

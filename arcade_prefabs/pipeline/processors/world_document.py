@@ -175,12 +175,12 @@ class _Reader:
         at: At = (None, "layers", "layers")
         names: dict[str, None] = {}
         for i, item in enumerate(self._parts.listed(value, at, "names")):
-            place: At = (at, i, f"[{i}]")
+            location: At = (at, i, f"[{i}]")
             if not isinstance(item, str) or not 0 < len(item) <= _LONGEST_LAYER:
                 wanted = f"a name in quotes, of at most {_LONGEST_LAYER} characters"
-                self._report(place, f"expected {wanted}, found {kind_of(item)}")
+                self._report(location, f"expected {wanted}, found {kind_of(item)}")
             elif item in names:
-                self._report(place, f"the layer `{shown(item)}` stands twice")
+                self._report(location, f"the layer `{shown(item)}` stands twice")
             else:
                 names[str(item)] = None
         if len(names) > _MOST_LAYERS:
@@ -191,18 +191,18 @@ class _Reader:
         at: At = (None, "include", "include")
         paths: dict[str, At] = {}
         for i, item in enumerate(self._parts.listed(value, at, "world files")):
-            place: At = (at, i, f"[{i}]")
+            location: At = (at, i, f"[{i}]")
             if not isinstance(item, str):
-                self._report(place, f"expected a path in quotes, found {kind_of(item)}")
+                self._report(location, f"expected a path in quotes, found {kind_of(item)}")
                 continue
             try:
                 path = asset_path(item)
             except ValueError as error:
-                self._report(place, str(error))
+                self._report(location, str(error))
                 continue
             if path in paths:
-                self._report(place, f"{path} is included twice")
-            paths.setdefault(path, place)
+                self._report(location, f"{path} is included twice")
+            paths.setdefault(path, location)
         return list(paths.items())
 
     def _entity(self, value: Value, at: At) -> None:
@@ -221,8 +221,8 @@ class _Reader:
         self._world.components |= {*overrides, *removed}
         always = given.get("always", False)
         if not isinstance(always, bool):
-            place = (at, "always", ".always")
-            self._report(place, f"expected `true` or `false`, found {kind_of(always)}")
+            location = (at, "always", ".always")
+            self._report(location, f"expected `true` or `false`, found {kind_of(always)}")
         placement = self._placement(given, at)
         layer, name = self._layer(given.get("layer"), at), self._id(given.get("id"), at)
         size = self._size(given.get("size"), at)
@@ -296,33 +296,33 @@ class _Reader:
     def _layer(self, value: Value, at: At) -> str | None:
         if value is None or isinstance(value, Unit):
             return None
-        place: At = (at, "layer", ".layer")
+        location: At = (at, "layer", ".layer")
         if not isinstance(value, str):
-            self._report(place, f"expected a layer's name in quotes, found {kind_of(value)}")
+            self._report(location, f"expected a layer's name in quotes, found {kind_of(value)}")
             return None
         layers = self._world.layers
         if layers and value not in layers:
             hint = did_you_mean(value, layers)
-            self._report(place, f"there is no layer `{shown(value)}`", hint=hint)
+            self._report(location, f"there is no layer `{shown(value)}`", hint=hint)
         return str(value)
 
     def _size(self, value: Value, at: At) -> float:
         """Returns the longer side of an entity, in pixels."""
         if value is None or isinstance(value, Unit):
             return 0.0
-        place: At = (at, "size", ".size")
+        location: At = (at, "size", ".size")
         values = value.values if isinstance(value, TupleStruct) else value
         if not isinstance(values, list | tuple) or len(values) != 2:
-            self._report(place, f"expected (width, height) in pixels, found {kind_of(value)}")
+            self._report(location, f"expected (width, height) in pixels, found {kind_of(value)}")
             return 0.0
         longer = 0.0
         for one in values:
             if isinstance(one, bool) or not isinstance(one, int | float):
-                self._report(place, f"expected a number of pixels, found {kind_of(one)}")
+                self._report(location, f"expected a number of pixels, found {kind_of(one)}")
                 return 0.0
             if not (math.isfinite(one) and 0 < one <= FARTHEST):
                 self._report(
-                    place,
+                    location,
                     f"expected more than 0 and at most {FARTHEST:,.0f}, found {number_text(one)}",
                 )
                 return 0.0
@@ -332,20 +332,20 @@ class _Reader:
     def _id(self, value: Value, at: At) -> str | None:
         if value is None:
             return None
-        place: At = (at, "id", ".id")
+        location: At = (at, "id", ".id")
         if not isinstance(value, str) or not value:
-            self._report(place, f"expected text in quotes, found {kind_of(value)}")
+            self._report(location, f"expected text in quotes, found {kind_of(value)}")
         elif (wrong := _wrong_id(value)) is not None:
-            self._report(place, wrong)
+            self._report(location, wrong)
         elif value in self._ids:
             self._twice += 1
             # Finding a line takes a pass over the file, so only the first errors name one.
             where = ""
             if self._twice <= _MOST_PLACES:
-                where = f": first in {self._world.file.error(self._ids[str(value)], '').place}"
-            self._report(place, f"the id `{shown(value)}` stands twice{where}")
+                where = f": first in {self._world.file.error(self._ids[str(value)], '').location}"
+            self._report(location, f"the id `{shown(value)}` stands twice{where}")
         else:
-            self._ids[str(value)] = place
+            self._ids[str(value)] = location
             return str(value)
         return None
 

@@ -55,21 +55,21 @@ CREATE TABLE recipes(
 CREATE TABLE assets(
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,
-    variant TEXT NOT NULL,   -- settings of its own, as JSON; '' for the processor's
+    variant TEXT NOT NULL,   -- import settings, as JSON; '' for none
     state INTEGER NOT NULL,
     size INTEGER,
     stamp INTEGER,           -- 0: the file has to be read to tell whether it changed
     content BLOB,            -- hash of the file's bytes
     recipe INTEGER,
     errors TEXT,             -- JSON
-    reason INTEGER,          -- why it was baked last; the number of a word
-    micros INTEGER,          -- microseconds that it took
+    reason INTEGER,          -- why it was baked last; the id of a word
+    micros INTEGER,          -- processing time in microseconds
     run INTEGER,             -- the bake that baked it, or the newest one at its last use
     labels INTEGER,          -- how many outputs it has, NULL if that does not matter
     UNIQUE(path, variant)
 );
 
--- The first page stands in the row itself: most prefabs have no other.
+-- The row has the first page itself, because most prefabs have no other.
 CREATE TABLE outputs(
     asset INTEGER NOT NULL,
     label TEXT NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE outputs(
     method INTEGER NOT NULL,
     "check" INTEGER NOT NULL,
     data BLOB NOT NULL,
-    seal INTEGER NOT NULL,   -- checksum of the row, and of whose output it is
+    seal INTEGER NOT NULL,   -- checksum of the row and of the output's id
     PRIMARY KEY(asset, label)
 ) WITHOUT ROWID;
 
@@ -98,7 +98,7 @@ CREATE TABLE pages(
 
 CREATE TABLE dictionaries(number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 
--- What an asset was made from: when the digest is another one, it is made anew.
+-- The inputs of assets: if the digest of one has changed, the asset is stale.
 CREATE TABLE inputs(
     asset INTEGER NOT NULL,
     kind INTEGER NOT NULL,
@@ -109,7 +109,7 @@ CREATE TABLE inputs(
 ) WITHOUT ROWID;
 CREATE INDEX inputs_target ON inputs(target);
 
--- What has to be there at run time; `kind` is the number of a word.
+-- The dependencies of assets at run time; `kind` is the id of a word.
 CREATE TABLE needs(
     asset INTEGER NOT NULL,
     target INTEGER NOT NULL,
@@ -119,7 +119,7 @@ CREATE TABLE needs(
 CREATE INDEX needs_target ON needs(target);
 CREATE TABLE words(id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
 
--- Variants that an asset asked for.
+-- The bake requests of assets.
 CREATE TABLE wishes(
     asset INTEGER NOT NULL,
     target INTEGER NOT NULL,
