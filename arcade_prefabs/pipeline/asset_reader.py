@@ -18,12 +18,12 @@ from ..prefab import Prefab, prefab_id
 from ..prefab.asset_ids import PREFAB_FOLDER
 from ..prefab.suggestions import did_you_mean, instead_of, nearest_ids
 from .bake.baker import Baker
-from .model.bake_result import BakeKey, shown_id
+from .model.bake_result import BakeKey, BakeResult, shown_id
 from .model.processor import settings_key
 from .processors.prefab_pages import decode_prefab
 from .sources import checked_path
 from .store.bake_store import AnotherStoreError, BakeStore, DamagedStoreError
-from .store.baked_assets import BakedAsset, find, open_asset
+from .store.baked_assets import BakedAsset, find, open_asset, open_result
 from .store.maintenance import damaged_output, expect
 from .store.queries import ids_of
 
@@ -156,7 +156,12 @@ class BakedAssetReader:
         baker = self._baker
         was_fresh = baker is None or self._is_fresh(key)
         if not was_fresh:
-            self._bake(key)
+            result = self._bake(key)
+            if result is not None and self._generation == self._store.generation:
+                asset = open_result(self._store, key, label, result)
+                if asset is not None:
+                    self._note(key)
+                    return asset
         found = find(self._store, key, label)
         if self._generation != self._store.generation:  # a new store, in which nothing is fresh
             self._generation = self._store.generation
@@ -173,9 +178,12 @@ class BakedAssetReader:
         if found is None:
             self._refuse_unknown_kind(key)
             raise MissingAssetError("there is no such asset", path=key.path, hint=self._hint(key))
+        self._note(key)
+        return open_asset(self._store, key, label, found, partial(self._repair, key))
+
+    def _note(self, key: BakeKey) -> None:
         if self._note_use:
             self.used.add(key)
-        return open_asset(self._store, key, label, found, partial(self._repair, key))
 
     def _hint(self, key: BakeKey) -> str | None:
         """Returns a hint with the most similar assets, for one that does not exist."""
@@ -205,16 +213,22 @@ class BakedAssetReader:
         scanned = not key.variant and not key.path.startswith(":")
         return key in self._fresh or (self.all_fresh and scanned)
 
-    def _bake(self, key: BakeKey) -> None:
-        """Compares an asset and its inputs with their files, and bakes those that are stale."""
+    def _bake(self, key: BakeKey) -> BakeResult | None:
+        """Compares an asset and its inputs with their files, and bakes those that are stale.
+
+        Returns:
+            The result of the asset that was written, or None if it was not stale.
+        """
         assert self._baker is not None
         before, forgotten = self._baker.executor.files_baked, self.forgotten
-        compared = self._baker.one(key, self._is_fresh)
+        committed: dict[BakeKey, BakeResult | None] = {key: None}
+        compared = self._baker.one(key, self._is_fresh, committed)
         with self._lock:
             self.on_demand += self._baker.executor.files_baked > before
             if forgotten == self.forgotten:  # otherwise a file may have changed meanwhile
                 self._fresh |= compared
                 self._fresh.add(key)
+        return committed[key]
 
     def _refuse_unknown_kind(self, key: BakeKey) -> None:
         """Raises AssetError if the file exists but no processor takes files of its kind."""

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from ...errors import shown
 from ...frames.awaitables import Completion
+from ...pipeline import BakedAsset
 from .priority import Priority
 
 __all__ = ["AssetKey", "AssetRecord", "LoadAttempt", "LoadState", "TreeState"]
@@ -65,11 +66,13 @@ class LoadAttempt:
         turn: Its place in the queue is the one of that number; others are out of date.
         queued: Whether it waits in the queue.
         baked: Whether it was baked on purpose before.
+        asset: What that bake has given, until it is decoded; None if it has to be read.
         restarts: How often the asset changed while it was read.
         partial: Whether something of it was handed on already.
     """
 
     __slots__ = (
+        "asset",
         "baked",
         "counted",
         "kind",
@@ -93,6 +96,7 @@ class LoadAttempt:
         self.turn = 0
         self.queued = False
         self.baked = False
+        self.asset: BakedAsset | None = None
         self.restarts = 0
         self.partial = False
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...errors import LoadCancelledError, LocatedError
 from ...frames.awaitables import Completion
 from ...frames.callbacks import Callbacks
-from ...pipeline import settings_key
+from ...pipeline import BakedAsset, settings_key
 from .asset_record import AssetKey, AssetRecord, LoadAttempt, LoadState, TreeState
 from .cache import PrefabCache
 from .dependency_graph import held, link, own_ready, unlink
@@ -26,6 +26,8 @@ __all__ = ["LoadRegistry", "key_of", "mark_of"]
 
 # Errors that loads told and that hot reload may find soon after.
 _MOST_FAILED_LOADS: Final = 1_000
+# Assets that were just baked and wait in memory to be decoded, each of 400 kB at most.
+_MOST_HANDED_ON: Final = 16
 
 
 class LoadRegistry:
@@ -74,6 +76,7 @@ class LoadRegistry:
         self._of_id: dict[str, dict[AssetRecord, None]] = {}
         self._ages = itertools.count()
         self._broken: Mapping[str, Set[int]] = {}
+        self._handed_on = 0
         self._failed_loads: deque[tuple[str, int]] = deque(maxlen=_MOST_FAILED_LOADS)
 
     def __len__(self) -> int:
@@ -270,6 +273,25 @@ class LoadRegistry:
             self.scheduler.release(attempt)
             if attempt.task is not None:
                 self.dropped.append(attempt.task)
+        if attempt is not None:
+            self.take_asset(attempt)
+
+    def hand_on(self, attempt: LoadAttempt, asset: BakedAsset) -> None:
+        """Gives an asset that was just baked to the attempt that waits for it.
+
+        Does nothing if many attempts have not used theirs yet: the attempt then reads the asset
+        from the store. The caller holds the lock.
+        """
+        if self._handed_on < _MOST_HANDED_ON:
+            self._handed_on += 1
+            attempt.asset = asset
+
+    def take_asset(self, attempt: LoadAttempt) -> BakedAsset | None:
+        """Takes the asset that `hand_on` has given to an attempt. The caller holds the lock."""
+        asset, attempt.asset = attempt.asset, None
+        if asset is not None:
+            self._handed_on -= 1
+        return asset
 
     def _remove(self, record: AssetRecord) -> tuple[AssetRecord, ...]:
         del self._records[record.key]
@@ -322,7 +344,8 @@ class LoadRegistry:
             return False
         attempt = record.attempt
         if attempt is not None and attempt.queued and attempt.task is None:
-            return False  # it has not been read yet
+            self.take_asset(attempt)
+            return False  # it has not been read yet, or is read again
         again = record.state in (LoadState.READY, LoadState.FAILED)
         self._ground(record)
         record.attempt = LoadAttempt(record, reload=again)

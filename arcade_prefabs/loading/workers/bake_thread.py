@@ -130,28 +130,36 @@ class BakeThread:
                 for one in attempts
                 if not one.stale and not one.record.settings
             }
+            baked: dict[str, Any] = {}
             try:
-                self._bake(sorted(paths))
+                baked = self._bake(sorted(paths))
             except Exception:  # the loads would wait for ever otherwise
                 _log.exception("baking %d files failed", len(paths))
             with self._loads.lock:
                 for attempt in attempts:
                     if not attempt.stale:
                         attempt.baked = True
+                        asset = baked.get(attempt.record.id)
+                        if asset is not None and not attempt.record.settings:
+                            self._loads.hand_on(attempt, asset)
                         self._loads.scheduler.put(attempt)
+            baked.clear()  # this thread may sleep for hours
             for _ in attempts:
                 self._wake()
 
-    def _bake(self, paths: list[str]) -> None:
+    def _bake(self, paths: list[str]) -> dict[str, Any]:
+        """Bakes files; returns the assets by path if these are few files."""
         # What is wrong with an asset is said when it is read.
+        baked: dict[str, Any] = {}
         if len(paths) > _FEW:
             with contextlib.suppress(ArcadePrefabsError, OSError):
                 self._assets.bake(paths, cancelled=lambda: self._stopped)
-            return
+            return baked
         for path in paths:
             with contextlib.suppress(ArcadePrefabsError, OSError):
                 if not self._stopped:
-                    self._assets.get(path)
+                    baked[path] = self._assets.get(path)
+        return baked
 
     def stop(self) -> None:
         """Begin nothing more."""

@@ -115,7 +115,12 @@ class LoadWorker:
                     self._loads.scheduler.release(attempt)
                 self._baking.add(attempt)
                 return
-        asset = self._assets.get(record.id, record.settings)
+        asset = None
+        if attempt.asset is not None:
+            with self._loads.lock:
+                asset = self._loads.take_asset(attempt)
+        if asset is None:
+            asset = self._assets.get(record.id, record.settings)
         with self._loads.lock:
             if attempt.stale:
                 self._loads.scheduler.release(attempt)

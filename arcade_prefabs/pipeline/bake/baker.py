@@ -29,7 +29,7 @@ from typing import Final
 
 from ...errors import LocatedError, shown
 from ..model.bake_report import BakeProgress, BakeReport
-from ..model.bake_result import BakeKey
+from ..model.bake_result import BakeKey, BakeResult
 from ..model.page_codec import DICTIONARY_BYTES, CompressionDictionary, make_dictionary
 from ..sources import SourceFile
 from ..store import writes as records
@@ -248,13 +248,17 @@ class Baker:
     # --------------------------------------------------------------------------------- one asset
 
     def one(
-        self, key: BakeKey, is_fresh: Callable[[BakeKey], bool] = lambda _: False
+        self,
+        key: BakeKey,
+        is_fresh: Callable[[BakeKey], bool] = lambda _: False,
+        committed: dict[BakeKey, BakeResult | None] | None = None,
     ) -> set[BakeKey]:
         """Bakes one asset if it is stale, after the stale ones of its inputs.
 
         Args:
             key: The asset.
             is_fresh: Returns True for inputs that need not be compared with their files again.
+            committed: Receives the result of each of its keys that is baked and written.
 
         Returns:
             All assets that are up to date now. A caller that bakes many assets with common inputs
@@ -286,10 +290,10 @@ class Baker:
         todo += self.executor.really_changed(touched, BakeReport())
         update_unbaked(unbaked, self.executor.store, self.executor.source, self.executor.stat)
         baked = {asset.key for asset in todo}
-        for _ in self.executor.process(todo, 0, BakeReport(), None):
+        for _ in self.executor.process(todo, 0, BakeReport(), None, committed):
             pass
         for _ in range(_MOST_TRIES):  # more than once only if files depend on each other in a cycle
-            if not self._bake_stale(made_from, baked):
+            if not self._bake_stale(made_from, baked, committed):
                 break
         return {one for one, file, _ in made_from if file is not None}
 
@@ -329,7 +333,10 @@ class Baker:
         return (key, file, row), map(BakeKey, paths)
 
     def _bake_stale(
-        self, assets: list[tuple[BakeKey, SourceFile | None, AssetRow | None]], baked: set[BakeKey]
+        self,
+        assets: list[tuple[BakeKey, SourceFile | None, AssetRow | None]],
+        baked: set[BakeKey],
+        committed: dict[BakeKey, BakeResult | None] | None,
     ) -> bool:
         """Bakes the assets that have changed inputs, in their order; returns whether any had."""
         found = False
@@ -343,7 +350,7 @@ class Baker:
                 found = True
                 baked.add(key)
                 asset = StaleAsset(key, file, processor, reason)
-                for _ in self.executor.process([asset], 0, BakeReport(), None):
+                for _ in self.executor.process([asset], 0, BakeReport(), None, committed):
                     pass
         return found
 

@@ -84,7 +84,12 @@ class BakeExecutor:
         self._noted: tuple[int, dict[str, Recipe]] | None = None
 
     def process(
-        self, todo: list[StaleAsset], run: int, report: BakeReport, cancelled: Cancelled | None
+        self,
+        todo: list[StaleAsset],
+        run: int,
+        report: BakeReport,
+        cancelled: Cancelled | None,
+        committed: dict[BakeKey, BakeResult | None] | None = None,
     ) -> Iterator[BakeResult]:
         """Processes files in batches, commits each batch, and yields the results.
 
@@ -93,6 +98,7 @@ class BakeExecutor:
             run: The number of the bake, 0 on demand.
             report: Gets the changes and the ids of the baked assets.
             cancelled: Called before each batch; returns True to end the bake.
+            committed: Receives the result of each of its keys that is baked and written.
 
         Raises:
             BakeCancelledError: ``cancelled`` returned True.
@@ -124,7 +130,7 @@ class BakeExecutor:
                 finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in finished:
                     outcomes = future.result()
-                    self._commit(outcomes, waiting.pop(future), run, report)
+                    self._commit(outcomes, waiting.pop(future), run, report, committed)
                     yield from outcomes
         finally:
             for future in waiting:
@@ -140,6 +146,7 @@ class BakeExecutor:
         given: dict[BakeKey, tuple[StaleAsset, int]],
         run: int,
         report: BakeReport,
+        committed: dict[BakeKey, BakeResult | None] | None,
     ) -> None:
         changes: list[OutputChange] = []
         baked: dict[str, str] = {}
@@ -165,6 +172,9 @@ class BakeExecutor:
                 self._committed[outcome.key] = max(ticket, self._committed.get(outcome.key, 0))
         for outcome in outcomes:
             self.bake_seconds += outcome.seconds
+            if committed is not None and outcome.key in committed:
+                newest = shown_id(outcome.key) in baked
+                committed[outcome.key] = outcome if newest else None
         self.files_baked += len(baked)
         report.changes += changes
         report.baked.update(baked)

@@ -17,13 +17,16 @@ from ...errors import (
 )
 from ...prefab.model import Dependency
 from ...prefab.suggestions import did_you_mean
-from ..model.bake_result import BakeKey, shown_id
-from ..model.page_codec import LEFT, PackedPage, seal
+from ..model.bake_result import BakeKey, BakeResult, shown_id
+from ..model.page_codec import LEFT, PORTION, PackedPage, seal
 from .bake_store import BakeStore
 from .rows import errors_of, typed
 from .schema import BAKED, BROKEN, BUILT
 
-__all__ = ["BakedAsset", "FoundAsset", "find", "needs_of", "open_asset", "page_of"]
+__all__ = ["BakedAsset", "FoundAsset", "find", "needs_of", "open_asset", "open_result", "page_of"]
+
+# Outputs with more packed bytes are read from the store page by page, also right after their bake.
+_STRAIGHT_BYTES: Final = 256 * 1024
 
 
 class FoundOutput(NamedTuple):
@@ -238,6 +241,29 @@ def open_asset(
 
     head = unpacked(0, first_seal, first)
     return BakedAsset(identifier, kind, digest, pages, head, read_page, tuple(found.errors))
+
+
+def open_result(
+    store: BakeStore, key: BakeKey, label: str, result: BakeResult
+) -> BakedAsset | None:
+    """Returns the asset of a result that has just been committed, without reading the store.
+
+    Returns None if only the store has the answer: it has the last good version of what failed, the
+    labels of a file for an error message, and the pages of large outputs.
+    """
+    if result.failed or result.errors or len(result.outputs) > PORTION:
+        return None
+    output = next((one for one in result.outputs if one.label == label), None)
+    if output is None or sum(len(page.data) for page in output.pages) > _STRAIGHT_BYTES:
+        return None
+    pages = output.pages
+
+    def read_page(number: int) -> bytes:
+        page = pages[number]
+        return page.unpack(store.dictionary(page.method))
+
+    identifier = shown_id(key, label)
+    return BakedAsset(identifier, output.kind, output.digest, len(pages), read_page(0), read_page)
 
 
 def _labels(store: BakeStore, key: BakeKey, asset: int) -> list[str]:
