@@ -1,1 +1,1 @@
-"""Instances: entities that are drawn, and take no Python object until the game touches one."""
+"""Instances: entities that are drawn, and have no Python object until the game asks for one."""

@@ -3,20 +3,20 @@
 **The problem.** A thousand coins take 30 ms and 2 MB if each is an entity. The player picks up ten
 of them in the next minute.
 
-**The way taken.** The group knows where each entity stands (a few columns of numbers), and fills
-the sprite lists of its prefab's layers from them, see `InstanceList`. Whoever asks for one, through
-the group, through ``prefabs.entities`` or by colliding with its sprite, *promotes* it: the group
-spawns that entity as if it had been spawned alone, with the difference that its sprites take over
-rows instead of being appended. From then on it is an entity like any other. The group is its owner:
-it hears when the entity goes.
+**The way taken.** The group has the transforms of its entities in a few columns of numbers, and
+fills the sprite lists of its prefab's layers from them, see `InstanceList`. When the game asks for
+an entity, through the group, through ``prefabs.entities`` or by a collision with its sprite, the
+group *promotes* it: it spawns that entity as if it had been spawned alone, except that its sprites
+take over rows of the lists instead of being appended. From then on it is an entity like any other.
+The group is its owner, and is called when the entity goes.
 
-**What is no instance from the start** is told by `why_not`: what has a hook, a text, an animation
-or a sprite class of the game's. Such entities are spawned one by one, within the budget of frames;
-the group looks the same.
+Some entities cannot be instances, as `why_not` says: those with a hook, a text, an animation or a
+sprite class of the game. They are spawned one by one, within the budget of frames; the group has
+the same interface.
 
-**The ways rejected.** *Entities that know rows instead of sprites*: every line of the plugin that
-touches ``entity.sprite`` would have to know both. *Keeping the arrays as the only truth, also for
-promoted ones*: a game sets ``sprite.center_x``, and has to be allowed to.
+**The ways rejected.** *Entities with rows instead of sprites*: every module that uses
+``entity.sprite`` would have to know both. *Keeping the columns as the only data, also of promoted
+entities*: a game sets ``sprite.center_x``, and has to be allowed to.
 """
 
 from __future__ import annotations
@@ -47,46 +47,46 @@ __all__ = ["GroupSpawner", "InstanceGroup"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# What is loaded is filled at once up to that many: about 0.3 ms for each thousand.
+# Groups of a loaded prefab up to that size are built at once: about 0.3 ms for each thousand.
 _AT_ONCE: Final = 2000
-# Entities that are spawned one by one in one step, because they cannot be instances.
+# Entities that are spawned in one step, if they cannot be instances.
 _SPAWNED: Final = 12
 
 
 class GroupSpawner(Protocol):
-    """What a group asks of the factory of entities. Main thread."""
+    """What groups call of the `EntityFactory`. Main thread."""
 
     def spawn_for(
         self, owner: InstanceGroup, handle: Handle[Any], place: EntityTransform
     ) -> SpawnTask:
-        """Spawn an entity that is no instance."""
+        """Spawns an entity that is no instance."""
         ...
 
     def promote_for(
         self, owner: InstanceGroup, handle: Handle[Any], place: EntityTransform, scene: SpawnScene
     ) -> SpawnTask:
-        """Build an entity at once whose sprites take over rows. It may have failed."""
+        """Builds an entity at once whose sprites take over rows; the spawn may fail."""
         ...
 
     def ended(self, group: InstanceGroup) -> None:
-        """Nothing of a group is left."""
+        """Called when a group has no entities any more."""
         ...
 
     def post(self, steps: Steps, first: Step) -> None:
-        """Have something done within the budget of frames."""
+        """Posts a job to the lane of spawns."""
         ...
 
     def tell_failure(
         self, identifier: str, error: Exception, handle: Handle[Any] | None = None
     ) -> None:
-        """Let it be known that a spawn failed."""
+        """Reports a failed spawn."""
         ...
 
 
 class _RowScene(Mapping[str, Any]):
-    """Where the sprites of one entity go that is promoted: into its rows.
+    """The scene of one promoted entity: its sprites take over the entity's rows.
 
-    A sprite that comes later, because its prefab was edited, goes to the end of a list.
+    A sprite that comes later, because the prefab was edited, is appended to a list as usual.
     """
 
     def __init__(self, group: InstanceGroup, lists: Sequence[_Filled], number: int) -> None:
@@ -104,7 +104,7 @@ class _RowScene(Mapping[str, Any]):
         return len(self._lists)
 
     def list_with(self, layer: str, sprite: BasicSprite) -> SpriteList[Any] | None:
-        """The list of a layer that a sprite is in; see `Layers.list_with`."""
+        """Returns the list of a layer that a sprite is in, as `Layers.list_with` does."""
         rows = self._lists.get(layer)
         for one in ([] if rows is None else [rows.list]) + [self._group.other_list(layer)]:
             if sprite in one:
@@ -112,17 +112,17 @@ class _RowScene(Mapping[str, Any]):
         return None
 
     def close(self, *, refresh: bool) -> None:
-        """Take away the rows that no sprite has taken over.
+        """Removes the rows that no sprite has taken over.
 
         Args:
-            refresh: Whether the sprites are not what the rows say: the prefab was edited.
+            refresh: Whether the prefab was edited since the rows were filled: the sprites differ.
         """
         for rows in self._lists.values():
             rows.close(refresh=refresh)
 
 
 class _Rows:
-    """The rows of one entity in one list, in the order of its parts: a list to append to.
+    """The rows of one entity in one list, in the order of its parts; sprites are appended to it.
 
     Attributes:
         list: The list.
@@ -139,11 +139,11 @@ class _Rows:
 
     @property
     def sprite_slot(self) -> Mapping[BasicSprite, int]:
-        """See `arcade.SpriteList`."""
+        """The slots of the list's sprites, as `arcade.SpriteList.sprite_slot`."""
         return self.list.sprite_slot
 
     def append(self, sprite: BasicSprite) -> None:
-        """Put a sprite into the next row."""
+        """Lets a sprite take over the next row."""
         if self._rows:
             self.list.adopt(self._rows.pop(0), sprite)
             self._taken.append(sprite)
@@ -151,7 +151,7 @@ class _Rows:
             self.list.append(sprite)
 
     def close(self, *, refresh: bool) -> None:
-        """See `_RowScene.close`."""
+        """Removes the rows that no sprite has taken over, as `_RowScene.close` says."""
         for row in self._rows:
             self.list.discard(row)
         if refresh:
@@ -165,20 +165,20 @@ class _Rows:
 
 
 class _DrawnInstances(WatchedSpriteList, InstanceList):
-    """A layer's list of instances. The game may kill a sprite that it has promoted."""
+    """A list of instances in a layer, which notes promoted sprites that the game kills."""
 
 
 class _WallInstances(InstanceList, WallList):
-    """Walls that are instances. Never drawn.
+    """A wall list of instances; never drawn.
 
     Attributes:
-        pending: Rows that the next sprites take over.
+        pending: The rows that the next sprites take over.
     """
 
     pending: Sequence[int] = ()
 
     def append(self, sprite: BasicSprite) -> None:
-        """Add a wall."""
+        """Adds a solid sprite; it takes over a pending row, if there is one."""
         if self.pending:
             row, *self.pending = self.pending
             self.adopt(row, sprite)
@@ -187,13 +187,13 @@ class _WallInstances(InstanceList, WallList):
 
 
 class _Filled:
-    """A list of a group.
+    """A list of a group, filled with rows.
 
     Attributes:
-        layout: What is in it.
+        layout: The sprites of one entity in this list.
         list: The list.
-        walls: The same rows as walls, if its sprites are solid.
-        images: What its sprites show; they keep their place in the atlas through it.
+        walls: The same rows in a wall list, if the sprites are solid; None otherwise.
+        images: The loaded textures, held so that they keep their atlas rectangles.
     """
 
     __slots__ = ("_count", "images", "layout", "list", "walls")
@@ -215,7 +215,7 @@ class _Filled:
         runs, rows = runs_of(layout, textures, count), rows_of(layout, textures, where)
         self.walls: _WallInstances | None = None
         if layout.group is not None:
-            # Not the list that is drawn: an edit may take a sprite out of the walls alone.
+            # A list of its own: an edit may take a sprite out of the walls, and leave it drawn.
             places, sizes, colors, order = rows
             copies = InstanceRows(places[:], sizes[:], colors[:], order[:])
             self.walls = _WallInstances(runs, copies, lambda row: group.promote(row % count))
@@ -224,11 +224,11 @@ class _Filled:
         )
 
     def rows_of(self, number: int) -> list[int]:
-        """The rows of an entity."""
+        """Returns the rows of an entity."""
         return [number + self._count * one for one in range(len(self.layout.sprites))]
 
     def discard(self, number: int) -> None:
-        """Take out the rows of an entity."""
+        """Removes the rows of an entity."""
         for row in self.rows_of(number):
             self.list.discard(row)
             if self.walls is not None:
@@ -236,7 +236,7 @@ class _Filled:
 
 
 class InstanceGroup(Sequence[Entity]):
-    """The entities of one call of `PrefabPlugin.spawn_many`, those that were despawned left out.
+    """The living entities of one call of `PrefabPlugin.spawn_many`.
 
     Example::
 
@@ -247,8 +247,8 @@ class InstanceGroup(Sequence[Entity]):
         if not coins:
             next_level()
 
-    Most of them are instances: drawn, but without a Python object. Whoever asks for one gets an
-    entity like any other, of which there is one from then on. `len` and `sprites` ask for none.
+    Most of them are instances: drawn, but without a Python object. Asking for one promotes it to an
+    entity like any other, the same object each time. `len` and `sprites` promote none.
 
     Attributes:
         prefab_id: The full id of their prefab.
@@ -274,14 +274,14 @@ class InstanceGroup(Sequence[Entity]):
         self._blueprint: Blueprint | None = None
         self._lists: tuple[_Filled, ...] = ()
         self._sprites = SpriteLists()
-        # By their numbers: entities that were asked for, and those that are gone.
+        # By the entities' numbers: promoted entities, and those that are gone.
         self._tasks: dict[int, SpawnTask] = {}
         self._numbers_of: dict[SpawnTask, int] = {}
         self._gone: set[int] = set()
-        self._left: list[int] | None = None  # the numbers of those that are not gone
+        self._left: list[int] | None = None  # the numbers of entities that are not gone
 
     def begin(self) -> None:
-        """Fill the lists, or wait for what is not there yet."""
+        """Fills the lists, or waits for the prefab and its textures."""
         handle = self._handle
         if handle is None or not len(self):
             self._end(EntityState.DESPAWNED)
@@ -291,7 +291,7 @@ class InstanceGroup(Sequence[Entity]):
             handle.add_done_callback(self._loaded)
 
     def close(self) -> None:
-        """The plugin was detached: come no more; what is alive stays."""
+        """Fails a group that is not alive yet, as the plugin is detached; living entities stay."""
         if self._state in (EntityState.LOADING, EntityState.BUILDING):
             self._end(
                 EntityState.FAILED, PluginError("the plugin was detached before it was there")
@@ -340,43 +340,43 @@ class InstanceGroup(Sequence[Entity]):
 
     @property
     def state(self) -> EntityState:
-        """Where the group is on its way; `EntityState.DESPAWNED` once nothing of it is left."""
+        """The state of the group; `EntityState.DESPAWNED` once all of its entities are gone."""
         return self._state
 
     @property
     def alive(self) -> bool:
-        """Whether its entities are there."""
+        """Whether the group's entities are alive."""
         return self._state is EntityState.ALIVE
 
     @property
     def error(self) -> Exception | None:
-        """Why it could not be spawned, or None."""
+        """Why the group could not be spawned, or None."""
         return self._error
 
     @property
     def sprites(self) -> SpriteLists:
-        """The sprites of all, for Arcade's collision functions, which promote what is near.
+        """The sprites of all, for Arcade's collision functions, which promote the near ones.
 
-        Empty until the group is alive, and always current.
+        Empty until the group is alive; always current.
         """
         return self._sprites
 
     @property
     def promoted(self) -> int:
-        """How many of them are objects now."""
+        """How many entities are promoted now."""
         return len(self._tasks)
 
     @property
     def instances(self) -> int:
-        """How many of them are instances now; 0 until the group is alive."""
+        """How many entities are instances now; 0 until the group is alive."""
         return len(self) - len(self._tasks) if self._lists else 0
 
     def despawn(self) -> None:
-        """Take all of them out of the game. Twice is fine."""
+        """Despawns all entities of the group. A second call does nothing."""
         if self._ended:
             return
         if self._services.entities.despawn_hooked(self.names):
-            self.promote_all()  # they are called for each
+            self.promote_all()  # hooks are called for each entity
         for task in list(self._tasks.values()):
             if not task.over:  # a hook may have despawned it
                 task.entity.despawn()
@@ -384,7 +384,7 @@ class InstanceGroup(Sequence[Entity]):
 
     def _end(self, state: EntityState, error: Exception | None = None) -> None:
         if self._ended:
-            return  # with its last entity
+            return  # the group has ended with its last entity
         services = self._services
         self._state, self._error = state, error
         services.entities.remove_group(self)
@@ -466,7 +466,7 @@ class InstanceGroup(Sequence[Entity]):
             return
         self._lists = tuple(filled)
         for one in filled:
-            for number in (*self._tasks, *self._gone):  # those were spawned alone
+            for number in (*self._tasks, *self._gone):  # entities that were asked for before
                 one.discard(number)
             services.layers.add_list(one.layout.layer, one.list)
             self._sprites.put_in(one.list)
@@ -498,25 +498,29 @@ class InstanceGroup(Sequence[Entity]):
 
     @property
     def names(self) -> frozenset[str]:
-        """Components of its prefab and the prefab's children."""
+        """The components of the prefab and its children."""
         blueprint = self._blueprint
         parts = () if blueprint is None else blueprint.parts
         return frozenset(name for part in parts for name in part.blueprint.names)
 
     @property
     def tags(self) -> frozenset[str]:
-        """Tags of its prefab and the prefab's children."""
+        """The tags of the prefab and its children."""
         blueprint = self._blueprint
         parts = () if blueprint is None else blueprint.parts
         return frozenset(tag for part in parts for tag in part.blueprint.tags)
 
     def promote_all(self) -> None:
-        """Have all of them be objects."""
+        """Promotes all instances."""
         for number in list(self._numbers()):
             self.promote(number)
 
     def promote(self, number: int) -> SpawnTask | None:
-        """Have one of them be an object, by its number among all that were spawned."""
+        """Promotes an instance, by its number among all that were spawned.
+
+        Returns:
+            Its spawn task, which may have failed; None if the entity is gone.
+        """
         task, handle = self._tasks.get(number), self._handle
         if task is not None or number in self._gone or handle is None:
             return task
@@ -527,7 +531,7 @@ class InstanceGroup(Sequence[Entity]):
             scene = _RowScene(self, self._lists, number)
             task = self._spawner.promote_for(self, handle, place, scene)
             scene.close(refresh=task.blueprint is not self._blueprint)
-        if task.over:  # it has told why
+        if task.over:  # it has failed, and reported why
             self._gone.add(number)
             self._left = None
             self._end_if_empty()
@@ -551,20 +555,20 @@ class InstanceGroup(Sequence[Entity]):
         return (x[number], y[number]), angle, (scale, scale)
 
     def other_list(self, layer: str) -> SpriteList[Any]:
-        """The list for a sprite that has no row."""
+        """Returns the plugin's list of a layer, for a sprite without a row."""
         return self._services.layers.list_of(None, layer)
 
-    # ----------------------------------------------------------------- as the owner of its entities
+    # ------------------------------------------------------------ called by spawn tasks: SpawnOwner
 
     def wall_list(self, group: str) -> SpriteList[Any]:
-        """The list for solid sprites."""
+        """Returns the wall list of a collision group, for `SpawnOwner.wall_list`."""
         for one in self._lists:
             if one.walls is not None and one.layout.group == group:
                 return one.walls
         return self._services.walls.wall_list(group)
 
     def gone(self, spawn_task: SpawnTask) -> None:
-        """An entity was despawned, or failed."""
+        """Notes that an entity was despawned or failed, for `SpawnOwner.gone`."""
         number = self._numbers_of.pop(spawn_task, None)
         if number is not None:
             del self._tasks[number]
@@ -573,4 +577,4 @@ class InstanceGroup(Sequence[Entity]):
             self._end_if_empty()
 
     def lived(self, spawn_task: SpawnTask) -> None:
-        """A reload has given it components."""
+        """Does nothing: components of a hot reload need no note here."""

@@ -1,8 +1,8 @@
-"""Rows for the sprites of instances, worked out from a blueprint and where its entities stand.
+"""Computes the rows of instances' sprites from a blueprint and the entities' transforms.
 
-One entity has a row for each of its sprites. Rows of one sprite spec stand next to each other, so
-that texture, color and size are one value repeated; the order in which they are drawn is that of
-the entities, and within one of its parts, as if they had been spawned one after the other.
+An entity has a row for each of its sprites. The rows of one sprite spec are neighbours, so that
+texture, color and size are one value repeated. The order of drawing is that of the entities, and
+within each that of its parts, as if they had been spawned one after the other.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ __all__ = [
 
 
 class InstanceTransforms(NamedTuple):
-    """Where entities stand, a column for each number.
+    """The transforms of entities, a column for each number.
 
     Attributes:
         x: Pixels.
         y: Pixels.
-        angle: Clockwise, in degrees; one value means that of all.
-        scale: Factors of both axes; one value means that of all.
+        angle: Degrees clockwise; one value stands for all entities.
+        scale: Factor of both axes; one value stands for all entities.
     """
 
     x: array[float]
@@ -49,22 +49,22 @@ class InstanceTransforms(NamedTuple):
 
 
 Positions: TypeAlias = "Iterable[Sequence[float]] | array[float]"
-"""Pairs of x and y, or an array of numbers with the buffer protocol, x and y in turn."""
+"""Pairs (x, y), or an array of numbers with the buffer protocol, x and y in turn; pixels."""
 
 
 def checked_transforms(
     positions: Positions, angle: float | Sequence[float], scale: float | Sequence[float]
 ) -> InstanceTransforms:
-    """The columns of what a game gives.
+    """Returns the transforms that a game gave, as columns.
 
     Raises:
-        ValueError: A number is missing, infinite or no number.
+        ValueError: A number is missing, NaN or infinite.
         TypeError: Something is no number.
     """
     x, y = _columns(positions)
     angles, scales = _column("angle", angle, len(x)), _column("scale", scale, len(x))
     for name, some in (("position", x), ("position", y), ("angle", angles), ("scale", scales)):
-        # One look at all: a sum with a number that is not finite is not, either.
+        # One check for all: the sum is NaN or infinite if any number is.
         if not math.isfinite(sum(some)):
             number = next((n for n, one in enumerate(some) if not math.isfinite(one)), 0)
             raise ValueError(f"the {name} of number {number} is not finite: {some[number]!r}")
@@ -102,14 +102,14 @@ def _column(name: str, given: float | Sequence[float], count: int) -> array[floa
 
 
 class _PlacedSpec(NamedTuple):
-    """A sprite of a prefab, relative to the prefab.
+    """A sprite of a prefab, relative to the entity.
 
     Attributes:
         part: The number of its part.
-        spec: What it looks like.
+        spec: The sprite spec.
         at: Pixels from the entity.
-        angle: Degrees that it is turned more than the entity.
-        scale: Factors by which it is larger than its picture, where the entity's scale is 1.
+        angle: Degrees clockwise, relative to the entity.
+        scale: Factors of both axes, relative to the entity.
     """
 
     part: int
@@ -120,12 +120,12 @@ class _PlacedSpec(NamedTuple):
 
 
 class ListLayout(NamedTuple):
-    """What goes into one list.
+    """The sprites of one entity that are in the same list.
 
     Attributes:
         layer: The layer that the list is drawn in.
-        group: The collision group of the walls that its sprites are, or None.
-        sprites: The sprites of one entity, in the order of its parts.
+        group: The collision group of the sprites if they are solid, or None.
+        sprites: The sprites, in the order of the parts.
     """
 
     layer: str
@@ -134,11 +134,11 @@ class ListLayout(NamedTuple):
 
 
 def why_not(blueprint: Blueprint, hooked: Container[str] = ()) -> str | None:
-    """Why entities of a prefab are objects from the start; None if they can be instances.
+    """Returns why entities of a prefab cannot be instances, or None if they can.
 
     Args:
-        blueprint: The prefab's.
-        hooked: Components that have an ``on_first_spawn`` or ``on_spawn``.
+        blueprint: The prefab's blueprint.
+        hooked: Components that have ``on_first_spawn`` or ``on_spawn`` hooks.
     """
     for part in blueprint.parts:
         one = part.blueprint
@@ -167,7 +167,7 @@ def why_not(blueprint: Blueprint, hooked: Container[str] = ()) -> str | None:
 
 
 def lay_out(blueprint: Blueprint) -> tuple[ListLayout, ...]:
-    """The lists that the sprites of a prefab go into, one for each layer; see `why_not`."""
+    """Returns the layouts of a prefab's lists, one for each layer; `why_not` must return None."""
     layers: dict[str, list[_PlacedSpec]] = {}
     groups: dict[str, str | None] = {}
     for number, part in enumerate(blueprint.parts):
@@ -205,13 +205,13 @@ def _placed(
 
 
 def runs_of(layout: ListLayout, textures: Sequence[Texture], count: int) -> list[InstanceRun]:
-    """The runs of a list, for so many entities; a texture for each of its sprites."""
+    """Returns the runs of a list: a texture and the number of its rows, for each sprite."""
     runs: list[InstanceRun] = []
     for placed, texture in zip(layout.sprites, textures, strict=True):
         points = placed.spec.points
         reach = None
         if points is not None:
-            # Of the shorter side: a hit box may be scaled along that one alone.
+            # Relative to the shorter side: the scale may enlarge the hit box along that one alone.
             shorter = min(texture.width, texture.height) or 1
             reach = max((math.hypot(*point) for point in points), default=0.0) / shorter
         runs.append(InstanceRun(texture, count, reach))
@@ -221,7 +221,7 @@ def runs_of(layout: ListLayout, textures: Sequence[Texture], count: int) -> list
 def rows_of(
     layout: ListLayout, textures: Sequence[Texture], where: InstanceTransforms
 ) -> InstanceRows:
-    """The rows of a list. Any thread."""
+    """Returns the rows of a list: positions, sizes, colors and drawing order. Any thread."""
     count = len(where.x)
     places, sizes, colors = array("f"), array("f"), array("B")
     for placed, texture in zip(layout.sprites, textures, strict=True):
@@ -268,7 +268,7 @@ def _sizes_of(
     placed: _PlacedSpec, texture: Texture, scales: array[float], count: int
 ) -> array[float]:
     (width, height), (wide, high) = texture.size, placed.scale
-    # In the order in which Arcade multiplies: a promoted sprite has the same size to the last bit.
+    # Multiplied in Arcade's order: a promoted sprite has exactly the same size.
     if len(scales) == 1:
         scale = scales[0]
         return array("f", (width * (wide * scale), height * (high * scale))) * count
