@@ -1,8 +1,8 @@
-"""Asynchronous loading: ask for assets now, have them later, miss no frame.
+"""Loads assets in background threads, without late frames.
 
-`AsyncPrefabLoader` reads and decodes in threads that work while the game waits for its next
-frame. What arrives goes through the `MainThreadQueue` of `arcade_prefabs.frames`, within the budget
-of a frame.
+`AsyncPrefabLoader` reads and decodes in loader threads, which run while the game waits for its
+next frame. Results are committed by jobs of the `MainThreadQueue` of `arcade_prefabs.frames`,
+within the budget of a frame.
 """
 
 from .asset_names import asset_id

@@ -1,4 +1,4 @@
-"""Ids of assets, from any way to write them."""
+"""`asset_id`: turns each accepted spelling of an asset's name into the asset id."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from ..prefab.suggestions import instead_of
 __all__ = ["asset_id", "spawnable_id"]
 
 
-# By any way to write them; full ids, which are asked for behind each of those, as well.
-_known: dict[str, str] = {}
-_MOST: Final = 8192
+# Asset ids by spelling. An asset id is a spelling of itself: callers pass the result on to code
+# that calls `asset_id` again.
+_ids: dict[str, str] = {}
+_MOST_IDS: Final = 8192
 
 
 def asset_id(text: str) -> str:
-    """The full id of an asset.
+    """Returns the asset id that a name means.
 
-    ``props/crate``, ``props/crate.ron`` and ``castle.ron#gate`` are prefabs; what begins with
-    ``worlds/`` is a world, and what has another suffix than ``.ron`` is the file of that name:
-    ``images/hero.png``.
+    ``props/crate``, ``props/crate.ron`` and ``castle.ron#gate`` are prefabs; names that begin with
+    ``worlds/`` and end with ``.ron`` are worlds; names with another suffix, such as
+    ``images/hero.png``, are the files of these names.
 
     Raises:
-        UnsafePathError: No such path may exist.
+        UnsafePathError: The name is not a path below the assets folder, such as ``../crate``.
 
     Any thread.
     """
-    found = _known.get(text)
-    if found is None:
-        found = _asset_id(text)
-        if len(_known) >= _MOST:
-            _known.clear()
-        _known[text] = _known[found] = found
-    return found
+    identifier = _ids.get(text)
+    if identifier is None:
+        identifier = _asset_id(text)
+        if len(_ids) >= _MOST_IDS:
+            _ids.clear()
+        _ids[text] = _ids[identifier] = identifier
+    return identifier
 
 
 def spawnable_id(text: str) -> str:
-    """The full id of a prefab that is to be spawned.
+    """Returns the asset id of a prefab, for `spawn`.
 
     Raises:
-        UnsafePathError: No such path may exist, or it is that of a picture or another file that no
-            prefab is made of; the message says what to do with it.
+        UnsafePathError: The name is not a path below the assets folder, or is that of an image or
+            another file that is not a prefab; the message says how to use such a file.
 
     Any thread.
     """

@@ -1,4 +1,27 @@
-"""`AsyncPrefabLoader`: ask for assets now, have them later, miss no frame."""
+"""`AsyncPrefabLoader`: loads assets in background threads, without late frames.
+
+Loading must not make a frame late, and a game must not have to know about threads. So the game's
+code runs on the main thread only, and each load passes through these stages:
+
+1. `load` (any thread) finds or adds the asset's record in the `LoadRegistry`, and returns a
+   `Handle` at once.
+2. The `LoadScheduler` lets the most urgent loads begin, within limits of number and bytes.
+3. A loader thread (`LoadWorker`) reads the baked pages and decodes them, in units of less than a
+   millisecond, and only while the `IdleGate` is open. An asset that is not baked yet goes to the
+   `BakeThread` first, so that baked assets need not wait for it.
+4. `MainThreadCommit` gives the value to the record on the main thread, as a job of the
+   `MainThreadQueue`, and then calls callbacks and resumes scripts.
+
+Ways not taken:
+
+- asyncio. Games in Arcade run pyglet's event loop; a second loop would need a thread or a pump of
+  its own, and a coroutine that computes blocks either. Handles can be awaited in asyncio all the
+  same.
+- `concurrent.futures`. Its queue has no priorities, a running call cannot be suspended for a more
+  urgent one, its threads run while the game draws, and its callbacks run in those threads.
+- One future for each call of `load`. Many prefabs share an image: one record for each asset makes
+  one load of all requests, with the urgency of the most urgent one.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +65,17 @@ from .workers.worker import AssetReader, LoadWorker
 __all__ = ["AsyncPrefabLoader"]
 
 _T = TypeVar("_T")
-# Handles that are released, and values that are freed, in one step.
+# The most dropped handles and evicted values that one step releases.
 _RELEASED_AT_ONCE: Final = 25
 
 
 class AsyncPrefabLoader:
     """Loads prefabs, images and other assets in the background.
 
-    Loader threads read and decode while the game waits for its next frame; results arrive on the
-    main thread, within the budget of a frame. Whoever drives frames calls `begin_frame`, `drain`
-    and `end_frame`, as the plugin does; whoever does not may call `drain` alone, or `wait`.
+    Loader threads read and decode while the game waits for its next frame; results are committed
+    on the main thread, within the budget of a frame. A program with frames calls `begin_frame`,
+    `drain` and `end_frame` in each, as the plugin does for a window; a program without frames
+    calls `drain` alone, or `wait`.
 
     Example:
         >>> from arcade_prefabs.pipeline import AssetPipeline, MemorySource
@@ -63,21 +87,25 @@ class AsyncPrefabLoader:
         >>> loader.shutdown() and pipeline.close()
 
     Args:
-        assets: Where to read: an `AssetPipeline`.
-        settings: Limits and habits; the defaults if none are given.
-        registry: The components that prefabs have; the ``default_registry`` if none is given.
-        clock: Seconds, as `time.perf_counter` gives them; for tests.
-        executor: Who does the background work; for tests.
-        gate: When that may be done.
-        queue: The main thread's queue, to share it with others.
-        budget: How much of a frame the plugin may take.
-        garbage: Garbage collection manners; attached until `shutdown`.
+        assets: The baked assets: an `AssetPipeline`, or another `AssetReader`.
+        settings: Limits, retries and extensions; by default `LoaderSettings()`.
+        registry: The components that prefabs may have; by default ``default_registry``.
+        clock: Returns seconds, as `time.perf_counter` does; for tests.
+        executor: Runs the units of loader threads; by default a `ThreadExecutor`; for tests.
+        gate: Decides when loader threads may run.
+        queue: Runs main-thread jobs; given by callers that share it.
+        budget: Computes the main-thread time of the next frame.
+        garbage: The garbage scheduler; attached until `shutdown`.
 
     Attributes:
-        settings, gate, queue, budget, garbage: See above.
+        settings: The argument or its default.
+        gate: The argument or its default.
+        queue: The argument or its default.
+        budget: The argument or its default.
+        garbage: The argument or its default.
 
-    `load` may be called in any thread, except in a ``__del__``; everything else
-    in the main thread, unless it says otherwise.
+    `load` may be called in any thread, but not in a ``__del__``; all other methods in the main
+    thread, unless their docstrings say otherwise.
     """
 
     def __init__(
@@ -101,7 +129,7 @@ class AsyncPrefabLoader:
         self._assets = assets
         self._clock = clock
         self._executor = ThreadExecutor(settings.threads) if executor is None else executor
-        known = default_registry if registry is None else registry
+        components = default_registry if registry is None else registry
         wake = self._executor.wake
         self._timers = Timers()
         self._callbacks = Callbacks(self.queue, self._timers, clock)
@@ -118,7 +146,13 @@ class AsyncPrefabLoader:
         retries = Retries(loads, assets, settings.retries, settings.retry_delay_s, wake)
         self._commit = MainThreadCommit(loads, self.queue, settings.activators, wake, retries)
         self._worker = LoadWorker(
-            loads, assets, settings.all_decoders(), known, self._commit, self.gate, self._baking
+            loads,
+            assets,
+            settings.all_decoders(),
+            components,
+            self._commit,
+            self.gate,
+            self._baking,
         )
         self._serials = itertools.count(1)
         self._scripts: dict[Script[Any], None] = {}
@@ -141,21 +175,22 @@ class AsyncPrefabLoader:
         timeout_s: float | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Handle[Any]:
-        """Begin to load an asset, or take it from the cache: then the handle is ready at once.
+        """Returns a handle of an asset at once, and loads the asset in the background.
 
-        Keep the handle: dropping it cancels the load, and lets the cache drop the asset. With
-        ``on_done``, it is kept until that was called.
+        If the asset is in the cache, the handle is ready at once. Keep the handle: dropping the
+        last handle of an asset cancels its load, and lets the cache evict it. The loader itself
+        keeps a handle with ``on_done`` until it has called that function.
 
         Args:
-            identifier: ``props/crate``, ``castle.ron#gate``, ``images/hero.png``.
-            priority: How urgent it is.
-            on_done: Called with the handle, on the main thread, when it is done, however that
-                went, unless it is cancelled.
-            timeout_s: Seconds after which this handle fails with a `LoadTimeoutError`.
-            settings: Settings of the processor for this asset, such as ``frame_size``.
+            identifier: The asset: ``props/crate``, ``castle.ron#gate``, ``images/hero.png``.
+            priority: The urgency of the load.
+            on_done: Called with the handle, on the main thread, when the handle is ready or has
+                failed; not if it was cancelled.
+            timeout_s: The time after which this handle fails with a `LoadTimeoutError`, in seconds.
+            settings: Import settings for this asset, such as ``frame_size``.
 
         Raises:
-            UnsafePathError: No such path may exist.
+            UnsafePathError: The identifier is not a path below the assets folder.
             LoaderClosedError: The loader was shut down.
 
         Any thread.
@@ -186,7 +221,7 @@ class AsyncPrefabLoader:
         priority: Priority = Priority.NORMAL,
         timeout_s: float | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        """Load as `load` does, whose handle can be awaited itself; goes with version 1.0.
+        """Loads as `load` does, whose handle can be awaited itself; goes with version 1.0.
 
         Any thread.
         """
@@ -200,7 +235,12 @@ class AsyncPrefabLoader:
     def load_many(
         self, identifiers: Iterable[str], *, priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Begin to load many assets, in slices within the budget of frames."""
+        """Loads many assets; the requests are made over several frames, within their budgets.
+
+        Raises:
+            TypeError: ``identifiers`` is a single string.
+            LoaderClosedError: The loader was shut down.
+        """
         if isinstance(identifiers, str):
             raise TypeError(f"several ids are wanted, not one string: [{identifiers!r}]")
         batch = self._new_batch()
@@ -213,16 +253,20 @@ class AsyncPrefabLoader:
     def load_folder(
         self, folder: str = "", *, kind: str = "prefab", priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Begin to load everything below a folder, such as all prefabs of a level.
+        """Loads all assets of one kind below a folder, such as all prefabs of a level.
 
-        What is not baked yet is baked before. What cannot be baked is among the batch's errors; so
-        is the folder itself, with a near name, if it is not there. An empty one is complete at
-        once. Behind a resource handle only that is found which was loaded before.
+        Files that are not baked yet are baked first. Files that cannot be baked are among the
+        batch's errors; so is a folder that does not exist, with a hint at a similar name. The
+        batch of an empty folder is done at once. Of a folder of a resource handle, such as
+        ``:game:level1``, only assets that have been loaded before are found.
 
         Args:
-            folder: ``prefabs/level1``, or ``level1`` for prefabs; everything if it is empty.
-            kind: What the assets were baked to.
-            priority: How urgent they are.
+            folder: ``prefabs/level1``, or ``level1`` for prefabs; empty for all assets.
+            kind: The kind that the assets were baked to.
+            priority: The urgency of the loads.
+
+        Raises:
+            LoaderClosedError: The loader was shut down.
         """
         batch = self._new_batch()
         load = partial(self.load, priority=priority)
@@ -235,18 +279,24 @@ class AsyncPrefabLoader:
         if baking is None:
             self.in_background(job)
         else:
-            baking.also(job)  # it may take as long as a bake
+            baking.also(job)  # listing may bake files
         return batch
 
     def in_background(self, work: Callable[[], None]) -> None:
-        """Have something short done by a loader thread, soon. Any thread."""
+        """Calls a function in a loader thread, before the next load.
+
+        The function must be over within a millisecond, or call `pause` in between.
+
+        Any thread.
+        """
         self._worker.also(work)
         self._executor.wake()
 
     def pause(self) -> None:
-        """Within work that takes more than a millisecond: wait until the game has time for more.
+        """Blocks until the idle gate admits another unit of this loader thread.
 
-        A loader thread, in `in_background`; any other thread goes on at once.
+        For functions of `in_background` that take more than a millisecond. Returns at once in any
+        other thread.
         """
         self.gate.pause("other")
 
@@ -257,32 +307,41 @@ class AsyncPrefabLoader:
         return batch
 
     def start(self, coroutine: Coroutine[Any, Any, _T], *, name: str = "") -> Script[_T]:
-        """Run a coroutine in the budget of frames, beginning with the next; see `Script`."""
+        """Runs a coroutine on the main thread, within the budget of frames, from the next drain on.
+
+        Args:
+            coroutine: The result of calling an ``async`` function.
+            name: The name in reports and errors; by default that of the function.
+
+        Raises:
+            TypeError: ``coroutine`` is not a coroutine.
+            LoaderClosedError: The loader was shut down.
+        """
         self._check_open()
         if not isinstance(coroutine, Coroutine):
             raise TypeError(f"a coroutine is to be started, not {coroutine!r}: call the function")
         name = name or getattr(coroutine, "__qualname__", "script")
         return Script(self._callbacks, self._scripts, coroutine, name)
 
-    # ------------------------------------------------------------------------------------- wishes
+    # ---------------------------------------------------------------------------- urgency and cache
 
     def reprioritize(self, handle: Handle[Any], priority: Priority) -> None:
-        """Give a load another urgency; that of what it needs follows. Any thread."""
+        """Changes the urgency of a handle's load, and of the loads it depends on. Any thread."""
         rank = rank_of(priority)
         with self._loads.lock:
             self._loads.change(handle.record, handle.serial, rank)
 
     def pin(self, handle: Handle[Any]) -> None:
-        """Keep an asset in memory even without a handle, until `unpin`. Any thread."""
+        """Keeps an asset in memory without a handle, until `unpin`. Any thread."""
         with self._loads.lock:
             handle.record.pins += 1
             self._loads.cache.hold(handle.record)
 
     def unpin(self, handle: Handle[Any]) -> None:
-        """Take back one `pin`.
+        """Takes back one call of `pin`.
 
         Raises:
-            ValueError: It is not pinned.
+            ValueError: The asset is not pinned.
 
         Any thread.
         """
@@ -294,7 +353,7 @@ class AsyncPrefabLoader:
             self._loads.trim()
 
     def evict(self, identifier: str) -> bool:
-        """Drop an asset from the cache; False if it is held, or not there. Any thread."""
+        """Drops an asset from the cache. False if it is held, or not loaded. Any thread."""
         evicted = False
         name = asset_id(identifier)
         with self._loads.lock:
@@ -306,7 +365,10 @@ class AsyncPrefabLoader:
         return evicted
 
     def trim(self, most_bytes: int = 0) -> int:
-        """Drop what nobody holds until no more bytes are in memory; gives how many assets went.
+        """Evicts assets that nothing holds until all loaded assets take at most ``most_bytes``.
+
+        Returns:
+            The number of evicted assets.
 
         Any thread.
         """
@@ -317,18 +379,21 @@ class AsyncPrefabLoader:
         return count
 
     def reload(self, identifiers: Iterable[str]) -> None:
-        """Load assets anew behind their handles, in the background. Any thread."""
-        # Whatever settings it was baked with: all of an image's sheets come from its one file.
-        names = dict.fromkeys(asset_id(one.partition("?")[0]) for one in identifiers)
+        """Loads assets again in the background; then their handles have the new values. Any thread.
+
+        Assets without a record are only dropped from the cache.
+        """
+        # With all import settings: the file of an image is also that of the sheets made from it.
+        names = dict.fromkeys(asset_id(name.partition("?")[0]) for name in identifiers)
         steps = restart_ids(self._loads, names, self._executor.wake)
         self.queue.post(steps, "reload", Step("reload"))
 
     def apply(self, reload: ReloadReport) -> None:
-        """Do what an `AssetWatcher` told: give it this method.
+        """Reloads the assets of an `AssetWatcher`'s report; a callback for the watcher.
 
-        Errors in files are logged, the first 20 of them, and told to listeners as ``broken``, each
-        once, whether anything has loaded the file or not. Once loads of it fail because of them,
-        that is no news.
+        Errors in files are logged, the first 20 of them, and each is sent to listeners once as a
+        ``broken`` event, whether an asset of the file is loaded or not. A load that fails with such
+        an error later is not logged again.
 
         Any thread.
         """
@@ -340,19 +405,19 @@ class AsyncPrefabLoader:
     # ------------------------------------------------------------------------------------- frames
 
     def begin_frame(self) -> None:
-        """The game begins to update: background work pauses."""
+        """Closes the idle gate, as the game begins to update."""
         self.gate.begin_frame()
         self._frame_at = self._clock()
         self._spent_s = 0.0
 
     def drain(self, budget_s: float | None = None) -> DrainReport:
-        """Let arrive what was loaded: handles become ready, callbacks are called, scripts go on.
+        """Runs main-thread jobs: commits loads, calls callbacks and listeners, resumes scripts.
 
         Args:
-            budget_s: Seconds that it may take; None for what `budget` says.
+            budget_s: The time that jobs may take, in seconds; by default that of `budget`.
 
         Returns:
-            What was done, how long it took, and what waits.
+            The steps that ran, their times, and the jobs that still wait.
         """
         started = self._clock()
         self._timers.run(started)
@@ -366,7 +431,7 @@ class AsyncPrefabLoader:
         return report
 
     def _release_dropped(self) -> None:
-        """Release what nobody has any more, in slices within the budget."""
+        """Queues a job that releases dropped handles and evicted values, if there are any."""
         loads = self._loads
         if (loads.dropped_handles or loads.dropped) and not self._releasing:
             self._releasing = True
@@ -383,10 +448,11 @@ class AsyncPrefabLoader:
             self._releasing = False
 
     def end_frame(self, next_frame_at: float | None = None) -> None:
-        """The game has drawn: background work may go on until shortly before the next frame.
+        """Opens the idle gate until shortly before the next frame, as the game has drawn.
 
         Args:
-            next_frame_at: When that is due, in seconds of the clock, if it is known.
+            next_frame_at: When the next frame is due, in seconds of the clock; by default the
+                budget's ``frame_s`` after `begin_frame`.
         """
         now = self._clock()
         began, self._frame_at = (now if self._frame_at is None else self._frame_at), None
@@ -398,14 +464,16 @@ class AsyncPrefabLoader:
         self.gate.end_frame(due)
 
     def wait(self, *what: Handle[Any] | Batch | Script[Any], timeout_s: float = 60.0) -> bool:
-        """Wait until everything given is done; for tools and tests, or a game that has no frames.
+        """Blocks until all given handles, batches and scripts are done.
+
+        For tools, tests, and games without frames.
 
         Returns:
-            True, or False if it took too long.
+            True, or False after ``timeout_s`` seconds.
         """
         self.gate.release()
         end = time.monotonic() + timeout_s
-        while not all(one.done for one in what):
+        while not all(awaited.done for awaited in what):
             report = self.drain(0.1)
             if report.steps == 0 and not self._executor.pump():
                 left = end - time.monotonic()
@@ -416,20 +484,20 @@ class AsyncPrefabLoader:
         return True
 
     def add_listener(self, listener: Listener) -> None:
-        """Call something with every `LoadEvent`, on the main thread, at the end of `drain`.
+        """Calls a function with every `LoadEvent`, on the main thread, at the end of `drain`.
 
         Adding the same function twice has no effect.
         """
         self._events.add(listener)
 
     def remove_listener(self, listener: Listener) -> None:
-        """Call it no more; no error if it was not added."""
+        """Removes a listener; no error if it was not added."""
         self._events.remove(listener)
 
     # --------------------------------------------------------------------------------------- end
 
     def statistics(self) -> LoaderStatistics:
-        """What was done so far, and what is going on. Any thread."""
+        """Returns the figures of the loader. Any thread."""
         with self._loads.lock:
             scheduler, ended = self._loads.scheduler, self._loads.ended
             return LoaderStatistics(
@@ -448,7 +516,7 @@ class AsyncPrefabLoader:
 
     @property
     def failures(self) -> deque[tuple[str, Exception]]:
-        """Exceptions of callbacks and scripts, the last 100; they are logged as well."""
+        """The last 100 exceptions of callbacks and scripts, with their names; also logged."""
         return self._callbacks.failures
 
     def _check_open(self) -> None:
@@ -456,16 +524,17 @@ class AsyncPrefabLoader:
             raise LoaderClosedError("the loader was shut down: it loads nothing any more")
 
     def shutdown(self, timeout_s: float = 1.0) -> bool:
-        """End everything: threads, loads, scripts. May be called twice.
+        """Ends all threads, loads and scripts. May be called twice.
 
-        What is awaited ends with a `LoadCancelledError`; no callback is called any more.
+        Awaiting a handle that was not done raises a `LoadCancelledError`; callbacks are not called
+        any more.
 
         Args:
-            timeout_s: Seconds to wait for threads that are in the middle of a read.
+            timeout_s: The time to wait for threads in the middle of a read, in seconds.
 
         Returns:
-            Whether all threads have ended; one that hangs in a read ends with it, or with the
-            interpreter.
+            Whether all threads have ended. A thread that hangs in a read ends after the read, or
+            with the interpreter.
         """
         self.garbage.detach()
         self._callbacks.close()

@@ -1,4 +1,4 @@
-"""What a loader may be told, and what its figures are."""
+"""`LoaderSettings` and `LoaderStatistics`: limits and figures of an `AsyncPrefabLoader`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,27 @@ __all__ = ["LoaderSettings", "LoaderStatistics"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderSettings:
-    """Limits and habits of a loader.
+    """Limits, retries and extensions of a loader.
 
     Attributes:
-        threads: Loader threads; None for one less than there are processors, 1 to 4.
-        cache_entries: Assets that stay in memory without being held.
-        cache_bytes: Bytes of all loaded assets; those that nobody holds go beyond that.
-        max_in_flight: Loads that are being read, decoded, or wait for the main thread.
-        max_in_flight_bytes: Bytes of those; a single larger one may be in attempt alone.
-        retries: How often reading is tried again if it fails for a reason that may pass.
-        retry_delay_s: Seconds before the first of those; doubled for each further one.
-        timeout_s: Seconds after which a load is given up, None for never.
-        decoders: More decoders, by what assets are baked to; they win over the built-in ones.
-        activators: What has to be done on the main thread before an asset is ready, by kind.
+        threads: The number of loader threads; None for the number of processors minus one, but 1
+            to 4.
+        cache_entries: The most assets that the cache keeps without a handle, pin or parent.
+        cache_bytes: The most bytes of all loaded assets; beyond that, the cache evicts assets that
+            nothing holds.
+        max_in_flight: The most loads in flight: being read or decoded, or waiting for their
+            main-thread commit.
+        max_in_flight_bytes: The most bytes of loads in flight; a single larger load may be in
+            flight alone.
+        retries: How often a read that failed with a transient error is repeated.
+        retry_delay_s: The delay before the first repetition, in seconds; it doubles with each
+            further one.
+        timeout_s: The time after which a handle fails with a `LoadTimeoutError`, in seconds; None
+            for never.
+        decoders: Additional decoders, by the kind that assets are baked to; they replace built-in
+            decoders of the same kind.
+        activators: Functions that prepare values on the main thread before the asset is ready, by
+            kind.
     """
 
     threads: int | None = None
@@ -43,10 +51,10 @@ class LoaderSettings:
     activators: Mapping[str, Activator] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work.
+        """Checks the limits.
 
         Raises:
-            ValueError: A limit is below what is needed.
+            ValueError: A limit is too small.
         """
         for name, least in _LEAST.items():
             value = getattr(self, name)
@@ -56,7 +64,7 @@ class LoaderSettings:
             raise ValueError(f"timeout_s must be above 0, not {self.timeout_s}")
 
     def all_decoders(self) -> dict[str, Decoder]:
-        """The built-in decoders, and those of the game."""
+        """Returns the built-in decoders and those of the game, by kind."""
         return {**builtin_decoders(), **self.decoders}
 
 
@@ -72,20 +80,20 @@ _LEAST: Mapping[str, float] = {
 
 
 class LoaderStatistics(NamedTuple):
-    """What a loader did, and what it is doing.
+    """Figures of a loader since it was made.
 
     Attributes:
-        requested: Assets whose loading began, or that were found alive.
-        ready: Of those, how many were loaded.
-        failed: How many could not be.
-        cancelled: How many nobody wanted any more.
-        waiting: How many wait for their turn.
-        in_flight: How many are under way.
-        in_flight_bytes: Bytes of those, as far as is known.
-        most_in_flight: The highest number of them so far.
-        most_in_flight_bytes: The highest number of bytes so far.
-        cache: What is in memory.
-        holds: What units of background work took of the interpreter, by kind.
+        requested: Assets that were requested while they were neither loaded nor loading.
+        ready: Assets of those that were loaded.
+        failed: Assets of those that could not be loaded.
+        cancelled: Assets of those whose load was cancelled.
+        waiting: Loads that wait in the queue now.
+        in_flight: Loads in flight now.
+        in_flight_bytes: Bytes of those; the mean size counts for a load that was not read yet.
+        most_in_flight: The largest number of loads in flight so far.
+        most_in_flight_bytes: The largest number of bytes in flight so far.
+        cache: Figures of the cache.
+        holds: The processor time of units of loader threads, by kind.
     """
 
     requested: int

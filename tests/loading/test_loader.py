@@ -1222,7 +1222,7 @@ def test_baked_data_of_an_unknown_kind_says_which_are_known(bench: Make) -> None
     b = bench({"x.map": strange})
     handle = b.load("x.map")
     b.settle()
-    assert "nobody knows how to load" in str(handle.error)
+    assert "for which the loader has no decoder" in str(handle.error)
     assert "prefab" in str(handle.error)
 
 

@@ -1,1 +1,1 @@
-"""Requests for assets: records, registry, dependencies, cache, handles, batches."""
+"""Requests for assets: handles, batches, asset records, their registry, scheduler and cache."""

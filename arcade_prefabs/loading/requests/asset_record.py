@@ -1,4 +1,4 @@
-"""What the loader keeps of each asset that somebody wants, or wanted lately."""
+"""`AssetRecord`: the state of one asset in the loader, and of its attempts to load it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .priority import Priority
 __all__ = ["AssetKey", "AssetRecord", "LoadAttempt", "LoadState", "TreeState"]
 
 
-# An asset id, and as text the import settings that it is loaded with.
+# An asset id and, as text, import settings.
 AssetKey: TypeAlias = tuple[str, str]
 
 
 class LoadState(enum.Enum):
-    """Where an asset is on its way, what it depends on left aside.
+    """Stage of loading an asset; its dependencies do not count.
 
     Attributes:
-        WAITING: For its turn.
-        READING: It is read from the bake store, or baked before.
-        DECODING: Its pages become objects.
-        ACTIVATING: It waits for the main thread, or is at work there.
-        READY: It can be used.
-        FAILED: It cannot be loaded.
-        CANCELLED: Nobody wants it any more.
+        WAITING: The load waits in the scheduler's queue.
+        READING: A loader thread reads the asset from the bake store, or it is being baked.
+        DECODING: Loader threads decode its pages.
+        ACTIVATING: The decoded value waits for its main-thread commit.
+        READY: The value is there.
+        FAILED: The asset could not be loaded.
+        CANCELLED: The last handle was dropped or cancelled before the asset was ready.
     """
 
     WAITING = "waiting"
@@ -42,33 +42,40 @@ class LoadState(enum.Enum):
 
 
 class TreeState(enum.Enum):
-    """How a number of assets are: all ready, one failed, or neither yet."""
+    """State of an asset together with its dependencies.
+
+    Attributes:
+        LOADING: At least one of the assets is not ready yet, and none has failed.
+        READY: All of the assets are ready.
+        FAILED: At least one of the assets has failed.
+    """
 
     LOADING = "loading"
     READY = "ready"
     FAILED = "failed"
 
 
-# Bits that count the handles of one priority.
+# The number of bits in `AssetRecord.counts` that count the handles of one priority.
 _BITS: Final = 32
 
 
 class LoadAttempt:
-    """One attempt to load an asset. A newer one of the same asset makes it worthless.
+    """One attempt to load an asset; a newer attempt for the same asset makes it stale.
 
     Attributes:
-        record: The asset.
-        reload: Whether the asset has a value, which this replaces.
-        task: The decoder at work, between two of its pages.
-        kind: What the asset was baked to, once that is known.
-        counted: Whether it counts as in attempt.
-        size: Bytes that it counts for.
-        turn: Its place in the queue is the one of that number; others are out of date.
-        queued: Whether it waits in the queue.
-        baked: Whether it was baked on purpose before.
-        asset: What that bake has given, until it is decoded; None if it has to be read.
-        restarts: How often the asset changed while it was read.
-        partial: Whether something of it was handed on already.
+        record: The record of the asset.
+        reload: Whether the asset was ready or failed before, and is loaded again.
+        task: The decoder's generator, suspended between two units; None if decoding has not begun.
+        kind: The kind that the asset was baked to; ``read`` before it was read.
+        counted: Whether the scheduler counts the attempt as in flight.
+        size: The bytes that it counts for.
+        turn: The number of its newest entry in the scheduler's heaps; older entries are ignored. 0
+            if it was never queued.
+        queued: Whether it waits in the scheduler's queue.
+        baked: Whether the bake thread has baked the asset for this attempt.
+        asset: The baked asset that the bake thread has returned; None if it has to be read.
+        restarts: How often the asset changed while it was being read.
+        partial: Whether children of the prefab were committed before the prefab.
     """
 
     __slots__ = (
@@ -102,44 +109,50 @@ class LoadAttempt:
 
     @property
     def stale(self) -> bool:
-        """Whether nobody wants what comes of it."""
+        """Whether a newer attempt has taken its place, or the load was cancelled."""
         return self.record.attempt is not self
 
 
 class AssetRecord:
-    """An asset of the loader. All fields change under the loader's lock only.
+    """State of one asset in the loader, shared by all of its handles.
+
+    A record's *tree* is the asset with everything that it depends on, directly or not. All fields
+    change under the loader's lock only.
 
     Attributes:
-        key: Id and settings.
-        id: Its full id.
-        settings: Settings that differ from the processor's.
-        state: Where it is; the last three are reached on the main thread only.
-        tree: How it and all that it depends on are.
-        settled: Whether its tree was ready or failed once: from then on its handles are done.
-        value: What it is, or None.
-        error: Why it failed.
-        tree_error: Why its tree failed.
-        stale_error: Why the newest version of the file cannot be used, if this is an older one.
-        digest: The hash of what the value was made from.
-        size: Bytes of the value.
-        version: Counts its values, 1 for the first.
-        attempt: The attempt under way.
-        demands: The priorities of its handles, as plain numbers, by their serial numbers.
+        key: The asset key: asset id and import settings.
+        id: The asset id.
+        settings: Import settings that differ from those of the processor, or None.
+        kind: The kind that the asset was baked to; empty before it was read.
+        state: The stage of the asset itself; `READY`, `FAILED` and `CANCELLED` are set on the main
+            thread only.
+        tree: The state of its tree.
+        settled: Whether its tree was ever ready or failed: from then on its handles are done.
+        value: The decoded value, or None.
+        error: The error of the asset itself, if it failed.
+        tree_error: The error of its tree, if that failed.
+        stale_error: The error of the newest version of its file, if `value` is from an older one.
+        digest: The hash of the baked data that `value` was decoded from.
+        size: The bytes of `value`.
+        version: The number of values so far: 1 for the first, one more with each reload.
+        attempt: The attempt that is queued or in flight, or None.
+        demands: The priorities of its handles, as plain numbers, by the handles' serial numbers.
         pins: How often it is pinned.
-        parents: Assets that depend on it.
-        needs: Assets that it depends on.
-        unsettled: How many of those have no ready tree.
+        parents: The assets that depend on it.
+        needs: The assets that it depends on.
+        unsettled: The number of `needs` whose trees are not ready.
         cyclic: Whether it may depend on itself.
-        priority: The highest that it is wanted with, by handles or by parents.
-        age: Its order among those of the same priority.
-        attempts: How often reading failed.
-        progress: How much of it has come, 0 to 1.
-        children: The parts of a prefab that have come.
-        counts: How many handles want it with which priority, in one number; see `count`.
-        waiters: By the serial numbers of handles that somebody waits for: their completions, and
-            the handles themselves, which live until they are done.
-        watchers: Called after a reload, by serial numbers; they do not keep their handles alive.
-        idle: Whether it is in the cache without being held.
+        priority: The highest priority of its handles and of parents that are loading.
+        age: The order among loads of the same priority, the lowest first.
+        attempts: How often reading failed with a transient error.
+        progress: The part of it that has been decoded, 0 to 1.
+        children: The children of a prefab that were committed before the prefab itself.
+        counts: The number of handles of each priority, packed into one integer; see `count`.
+        waiters: The handles that code waits for, by serial number, each with its completion. The
+            record keeps these handles alive until they are done.
+        watchers: Functions to call after a reload, by the serial numbers of their handles; weak
+            references, which do not keep the handles alive.
+        idle: Whether it is in the cache, and nothing holds it.
     """
 
     __slots__ = (
@@ -211,22 +224,22 @@ class AssetRecord:
         return f"<AssetRecord {shown(self.id)}: {self.state.value}, tree {self.tree.value}>"
 
     def count(self, priority: int, by: int) -> None:
-        """Count one handle more, or less, of a priority."""
+        """Adds ``by``, 1 or -1, to the number of handles of a priority."""
         self.counts += by << (priority * _BITS)
 
     @property
     def asked(self) -> int:
-        """The highest priority that a handle asks for."""
+        """The highest priority of its handles, as a number; 0 without handles."""
         return max(0, self.counts.bit_length() - 1) // _BITS
 
     @property
     def wanted(self) -> bool:
-        """Whether a handle or a pin holds it, parents left aside."""
+        """Whether a handle or a pin holds it; parents do not count."""
         return bool(self.demands) or self.pins > 0
 
     @property
     def loading(self) -> bool:
-        """Whether it is on its way to its first value."""
+        """Whether its first value is still being loaded."""
         return self.state in _LOADING
 
 

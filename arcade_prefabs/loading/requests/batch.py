@@ -1,4 +1,9 @@
-"""`Batch`: many loads as one."""
+"""`Batch`: the handles of many loads as one awaitable object.
+
+Registering a load takes some microseconds, and 20,000 of them would take a frame of a tenth of a
+second. So `load_many` and `load_folder` return a batch at once, and a job of the main-thread queue
+registers the loads, 16 in each step.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "list_folder", "register"]
 
-# Loads that are registered in one step: about 0.1 ms.
+# The number of loads that one step registers, in about 0.1 ms.
 _AT_ONCE: Final = 16
 
 
 class Batch:
-    """Loads that were asked for together; it holds all of their handles.
+    """Handles of loads that were requested together.
 
-    They are registered in slices within the budget, so that asking for 20,000 costs no frame.
+    It keeps all of its handles, and so all of its assets, alive.
 
     Example:
         >>> from arcade_prefabs.loading import AsyncPrefabLoader
@@ -46,9 +51,10 @@ class Batch:
         (1.0, [], ['prefabs/oak.ron', 'prefabs/elm.ron'])
 
     Attributes:
-        total: How many loads there are; None while a folder is being listed.
-        ended: How many have ended, in whatever way.
-        errors: Why loads failed, by the ids that were asked for.
+        total: The number of loads; None while a folder is being listed.
+        ended: The number of loads that are ready, failed or cancelled.
+        errors: The errors of failed loads, by asset id; by the requested name if that is no path
+            below the assets folder.
 
     Main thread, except for ``await``.
     """
@@ -66,7 +72,7 @@ class Batch:
         return f"<Batch: {self.ended} of {self.total} ended, {len(self.errors)} failed>"
 
     def __iter__(self) -> Iterator[Handle[Any]]:
-        """The handles that were registered so far, in the order in which they were asked for."""
+        """Iterates over the handles that were registered so far, in the order of the request."""
         return iter(tuple(self._handles))
 
     def __len__(self) -> int:
@@ -74,21 +80,21 @@ class Batch:
 
     @property
     def done(self) -> bool:
-        """Whether all have ended: ready, failed or cancelled."""
+        """Whether all loads are ready, failed or cancelled."""
         return self._cancelled or self.ended == self.total
 
     @property
     def cancelled(self) -> bool:
-        """Whether `cancel` was called before all had ended."""
+        """Whether `cancel` was called before the batch was done."""
         return self._cancelled
 
     @property
     def progress(self) -> float:
-        """How many of them have ended, 0 to 1."""
+        """The part of the loads that have ended, 0 to 1."""
         return 0.0 if self.total is None else self.ended / self.total if self.total else 1.0
 
     def cancel(self) -> bool:
-        """Demand none of them any more; False if it was done."""
+        """Cancels all loads of the batch that are not done. False if the batch was done."""
         if self.done:
             return False
         self._cancelled = True
@@ -98,9 +104,9 @@ class Batch:
         return True
 
     def add_done_callback(self, callback: Callable[[Batch], None]) -> None:
-        """Call something once all have ended, but not if it is cancelled.
+        """Calls a function once all loads have ended, but not if the batch is cancelled.
 
-        Called with the batch, on the main thread, in the budget of a frame.
+        The function is called with the batch, on the main thread, within the budget of a frame.
         """
         self._completion.listen(partial(self._call, callback))
 
@@ -109,7 +115,7 @@ class Batch:
             self._callbacks.call(callback, self)
 
     def __await__(self) -> Generator[Any, Any, Batch]:
-        """Wait until all have ended. Raises nothing: what failed is in `errors`."""
+        """Waits until all loads have ended. Raises nothing: failures are in `errors`."""
         yield from self._completion.wait()
         return self
 
@@ -118,7 +124,7 @@ class Batch:
         when_done(handle, lambda: self._one_ended(handle))
 
     def _failed(self, identifier: str, error: Exception) -> None:
-        """Note an id that no load could begin for."""
+        """Records the error of an id whose load could not begin."""
         self.errors[identifier] = error
         self.ended += 1
         self._finish_if_done()
@@ -137,8 +143,8 @@ class Batch:
 
 
 def register(batch: Batch, ids: list[str], load: Callable[[str], Handle[Any]]) -> Steps:
-    """Begin the loads of a batch, some in each step."""
-    batch._finish_if_done()  # there may be none
+    """Yields between steps that each call ``load`` for 16 ids of a batch."""
+    batch._finish_if_done()  # `ids` may be empty
     for number, identifier in enumerate(ids, 1):
         if batch.cancelled:
             return
@@ -163,12 +169,15 @@ def list_folder(
     load: Callable[[str], Handle[Any]],
     cancelled: Callable[[], bool],
 ) -> None:
-    """Find what a batch has to load, and have that registered. Loader thread, or that of bakes."""
+    """Finds the ids below a folder, and queues a job that registers their loads.
+
+    Runs in a loader thread, or in the bake thread.
+    """
     error: Exception | None = None
     found: list[str] = []
     try:
         found = _listed(assets, folder, kind, cancelled)
-    except Exception as caught:  # the batch would wait for ever otherwise
+    except Exception as caught:  # without this, the batch would never be done
         error = caught
 
     def begin() -> Steps:
@@ -183,12 +192,12 @@ def list_folder(
 def _listed(
     assets: AssetReader, folder: str, kind: str, cancelled: Callable[[], bool]
 ) -> list[str]:
-    """The ids that stand below a folder; prefabs have one of their own.
+    """Returns the ids of a kind below a folder; of prefabs also below ``prefabs/`` and the folder.
 
     Raises:
-        UnsafePathError: No such folder may exist.
-        MissingAssetError: There is none.
-        ArcadePrefabsError: What is in it cannot be found out.
+        UnsafePathError: The folder is not a path below the assets folder.
+        MissingAssetError: The folder does not exist.
+        ArcadePrefabsError: The files in the folder cannot be listed.
     """
     try:
         name = asset_path(folder.rstrip("/")) if folder.strip("/") else ""
@@ -201,14 +210,15 @@ def _listed(
     folders = [name]
     if kind == "prefab":
         folders.append(f"{PREFAB_FOLDER}/{name}")
-    found = [one for one in ids if one.startswith(tuple(f"{one}/" for one in folders))]
+    prefixes = tuple(f"{path}/" for path in folders)
+    found = [identifier for identifier in ids if identifier.startswith(prefixes)]
     if found or (bakes is not None and any(map(bakes.has_folder, folders))):
         return found
-    there = {parent for one in assets.ids() for parent in _parents(one)}
-    if there.intersection(folders):
+    existing = {parent for identifier in assets.ids() for parent in _parents(identifier)}
+    if existing.intersection(folders):
         return found
-    there |= {parent.removeprefix(f"{PREFAB_FOLDER}/") for parent in there}
-    hint = did_you_mean(name, sorted(there))
+    existing |= {parent.removeprefix(f"{PREFAB_FOLDER}/") for parent in existing}
+    hint = did_you_mean(name, sorted(existing))
     raise MissingAssetError("there is no such folder", path=folder, hint=hint)
 
 

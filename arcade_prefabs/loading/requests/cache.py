@@ -1,4 +1,9 @@
-"""`PrefabCache`: what was loaded and is not held any more, in case somebody wants it again."""
+"""`PrefabCache`: keeps loaded assets that nothing holds any more, up to limits.
+
+It evicts the least recently released asset first. An evicted value may still be used by the game,
+as by a sprite that shows it; the cache keeps a weak reference to it, and a later load of the asset
+takes that value instead of reading a second copy.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +18,19 @@ __all__ = ["CacheStatistics", "EvictedAsset", "PrefabCache"]
 
 
 class CacheStatistics(NamedTuple):
-    """What the cache did, and what it holds.
+    """Figures of the cache.
 
     Attributes:
-        entries: Loaded assets, held ones included.
-        bytes: Their size.
-        idle_entries: Those that nobody holds.
-        idle_bytes: Their size.
-        peak_bytes: The largest size so far.
-        hits: Loads that found their asset loaded.
-        shared: Loads that found it alive in the game, though the cache had let it go.
-        misses: Loads that had to read.
-        evictions: Assets that had to go.
-        over_limit: Whether what is held is by itself more than the limit.
+        entries: The number of loaded assets, held ones included.
+        bytes: The bytes of all loaded assets.
+        idle_entries: The number of loaded assets that nothing holds.
+        idle_bytes: The bytes of those.
+        peak_bytes: The largest number of bytes so far.
+        hits: Requests whose asset was loaded.
+        shared: Requests whose asset was evicted, but whose value the game still used.
+        misses: Requests whose asset had to be read.
+        evictions: The number of assets that were evicted.
+        over_limit: Whether held assets alone exceed the limit of bytes.
     """
 
     entries: int
@@ -41,7 +46,7 @@ class CacheStatistics(NamedTuple):
 
 
 class EvictedAsset(NamedTuple):
-    """An asset that was let go, but that the game may still use: a weak reference to its value."""
+    """An evicted asset: a weak reference to its value, which the game may still use."""
 
     value: weakref.ref[Any]
     kind: str
@@ -52,21 +57,22 @@ class EvictedAsset(NamedTuple):
 
 
 class PrefabCache:
-    """The least recently used go first, by number and by bytes; what is held never goes.
+    """Counts all loaded assets, and chooses which of the idle ones to evict.
 
-    Assets are held by handles, pins, and by assets that need them. A value that the game goes on
-    using is remembered by a weak reference, and shared with whoever loads it again.
+    An asset is held by handles, by pins, and by assets that depend on it; it is *idle* if nothing
+    holds it. Held assets are never evicted. Of the idle ones, the least recently released is
+    evicted first.
 
     Args:
-        most_entries: Assets that stay without being held.
-        most_bytes: Bytes of all loaded assets; those that are not held go beyond that.
+        most_entries: The most idle assets.
+        most_bytes: The most bytes of all loaded assets; beyond that, idle ones are evicted.
 
     Attributes:
-        bytes: The size of all loaded assets.
-        entries: How many there are.
+        bytes: The bytes of all loaded assets.
+        entries: The number of all loaded assets.
+        hits, shared, misses, evictions: As in `CacheStatistics`.
 
-    All methods are called under the loader's lock. Those that let assets go give them back, so
-    that what they hold can be dropped outside the lock.
+    All methods are called under the loader's lock.
     """
 
     def __init__(self, most_entries: int, most_bytes: int) -> None:
@@ -81,36 +87,36 @@ class PrefabCache:
         self._idle: OrderedDict[AssetRecord, None] = OrderedDict()
         self._idle_bytes = 0
         self._peak_bytes = 0
-        # Those with settings of their own are few and stand apart, to be found by id alone.
+        # Assets with import settings are few; they stand apart, so that `forget` can look at each.
         self._alive: dict[AssetKey, EvictedAsset] = {}
         self._alive_variants: dict[AssetKey, EvictedAsset] = {}
 
     def add(self, size: int) -> None:
-        """Count an asset that was loaded."""
+        """Counts a loaded asset of some bytes."""
         self.entries += 1
         self.resize(size)
 
     def resize(self, by: int) -> None:
-        """Count a loaded asset's growth."""
+        """Adds to the bytes of loaded assets."""
         self.bytes += by
         self._peak_bytes = max(self._peak_bytes, self.bytes)
 
     def release(self, record: AssetRecord) -> None:
-        """Note that nobody holds a loaded asset any more."""
+        """Marks a loaded asset as idle, as its last holder is gone."""
         if not record.idle:
             record.idle = True
             self._idle[record] = None
             self._idle_bytes += record.size
 
     def hold(self, record: AssetRecord) -> None:
-        """Note that somebody holds it again."""
+        """Marks an asset as held."""
         if record.idle:
             record.idle = False
             del self._idle[record]
             self._idle_bytes -= record.size
 
     def remove(self, record: AssetRecord) -> None:
-        """Count an asset out that is not loaded any more."""
+        """Stops counting an asset, as its value is dropped or replaced."""
         self.hold(record)
         self.entries -= 1
         self.bytes -= record.size
@@ -118,7 +124,12 @@ class PrefabCache:
     def surplus(
         self, most_bytes: int | None = None, most_entries: int | None = None
     ) -> AssetRecord | None:
-        """The asset that has to go next, if one has to."""
+        """Returns the next asset to evict, or None if the limits are kept.
+
+        Args:
+            most_bytes: The limit of bytes; by default the cache's.
+            most_entries: The limit of idle assets; by default the cache's.
+        """
         if not self._idle:
             return None
         limit = self.most_bytes if most_bytes is None else most_bytes
@@ -129,28 +140,29 @@ class PrefabCache:
 
     @property
     def over_limit(self) -> bool:
-        """Whether what is held is by itself more than the limit."""
+        """Whether held assets alone exceed the limit of bytes."""
         return self.bytes - self._idle_bytes > self.most_bytes
 
     def idle(self) -> list[AssetRecord]:
-        """Assets that nobody holds, the one that goes first in front."""
+        """Returns the idle assets, in the order of eviction."""
         return list(self._idle)
 
     def remember(self, record: AssetRecord) -> None:
-        """Share the value again if the game still has it when somebody asks."""
+        """Keeps a weak reference to the value of an asset that is evicted, for `recall`."""
         key = record.key
         alive = self._alive_variants if key[1] else self._alive
 
         def forget(reference: weakref.ref[Any]) -> None:
-            # Runs in whichever thread drops the last reference, so it takes no lock: each of the
-            # two steps is atomic, and a newer one that came between is put back.
+            # Runs in the thread that drops the value's last reference, so it takes no lock: each
+            # of the two steps is atomic. If `remember` was called in between, its newer asset is
+            # put back.
             remembered = alive.pop(key, None)
             if remembered is not None and remembered.value is not reference:
                 alive[key] = remembered
 
         try:
             reference = weakref.ref(record.value, forget)
-        except TypeError:  # lists, dictionaries and the like
+        except TypeError:  # a list, a dictionary, or another type without weak references
             return
         needs = tuple((need.id, need.settings) for need in record.needs)
         remembered = EvictedAsset(
@@ -159,19 +171,19 @@ class PrefabCache:
         alive[key] = remembered
 
     def recall(self, key: AssetKey) -> tuple[Any, EvictedAsset] | None:
-        """A value that is still alive; it is not remembered any more."""
+        """Returns a value that the game still uses, with its data, and forgets it; or None."""
         remembered = (self._alive_variants if key[1] else self._alive).pop(key, None)
         value = remembered.value() if remembered is not None else None
         return None if remembered is None or value is None else (value, remembered)
 
     def forget(self, identifier: str) -> None:
-        """Do not share what is alive of an asset: it is another one now."""
+        """Drops the weak references to values of an asset, as its file has changed."""
         self._alive.pop((identifier, ""), None)
         for key in [key for key in tuple(self._alive_variants) if key[0] == identifier]:
             self._alive_variants.pop(key, None)
 
     def statistics(self) -> CacheStatistics:
-        """See `CacheStatistics`."""
+        """Returns the figures of the cache."""
         idle = len(self._idle)
         return CacheStatistics(
             self.entries,

@@ -1,7 +1,9 @@
-"""Which asset depends on which, and what that means for the state of whole trees.
+"""Functions that link asset records by dependency, and keep the states of their trees.
 
-Assets may depend on each other in circles: a nest spawns birds that build nests. Such assets are
-ready together, when all of them are.
+The *tree* of an asset is the asset with everything that it depends on, directly or not. Assets may
+depend on each other in circles: a nest spawns birds that build nests. The trees of such assets
+become ready together. Most assets are in no circle, so each record counts its dependencies without
+a ready tree (`unsettled`), and only records marked as `cyclic` are searched.
 
 All functions are called under the loader's lock.
 """
@@ -17,7 +19,7 @@ __all__ = ["held", "inherit_failure", "link", "own_failed", "own_ready", "recoun
 
 
 def link(record: AssetRecord, needs: Iterable[AssetRecord]) -> None:
-    """Note what an asset depends on."""
+    """Sets the dependencies of an asset."""
     record.needs = tuple(dict.fromkeys(needs))
     for need in record.needs:
         need.parents[record] = None
@@ -27,7 +29,7 @@ def link(record: AssetRecord, needs: Iterable[AssetRecord]) -> None:
 
 
 def unlink(record: AssetRecord) -> tuple[AssetRecord, ...]:
-    """Forget what an asset depends on; gives what that was."""
+    """Removes all dependencies of an asset, and returns them."""
     needs, record.needs = record.needs, ()
     for need in needs:
         need.parents.pop(record, None)
@@ -36,7 +38,7 @@ def unlink(record: AssetRecord) -> tuple[AssetRecord, ...]:
 
 
 def _mark_circle(record: AssetRecord, need: AssetRecord) -> None:
-    """If ``record`` can be reached from ``need``, a circle was closed."""
+    """Marks a circle as cyclic if ``need`` depends on ``record``, directly or not."""
     seen = {need}
     stack = [need]
     found = need is record
@@ -47,21 +49,21 @@ def _mark_circle(record: AssetRecord, need: AssetRecord) -> None:
                 seen.add(one)
                 stack.append(one)
     if found:
-        # Some of these are in no circle; they are only looked at a little more closely.
+        # Some of these are in no circle; the mark only makes `held` and `own_ready` slower.
         for one in seen:
             one.cyclic = True
         record.cyclic = True
 
 
 def held(record: AssetRecord) -> bool:
-    """Whether anything keeps an asset: a handle, a pin, or another asset that is kept itself."""
+    """Whether a handle, a pin, or another asset that is held itself holds an asset."""
     if record.wanted:
         return True
     if not record.parents:
         return False
     if not record.cyclic:
         return True
-    # In a circle everybody has a parent. What counts is whether anything from outside is above.
+    # In a circle, every asset has a parent. The circle is held only from outside.
     above = _closure(record, up=True)
     if any(one.wanted for one in above):
         return True
@@ -81,8 +83,8 @@ def _closure(record: AssetRecord, *, up: bool) -> set[AssetRecord]:
 
 
 def own_ready(record: AssetRecord) -> list[AssetRecord]:
-    """Note that an asset itself is ready; gives those whose whole trees are ready by that."""
-    if not (record.needs or record.parents):  # most assets; what follows does the same, more slowly
+    """Updates trees after an asset itself has become ready. Returns the records of ready trees."""
+    if not (record.needs or record.parents):  # a short cut for most assets
         if record.tree is not TreeState.LOADING or record.state is not LoadState.READY:
             return []
         record.tree = TreeState.READY
@@ -109,7 +111,7 @@ def own_ready(record: AssetRecord) -> list[AssetRecord]:
 
 
 def _complete(record: AssetRecord) -> list[AssetRecord]:
-    """The assets below one that become ready with it; none if something is missing."""
+    """Returns the assets whose trees become ready with that of ``record``; empty if none does."""
     seen = {record: None}
     stack = [record]
     while stack:
@@ -124,12 +126,23 @@ def _complete(record: AssetRecord) -> list[AssetRecord]:
 
 
 def own_failed(record: AssetRecord, error: Exception) -> list[AssetRecord]:
-    """Note that an asset itself failed; gives all whose trees failed by that, it among them."""
+    """Updates trees after an asset itself has failed.
+
+    Returns:
+        The records of trees that failed by that, ``record`` among them.
+    """
     return _fail(record, (), error)
 
 
 def _fail(record: AssetRecord, below: tuple[str, ...], error: Exception) -> list[AssetRecord]:
-    """Fail the trees of an asset and of all above it; ``below`` leads to the one that failed."""
+    """Fails the trees of an asset and of all assets that depend on it.
+
+    Args:
+        record: The asset.
+        below: The ids from a dependency of ``record`` down to the asset that failed; empty if
+            ``record`` itself failed.
+        error: The error of the asset that failed.
+    """
     failed: list[AssetRecord] = []
     stack = [(record, below)]
     while stack:
@@ -148,16 +161,18 @@ def _fail(record: AssetRecord, below: tuple[str, ...], error: Exception) -> list
 
 
 def _dependency_error(chain: tuple[str, ...], error: Exception) -> DependencyError:
-    way = ", which needs ".join(chain[1:])
-    made = DependencyError(f"{chain[0]} needs {way}, and that failed: {shown_error(error)}", chain)
-    made.__cause__ = error
-    return made
+    needs = ", which needs ".join(chain[1:])
+    message = f"{chain[0]} needs {needs}, and that failed: {shown_error(error)}"
+    dependency_error = DependencyError(message, chain)
+    dependency_error.__cause__ = error
+    return dependency_error
 
 
 def recount(record: AssetRecord) -> tuple[list[AssetRecord], list[AssetRecord]]:
-    """Work out tree states anew after an asset, or what it needs, was replaced.
+    """Computes tree states again after an asset's value or dependencies were replaced.
 
-    Gives those whose trees are ready by that, and those whose trees failed.
+    Returns:
+        The records whose trees became ready, and those whose trees failed.
     """
     before = {one: one.tree for one in _closure(record, up=True)}
     for one in before:
@@ -179,9 +194,10 @@ def recount(record: AssetRecord) -> tuple[list[AssetRecord], list[AssetRecord]]:
 
 
 def inherit_failure(record: AssetRecord) -> list[AssetRecord]:
-    """Fail the tree of an asset that needs one whose tree failed before.
+    """Fails the tree of an asset if a dependency's tree has failed before.
 
-    Gives all whose trees failed by that; none if nothing that it needs has failed.
+    Returns:
+        The records of trees that failed by that; empty if no dependency has failed.
     """
     for need in record.needs:
         if need.tree is TreeState.FAILED:
@@ -193,5 +209,5 @@ def _inherit(record: AssetRecord, need: AssetRecord) -> list[AssetRecord]:
     cause = need.tree_error
     chain = cause.chain if isinstance(cause, DependencyError) else (need.id,)
     root = cause.__cause__ if isinstance(cause, DependencyError) else cause
-    assert isinstance(root, Exception)  # no tree fails without one
+    assert isinstance(root, Exception)  # every failed tree has an error
     return _fail(record, chain, root)

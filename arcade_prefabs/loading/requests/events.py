@@ -1,4 +1,4 @@
-"""What happens to loads, told in the order in which it happens."""
+"""`LoadEvents`: sends the events of loads to listeners, in the order in which they happen."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ...frames.callbacks import Callbacks
 
 __all__ = ["Listener", "LoadEvent", "LoadEventKind", "LoadEvents"]
 
-# Broken files that listeners are told of in one frame, if its budget lasts, and that may wait for
-# that: an edit of many files breaks many at once.
+# The most events about broken files that one frame delivers, and that may wait for delivery: one
+# change of a component can break thousands of files at once.
 _AT_ONCE: Final = 20
 _MOST_BROKEN: Final = 5_000
 
@@ -34,22 +34,30 @@ LoadEventKind: TypeAlias = Literal[
 
 
 class LoadEvent(NamedTuple):
-    """Something happened to an asset.
+    """A change of an asset's state in the loader.
 
     Attributes:
-        kind: ``requested``: a load of it began. ``loaded``: it is ready itself; ``ready``: all that
-            it depends on, too. ``failed``: it, or something that it depends on, cannot be loaded.
-            ``cancelled``: nobody wants it any more. ``retrying``: reading failed, and is tried
-            again later. ``children``: parts of a large prefab came. ``evicted``: it left the
-            cache. ``reloaded``, ``reload_failed``: its file changed. ``dependency_reloaded``: a
-            file that it depends on did. ``broken``: a file cannot be baked, whether anything loads
-            it or not; hot reload tells that, see `AsyncPrefabLoader.apply`. ``memory_high``,
-            ``memory_normal``: what is held is by itself more than the cache may have, or is not
-            any more; these have no id.
-        id: The asset.
-        seconds: When it happened, on the loader's clock.
-        error: What went wrong.
-        told_before: Whether the same error of the same file was told before, as ``broken``.
+        kind: One of these:
+
+            - ``requested``: A load began.
+            - ``loaded``: The asset itself is ready.
+            - ``ready``: The asset and all of its dependencies are ready.
+            - ``failed``: The asset or one of its dependencies could not be loaded.
+            - ``cancelled``: The last handle was dropped or cancelled before the asset was ready.
+            - ``retrying``: Reading failed with a transient error, and will be repeated.
+            - ``children``: Children of a large prefab were decoded before the whole.
+            - ``evicted``: The cache dropped the asset.
+            - ``reloaded``: The asset has a new value, as its file changed.
+            - ``reload_failed``: The changed file cannot be used; the asset keeps its old value.
+            - ``dependency_reloaded``: A dependency of the asset has a new value.
+            - ``broken``: A file cannot be baked, whether an asset of it is loaded or not; see
+              `AsyncPrefabLoader.apply`.
+            - ``memory_high``: Held assets alone exceed the cache's limit of bytes; without an id.
+            - ``memory_normal``: They do not any more; without an id.
+        id: The asset id; of ``broken`` the asset path.
+        seconds: The time of the event, on the loader's clock.
+        error: The error, for events about failures.
+        told_before: Whether a ``broken`` event has reported the same error of the same file.
     """
 
     kind: LoadEventKind
@@ -63,14 +71,14 @@ Listener: TypeAlias = Callable[[LoadEvent], None]
 
 
 class LoadEvents:
-    """Collects the events of a loader, and hands them to listeners at the end of each `drain`.
+    """Collects the events of a loader, and sends them to listeners at the end of each `drain`.
 
-    Nothing is collected while nobody listens. `note` and `note_broken` may be called in any thread,
-    everything else on the main thread.
+    Without listeners, no events are collected. `note` and `note_broken` may be called in any
+    thread, all other methods on the main thread.
 
     Args:
-        callbacks: Told of exceptions of listeners.
-        clock: Seconds.
+        callbacks: Keeps the exceptions of listeners.
+        clock: Returns seconds.
     """
 
     def __init__(self, callbacks: Callbacks, clock: Callable[[], float]) -> None:
@@ -87,19 +95,19 @@ class LoadEvents:
         error: Exception | None = None,
         told_before: bool = False,
     ) -> None:
-        """Note an event for those who listen."""
+        """Collects an event, if there are listeners."""
         events = self._events
         if events is not None:
             events.append(LoadEvent(kind, identifier, self._clock(), error, told_before))
 
     def note_broken(self, path: str, error: Exception) -> None:
-        """Note that a file is broken, for those who listen."""
+        """Collects a ``broken`` event, if there are listeners."""
         broken = self._broken
         if broken is not None:
             broken.append(LoadEvent("broken", path, self._clock(), error))
 
     def add(self, listener: Listener) -> None:
-        """Tell a listener everything from now on. Adding it twice has no effect."""
+        """Adds a listener, which gets all events from now on. Adding it twice has no effect."""
         if listener not in self._listeners:
             self._listeners.append(listener)
         if self._events is None:
@@ -107,22 +115,23 @@ class LoadEvents:
             self._events = deque()
 
     def remove(self, listener: Listener) -> None:
-        """Tell a listener nothing any more; no error if it was not added."""
+        """Removes a listener; no error if it was not added."""
         if listener in self._listeners:
             self._listeners.remove(listener)
         if not self._listeners:
             self.clear()
 
     def clear(self) -> None:
-        """Remove all listeners, and forget what they were not told yet."""
+        """Removes all listeners, and drops events that were not delivered."""
         self._listeners.clear()
         self._events = self._broken = None
 
     def deliver(self, seconds: float = 0.0) -> None:
-        """Tell listeners what happened since the last time.
+        """Calls the listeners with the events collected since the last call.
 
         Args:
-            seconds: How long it may take to tell of broken files; one is told in any case.
+            seconds: The time that ``broken`` events may take, in seconds; at least one of them is
+                delivered. All other events are delivered in any case.
         """
         events = self._events
         while events and self._listeners:

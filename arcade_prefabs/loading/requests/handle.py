@@ -1,4 +1,4 @@
-"""`Handle`: what a load gives at once, and what the asset arrives behind."""
+"""`Handle`: future-like reference to an asset, returned immediately by `load()`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class Handle(Generic[T]):
-    """An asset that is loaded, or will be.
+    """Future-like reference to an asset, returned immediately by `load()`.
 
-    It holds the asset: as long as one handle lives, the asset stays. Dropping the last one
-    cancels the load, unless somebody waits for it: a callback counts, and so does ``await``. Two
-    handles of one asset are equal.
+    An asset stays in memory as long as one of its handles lives. Dropping the last handle cancels
+    the load, unless a callback or an ``await`` waits for the handle. Two handles of one asset are
+    equal.
 
     Example:
         >>> from arcade_prefabs.loading import AsyncPrefabLoader
@@ -37,8 +37,8 @@ class Handle(Generic[T]):
         >>> handle.value.components
         {'Tags': {'names': ['grey']}}
 
-    Made by `AsyncPrefabLoader.load`. Any thread, except where it says otherwise; what it says
-    changes on the main thread only, while the loader's queue is drained.
+    The state of an asset changes on the main thread only, in `drain`; `cancel` takes effect at
+    once. Made by `AsyncPrefabLoader.load`. Any thread.
     """
 
     __slots__ = (
@@ -56,13 +56,13 @@ class Handle(Generic[T]):
         self.serial = serial
         self._loads = loads
         self._outcome: Exception | None = None
-        # None as long as nobody waits: most handles are ready at once, or never waited for.
+        # None until code waits for the handle: most handles are ready at once, or never waited for.
         self._completion: Completion | None = None
-        # An empty tuple is always the same one: it costs neither memory nor the collector's time.
+        # The empty tuple is one shared object, which takes no memory and no garbage collection.
         self._reload_callbacks: tuple[Callable[[Handle[T]], None], ...] = ()
 
     def __del__(self) -> None:
-        # In whichever thread, at whichever moment: a lock could be one that this thread holds.
+        # Runs in any thread at any moment, perhaps in code that holds the loader's lock.
         if self._outcome is None:
             self._loads.dropped_handles.append((self.record, self.serial))
 
@@ -75,23 +75,23 @@ class Handle(Generic[T]):
     def __hash__(self) -> int:
         return hash(self.record)
 
-    # ---------------------------------------------------------------------------------- questions
+    # -------------------------------------------------------------------------------------- state
 
     @property
     def id(self) -> str:
-        """The full id of the asset."""
+        """The asset id."""
         return self.record.id
 
     @property
     def state(self) -> LoadState:
-        """Where the asset itself is on its way."""
+        """The stage of loading the asset itself; its dependencies do not count."""
         if self._outcome is not None:
             return LoadState.FAILED if self.error else LoadState.CANCELLED
         return self.record.state
 
     @property
     def dependency_state(self) -> TreeState:
-        """How the assets are that it needs directly; they are known once it is decoded."""
+        """The state of the asset and its direct dependencies, which are known after decoding."""
         record = self.record
         if any(need.state is LoadState.FAILED for need in record.needs):
             return TreeState.FAILED
@@ -103,41 +103,42 @@ class Handle(Generic[T]):
 
     @property
     def tree_state(self) -> TreeState:
-        """How it is with everything that it needs, directly or not."""
+        """The state of the asset with all of its dependencies, direct or not."""
         return self.record.tree
 
     @property
     def kind(self) -> str:
-        """What the asset was baked to, such as ``prefab``; empty as long as that is not known."""
+        """The kind that the asset was baked to, such as ``prefab``; empty before it was read."""
         return self.record.kind
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing more to wait for: ready with all it needs, failed, cancelled."""
+        """Whether the handle is ready, failed or cancelled."""
         return self._outcome is not None or self.record.settled
 
     @property
     def ready(self) -> bool:
-        """Whether it can be used, with everything that it needs."""
+        """Whether the asset and all of its dependencies can be used."""
         return self._outcome is None and self.record.tree is TreeState.READY
 
     @property
     def cancelled(self) -> bool:
-        """Whether `cancel` was called, or the loader was shut down before it was done."""
+        """Whether `cancel` or the loader's `shutdown` was called before the handle was done."""
         return isinstance(self._end_error, LoadCancelledError)
 
     @property
     def value(self) -> T | None:
-        """What was loaded; None as long as it is not there. It may be there before it is `ready`.
+        """The loaded value: a `Prefab`, a `LoadedImage`, bytes...; None before that.
 
-        A `Prefab`, a `LoadedImage`, bytes... Shared by everybody: do not change it.
+        All handles of the asset share it: do not change it. It may be set before the handle is
+        `ready`, while dependencies are loading.
         """
         value: T | None = None if self._outcome is not None else self.record.value
         return value
 
     @property
     def error(self) -> Exception | None:
-        """Why it failed, or None. A `DependencyError` if it is there, but lacks what it needs."""
+        """The error that it failed with, or None; a `DependencyError` if a dependency failed."""
         error = self._end_error
         return None if isinstance(error, LoadCancelledError) else error
 
@@ -147,29 +148,35 @@ class Handle(Generic[T]):
 
     @property
     def stale_error(self) -> Exception | None:
-        """Why the newest version of its file cannot be used, while an older one is."""
+        """The error of the newest version of its file, if `value` is from an older one; or None."""
         return self.record.stale_error
 
     @property
     def version(self) -> int:
-        """Counts the values that it had: 0 before the first, then one more with each reload."""
+        """The number of values so far: 0 before the first, then one more with each reload."""
         return self.record.version
 
     def sizes(self) -> dict[str, int]:
-        """Bytes in memory of the asset, and of all that it needs, by full id and settings."""
-        found: dict[str, int] = {}
-        waiting = [self.record]
-        while waiting:
-            record = waiting.pop()
+        """Returns the bytes in memory of the asset and of each of its dependencies.
+
+        The names are asset ids; ``id?settings`` for assets with import settings.
+        """
+        sizes: dict[str, int] = {}
+        stack = [self.record]
+        while stack:
+            record = stack.pop()
             name = "?".join(record.key) if record.key[1] else record.id
-            if name not in found:
-                found[name] = record.size
-                waiting.extend(record.needs)
-        return found
+            if name not in sizes:
+                sizes[name] = record.size
+                stack.extend(record.needs)
+        return sizes
 
     @property
     def progress(self) -> float:
-        """How much has come, 0 to 1, with everything that it needs and that is known by now."""
+        """The part that is loaded of the asset and its direct dependencies, 0 to 1.
+
+        Dependencies are known once the asset is decoded, so it may fall at that moment.
+        """
         record = self.record
         if record.settled or not record.needs:
             return 1.0 if record.settled else record.progress
@@ -179,18 +186,20 @@ class Handle(Generic[T]):
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """The parts of a prefab that have come so far; all of them once it is ready."""
+        """The children of a prefab that are decoded so far; all children once it is ready."""
         value = self.record.value
         whole = getattr(value, "children", None)
         return tuple(self.record.children) if whole is None else tuple(whole)
 
     def result(self) -> T:
-        """The value.
+        """Returns the value of a handle that is ready.
 
         Raises:
-            LoadError: It is not done, or was cancelled (`LoadCancelledError`), or took too long
-                (`LoadTimeoutError`), or lacks something that it needs (`DependencyError`).
-            ArcadePrefabsError, OSError: Why it failed.
+            LoadError: The handle is not done.
+            LoadCancelledError: The handle was cancelled.
+            LoadTimeoutError: The handle was not done in time.
+            DependencyError: A dependency of the asset failed.
+            ArcadePrefabsError, OSError: The error that the asset failed with.
         """
         if self._outcome is not None:
             raise self._outcome
@@ -202,12 +211,15 @@ class Handle(Generic[T]):
         value: T = record.value
         return value
 
-    # ------------------------------------------------------------------------------------- wishes
+    # --------------------------------------------------------------------------- cancel and listen
 
     def cancel(self) -> bool:
-        """Cancel this handle; False if it was done. The load ends if nobody else wants it.
+        """Cancels this handle; False if it was done.
 
-        Whoever awaits the handle gets a `LoadCancelledError`; callbacks are not called. Any thread.
+        The load of the asset ends if no other handle, pin or parent holds the asset. Awaiting the
+        handle raises a `LoadCancelledError`; its callbacks are not called.
+
+        Any thread.
         """
         if self.done:
             return False
@@ -218,26 +230,27 @@ class Handle(Generic[T]):
         return True
 
     def time_out(self, seconds: float) -> None:
-        """End with a `LoadTimeoutError` if it is not done after some seconds of the loader's clock.
+        """Fails the handle with a `LoadTimeoutError` if it is not done after some seconds.
 
-        Any thread.
+        The seconds are those of the loader's clock. Any thread.
         """
         reference = weakref.ref(self)
 
-        def due() -> None:
-            late = reference()
-            if late is not None and not late.done:
-                message = f"{late.id} was not loaded within {seconds:g} s: it is {late.state.value}"
-                late._end(LoadTimeoutError(message))
-                if late._completion is not None:
-                    late._completion.finish()
+        def end_if_late() -> None:
+            handle = reference()
+            if handle is not None and not handle.done:
+                state = handle.state.value
+                message = f"{handle.id} was not loaded within {seconds:g} s: it is {state}"
+                handle._end(LoadTimeoutError(message))
+                if handle._completion is not None:
+                    handle._completion.finish()
 
-        self._loads.callbacks.after(seconds, due)
+        self._loads.callbacks.after(seconds, end_if_late)
 
     def _end(self, outcome: Exception) -> None:
         self._outcome = outcome
-        # Never wait for the lock: this may be a finaliser that runs in the middle of something
-        # that this very thread does under it.
+        # Never wait for the lock: the game may call `cancel` in a finaliser, which can run while
+        # this same thread holds the lock.
         loads = self._loads
         if loads.lock.acquire(blocking=False):
             try:
@@ -248,10 +261,10 @@ class Handle(Generic[T]):
             loads.dropped_handles.append((self.record, self.serial))
 
     def add_done_callback(self, callback: Callable[[Handle[T]], None]) -> None:
-        """Call a function once the handle is done, but not if it is cancelled.
+        """Calls a function once the handle is ready or failed, but not if it is cancelled.
 
-        Called with the handle, on the main thread, in the budget of a frame, even if it is done
-        already. Any thread.
+        The function is called with the handle, on the main thread, within the budget of a frame; a
+        handle that is done already does not call it at once, but in the next drain. Any thread.
         """
         self._listen(partial(self._call, callback))
 
@@ -260,10 +273,10 @@ class Handle(Generic[T]):
             self._loads.callbacks.call(callback, self)
 
     def on_reload(self, callback: Callable[[Handle[T]], None]) -> None:
-        """Call a function whenever the asset, or something that it needs, has a newer version.
+        """Calls a function after each reload of the asset or of one of its dependencies.
 
-        Called with the handle as long as that lives, on the main thread. Adding the same function
-        twice has no effect; `remove_hook` removes it. Any thread.
+        The function is called with the handle, on the main thread, as long as the handle lives.
+        Adding the same function twice has no effect; `remove_hook` removes it. Any thread.
         """
         with self._loads.lock:
             if callback not in self._reload_callbacks:
@@ -271,9 +284,9 @@ class Handle(Generic[T]):
             self.record.watchers[self.serial] = weakref.WeakMethod(self._reloaded)
 
     def remove_hook(self, callback: Callable[[Handle[T]], None]) -> None:
-        """Call a function of `on_reload` no more; no error if it is none. Any thread."""
+        """Removes a function that `on_reload` added; no error if it was not added. Any thread."""
         with self._loads.lock:
-            left = tuple(one for one in self._reload_callbacks if one != callback)
+            left = tuple(added for added in self._reload_callbacks if added != callback)
             self._reload_callbacks = left
             if not left:
                 self.record.watchers.pop(self.serial, None)
@@ -283,17 +296,23 @@ class Handle(Generic[T]):
             self._loads.callbacks.call(callback, self)
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """Wait until it is done; in asyncio, or in a script of the loader.
+        """Waits until the handle is done, and returns the value; in asyncio or in a script.
 
         Raises:
-            As `result`.
+            Exception: The same errors as `result`.
         """
         if not self.done:
             yield from wait_for(self._listen)
         return self.result()
 
     def _listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call something at once when it is done, cancelled included. Keeps the handle alive."""
+        """Calls a function in the step that ends the handle, also if it is cancelled.
+
+        The asset's record keeps the handle alive until then.
+
+        Returns:
+            A function that removes the listener.
+        """
         with self._loads.lock:
             if not self.done:
                 completion = self._completion
@@ -305,7 +324,7 @@ class Handle(Generic[T]):
         return _nothing
 
     def _forget(self, forget: Callable[[], None]) -> None:
-        """Undo a `_listen`; if nobody else waits, the handle may go."""
+        """Removes a listener; without listeners, the record does not keep the handle alive."""
         with self._loads.lock:
             forget()
             kept = None if self._completion else self.record.waiters.pop(self.serial, None)
@@ -317,5 +336,5 @@ def _nothing() -> None:
 
 
 def when_done(handle: Handle[Any], listener: Callable[[], None]) -> None:
-    """Call something at once when a handle is done, in the step of the main thread that ends it."""
+    """Calls a function in the main-thread step that ends a handle, also if it is cancelled."""
     handle._listen(listener)

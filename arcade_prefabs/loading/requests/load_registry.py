@@ -1,4 +1,24 @@
-"""`LoadRegistry`: every asset that is loaded, loading or wanted, under one lock."""
+"""`LoadRegistry`: the records of all assets in the loader, under one lock.
+
+Handles are made and dropped in any thread, loader threads load, and the main thread commits. All
+of them change the same records, and one change often concerns many: dropping one handle can cancel
+a whole tree of dependencies, and a more urgent request raises the priority of what it needs.
+
+The way taken: one lock for all records, their dependencies, the scheduler and the cache. It is
+held for microseconds only. Under it, no file is read, no code of the game runs, and no large value
+is freed, so the main thread never waits for work of another thread. Values that are let go are
+appended to `dropped` under the lock, and freed outside it.
+
+Ways not taken:
+
+- A lock for each record. A change of a tree would need the locks of all its records, in an order
+  that does not deadlock, although dependencies may form circles.
+- A registry that only the main thread changes, with messages from other threads. `load` could then
+  not return a handle that is ready at once, and cancelling would take a frame.
+- Releasing assets in `Handle.__del__`. A finaliser may run while the same thread holds the lock,
+  which would deadlock; a lock that its owner may take twice would let it change records in the
+  middle of another change. So finalisers only append to `dropped_handles`, without the lock.
+"""
 
 from __future__ import annotations
 
@@ -24,37 +44,35 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadRegistry", "key_of", "mark_of"]
 
-# Errors that loads told and that hot reload may find soon after.
+# The most errors of failed loads to keep for `take_broken`.
 _MOST_FAILED_LOADS: Final = 1_000
 # Assets that were just baked and wait in memory to be decoded, each of 400 kB at most.
 _MOST_HANDED_ON: Final = 16
 
 
 class LoadRegistry:
-    """Records of all assets that are loaded, loading or wanted, under one lock.
+    """Finds, adds, connects and removes asset records.
 
-    Its methods are called with `lock` held, unless they say otherwise.
-
-    The lock is held for microseconds: no file is read, no user's code runs, nothing large is
-    freed under it, so that the main thread never waits for work.
+    Methods are called with `lock` held, unless their docstrings say otherwise.
 
     Args:
-        scheduler: Whose turn it is.
-        cache: What stays.
-        callbacks: Where functions of the game are called.
-        events: Told what happens to loads.
+        scheduler: Queues the loads.
+        cache: Chooses which assets to evict.
+        callbacks: Calls functions of the game.
+        events: Collects the events of loads.
 
     Attributes:
-        scheduler, cache, callbacks, events: See above.
-        lock: Guards everything here, records and what handles want of them included.
-        dropped: What was let go: to be freed outside the lock.
-        dropped_handles: Records and serial numbers of handles that nobody has any more. Finalisers
-            append to it, in any thread, without the lock.
-        revived: Assets that were found alive, and whose trees have to be looked at.
+        scheduler, cache, callbacks, events: The arguments.
+        lock: Guards the registry, the scheduler, the cache, and all fields of asset records.
+        dropped: Values and decoders that were let go, to be freed outside the lock.
+        dropped_handles: Records and serial numbers of handles that were garbage-collected.
+            Finalisers append to it, in any thread, without the lock.
+        revived: Records whose values were recalled from the game, and whose trees have to be
+            updated on the main thread.
         closed: Whether the loader was shut down.
-        requested: How many loads began.
-        ended: How many of them were ready, failed, or were cancelled.
-        over_limit: Whether what is held is by itself more than the cache may have.
+        requested: The number of records that were added.
+        ended: The number of them that became `READY`, `FAILED` or `CANCELLED`.
+        over_limit: Whether held assets alone exceeded the cache's limit of bytes at the last trim.
     """
 
     def __init__(
@@ -85,7 +103,7 @@ class LoadRegistry:
     def tell(
         self, kind: LoadEventKind, record: AssetRecord | None, error: Exception | None = None
     ) -> None:
-        """Note an event for those who listen."""
+        """Collects an event of a record for listeners."""
         name = record.id if record is not None else ""
         before = error is not None and self.was_told(name, error)
         self.events.note(kind, name, error, before)
@@ -93,24 +111,25 @@ class LoadRegistry:
     # ------------------------------------------------------------------------------- broken files
 
     def was_told(self, identifier: str, error: Exception) -> bool:
-        """Whether an error stands in a file, and was told when that was baked."""
-        known = self._broken.get(identifier.partition("#")[0])
-        return known is not None and mark_of(error) in known
+        """Whether a ``broken`` event has reported this error of the asset's file."""
+        marks = self._broken.get(identifier.partition("#")[0])
+        return marks is not None and mark_of(error) in marks
 
     def note_failed_load(self, identifier: str, error: Exception) -> None:
-        """Note that an error of a file is told because a load of it failed."""
+        """Records that a failed load has logged this error of the asset's file."""
         self._failed_loads.append((identifier.partition("#")[0], mark_of(error)))
 
     def take_broken(
         self, broken: Mapping[str, Set[int]]
     ) -> tuple[Mapping[str, Set[int]], list[tuple[str, int]]]:
-        """Take over what is wrong with files now; gives what was told before.
+        """Replaces the errors of broken files.
 
         Args:
-            broken: Marks of the errors that stand in files, by their asset paths, see `mark_of`.
+            broken: The marks of all present errors (see `mark_of`), by asset path.
 
         Returns:
-            The same of before, and the errors that failed loads have told since then.
+            The marks of the call before, and the path and mark of each error that a failed load
+            has logged since then.
         """
         before, self._broken = self._broken, broken
         loads = list(self._failed_loads)
@@ -120,21 +139,24 @@ class LoadRegistry:
     # --------------------------------------------------------------------------------- assets
 
     def find(self, key: AssetKey) -> AssetRecord | None:
-        """The asset of a key."""
+        """Returns the record of an asset key, or None."""
         return self._records.get(key)
 
     def of_id(self, identifier: str) -> list[AssetRecord]:
-        """The assets of an id, each with settings of its own."""
+        """Returns the records of an asset id, one for each combination of import settings."""
         return list(self._of_id.get(identifier, ()))
 
     def records(self) -> list[AssetRecord]:
-        """All assets."""
+        """Returns all records."""
         return list(self._records.values())
 
-    # ------------------------------------------------------------------------- request and claims
+    # ------------------------------------------------------------------------ requests and demands
 
     def request(self, key: AssetKey, settings: Mapping[str, Any] | None) -> AssetRecord:
-        """The asset of a key; a load of it begins if it has none."""
+        """Returns the record of an asset key; if there is none, adds it and begins a load.
+
+        A value that was evicted, but is still used by the game, is taken instead of a load.
+        """
         record = self._records.get(key)
         if record is not None:
             if record.state is LoadState.READY:
@@ -145,19 +167,19 @@ class LoadRegistry:
         self._of_id.setdefault(key[0], {})[record] = None
         self.requested += 1
         self.tell("requested", record)
-        known = self.cache.recall(key)
-        if known is not None:
+        recalled = self.cache.recall(key)
+        if recalled is not None:
             self.cache.shared += 1
-            value, snapshot = known
-            record.value, record.kind, record.digest = value, snapshot.kind, snapshot.digest
-            record.version, record.size = snapshot.version, snapshot.size
+            value, evicted = recalled
+            record.value, record.kind, record.digest = value, evicted.kind, evicted.digest
+            record.version, record.size = evicted.version, evicted.size
             record.state = LoadState.READY
             record.progress = 1.0
             self.ended[LoadState.READY] += 1
             self.cache.add(record.size)
-            self.connect(record, snapshot.needs)
-            if snapshot.needs:
-                self.revived.append(record)  # others may be ready by that: told on the main thread
+            self.connect(record, evicted.needs)
+            if evicted.needs:
+                self.revived.append(record)  # trees become ready on the main thread only
             elif own_ready(record):
                 record.settled = True
         else:
@@ -166,7 +188,7 @@ class LoadRegistry:
         return record
 
     def demand(self, record: AssetRecord, serial: int, rank: int) -> None:
-        """Note that a handle wants an asset, and how urgently."""
+        """Adds the demand of a handle for an asset, with its priority."""
         first = not record.demands and not record.parents and not record.pins
         record.demands[serial] = rank
         record.count(rank, 1)
@@ -179,7 +201,7 @@ class LoadRegistry:
                 self.rate(record)
 
     def change(self, record: AssetRecord, serial: int, rank: int) -> None:
-        """Note that a handle wants an asset with another urgency."""
+        """Changes the priority of a handle's demand."""
         old = record.demands.get(serial)
         if old is not None:
             record.count(old, -1)
@@ -188,7 +210,7 @@ class LoadRegistry:
             self.rate(record)
 
     def unwant(self, record: AssetRecord, serial: int) -> None:
-        """Note that a handle wants an asset no more."""
+        """Removes the demand of a handle; the last one cancels the load or frees the asset."""
         rank = record.demands.pop(serial, None)
         record.waiters.pop(serial, None)
         record.watchers.pop(serial, None)
@@ -203,7 +225,10 @@ class LoadRegistry:
             self.scheduler.put(attempt)
 
     def rate(self, record: AssetRecord) -> None:
-        """Work out an asset's urgency anew, and that of what it is waiting for."""
+        """Computes the priority of an asset and of its loading dependencies again.
+
+        An asset has the highest priority of its handles and loading parents.
+        """
         stack = [record]
         while stack:
             one = stack.pop()
@@ -219,10 +244,10 @@ class LoadRegistry:
                 stack.extend(need for need in one.needs if need.tree is TreeState.LOADING)
 
     def connect(self, record: AssetRecord, needs: Iterable[AssetDependency]) -> None:
-        """Have everything loaded that an asset depends on."""
-        wanted = [self._needed(need) for need in needs]
-        before = unlink(record)  # of an attempt that a change of the file made worthless
-        link(record, wanted)
+        """Sets the dependencies of an asset, and requests those that are not loaded."""
+        needed = [self._needed(need) for need in needs]
+        before = unlink(record)  # dependencies of an older version of the file
+        link(record, needed)
         for need in record.needs:
             self.cache.hold(need)
             if need.tree is TreeState.LOADING:
@@ -237,7 +262,7 @@ class LoadRegistry:
     # ------------------------------------------------------------------------------------ let go
 
     def let_go(self, record: AssetRecord) -> None:
-        """Cancel an asset, or leave it to the cache, if nothing holds it any more."""
+        """Cancels the load of an asset, or gives the asset to the cache, if nothing holds it."""
         stack = [record]
         while stack:
             one = stack.pop()
@@ -247,29 +272,30 @@ class LoadRegistry:
                 if one.attempt is not None:
                     self.rate(one)
             elif one.state is LoadState.READY:
-                outdated = one.attempt is not None  # its file changed; the new version is coming
-                self._ground(one)
+                outdated = one.attempt is not None  # its file changed, and is being loaded again
+                self._abort(one)
                 if one.tree is TreeState.READY and not outdated:
                     self.cache.release(one)
                 else:
-                    # What it needs is still on its way, which nobody wants now; or it failed,
-                    # and whoever asks next will want it tried again.
+                    # Its dependencies are still loading, and their loads have to be cancelled; or
+                    # one of them failed, and the next request has to try it again.
                     stack.extend(self._drop(one))
                     if outdated:
                         self.cache.forget(one.id)
             else:
-                self._ground(one)
+                self._abort(one)
                 if one.state is not LoadState.FAILED:
                     one.state = LoadState.CANCELLED
                     self.ended[LoadState.CANCELLED] += 1
                     self.tell("cancelled", one)
                 stack.extend(self._remove(one))
 
-    def _ground(self, record: AssetRecord) -> None:
-        """Give up the attempt that is under way."""
+    def _abort(self, record: AssetRecord) -> None:
+        """Makes the present load attempt stale, and removes it from the queue."""
         attempt, record.attempt = record.attempt, None
         if attempt is not None and self.scheduler.remove(attempt):
-            # Nobody works at it just now; otherwise whoever does sees that it is out of date.
+            # A queued attempt is released here. One that is not queued is in the hands of a loader
+            # thread or of the main thread, which releases it on seeing that it is stale.
             self.scheduler.release(attempt)
             if attempt.task is not None:
                 self.dropped.append(attempt.task)
@@ -300,18 +326,18 @@ class LoadRegistry:
         if not same:
             del self._of_id[record.id]
         for parent in list(record.parents):
-            # Only in a circle that goes as a whole.
+            # Records with parents are removed only together with their whole circle.
             parent.needs = tuple(need for need in parent.needs if need is not record)
         record.parents.clear()
         return unlink(record)
 
     def evict(self, record: AssetRecord) -> None:
-        """Forget a loaded asset that nobody holds; its value may live on in the game."""
+        """Drops a loaded asset that nothing holds, and releases its dependencies."""
         for need in self._drop(record):
             self.let_go(need)
 
     def _drop(self, record: AssetRecord) -> tuple[AssetRecord, ...]:
-        self._ground(record)
+        self._abort(record)
         self.cache.remove(record)
         self.cache.remember(record)
         self.cache.evictions += 1
@@ -321,7 +347,11 @@ class LoadRegistry:
         return self._remove(record)
 
     def trim(self, most_bytes: int | None = None, most_entries: int | None = None) -> int:
-        """Forget what is beyond the limits of the cache; gives how many."""
+        """Evicts idle assets until the cache is within its limits, or the given ones.
+
+        Returns:
+            The number of evicted assets.
+        """
         count = 0
         while (record := self.cache.surplus(most_bytes, most_entries)) is not None:
             self.evict(record)
@@ -335,7 +365,7 @@ class LoadRegistry:
     # ------------------------------------------------------------------------------------ reload
 
     def restart(self, record: AssetRecord) -> bool:
-        """Load an asset anew because its file changed; False if that is not needed."""
+        """Begins a new load of an asset whose file changed; False if none is needed."""
         if record.state is LoadState.CANCELLED or self._records.get(record.key) is not record:
             return False
         if record.idle:
@@ -347,7 +377,7 @@ class LoadRegistry:
             self.take_asset(attempt)
             return False  # it has not been read yet, or is read again
         again = record.state in (LoadState.READY, LoadState.FAILED)
-        self._ground(record)
+        self._abort(record)
         record.attempt = LoadAttempt(record, reload=again)
         if not again:
             record.state = LoadState.WAITING
@@ -355,11 +385,15 @@ class LoadRegistry:
         return True
 
     def close(self) -> list[Completion]:
-        """Cancel everything; gives the completions that somebody waits for."""
+        """Cancels all loads.
+
+        Returns:
+            The completions of handles that code waits for, to be finished outside the lock.
+        """
         self.closed = True
         waiting: list[Completion] = []
         for record in self.records():
-            self._ground(record)
+            self._abort(record)
             error = LoadCancelledError(f"the load of {record.id} ended: the loader was shut down")
             waiting.extend(completion for completion, _ in record.waiters.values())
             record.waiters.clear()
@@ -373,9 +407,9 @@ class LoadRegistry:
         return waiting
 
     def release_dropped(self, most: int) -> None:
-        """Release a number of dropped handles, and free as many values. Without the lock.
+        """Releases up to ``most`` dropped handles, and frees up to ``most`` dropped values.
 
-        Main thread.
+        Called without the lock. Main thread.
         """
         for _ in range(min(most, len(self.dropped_handles))):
             record, serial = self.dropped_handles.popleft()
@@ -389,12 +423,12 @@ class LoadRegistry:
 
 
 def key_of(identifier: str, settings: Mapping[str, Any] | None) -> AssetKey:
-    """The key of an asset: its id and, as text, the settings that differ."""
+    """Returns the asset key of an asset id and import settings."""
     return identifier, settings_key(settings) if settings else ""
 
 
 def mark_of(error: Exception) -> int:
-    """What the same error has again when it is read from the store a second time."""
+    """Returns a hash of an error that is the same when the store returns the error again."""
     if isinstance(error, LocatedError):
         return hash((error.message, error.path, error.line, error.column))
     return hash(str(error))

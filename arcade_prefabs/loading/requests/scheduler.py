@@ -1,4 +1,4 @@
-"""`LoadScheduler`: which load is next, and how many may be under way."""
+"""`LoadScheduler`: chooses the next load, and limits the number and bytes of loads in flight."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ _Item = tuple[int, int, int, LoadAttempt]
 
 
 class LoadScheduler:
-    """A queue of loads, the most urgent first, that lets a limited number and size start.
+    """Priority queue of loads that limits how many are in flight.
 
-    There are two heaps: loads that have not begun, which the limits hold back, and loads that
-    have, but made room for a more urgent one after one of their pages. Those are within the
-    limits already, so they can always go on: or a queue full of them would wait for itself.
+    A load is in flight from the beginning of reading until its main-thread commit. There are two
+    heaps: one of loads that have not begun, which the limits hold back, and one of loads that were
+    suspended between two pages. Suspended loads count against the limits already, so they may
+    always go on; otherwise a queue full of them could never advance.
 
     Args:
-        most: Loads in attempt: from the beginning of reading until they are ready.
-        most_bytes: Bytes of those; a single larger one may fly alone.
+        most: The most loads in flight.
+        most_bytes: The most bytes of loads in flight; a single larger load may be in flight alone.
 
     Attributes:
-        in_flight: Loads in attempt.
-        bytes_in_flight: Bytes of those, as far as is known.
-        most_in_flight: The highest number so far.
-        most_flying_bytes: The highest number of bytes so far.
-        started: Loads that began.
+        in_flight: The number of loads in flight.
+        bytes_in_flight: The bytes of those; the mean size counts for a load that was not read yet.
+        most_in_flight: The largest number so far.
+        most_flying_bytes: The largest number of bytes so far.
+        started: The number of loads that have begun.
 
     All methods are called under the loader's lock.
     """
@@ -45,13 +46,13 @@ class LoadScheduler:
         self._begun: list[_Item] = []
         self._turns = itertools.count(1)
         self._waiting: dict[LoadAttempt, None] = {}
-        self._usual = 4096.0  # bytes of a load of which nothing is known: the mean of the others
+        self._usual = 4096.0  # moving mean of the bytes of loads, for those not read yet
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, attempt: LoadAttempt) -> None:
-        """Add a load, or give one its new place after its urgency changed."""
+        """Queues a load, or moves a queued one after its urgency changed."""
         record = attempt.record
         attempt.turn = next(self._turns)
         attempt.queued = True
@@ -59,18 +60,18 @@ class LoadScheduler:
         heap = self._begun if attempt.counted else self._fresh
         heapq.heappush(heap, (-record.priority, record.age, attempt.turn, attempt))
         if len(heap) > 64 and len(heap) > 4 * len(self._waiting):
-            # Places that are out of date outnumber the others.
+            # Most entries are outdated: remove them.
             heap[:] = [item for item in heap if item[3].queued and item[3].turn == item[2]]
             heapq.heapify(heap)
 
     def remove(self, attempt: LoadAttempt) -> bool:
-        """Take a load out of the queue; False if it was not there."""
+        """Removes a load from the queue; False if it was not queued."""
         self._waiting.pop(attempt, None)
         was, attempt.queued = attempt.queued, False
         return was
 
     def take(self) -> LoadAttempt | None:
-        """The load whose turn it is; it counts as in attempt from now on."""
+        """Returns the most urgent load that the limits admit, now in flight; or None."""
         fresh, begun = self._top(self._fresh), self._top(self._begun)
         if fresh is not None and (begun is None or fresh < begun) and self._admits(fresh[3]):
             heapq.heappop(self._fresh)
@@ -90,13 +91,13 @@ class LoadScheduler:
         return attempt
 
     def sized(self, attempt: LoadAttempt, size: int) -> None:
-        """Note how large a load turned out to be."""
+        """Sets the bytes of a load, once it is decoded."""
         self._usual += (size - self._usual) * 0.05
         if attempt.counted:
             self._grow(attempt, size - attempt.size)
 
     def release(self, attempt: LoadAttempt) -> None:
-        """Note that a load is not in attempt any more."""
+        """Counts a load as not in flight any more."""
         if attempt.counted:
             attempt.counted = False
             self.in_flight -= 1

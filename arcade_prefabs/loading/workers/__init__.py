@@ -1,1 +1,1 @@
-"""Background work of the loader, and the commit of its results on the main thread."""
+"""Loader threads, decoders, the bake thread, and the main-thread commit of their results."""

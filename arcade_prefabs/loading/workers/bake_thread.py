@@ -1,4 +1,4 @@
-"""`BakeThread`: what is not baked yet is baked aside, so that nothing that is has to wait."""
+"""`BakeThread`: bakes stale assets for the loader, so that loads of baked ones need not wait."""
 
 from __future__ import annotations
 
@@ -17,50 +17,52 @@ __all__ = ["BakeThread", "FolderLister", "OnDemandBaker"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# A bake of chosen files looks through the whole store, 10 ms for each 1,000 files, but keeps all
-# workers busy. A few files are baked sooner one after the other. No more in one go than that, for
-# urgent ones may come meanwhile.
+# `bake` with a list of files looks through the whole store, 10 ms for each 1,000 files, but uses
+# all worker processes. Up to this number of files, baking one after the other is faster.
 _FEW: Final = 8
+# The most files of one call of `bake`: urgent requests that come meanwhile have to wait for it.
 _MOST_FILES: Final = 128
 
 
 @runtime_checkable
 class OnDemandBaker(Protocol):
-    """What an `AssetPipeline` can do beside `get`."""
+    """Bakes single assets and lists of files, as `AssetPipeline` does."""
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None = None) -> bool:
-        """Whether `get` would bake nothing."""
+        """Whether `get` would return without baking."""
         ...
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None = None) -> Any:
-        """What was baked from a file; baked now, if need be."""
+        """Returns a baked asset; bakes it first if it is stale."""
         ...
 
     def bake(self, paths: Any = None, *, cancelled: Any = None) -> Any:
-        """Bake files."""
+        """Bakes files; stops early when ``cancelled()`` is true."""
         ...
 
 
 @runtime_checkable
 class FolderLister(OnDemandBaker, Protocol):
-    """What bakes a whole folder, to find what is in it."""
+    """Bakes all files, to list the assets in a folder."""
 
     def ids_to_load(self, kind: str, cancelled: Any = None) -> list[str]:
-        """The ids of everything of one kind, baked before, and of what cannot be baked."""
+        """Returns the ids of all assets of a kind, and of files that cannot be baked."""
         ...
 
     def has_folder(self, folder: str) -> bool:
-        """Whether there is such a folder, empty or not."""
+        """Whether a folder exists below the assets folder, empty or not."""
         ...
 
 
 class BakeThread:
-    """One thread, started when it is first needed, that waits for the compile workers.
+    """A thread that bakes stale assets in worker processes, and then queues their loads again.
+
+    The thread starts with the first stale asset.
 
     Args:
-        loads: What is loaded, loading or wanted.
-        assets: Who bakes.
-        wake: Called when loads can go on.
+        loads: The registry of loads.
+        assets: Bakes the files.
+        wake: Wakes a loader thread; called for each load that can go on.
 
     Any thread.
     """
@@ -72,33 +74,33 @@ class BakeThread:
         self._assets = assets
         self._wake = wake
         self._changed = threading.Condition()
-        self._cold: dict[LoadAttempt, None] = {}
-        self._also: deque[Callable[[], None]] = deque()
+        self._stale: dict[LoadAttempt, None] = {}
+        self._functions: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._stopped = False
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing more is begun."""
+        """Whether `stop` was called."""
         return self._stopped
 
     def is_fresh(self, identifier: str, settings: Mapping[str, Any] | None) -> bool:
-        """Whether an asset can be read without baking it."""
+        """Whether an asset can be read without baking it first."""
         return self._assets.is_fresh(identifier, settings)
 
     def add(self, attempt: LoadAttempt) -> None:
-        """Have a load go on once its asset is baked."""
+        """Bakes the asset of a load, and queues the load again after that."""
         with self._changed:
             if self._stopped:
                 return
-            self._cold[attempt] = None
+            self._stale[attempt] = None
             self._begin()
 
-    def also(self, work: Callable[[], None]) -> None:
-        """Have something else done that waits for bakes, once the files that wait now are baked."""
+    def also(self, function: Callable[[], None]) -> None:
+        """Calls a function that bakes in the bake thread, once no stale asset waits."""
         with self._changed:
             if not self._stopped:
-                self._also.append(work)
+                self._functions.append(function)
                 self._begin()
 
     def _begin(self) -> None:
@@ -112,28 +114,30 @@ class BakeThread:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._cold and not self._also and not self._stopped:
+                while not self._stale and not self._functions and not self._stopped:
                     self._changed.wait()
                 if self._stopped:
                     return
-                work = self._also.popleft() if self._also and not self._cold else None
-            if work is not None:
-                work()
+                function = (
+                    self._functions.popleft() if self._functions and not self._stale else None
+                )
+            if function is not None:
+                function()
                 continue
             with self._changed:
-                order = sorted(self._cold, key=lambda one: (-one.record.priority, one.record.age))
+                order = sorted(self._stale, key=_urgency)
                 attempts = order[:_MOST_FILES]
                 for attempt in attempts:
-                    del self._cold[attempt]
+                    del self._stale[attempt]
             paths = {
-                one.record.id.partition("#")[0]
-                for one in attempts
-                if not one.stale and not one.record.settings
+                attempt.record.id.partition("#")[0]
+                for attempt in attempts
+                if not attempt.stale and not attempt.record.settings
             }
             baked: dict[str, Any] = {}
             try:
                 baked = self._bake(sorted(paths))
-            except Exception:  # the loads would wait for ever otherwise
+            except Exception:  # without this, the loads would never go on
                 _log.exception("baking %d files failed", len(paths))
             with self._loads.lock:
                 for attempt in attempts:
@@ -148,8 +152,8 @@ class BakeThread:
                 self._wake()
 
     def _bake(self, paths: list[str]) -> dict[str, Any]:
-        """Bakes files; returns the assets by path if these are few files."""
-        # What is wrong with an asset is said when it is read.
+        """Bakes files; returns the baked assets by path if these are few files."""
+        # Errors of an asset are reported when it is read: they are ignored here.
         baked: dict[str, Any] = {}
         if len(paths) > _FEW:
             with contextlib.suppress(ArcadePrefabsError, OSError):
@@ -162,17 +166,21 @@ class BakeThread:
         return baked
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Drops all assets and functions that wait, and accepts no more."""
         with self._changed:
             self._stopped = True
-            self._cold.clear()
-            self._also.clear()
+            self._stale.clear()
+            self._functions.clear()
             self._changed.notify_all()
 
     def join(self, seconds: float) -> bool:
-        """Wait until the thread has ended; False if it has not."""
+        """Waits up to ``seconds`` for the end of the thread; False if it still runs."""
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
         thread.join(seconds)
         return not thread.is_alive()
+
+
+def _urgency(attempt: LoadAttempt) -> tuple[int, int]:
+    return -attempt.record.priority, attempt.record.age

@@ -1,7 +1,7 @@
-"""From baked pages to the objects that a game works with, in units that are over quickly.
+"""Decoders: turn baked pages into the objects that a game uses, in short units.
 
-A decoder takes a `BakedAsset` and returns a `DecodedAsset`, or a generator that yields between two
-units of work, each about a page, and returns one. It runs in a loader thread.
+A decoder takes a `BakedAsset`. It returns a `DecodedAsset`, or a generator that yields after each
+unit of about one page and then returns a `DecodedAsset`. Decoders run in loader threads.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ __all__ = [
 
 
 AssetDependency: TypeAlias = str | tuple[str, Mapping[str, Any] | None]
-"""An asset that has to be loaded with another one: its id, or that and settings of its own."""
+"""An asset that another one depends on: its asset id, or its asset id and import settings."""
 
 
 class DecodedAsset(NamedTuple):
-    """What a decoder made.
+    """Result of a decoder.
 
     Attributes:
-        value: What handles will have.
-        size: Bytes of memory that it takes.
-        needs: The assets that have to be loaded with it.
+        value: The value of the asset's handles.
+        size: The bytes of memory that the value takes.
+        needs: The assets that it depends on.
     """
 
     value: Any
@@ -60,11 +60,11 @@ class DecodedAsset(NamedTuple):
 
 
 class DecodeProgress(NamedTuple):
-    """What a decoder tells between two units of work.
+    """A decoder's generator yields this between two units.
 
     Attributes:
-        progress: How much is done, 0 to 1.
-        children: Parts of a prefab that can be used already.
+        progress: The part of the work that is done, 0 to 1.
+        children: Children of a prefab that were decoded in this unit, and can be used already.
     """
 
     progress: float
@@ -74,16 +74,16 @@ class DecodeProgress(NamedTuple):
 Decoder: TypeAlias = Callable[
     [BakedAsset, ComponentRegistry], DecodedAsset | Generator[DecodeProgress, None, DecodedAsset]
 ]
-"""Turns pages into what a game uses, at once or between yields. Called on loader threads."""
+"""Decodes a baked asset, at once or as a generator of units. Called in loader threads."""
 
 
 class LoadedImage:
-    """A decoded image: RGBA pixels with the border that a texture atlas wants.
+    """A decoded image: RGBA pixels, with the border that a texture atlas needs.
 
     Attributes:
-        id: Its full id.
-        border: Pixels of border around each frame.
-        frames: Its frames; more than one for animations and sheets.
+        id: The asset id.
+        border: The width of the border around each animation frame, in pixels.
+        frames: The animation frames; one for a still image.
 
     Any thread.
     """
@@ -102,7 +102,7 @@ class LoadedImage:
         return f"<LoadedImage {shown(self.id)}: {len(self.frames)} frames>"
 
     def pixels(self, frame: int = 0) -> bytes:
-        """The RGBA bytes of a frame, its border included, row by row from the top."""
+        """Returns the RGBA bytes of an animation frame with its border, row by row from the top."""
         return self._pixels[self.frames[frame].at]
 
 
@@ -113,21 +113,22 @@ class LoadedCell(tuple[WorldEntity, ...]):
 
 
 class PrefabDecoder:
-    """Decodes prefabs, and builds every component once.
+    """Decodes prefabs, and builds every component once to check it.
 
-    What a component's class refuses is an error of the load then, not of the first spawn. Parts
-    that are the same in many prefabs, such as the lamp on every crate, are built once for all.
+    So values that a component's class refuses fail the load, not the first spawn. Parts that are
+    equal in many prefabs, such as the lamp on every crate, are checked once.
     """
 
     def __init__(self) -> None:
-        # The JSON of parts that were built. Threads may both build the same one, which is harmless.
+        # The JSON of parts that were checked. Two threads may check the same part, which is
+        # harmless.
         self._sound: set[bytes] = set()
         self._registry: ComponentRegistry | None = None
 
     def __call__(
         self, asset: BakedAsset, registry: ComponentRegistry
     ) -> DecodedAsset | Generator[DecodeProgress, None, DecodedAsset]:
-        """See `Decoder`."""
+        """Decodes a prefab; returns a generator if it has more than one page."""
         if asset.pages > 1:
             return self._pages(asset, registry)
         assembler = PrefabAssembler(packed=True)
@@ -142,7 +143,7 @@ class PrefabDecoder:
             children = assembler.feed(asset.page(number))
             yield DecodeProgress((number + 1) / (asset.pages + 1), tuple(children))
         prefab = assembler.prefab
-        # One unit for so many parts: a large prefab may have thousands, a millisecond for 50.
+        # One unit for 50 children, about a millisecond: a large prefab may have thousands.
         seen: set[int] = set()
         for start in range(0, len(prefab.children), _PARTS):
             for child in prefab.children[start : start + _PARTS]:
@@ -159,7 +160,7 @@ class PrefabDecoder:
         return DecodedAsset(prefab, size, needs)
 
     def _measure(self, prefab: Prefab, registry: ComponentRegistry, seen: set[int]) -> int:
-        """Check a prefab and everything in it; gives its bytes."""
+        """Builds the unchecked parts of a prefab. Returns the bytes of memory of all its parts."""
         if registry is not self._registry or len(self._sound) > _MOST_SOUND:
             self._sound = set()
             self._registry = registry
@@ -208,7 +209,7 @@ def _decode_image(
 
 
 def _cut(pages: list[bytes], ends: list[int], start: int, end: int) -> bytes:
-    """The bytes from one place to another of pages that follow each other."""
+    """Returns the bytes from ``start`` to ``end`` of consecutive pages, which end at ``ends``."""
     return b"".join(
         page[max(0, start - at) : end - at]
         for page, at in zip(pages, ends, strict=False)
@@ -228,7 +229,7 @@ def _decode_cell(
     for number, some in enumerate(read_cell(asset), 1):
         entities += some
         yield DecodeProgress(number / (asset.pages + 1))
-    # Alike enough for a few of them to stand for all: looking at 20,000 would take 100 ms.
+    # The size is extrapolated from about 50 entities: measuring 20,000 would take 100 ms.
     sample = entities[:: max(1, len(entities) // 50)]
     size = sum(map(footprint, sample)) * len(entities) // max(1, len(sample))
     return DecodedAsset(LoadedCell(entities), size + 8 * len(entities))
@@ -245,7 +246,7 @@ def _decode_data(asset: BakedAsset, _registry: ComponentRegistry) -> DecodedAsse
 
 
 def builtin_decoders() -> dict[str, Decoder]:
-    """Decoders for everything that the built-in processors bake, for one loader."""
+    """Returns new decoders for all kinds that the built-in processors bake; one set a loader."""
     return {
         "prefab": PrefabDecoder(),
         "abstract": _decode_abstract,
@@ -257,25 +258,25 @@ def builtin_decoders() -> dict[str, Decoder]:
     }
 
 
-# Bytes that objects take beside what is in them, as CPython 3.11 has them: a string or bytes object
-# with its place in a tuple; a child with its placement and numbers; a part with its tuples.
+# The bytes that objects take beside their contents in CPython 3.11: a string or bytes object with
+# its reference in a tuple; a child with its transform and numbers; a part with its tuples.
 _BYTES: Final = 56
 _CHILD: Final = 230
 _PART: Final = 400
 _PARTS: Final = 50
 _MOST_SOUND: Final = 4096
 
-# What an object that the garbage collector knows has in front of it; `getsizeof` adds it. Names
-# of components and fields are the same strings everywhere: they are kept once by the interpreter.
+# The longest dictionary key, in characters, that counts as the name of a component or field: the
+# interpreter keeps such strings once, so they do not count.
 _SHARED_NAME: Final = 32
 _getsizeof = sys.getsizeof
 
 
 def footprint(value: Any) -> int:
-    """The bytes of memory that a value takes, with everything in it that is its own.
+    """Returns the bytes of memory that a value and its contents take.
 
-    Knows what decoders make: dictionaries, lists, tuples, sets, strings, numbers, msgspec
-    structs. Whatever else is in it counts for its own size alone.
+    Looks into dictionaries, lists, tuples, sets and msgspec structs, which decoders make. Of any
+    other object, the size counts without that of its contents.
 
     Any thread; takes about a microsecond for ten objects.
     """

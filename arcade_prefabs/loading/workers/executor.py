@@ -1,4 +1,7 @@
-"""Who does the background work: threads, or, in tests, whoever asks for it."""
+"""`ThreadExecutor`: the loader threads, which run units of loads.
+
+Tests replace it by an `Executor` that runs units in the calling thread.
+"""
 
 from __future__ import annotations
 
@@ -14,40 +17,52 @@ __all__ = ["Executor", "ThreadExecutor", "default_threads"]
 
 
 def default_threads() -> int:
-    """One for each processor but the game's own, at least one, at most four."""
+    """Returns the default number of loader threads: processors minus one, but 1 to 4."""
     return max(1, min(4, (os.cpu_count() or 2) - 1))
 
 
 class Executor(Protocol):
-    """Runs units of background work."""
+    """Runs the loader's units, in threads or in the calling thread."""
 
     def start(self, work: Callable[[], bool], gate: IdleGate) -> None:
-        """Begin; ``work`` does one unit, and says False if there is none."""
+        """Starts running units.
+
+        Args:
+            work: Runs one unit; returns False if there is nothing to do.
+            gate: Has to be passed before each unit.
+        """
         ...
 
     def wake(self) -> None:
-        """There may be work again. Any thread."""
+        """Makes one sleeping thread call ``work`` again, as a load was queued. Any thread."""
         ...
 
     def pump(self) -> bool:
-        """Do a unit in the calling thread, if there is no other; False if none was done."""
+        """Runs a unit in the calling thread, if there are no other threads; False if none ran."""
         ...
 
     def stop(self, seconds: float) -> bool:
-        """End; False if something was still at work after that time. The gate has ended."""
+        """Ends all threads. The gate was ended before, so no thread waits there.
+
+        Returns:
+            False if a thread still ran after ``seconds``.
+        """
         ...
 
 
 class ThreadExecutor:
-    """Threads that pass the gate before each unit of work.
+    """Loader threads, which pass the idle gate before each unit.
 
     Args:
-        threads: How many; None for `default_threads`.
+        threads: The number of threads; None for `default_threads`.
+
+    Raises:
+        ValueError: ``threads`` is below 1.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
-            raise ValueError(f"there must be a thread at least, not {threads}")
+            raise ValueError(f"threads must be at least 1, not {threads}")
         self._count = default_threads() if threads is None else threads
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
@@ -56,10 +71,10 @@ class ThreadExecutor:
         self._stopped = False
 
     def start(self, work: Callable[[], bool], gate: IdleGate) -> None:
-        """See `Executor`."""
+        """Starts the threads."""
         for number in range(self._count):
-            # Daemons: a read that hangs on a dead network drive must not keep the game from
-            # ending.
+            # Daemon threads: a read that hangs on a dead network drive must not keep the game's
+            # process alive.
             thread = threading.Thread(
                 target=self._run,
                 args=(work, gate),
@@ -71,7 +86,7 @@ class ThreadExecutor:
 
     def _run(self, work: Callable[[], bool], gate: IdleGate) -> None:
         while not self._stopped:
-            # Read before looking for work, or a call between looking and sleeping would be lost.
+            # Read before `work`, or a call of `wake` between `work` and sleeping would be lost.
             calls = self._calls
             if not gate.wait():
                 return
@@ -84,18 +99,18 @@ class ThreadExecutor:
                 self._sleeping -= 1
 
     def wake(self) -> None:
-        """See `Executor`."""
+        """Wakes one sleeping thread. Any thread."""
         with self._changed:
             self._calls += 1
             if self._sleeping:
                 self._changed.notify()
 
     def pump(self) -> bool:
-        """See `Executor`."""
+        """Does nothing, and returns False: the threads run all units."""
         return False
 
     def stop(self, seconds: float) -> bool:
-        """See `Executor`."""
+        """Ends the threads; False if one still runs after ``seconds``, as in a read that hangs."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Hot reload: what changed on disk is loaded anew behind its handles; what is broken is told."""
+"""Hot reload in the loader: reloads assets whose files changed, and reports broken files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ __all__ = ["restart_ids", "restart_paths", "tell_broken"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# Assets that are looked at in one step.
+# The number of assets that one step handles.
 _AT_ONCE: Final = 50
-# Errors that are logged one by one: a terminal shows no more, and nobody reads hundreds.
+# The most errors of one report that are logged one by one; the others are logged as a number.
 _MOST_LOGGED: Final = 20
 
 
 def restart_ids(loads: LoadRegistry, ids: Iterable[str], wake: Callable[[], None]) -> Steps:
-    """Load assets anew; those that nobody has are forgotten."""
+    """Yields between steps that restart the loads of assets, 50 in each.
+
+    Assets that nothing holds are evicted instead.
+    """
     for number, identifier in enumerate(ids, 1):
         with loads.lock:
             loads.cache.forget(identifier)
@@ -36,7 +39,7 @@ def restart_ids(loads: LoadRegistry, ids: Iterable[str], wake: Callable[[], None
 def restart_paths(
     loads: LoadRegistry, assets: Any, reload: ReloadReport, wake: Callable[[], None]
 ) -> Steps:
-    """Look again at the assets whose files are broken now, or are not any more."""
+    """Yields between steps that restart the loads of assets whose files broke or were mended."""
     source = assets.source if isinstance(assets, AssetPipeline) else None
     paths = {error.path for error in reload.errors if error.path} | set(reload.healed)
     if not paths:
@@ -56,29 +59,29 @@ def restart_paths(
 
 
 def tell_broken(loads: LoadRegistry, reload: ReloadReport) -> None:
-    """Log the errors that stand in files since then, and let listeners know. Any thread.
+    """Logs the new errors in files, and sends them to listeners as ``broken``. Any thread.
 
-    An error that was told before is left out, and so is one that a load has told just now.
+    An error is new if the report before did not have it, and no failed load has logged it.
     """
-    report = reload.report
-    marks = {path: {mark_of(one) for one in found} for path, found in report.broken.items()}
+    broken = reload.report.broken
+    marks = {path: {mark_of(error) for error in errors} for path, errors in broken.items()}
     with loads.lock:
         if loads.closed:
             return
-        before, told = loads.take_broken(marks)
-    paths = {id(one): path for path, found in report.broken.items() for one in found}
-    known = set(told)
+        before, logged_by_loads = loads.take_broken(marks)
+    paths = {id(error): path for path, errors in broken.items() for error in errors}
+    logged = set(logged_by_loads)
     new: list[tuple[str, LocatedError]] = []
     for error in reload.errors:
         path = paths.get(id(error)) or error.path or ""
         mark = mark_of(error)
-        if mark not in before.get(path, ()) and (path, mark) not in known:
+        if mark not in before.get(path, ()) and (path, mark) not in logged:
             new.append((path, error))
     for path, error in new[:_MOST_LOGGED]:
         _log.warning("%s cannot be baked: %s", shown(path), error)
     more = len(new) - _MOST_LOGGED
     if more > 0:
-        least = "at least " if report.truncated else ""
+        least = "at least " if reload.report.truncated else ""
         text = "%s%s more mistakes in files: `arcade-prefabs check` on the assets folder shows all"
         _log.warning(text, least, f"{more:,}")
     for path, error in new:

@@ -1,4 +1,9 @@
-"""The main thread's side of the loader: results arrive, and everybody is told."""
+"""`MainThreadCommit`: gives decoded values to asset records, on the main thread.
+
+The state that a game sees changes here only, so it cannot change while the game's own code runs. A
+commit sets the record's value under the lock, updates the trees that depend on it, and then,
+without the lock, finishes the completions of handles that are done.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +28,17 @@ _log = logging.getLogger("arcade_prefabs")
 Activator: TypeAlias = Callable[[str, Any], Generator[Step | None, None, Any]]
 """Prepares a value on the main thread, in steps, such as uploading a texture.
 
-Called with the id and the value; what it returns, if not None, takes the value's place.
+Called with the asset id and the value; a result other than None replaces the value.
 """
 
-# Results that are committed in one step: about 0.1 ms.
+# The number of results that one step commits, in about 0.1 ms.
 _AT_ONCE: Final = 8
-# Not there, or not allowed: trying again would not help.
+# Errors of missing or forbidden files, which a retry would not mend.
 _FINAL_OS_ERRORS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether reading may go better the next time: a file that is locked, a network that hiccups.
+    """Whether a retry may succeed, as after errors of a locked file or a network drive.
 
     Any thread.
     """
@@ -43,15 +48,15 @@ def is_transient(error: Exception) -> bool:
 
 
 class MainThreadCommit:
-    """Commits what loader threads made. Main thread, without the lock.
+    """Commits the results of loader threads. Main thread, without the lock.
 
     Args:
-        loads: What is loaded, loading or wanted.
-        queue: The main thread's.
-        activators: What has to be done on the main thread, by kind.
-        wake: Called when there may be room for more loads.
-        retry: Called with an attempt that failed and an error that may be gone the next time;
-            True if it will be tried again.
+        loads: The registry of loads.
+        queue: Runs the commits.
+        activators: Prepare values on the main thread, by kind of asset.
+        wake: Wakes a loader thread; called when the limits may admit another load.
+        retry: Called with a failed attempt and a transient error; returns whether the attempt will
+            be repeated.
     """
 
     def __init__(
@@ -65,54 +70,54 @@ class MainThreadCommit:
         self.wake = wake
         self._loads = loads
         self._queue = queue
-        self._arrivals: deque[Callable[[], Steps | None]] = deque()
+        self._commits: deque[Callable[[], Steps | None]] = deque()
         self._committing = False
         self._activators = activators
         self._retry = retry
 
-    def arrive(self, work: Callable[[], Steps | None]) -> None:
-        """Commit a result on the main thread, in the order of arrival. Any thread.
+    def arrive(self, commit: Callable[[], Steps | None]) -> None:
+        """Queues a function that commits a result; they run in the order of the calls. Any thread.
 
-        Several are committed in one step: a step of its own for each would cost as much as the
-        commit itself.
+        One step runs several of them: a step for each would cost as much as the commit itself.
         """
-        self._arrivals.append(work)
-        # In this order, as `_commit_arrivals` does it the other way round: none is left behind.
+        self._commits.append(commit)
+        # Append first, then read the flag; `_run_commits` clears the flag first, then looks at the
+        # queue. So one of the two sees the other's change, and no commit is left in the queue.
         if not self._committing:
             self._committing = True
-            self._queue.post(self._commit_arrivals, "activate", Step("commit"))
+            self._queue.post(self._run_commits, "activate", Step("commit"))
 
-    def _commit_arrivals(self) -> Steps:
+    def _run_commits(self) -> Steps:
         while True:
-            for _ in range(min(_AT_ONCE, len(self._arrivals))):
-                work = self._arrivals.popleft()
+            for _ in range(min(_AT_ONCE, len(self._commits))):
+                commit = self._commits.popleft()
                 try:
-                    steps = work()
-                except Exception as error:  # of ours: it must not stop what comes after
+                    steps = commit()
+                except Exception as error:  # a fault of the plugin; later commits must still run
                     _log.exception("a result could not be committed", exc_info=error)
                 else:
                     if steps is not None:
                         self._queue.post(steps, "activate", Step("activate"))
-            if not self._arrivals:
+            if not self._commits:
                 self._committing = False
-                if not self._arrivals:
+                if not self._commits:
                     return
                 self._committing = True
             yield None
 
-    def children(self, attempt: LoadAttempt, told: DecodeProgress, first: bool) -> None:
-        """Hand on parts of a prefab."""
+    def children(self, attempt: LoadAttempt, progress: DecodeProgress, first: bool) -> None:
+        """Commits children of a prefab before the prefab itself; ``first`` drops earlier ones."""
         record = attempt.record
         with self._loads.lock:
             if attempt.stale:
                 return
             if first:
                 record.children = ()
-            record.children += told.children
+            record.children += progress.children
             self._loads.tell("children", record)
 
     def commit(self, attempt: LoadAttempt, asset: BakedAsset, loaded: DecodedAsset) -> Steps | None:
-        """Make a load's result what its handles have."""
+        """Commits the result of a load; returns the steps of its activator, if it has one."""
         if attempt.stale:
             self._release(attempt)
             return None
@@ -155,35 +160,35 @@ class MainThreadCommit:
         with loads.lock:
             loads.scheduler.release(attempt)
             if attempt.stale:
-                told: list[Completion] = []
-                watchers: list[AssetRecord] = []
+                completions: list[Completion] = []
+                reloaded: list[AssetRecord] = []
             elif attempt.reload:
-                told, watchers = self._replace(record, asset, loaded)
+                completions, reloaded = self._replace(record, asset, loaded)
             else:
-                watchers = []
+                reloaded = []
                 self._take(record, asset, loaded)
                 loads.tell("loaded", record)
-                told = self._failed_trees(inherit_failure(record))
-                told += self._settled(own_ready(record))
+                completions = self._failed_trees(inherit_failure(record))
+                completions += self._settled(own_ready(record))
                 loads.trim()
-            held_back = len(loads.scheduler)
-        if held_back:  # there may be room for one of them now
+            queued = len(loads.scheduler)
+        if queued:  # the limits may admit another load now
             self.wake()
-        self._tell(told, watchers)
+        self._notify(completions, reloaded)
 
     def settle_revived(self) -> None:
-        """Look at the trees of assets that were found alive in the game."""
-        told: list[Completion] = []
+        """Updates the trees of records whose values were recalled from the game."""
+        completions: list[Completion] = []
         with self._loads.lock:
             while self._loads.revived:
                 record = self._loads.revived.popleft()
                 if record.state is LoadState.READY and record.tree is TreeState.LOADING:
-                    told += self._failed_trees(inherit_failure(record))
-                    told += self._settled(own_ready(record))
-        self._tell(told, [])
+                    completions += self._failed_trees(inherit_failure(record))
+                    completions += self._settled(own_ready(record))
+        self._notify(completions, [])
 
     def _take(self, record: AssetRecord, asset: BakedAsset, loaded: DecodedAsset) -> None:
-        """Give an asset its first value."""
+        """Sets the value of a record, and counts it as ready."""
         record.attempt = None
         record.state = LoadState.READY
         record.error = None
@@ -199,11 +204,17 @@ class MainThreadCommit:
     def _replace(
         self, record: AssetRecord, asset: BakedAsset, loaded: DecodedAsset
     ) -> tuple[list[Completion], list[AssetRecord]]:
-        """Give an asset another value; gives completions of done handles and what changed."""
+        """Replaces the value of a record after a reload.
+
+        Returns:
+            The completions of handles that are done now, and the records whose watchers have to be
+            called: the record and those that depend on it.
+        """
         loads = self._loads
         stale_error = asset.errors[0] if asset.errors else None
         if _is_same(record, asset):
-            # The text changed, what it means did not; or it is broken, and this is the last good.
+            # The file changed, its baked data did not; or the file is broken, and the asset is the
+            # last sound version.
             record.attempt = None
             record.stale_error = stale_error
             if stale_error is not None:
@@ -221,22 +232,22 @@ class MainThreadCommit:
         loads.tell("reloaded", record)
         if stale_error is not None:
             loads.tell("reload_failed", record, stale_error)
-        told = [*self._settled(ready), *self._failed_trees(failed)]
-        above = _above(record)
-        for one in above[1:]:
-            loads.tell("dependency_reloaded", one)
+        completions = [*self._settled(ready), *self._failed_trees(failed)]
+        reloaded = _with_parents(record)
+        for parent in reloaded[1:]:
+            loads.tell("dependency_reloaded", parent)
         loads.trim()
-        return told, above
+        return completions, reloaded
 
     def failed(self, attempt: LoadAttempt, error: Exception) -> None:
-        """Note that an attempt failed; perhaps there is another one."""
+        """Retries a failed attempt after a transient error; fails its record otherwise."""
         record, loads = attempt.record, self._loads
         if not attempt.stale and is_transient(error) and self._retry(attempt, error):
             self._release(attempt)
             return
         with loads.lock:
             loads.scheduler.release(attempt)
-            told: list[Completion] = []
+            completions: list[Completion] = []
             logged = False
             if not attempt.stale:
                 logged = not loads.was_told(record.id, error)
@@ -250,34 +261,37 @@ class MainThreadCommit:
                     record.state = LoadState.FAILED
                     record.error = error
                     loads.ended[LoadState.FAILED] += 1
-                    told = self._failed_trees(own_failed(record, error))
+                    completions = self._failed_trees(own_failed(record, error))
         if logged:
             _log.warning("%s cannot be loaded: %s", shown(record.id), shown_error(error))
         self.wake()
-        self._tell(told, [])
+        self._notify(completions, [])
 
-    def _settled(self, entries: Iterable[AssetRecord]) -> list[Completion]:
-        told: list[Completion] = []
-        for one in entries:
-            one.settled = True
-            self._loads.tell("ready", one)
-            told.extend(completion for completion, _ in one.waiters.values())
-            one.waiters.clear()
-        return told
+    def _settled(self, records: Iterable[AssetRecord]) -> list[Completion]:
+        """Settles records whose trees are ready; returns the completions of their handles."""
+        completions: list[Completion] = []
+        for record in records:
+            record.settled = True
+            self._loads.tell("ready", record)
+            completions.extend(completion for completion, _ in record.waiters.values())
+            record.waiters.clear()
+        return completions
 
-    def _failed_trees(self, entries: Iterable[AssetRecord]) -> list[Completion]:
-        told: list[Completion] = []
-        for one in entries:
-            one.settled = True
-            self._loads.tell("failed", one, one.tree_error)
-            told.extend(completion for completion, _ in one.waiters.values())
-            one.waiters.clear()
-        return told
+    def _failed_trees(self, records: Iterable[AssetRecord]) -> list[Completion]:
+        """Settles records whose trees have failed; returns the completions of their handles."""
+        completions: list[Completion] = []
+        for record in records:
+            record.settled = True
+            self._loads.tell("failed", record, record.tree_error)
+            completions.extend(completion for completion, _ in record.waiters.values())
+            record.waiters.clear()
+        return completions
 
-    def _tell(self, completions: list[Completion], replaced: list[AssetRecord]) -> None:
+    def _notify(self, completions: list[Completion], reloaded: list[AssetRecord]) -> None:
+        """Finishes completions, and calls the watchers of reloaded records."""
         for completion in completions:
             completion.finish()
-        for record in replaced:
+        for record in reloaded:
             with self._loads.lock:
                 watchers = list(record.watchers.values())
             for reference in watchers:
@@ -286,8 +300,8 @@ class MainThreadCommit:
                     notify()
 
 
-def _above(record: AssetRecord) -> list[AssetRecord]:
-    """An asset and all that depend on it, whose trees are not failed."""
+def _with_parents(record: AssetRecord) -> list[AssetRecord]:
+    """Returns a record, and those that depend on it, directly or not, and have not failed."""
     found = {record: None}
     stack = [record]
     while stack:
@@ -299,5 +313,5 @@ def _above(record: AssetRecord) -> list[AssetRecord]:
 
 
 def _is_same(record: AssetRecord, asset: BakedAsset) -> bool:
-    """Whether what was baked is what a loaded asset was made from, too."""
+    """Whether a loaded asset was made from the same baked data."""
     return record.state is LoadState.READY and record.digest == asset.digest

@@ -1,4 +1,4 @@
-"""Reading again, later, what failed for a reason that may pass."""
+"""`Retries`: retries transient read errors with exponential back-off."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ __all__ = ["Retries"]
 
 
 class Retries:
-    """Puts attempts that failed back into the queue, each time after twice as long.
+    """Queues failed load attempts again after a delay that doubles each time.
 
     Args:
-        loads: What is loaded, loading or wanted.
-        assets: Asked to look at its files again, if it knows how to.
-        most: How often an asset is tried again.
-        delay_s: Seconds before the first time.
-        wake: Called when there is something to do.
+        loads: The registry of loads.
+        assets: If it has a method ``invalidate``, that is called before each retry, so that it
+            reads its files again.
+        most: The most retries of one asset.
+        delay_s: The delay before the first retry, in seconds.
+        wake: Wakes a loader thread.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Retries:
         self._wake = wake
 
     def __call__(self, attempt: LoadAttempt, error: Exception) -> bool:
-        """Try again later; False if that was done often enough. Main thread."""
+        """Schedules a retry; False if the asset has had all of its retries. Main thread."""
         record = attempt.record
         if record.attempts >= self._most or self._loads.closed:
             return False

@@ -1,4 +1,21 @@
-"""The background side of the loader: one unit of work at a time."""
+"""`LoadWorker`: what a loader thread does in one unit.
+
+A loader thread must not hold the interpreter while the game draws, and a load must not keep a more
+urgent one waiting. So loading is cut into units of less than a millisecond: reading an asset and
+decoding its first page, or decoding one further page. After each unit, the load goes back to the
+scheduler, and the thread passes the idle gate and takes the most urgent load again.
+
+An attempt can become stale at any moment, because its last handle was dropped or its file changed.
+The thread sees that at the beginning and at the end of each unit, and lets the attempt go; no unit
+is interrupted.
+
+Ways not taken:
+
+- One call that loads an asset as a whole. An image of 4 MB or a prefab of thousands of parts takes
+  tens of milliseconds, during which the idle gate closes.
+- A pool of threads with a function for each stage. A load would wait in one queue for each stage,
+  and priorities would have to be kept in all of them.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +37,43 @@ from .main_thread_commit import MainThreadCommit
 
 __all__ = ["AssetReader", "LoadWorker"]
 
-# Times that an asset may change while it is being read.
+# How often an asset may change while it is being read before the load fails.
 _MOST_RESTARTS: Final = 5
 
 
 class AssetReader(Protocol):
-    """Where the loader reads: an `AssetPipeline`, or a test's own.
+    """Reads baked assets for a loader: an `AssetPipeline`, or a fake of a test.
 
-    If it has ``is_fresh`` and ``bake``, as the pipeline does, what is not fresh is baked in a
-    thread of its own; ``invalidate`` is called before a read that failed is tried again.
+    If it has the methods of `OnDemandBaker`, as the pipeline does, stale assets are baked in the
+    bake thread before they are read. If it has a method ``invalidate``, that is called before a
+    failed read is repeated.
     """
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None = None) -> BakedAsset:
-        """What was baked from a file, or an exception. Any thread."""
+        """Returns the baked asset of an id and import settings. Any thread.
+
+        Raises:
+            ArcadePrefabsError: The asset does not exist, or cannot be baked or read.
+        """
         ...
 
     def ids(self, kind: str | None = None) -> list[str]:
-        """The ids of everything, or of one kind of it, for folders of assets. Any thread."""
+        """Returns the ids of all baked assets, or of those of one kind. Any thread."""
         ...
 
 
 class LoadWorker:
-    """Takes the most urgent load and does one unit of it. Any loader thread."""
+    """Runs single units of loads. Any loader thread.
+
+    Args:
+        loads: The registry of loads.
+        assets: Reads baked assets.
+        decoders: The decoders, by kind of asset.
+        components: The components that prefabs may have.
+        commit: Takes the results to the main thread.
+        gate: Charged with the processor time of units.
+        baking: Bakes stale assets; None if ``assets`` cannot bake.
+    """
 
     def __init__(
         self,
@@ -60,16 +92,16 @@ class LoadWorker:
         self._commit = commit
         self._gate = gate
         self._baking = baking
-        self._other_work: deque[Callable[[], None]] = deque()
+        self._functions: deque[Callable[[], None]] = deque()
 
-    def also(self, work: Callable[[], None]) -> None:
-        """Do something else in the background, soon. Any thread."""
-        self._other_work.append(work)
+    def also(self, function: Callable[[], None]) -> None:
+        """Calls a function in a loader thread, before the next load. Any thread."""
+        self._functions.append(function)
 
     def work(self) -> bool:
-        """Do one unit; False if there is none."""
-        if self._other_work:
-            self._do_other_work()
+        """Runs one unit; False if there is nothing to do."""
+        if self._functions:
+            self._call_next_function()
             return True
         with self._loads.lock:
             attempt = self._loads.scheduler.take()
@@ -95,14 +127,14 @@ class LoadWorker:
             self._gate.charge(kind, time.thread_time() - started)
         return True
 
-    def _do_other_work(self) -> None:
+    def _call_next_function(self) -> None:
         try:
-            work = self._other_work.popleft()
-        except IndexError:  # another thread was quicker
+            function = self._functions.popleft()
+        except IndexError:  # another thread has taken it
             return
         started = time.thread_time()
         try:
-            work()
+            function()
         finally:
             self._gate.charge_since("other", started)
 
@@ -131,14 +163,14 @@ class LoadWorker:
             attempt.kind = asset.kind
         decoder = self._decoders.get(asset.kind)
         if decoder is None:
-            known = ", ".join(sorted(self._decoders))
-            message = f"it was baked to {asset.kind}, which nobody knows how to load"
-            raise AssetError(message, path=record.id, hint=f"there are decoders for {known}")
-        made = decoder(asset, self._components)
-        if isinstance(made, DecodedAsset):
-            self._finish(attempt, asset, made)
+            kinds = ", ".join(sorted(self._decoders))
+            message = f"it was baked to {asset.kind}, for which the loader has no decoder"
+            raise AssetError(message, path=record.id, hint=f"there are decoders for {kinds}")
+        decoded = decoder(asset, self._components)
+        if isinstance(decoded, DecodedAsset):
+            self._finish(attempt, asset, decoded)
         else:
-            attempt.task = _with_asset(made, asset)
+            attempt.task = _with_asset(decoded, asset)
             self._go_on(attempt)
 
     def _go_on(self, attempt: LoadAttempt) -> None:
@@ -148,7 +180,7 @@ class LoadWorker:
             self._abandon(attempt, task)
             return
         try:
-            told: DecodeProgress = next(task)
+            progress: DecodeProgress = next(task)
         except StopIteration as stop:
             asset, loaded = stop.value
             attempt.task = None
@@ -163,16 +195,16 @@ class LoadWorker:
             with self._loads.lock:
                 self._again(attempt)
             return
-        if told.children:
+        if progress.children:
             first, attempt.partial = not attempt.partial, True
-            self._commit.arrive(partial(self._commit.children, attempt, told, first))
+            self._commit.arrive(partial(self._commit.children, attempt, progress, first))
         with self._loads.lock:
             if not attempt.stale:
-                attempt.record.progress = max(attempt.record.progress, told.progress)
+                attempt.record.progress = max(attempt.record.progress, progress.progress)
             self._again(attempt)
 
     def _again(self, attempt: LoadAttempt) -> None:
-        """Back into the queue: something more urgent may have come."""
+        """Puts a suspended load back into the queue, as a more urgent one may have come."""
         if attempt.stale:
             self._loads.scheduler.release(attempt)
             if attempt.task is not None:
@@ -204,7 +236,6 @@ class LoadWorker:
 
     def _failed(self, attempt: LoadAttempt, error: Exception) -> None:
         attempt.task = None
-        # Frames of the traceback hold whatever the unit had in its hands.
         if not isinstance(error, ArcadePrefabsError):
             error.add_note(f"while loading {attempt.record.id}")
         self._commit.arrive(partial(self._commit.failed, attempt, error))
