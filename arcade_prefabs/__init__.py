@@ -1,8 +1,8 @@
 """Prefabs and streaming worlds for Python Arcade that never stutter.
 
 Drop RON files into ``assets/prefabs``, register your own components, `attach` the plugin to a
-window, and spawn. What needs Arcade is imported when it is first asked for, for tools and worker
-processes do without.
+window, and spawn. Names that need Arcade are imported at their first use, so that tools and worker
+processes run without Arcade.
 
 >>> from dataclasses import dataclass
 >>> import arcade_prefabs
@@ -140,6 +140,7 @@ __all__ = [
     "watch_frames",
 ]
 
+# Public names that are imported at their first use, by their modules below this package.
 _LATER = {
     "AuthoredTransform": "spawning.entities.entity",
     "CellEvent": "streaming.cells.live_cell",
@@ -171,7 +172,7 @@ _LATER = {
 }
 
 
-# Names that were too general, or not the field's; kept until 1.0.
+# Former names, with the present ones; they work until 1.0, with a warning.
 _RENAMED = {
     "Arrival": "PreloadRequest",
     "ArrivalError": "PreloadError",

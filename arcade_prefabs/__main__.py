@@ -1,4 +1,4 @@
-"""``python -m arcade_prefabs``: the command ``arcade-prefabs``, found without its script."""
+"""``python -m arcade_prefabs`` runs the command ``arcade-prefabs``."""
 
 from __future__ import annotations
 

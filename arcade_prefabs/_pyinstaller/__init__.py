@@ -1,4 +1,4 @@
-"""What PyInstaller has to take into a frozen game; the hook beside this file asks for it."""
+"""Finds the hook for PyInstaller, and the files of Arcade that a frozen game needs."""
 
 from __future__ import annotations
 
@@ -11,47 +11,51 @@ from ..pipeline.sources import arcade_handles, checked_path
 
 __all__ = ["get_hook_dirs", "named_resources"]
 
-# What stands behind one of Arcade's own handles, in a prefab, a world, a map or a script.
+# A path with one of Arcade's own resource handles, in a prefab, a world, a map or a script.
 _NAMED: Final = re.compile(r":(resources|assets|system):([^\s\"'`<>|*?:,;()\[\]{}]+)")
 _SUFFIXES: Final = frozenset({".ron", ".py", ".json", ".tmx", ".tsx", ".fnt"})
 
 
 def get_hook_dirs() -> list[str]:
-    """Where PyInstaller finds the hook."""
+    """Returns the folder of the hook; called by PyInstaller."""
     return [str(Path(__file__).parent)]
 
 
-def named_resources(places: Iterable[str | Path]) -> list[tuple[str, str]]:
-    """The files of Arcade's own that a game's files name, each with its folder in the frozen game.
+def named_resources(paths: Iterable[str | Path]) -> list[tuple[str, str]]:
+    """Finds the files of Arcade that a game's files name with ``:resources:`` and the like.
 
-    Arcade takes its system files along, but none of its pictures and sounds.
+    Arcade's own hook takes its system files along, but none of its images and sounds.
 
     Args:
-        places: Files, and folders with files in them, at any depth.
+        paths: Files of the game, and folders, which are searched at any depth.
+
+    Returns:
+        Each file of Arcade, with its folder in the frozen game.
 
     Any thread.
     """
     handles = arcade_handles()
     found: set[tuple[str, str]] = set()
-    for handle, name in {one for place in places for one in _names(Path(place))}:
+    for handle, name in {match for path in paths for match in _names(Path(path))}:
         try:
-            path = checked_path(name.rstrip("./"))
+            asset_path = checked_path(name.rstrip("./"))
         except ValueError:
-            continue  # as the game will say
+            continue  # the game raises an error for this name
         for folder in handles.get(handle, []):
-            there = folder / path
-            files = there.rglob("*") if there.is_dir() else [there]
-            below = Path("arcade", "resources", folder.name)
+            target = folder / asset_path
+            files = target.rglob("*") if target.is_dir() else [target]
+            frozen = Path("arcade", "resources", folder.name)
             found.update(
-                (str(one), str(below / one.relative_to(folder).parent))
-                for one in files
-                if one.is_file()
+                (str(file), str(frozen / file.relative_to(folder).parent))
+                for file in files
+                if file.is_file()
             )
     return sorted(found)
 
 
-def _names(place: Path) -> Iterator[tuple[str, str]]:
-    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+def _names(path: Path) -> Iterator[tuple[str, str]]:
+    """Yields the handle and the path of each name in a file, or in the files of a folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
     for file in files:
         if file.suffix.lower() in _SUFFIXES and file.is_file():
             yield from _NAMED.findall(file.read_text("utf-8", errors="replace"))

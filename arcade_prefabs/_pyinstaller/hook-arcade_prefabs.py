@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-# There while PyInstaller runs this; nobody else imports it.
+# Only PyInstaller runs this module, so it is installed then.
 from PyInstaller.utils.hooks import (  # pyright: ignore[reportMissingImports]
     collect_submodules,
     get_hook_config,
@@ -13,15 +13,15 @@ from PyInstaller.utils.hooks import (  # pyright: ignore[reportMissingImports]
 
 from arcade_prefabs._pyinstaller import named_resources
 
-# The package imports its own modules by name, when they are first used.
+# Not found by PyInstaller, as the package imports its modules by name at their first use.
 hiddenimports = collect_submodules(
     "arcade_prefabs", filter=lambda name: not name.startswith("arcade_prefabs._pyinstaller")
 )
 
 
 def hook(hook_api: Any) -> None:
-    """Take the resources of Arcade along that the game's files name."""
-    places = get_hook_config(hook_api, "arcade_prefabs", "look_in")
-    if places is None:
-        places = ["assets", *sorted(Path.cwd().glob("*.py"))]
-    hook_api.add_datas(named_resources(places))
+    """Adds the resources of Arcade that the game's files name to the frozen game."""
+    paths = get_hook_config(hook_api, "arcade_prefabs", "look_in")
+    if paths is None:
+        paths = ["assets", *sorted(Path.cwd().glob("*.py"))]
+    hook_api.add_datas(named_resources(paths))

@@ -1,4 +1,4 @@
-"""How long frames take, what of, and what is to blame for those that come late."""
+"""Measures the frames of a window, by phase, and finds what made a frame late."""
 
 from .blame import Hitch, HitchCause
 from .frame_ring import FrameRecord, Phase

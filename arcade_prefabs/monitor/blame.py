@@ -1,4 +1,4 @@
-"""What is to blame for a late frame."""
+"""`blame`: finds what made a frame late, by comparing it with the usual frame of the game."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .processor_time import Computed
 
 __all__ = ["STREAMING", "FrameBaseline", "FrameSample", "Hitch", "HitchCause", "blame"]
 
-# Weight of the newest frame in what is usual.
+# The weight of the newest frame in the usual one.
 _EASE: Final = 0.1
-# What explains that much of a delay is to blame for it.
+# A cause is blamed if it explains at least this part of the delay.
 _SHARE: Final = 0.5
 STREAMING: Final = "streaming"
-"""The kind of plugin work that is no job of the queue: worlds looking at where players are."""
+"""The kind of plugin work outside the main-thread queue: the planners of open worlds."""
 OWN_THREADS: Final = "arcade_prefabs"
-"""What names of the plugin's threads begin with."""
+"""The prefix of the names of the plugin's threads."""
 
 
 class HitchCause(enum.Enum):
-    """What made a frame late.
+    """Cause of a late frame.
 
     Attributes:
         UPDATE: The game's handlers of ``on_update``, keys and mouse.
         DRAW: The game's ``on_draw``.
         PLUGIN: The plugin's own work on the main thread.
         GARBAGE: Python's garbage collector.
-        THREAD: A thread that kept the interpreter from the main thread.
-        FLIP: Showing the frame: the driver, or the graphics card is not done with it.
-        OUTSIDE: None of these: the machine, the window system, functions of `arcade.schedule`.
+        THREAD: Another thread held the interpreter.
+        FLIP: ``flip`` waited for the driver or the graphics card.
+        OUTSIDE: Another cause: a busy machine, the window system, functions of `arcade.schedule`.
     """
 
     UPDATE = "game update"
@@ -51,15 +51,16 @@ _OF_PHASE: Final = {
 
 
 class Hitch(NamedTuple):
-    """A frame that came late, and why.
+    """A frame that came late, and its cause.
 
     Attributes:
-        number: Which frame, as `FrameRecord.number` counts.
+        number: The `FrameRecord.number` of the frame.
         at: When it ended, in seconds of the monitor's clock.
         interval: How long it lasted, in seconds.
-        cause: What is to blame.
-        detail: More about it: the kind of job, the thread's name, the collector's generation.
-        seconds: How much longer than usual that took.
+        cause: What made it late.
+        detail: More about the cause: the kind of job, the name of the thread, or the generation of
+            the garbage collection. May be empty.
+        seconds: How much longer than usual the blamed phase took, in seconds.
     """
 
     number: int
@@ -75,14 +76,14 @@ class Hitch(NamedTuple):
 
 
 class FrameSample(NamedTuple):
-    """A frame, as `blame` wants it.
+    """The measurements of one frame that `blame` needs.
 
     Attributes:
-        spent: Seconds by phase.
-        jobs: Seconds of plugin work by kind.
-        generation: The oldest generation that the collector looked at.
-        waiting: What was computed in the phase `Phase.WAIT`.
-        working: What was computed in the others.
+        spent: The seconds of each phase, in the order of `Phase`.
+        jobs: The seconds of plugin work, by kind of job.
+        generation: The oldest generation that was garbage-collected in the frame.
+        waiting: Processor time in the phase `Phase.WAIT`.
+        working: Processor time in all other phases.
     """
 
     spent: Sequence[float]
@@ -93,16 +94,23 @@ class FrameSample(NamedTuple):
 
 
 class FrameBaseline:
-    """What frames of this game usually take, those that came late left aside."""
+    """Moving means of the game's frames in time; late frames do not count.
+
+    Attributes:
+        spent: The seconds of each phase.
+        waiting: Processor time in `Phase.WAIT`: of the main thread, of the busiest other thread,
+            and stolen by the machine.
+        working: The same in all other phases.
+    """
 
     def __init__(self) -> None:
         self.spent = [0.0] * PHASES
-        self.waiting = [0.0, 0.0, 0.0]  # main thread, other thread, stolen
+        self.waiting = [0.0, 0.0, 0.0]
         self.working = [0.0, 0.0, 0.0]
         self._any = False
 
     def learn(self, frame: FrameSample) -> None:
-        """Take a frame in time into account."""
+        """Adds a frame that was in time to the means."""
         ease = _EASE if self._any else 1.0
         self._any = True
         spent = self.spent
@@ -115,15 +123,22 @@ class FrameBaseline:
 
 
 def blame(frame: FrameSample, usual: FrameBaseline) -> tuple[HitchCause, str, float]:
-    """What made a frame late: the cause, more about it, and the seconds that it cost.
+    """Finds what made a frame late.
 
-    It is the part of the frame that took so much longer than usual. Where that is the game's or
-    the plugin's and the main thread did not compute meanwhile, somebody kept it from doing so: a
-    thread that did compute, or a machine that had no processor for it. A part that waited while
-    nobody computed has done so by itself: it slept, or read a file.
+    The phase that exceeded its usual time most is blamed, with two exceptions, which processor
+    time shows. If the main thread did not compute during the delay, but another thread did, that
+    thread held the interpreter; if the main thread was ready to run meanwhile, the machine had no
+    processor for it. If neither is true, the phase waited by itself: it slept, or read a file.
 
-    While the frame is shown, the plugin's own threads are meant to compute, and give the
-    interpreter back within a millisecond: there the driver is to blame, not they.
+    During `Phase.FLIP` the plugin's loader threads are meant to run, and they give the interpreter
+    back within a millisecond; so the driver is blamed, not these threads.
+
+    Args:
+        frame: The late frame.
+        usual: The game's usual frame.
+
+    Returns:
+        The cause, a detail such as the thread's name, and the seconds beyond the usual time.
     """
     grown = [now - before for now, before in zip(frame.spent, usual.spent, strict=True)]
     phase = Phase(max(range(PHASES), key=grown.__getitem__))

@@ -1,4 +1,4 @@
-"""`FrameGraph`: the last frames as a picture, over the game."""
+"""`FrameGraph`: draws the times of the last frames as bars, over the game."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["FrameGraph"]
 
 _FRAMES: Final = 240
-_BAR: Final = 2  # pixels
+# Sizes in pixels: width of a bar, height of the graph, height of the text above it.
+_BAR: Final = 2
 _HIGH: Final = 120
 _TEXT: Final = 52
 _MARGIN: Final = 8
-# What fills the graph: two frames at 60 a second, so that one that came late stands out.
+# The frame time whose bar fills the graph: two frames at 60 a second, so that late frames stand
+# out.
 _FULL_S: Final = 2 / 60
-_EVERY: Final = 15  # frames; text takes a millisecond to be drawn anew
+# The text is renewed every so many frames, as laying it out takes a millisecond.
+_EVERY: Final = 15
 _BACK: Final = Color(0, 0, 0, 170)
 _LINE: Final = Color(255, 255, 255, 90)
 _COLORS: Final = {
@@ -36,10 +39,11 @@ _COLORS: Final = {
 
 
 class FrameGraph:
-    """A bar for each of the last 240 frames: update, plugin, draw, flip, garbage, waiting.
+    """Draws a bar for each of the last 240 frames, in the colors of its phases.
 
-    The two lines are a frame and two; a bar above the first has come late. Drawing takes about a
-    millisecond, which counts as the game's.
+    From the bottom: update, plugin, draw, flip, garbage, waiting. The two lines stand for the time
+    of one frame and of two; a frame whose bar exceeds the first line is late. Drawing the graph
+    takes about a millisecond, which counts as the game's drawing.
 
     Example::
 
@@ -50,11 +54,11 @@ class FrameGraph:
             prefabs.frame_graph.draw()      # above everything else
 
     Args:
-        monitor: What has measured the frames.
-        window: The window.
+        monitor: Measures the frames.
+        window: The window to draw in.
 
     Attributes:
-        visible: Whether it is drawn.
+        visible: Whether `draw` draws it.
 
     Main thread.
     """
@@ -68,17 +72,17 @@ class FrameGraph:
         self._key: int | None = None
 
     def toggle(self) -> None:
-        """Show it, or hide it."""
+        """Shows the graph if it is hidden, and hides it if it is shown."""
         self.visible = not self.visible
 
     def bind(self, key: int = arcade.key.F2) -> None:
-        """Let a key of the window show it; the game's own handlers see the key, too."""
+        """Lets a key show and hide the graph; the game's own handlers get the key, too."""
         self.unbind()
         self._key = key
         self._window.push_handlers(on_key_press=self._pressed)
 
     def unbind(self) -> None:
-        """Leave the window's keys alone; twice is fine."""
+        """Removes the key handler. May be called twice."""
         if self._key is not None:
             self._key = None
             self._window.remove_handlers(on_key_press=self._pressed)
@@ -88,7 +92,7 @@ class FrameGraph:
             self.toggle()
 
     def lines(self) -> list[str]:
-        """What it says of the frames that it shows, line by line."""
+        """Returns the lines of text above the graph: rate, percentiles, and the last hitch."""
         monitor = self._monitor
         found = summarize(monitor.frames(_FRAMES), monitor.hitches, monitor.fps)
         lines = [
@@ -101,7 +105,7 @@ class FrameGraph:
         return lines
 
     def draw(self) -> None:
-        """Draw it in the upper right corner of the window, if it is visible."""
+        """Draws the graph in the upper right corner of the window, if it is visible."""
         if not self.visible:
             return
         frames = self._monitor.frames(_FRAMES)
@@ -136,7 +140,7 @@ class FrameGraph:
 
 
 def _bars(frames: list[FrameRecord], left: float, bottom: float) -> Any:
-    """Lines of one color at a time, for each frame from what stands below it upwards."""
+    """Yields each color with the points of its vertical lines, one line for each frame."""
     floor = [float(bottom)] * len(frames)
     for phase, color in _COLORS.items():
         name = phase.name.lower()

@@ -1,4 +1,4 @@
-"""`FrameRecord` and `FrameRing`: what was measured of each of the last frames."""
+"""`FrameRecord` and `FrameRing`: the measurements of the last frames, in fixed memory."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ JobSeconds: TypeAlias = Mapping[str, float]
 
 
 class Phase(enum.IntEnum):
-    """The parts of a frame. Every moment of it belongs to one of them.
+    """Part of a frame; every moment of a frame belongs to exactly one.
 
     Attributes:
-        WAIT: Between the frame and the next one's work: idle time, what the window system and
-            functions of `arcade.schedule` take.
+        WAIT: From the end of ``flip`` to the beginning of the next frame: idle time, the window
+            system, and functions of `arcade.schedule`.
         UPDATE: The game's handlers of ``on_update``, ``on_fixed_update``, keys and mouse.
         PLUGIN: The plugin's own work on the main thread.
         DRAW: The game's ``on_draw``.
-        FLIP: Showing the frame: OpenGL, the driver, the display.
-        GARBAGE: Python's garbage collector, wherever it came in between.
+        FLIP: ``flip``, which waits for OpenGL, the driver and the display.
+        GARBAGE: Python's garbage collector, in whichever phase it ran.
     """
 
     WAIT = 0
@@ -38,19 +38,16 @@ NO_JOBS: Final[JobSeconds] = {}
 
 
 class FrameRecord(NamedTuple):
-    """What was measured of one frame, from its beginning to that of the next one; in seconds.
+    """The measured times of one frame, in seconds.
+
+    A frame lasts from its beginning to that of the next one.
 
     Attributes:
-        number: Counted from 0, since the monitor began.
-        at: When it ended, and the next one began, in seconds of the monitor's clock.
-        interval: How long it lasted.
-        wait: See `Phase`.
-        update: See `Phase`.
-        plugin: See `Phase`.
-        draw: See `Phase`.
-        flip: See `Phase`.
-        garbage: See `Phase`.
-        jobs: What of ``plugin`` was which kind of job.
+        number: The number of the frame, counted from 0 since the monitor began or was reset.
+        at: When it ended and the next one began, on the monitor's clock.
+        interval: The time of the whole frame.
+        wait, update, plugin, draw, flip, garbage: The time of each `Phase`.
+        jobs: The time within ``plugin``, by kind of job.
     """
 
     number: int
@@ -66,12 +63,18 @@ class FrameRecord(NamedTuple):
 
     @property
     def work(self) -> float:
-        """Seconds that were no waiting."""
+        """The time of all phases but `Phase.WAIT`, in seconds."""
         return self.interval - self.wait
 
 
 class GarbagePause(NamedTuple):
-    """A pause of Python's garbage collector: when it ended, seconds, generation."""
+    """A run of Python's garbage collector.
+
+    Attributes:
+        at: When it ended, in seconds of the monitor's clock.
+        seconds: How long it took.
+        generation: The generation that was collected, 0 to 2.
+    """
 
     at: float
     seconds: float
@@ -79,13 +82,15 @@ class GarbagePause(NamedTuple):
 
 
 class FrameRing:
-    """The last frames, in a fixed amount of memory: 56 bytes each, and their jobs.
+    """Ring buffer of frames: 56 bytes for each, and the times of its jobs.
 
     Args:
-        capacity: How many.
+        capacity: The number of frames that it keeps.
 
     Attributes:
-        count: How many came so far, those included that are forgotten.
+        capacity: The argument.
+        count: The number of frames since the beginning or the last `clear`, overwritten ones
+            included.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -99,30 +104,37 @@ class FrameRing:
         return min(self.count, self.capacity)
 
     def add(self, at: float, spent: list[float], jobs: JobSeconds) -> None:
-        """Remember a frame: when it ended, and seconds by phase."""
-        place = self.count % self.capacity
-        self._at[place] = at
-        zero, one, two, three, four, five = self._phases
-        zero[place], one[place], two[place], three[place], four[place], five[place] = spent
-        self._jobs[place] = jobs
+        """Adds a frame; overwrites the oldest one if the ring is full.
+
+        Args:
+            at: When it ended, in seconds.
+            spent: The seconds of each phase, in the order of `Phase`.
+            jobs: The seconds of plugin work, by kind of job.
+        """
+        index = self.count % self.capacity
+        self._at[index] = at
+        wait, update, plugin, draw, flip, garbage = self._phases
+        wait[index], update[index], plugin[index] = spent[0], spent[1], spent[2]
+        draw[index], flip[index], garbage[index] = spent[3], spent[4], spent[5]
+        self._jobs[index] = jobs
         self.count += 1
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Removes all frames."""
         self.count = 0
         self._jobs = [NO_JOBS] * self.capacity
 
     def last(self, count: int | None = None) -> list[FrameRecord]:
-        """The last frames, the oldest first: so many, or all that are remembered."""
-        held = len(self)
-        wanted = held if count is None else min(max(count, 0), held)
+        """Returns the last ``count`` frames, the oldest first; by default all that it keeps."""
+        kept = len(self)
+        count = kept if count is None else min(max(count, 0), kept)
         frames = []
-        for number in range(self.count - wanted, self.count):
-            place = number % self.capacity
-            wait, update, plugin, draw, flip, garbage = (one[place] for one in self._phases)
+        for number in range(self.count - count, self.count):
+            index = number % self.capacity
+            wait, update, plugin, draw, flip, garbage = (times[index] for times in self._phases)
             interval = wait + update + plugin + draw + flip + garbage
-            jobs = self._jobs[place]
-            at = self._at[place]
+            jobs = self._jobs[index]
+            at = self._at[index]
             frames.append(
                 FrameRecord(number, at, interval, wait, update, plugin, draw, flip, garbage, jobs)
             )

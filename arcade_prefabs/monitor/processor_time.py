@@ -1,8 +1,8 @@
-"""`ProcessorTime`: who computed while the main thread should have.
+"""`ProcessorTime`: measures how much processor time the main thread and other threads used.
 
-A frame may be late because the main thread had to wait, and not for anything that the game did: a
-thread kept the interpreter, or the machine had no processor to spare. Time alone does not tell
-these from a game that sleeps. Processor time does.
+A frame may be late because the main thread could not run: another thread held the interpreter, or
+the machine had no free processor. By wall-clock time alone, these cases look like a game that
+sleeps. Processor time tells them apart.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from typing import Final, NamedTuple
 
 __all__ = ["Computed", "ProcessorTime"]
 
-# Linux: the clock of a thread's processor time, made of its id as pthread_getcpuclockid makes it
-# (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED, include/linux/posix-timers_types.h). That function
-# itself must not be asked about a thread that may have ended; a clock of one is just an OSError.
+# Linux: the clock id of a thread's processor time is computed from the thread's id, as
+# pthread_getcpuclockid does (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED,
+# include/linux/posix-timers_types.h). That function itself must not be called for a thread that may
+# have ended; reading the clock of an ended thread only raises an OSError.
 _PER_THREAD: Final = 6
-# A game with many threads does not pay for all of them.
+# The most threads that are measured, so that a game with many threads does not pay for all of them.
 _MOST_THREADS: Final = 8
 
 
 class Computed(NamedTuple):
-    """Processor time between two looks, in seconds.
+    """Processor time between two calls of `ProcessorTime.look`, in seconds.
 
     Attributes:
-        main: Of the main thread.
-        thread: Of the other Python thread that had most.
-        name: That one's name; empty if it is not known.
-        stolen: How long the main thread was ready to run and had no processor; 0 where the
-            system does not tell.
+        main: The time of the main thread.
+        thread: The time of the other Python thread that used most.
+        name: The name of that thread; empty if it is not known.
+        stolen: The time for which the main thread was ready to run, but had no processor; 0 on
+            systems that do not report it.
     """
 
     main: float
@@ -41,10 +42,10 @@ class Computed(NamedTuple):
 
 
 class ProcessorTime:
-    """Looks at the processor time of this process's Python threads, about 5 µs each time.
+    """Reads the processor time of this process's Python threads, in about 5 µs.
 
-    On Linux each thread is known, of the eight oldest. Elsewhere all but the main thread are one,
-    OpenGL's included.
+    On Linux it reads that of each of the eight oldest threads. On other systems it reads that of
+    all other threads together, those of the OpenGL driver included.
 
     Main thread.
     """
@@ -54,7 +55,7 @@ class ProcessorTime:
         self._read: Callable[[int], float] | None = getattr(time, "clock_gettime", None)
         self._clocks: dict[threading.Thread, int] = {}
         self._seconds: dict[threading.Thread, float] = {}
-        self._crowded = False  # at the last look
+        self._crowded = False  # whether there were more threads than are measured, at the last look
         self._delay_file = -1
         try:
             if os.path.exists("/proc/self/schedstat"):  # noqa: PTH110 - before any path is made
@@ -70,13 +71,13 @@ class ProcessorTime:
         self.look()
 
     def close(self) -> None:
-        """Let go the file that it reads from; may be called twice."""
+        """Closes the file of the main thread's scheduling statistics; may be called twice."""
         if self._delay_file >= 0:
             os.close(self._delay_file)
             self._delay_file = -1
 
     def look(self) -> Computed:
-        """What was computed since the last look."""
+        """Returns the processor time since the last call."""
         main, delay = time.thread_time(), self._delayed()
         most, name = 0.0, ""
         if self._read is None:
@@ -85,15 +86,16 @@ class ProcessorTime:
             self._process = process
         else:
             seconds = self._seconds
-            # Then one that is not known may just have come into sight, and be an old one.
+            # With more threads than are measured, a thread without an earlier reading may be an old
+            # one that has just become one of the eight oldest: its time so far must not count.
             now_crowded = threading.active_count() > _MOST_THREADS
             crowded, self._crowded = self._crowded or now_crowded, now_crowded
             for thread, clock in self._threads():
                 try:
                     now = self._read(clock)
-                except OSError:  # it has ended
+                except OSError:  # the thread has ended
                     continue
-                # One that is new has done all of it since the last look.
+                # A new thread has used all of its time since the last look.
                 took = now - seconds.get(thread, now if crowded else 0.0)
                 seconds[thread] = now
                 if took > most:
@@ -103,24 +105,25 @@ class ProcessorTime:
         return found
 
     def _threads(self) -> list[tuple[threading.Thread, int]]:
+        """Returns the measured threads with the ids of their clocks; forgets ended threads."""
         found = []
-        known, seconds = self._clocks, self._seconds
+        clocks, seconds = self._clocks, self._seconds
         alive = threading.enumerate()
         for thread in alive[: _MOST_THREADS + 1]:
-            clock = known.get(thread)
+            clock = clocks.get(thread)
             if clock is None:
                 if thread.native_id is None or thread.ident == self._main_id:
                     continue
-                clock = known[thread] = (~thread.native_id << 3) | _PER_THREAD
+                clock = clocks[thread] = (~thread.native_id << 3) | _PER_THREAD
             found.append((thread, clock))
-        if len(known) > len(found):
-            for gone in known.keys() - {thread for thread, _ in found}:
-                del known[gone]
-                seconds.pop(gone, None)
+        if len(clocks) > len(found):
+            for ended in clocks.keys() - {thread for thread, _ in found}:
+                del clocks[ended]
+                seconds.pop(ended, None)
         return found
 
     def _delayed(self) -> float:
-        """Seconds that the main thread has waited for a processor so far."""
+        """Returns the seconds that the main thread has waited for a processor so far."""
         if self._delay_file < 0:
             return 0.0
         try:

@@ -1,4 +1,4 @@
-"""`FrameReport`: what a monitor has measured, as text, as JSON, and as a trace."""
+"""`FrameReport`: writes a monitor's measurements as text, as JSON, and as a trace."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from .summary import FrameSummary, PhaseSummary
 
 __all__ = ["FrameReport"]
 
+# The most hitches in the text of a report.
 _SHOWN: Final = 20
-# In the order in which they come in a frame; what a trace shows.
+# The order of phases in a trace, which is that within a frame.
 _ORDER: Final = (Phase.UPDATE, Phase.PLUGIN, Phase.DRAW, Phase.FLIP, Phase.GARBAGE, Phase.WAIT)
 
 
 class FrameReport:
-    """What was measured: ``print`` it, or write it.
+    """All measurements of a monitor at one time, to be printed or written to a file.
 
     Args:
-        summary: The frames in a few numbers.
-        frames: The frames themselves.
-        hitches: Those that came late, and why.
-        pauses: The garbage collector's.
-        facts: More to tell: bytes of memory, numbers of things.
+        summary: Means, percentiles and counts of the frames.
+        frames: The times of each frame.
+        hitches: The late frames, with their causes.
+        pauses: The pauses of the garbage collector.
+        facts: Additional numbers by name, such as bytes of memory.
 
     Attributes:
-        summary, frames, hitches, pauses, facts: See above.
+        summary, frames, hitches, pauses, facts: The arguments.
 
     Any thread.
     """
@@ -53,7 +54,7 @@ class FrameReport:
         return self.text()
 
     def text(self) -> str:
-        """The report to be read; the last 20 hitches."""
+        """Returns the report as text for people, with the last 20 hitches."""
         lines = self.summary.lines()
         if self.facts:
             lines += ["", *(f"{name:24}{value:>14,.10g}" for name, value in self.facts.items())]
@@ -63,7 +64,7 @@ class FrameReport:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain data, times in milliseconds."""
+        """Returns the report as plain data, with times in milliseconds."""
         one = self.summary
         return {
             "frames": one.frames,
@@ -96,14 +97,14 @@ class FrameReport:
         }
 
     def to_json(self) -> str:
-        """The report for programs."""
+        """Returns the report as JSON; the same data as `to_dict`."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
     def to_trace(self) -> str:
-        """The frames for a viewer of traces: Perfetto, chrome://tracing.
+        """Returns the frames in the trace event format of Perfetto and chrome://tracing.
 
-        Each frame is a row of its phases. Within a frame, a phase that came in several pieces,
-        such as the plugin's work in the middle of an update, is shown as one.
+        Each frame is a sequence of its phases. A phase that came in several pieces, such as the
+        plugin's work in the middle of an update, is shown as one piece.
         """
         events: list[dict[str, Any]] = [
             {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": name}}
@@ -146,10 +147,14 @@ class FrameReport:
         return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"})
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file: ``.trace.json`` for a trace, ``.json``, or anything else as text.
+        """Writes the report to a file.
+
+        Args:
+            path: The file: a trace if its name ends with ``.trace.json``, JSON if it ends with
+                ``.json``, otherwise text.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         target = Path(path)
         if target.name.endswith(".trace.json"):

@@ -1,4 +1,4 @@
-"""`FrameSummary`: many frames in a few numbers."""
+"""`FrameSummary`: means, percentiles and counts of many frames."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from .frame_ring import FrameRecord, Phase
 
 __all__ = ["FASTER", "FrameSummary", "PhaseSummary", "percentile", "summarize"]
 
-# 16.7 ms is on time at 60 frames a second, which are 16.667: clocks are no finer.
+# A frame is on time up to this many times its due time: 16.7 ms at 60 frames a second, of which
+# each is due after 16.667 ms. Clocks are no finer.
 _LEEWAY: Final = 1.002
 FASTER: Final = 1.08
-"""What a game has to ask for, to get what it wants: timers are late by a fifth of a millisecond,
-and now and then by a whole one."""
+"""By this factor a game has to be paced faster to hold a frame rate: timers are late by a fifth of
+a millisecond, and now and then by a whole one."""
 
 
 class PhaseSummary(NamedTuple):
-    """Seconds of a frame: the mean, those that 50, 95 and 99 % do not exceed, the longest."""
+    """Mean, 50th, 95th and 99th percentile, and maximum of a time in each frame, in seconds."""
 
     mean: float
     p50: float
@@ -30,22 +31,24 @@ class PhaseSummary(NamedTuple):
 
 
 class FrameSummary(NamedTuple):
-    """What frames were like.
+    """Means, percentiles and counts of many frames; times in seconds.
 
     Attributes:
-        frames: How many.
-        seconds: How long they took together.
-        fps: Frames a second, on average.
-        wanted_fps: What they were measured by.
-        interval: Seconds from one frame's beginning to the next one's.
-        work: Seconds of a frame that were no waiting.
-        phases: Seconds by phase.
-        jobs: Seconds of plugin work by kind: of all frames together, and the longest in one.
-        on_time: The part of frames that lasted ``1 / wanted_fps`` at most.
-        missed: Frames that a display would have shown meanwhile, had they been there.
-        over_33: Frames that lasted more than 33 ms.
-        plugin_over_33: Those of them that the plugin is to blame for.
-        hitches: How many of them were whose fault.
+        frames: The number of frames.
+        seconds: Their time together.
+        fps: The mean frame rate, in frames a second.
+        wanted_fps: The frame rate by which they are judged.
+        interval: The time from the beginning of a frame to that of the next one.
+        work: The time of a frame without `Phase.WAIT`.
+        phases: The time of each phase in a frame.
+        jobs: The time of plugin work by kind of job: of all frames together, and the longest in
+            one frame.
+        on_time: The part of frames that lasted at most ``1 / wanted_fps``, 0 to 1.
+        missed: The number of refreshes of a display at ``wanted_fps`` for which no new frame was
+            ready.
+        over_33: The number of frames that lasted more than 33 ms.
+        plugin_over_33: The number of those that the plugin made late.
+        hitches: The number of late frames, by cause.
     """
 
     frames: int
@@ -71,7 +74,7 @@ class FrameSummary(NamedTuple):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The same to be read, in milliseconds."""
+        """Returns the summary as lines of text, with times in milliseconds."""
         if not self.frames:
             return ["no frames were measured"]
         found = [
@@ -107,9 +110,9 @@ def _line(name: str, one: PhaseSummary) -> str:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The smallest of sorted values that a share of them, 0 to 1, does not exceed.
+    """Returns the percentile of sorted values for a share of 0 to 1.
 
-    The nearest-rank definition: always one of the values, never something in between.
+    By the nearest-rank definition, which always returns one of the values.
     """
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 
@@ -128,7 +131,7 @@ def _summary(values: list[float]) -> PhaseSummary:
 
 
 def summarize(frames: Sequence[FrameRecord], hitches: Sequence[Hitch], fps: float) -> FrameSummary:
-    """What frames were like, measured by a rate."""
+    """Summarizes frames and their hitches, judged by a frame rate."""
     intervals = [one.interval for one in frames]
     seconds = math.fsum(intervals)
     first = frames[0].number if frames else 0

@@ -1,4 +1,4 @@
-"""The plugin of an Arcade window."""
+"""`attach` adds the plugin to an Arcade window: loading, spawning, streaming and monitoring."""
 
 from .attaching import attach
 from .memory_report import MemoryReport

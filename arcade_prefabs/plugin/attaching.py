@@ -1,4 +1,4 @@
-"""`attach`: the plugin comes into an Arcade window."""
+"""`attach`: builds the plugin, and adds it to an Arcade window."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def attach(
     monitor: FrameMonitor | None = None,
     enabled: bool = True,
 ) -> PrefabPlugin:
-    """Add the plugin to a window.
+    """Adds the plugin to a window, and returns the plugin.
 
-    From then on it does its work in each frame by itself, in whichever view the window is, until
-    the window is closed or `PrefabPlugin.detach` is called.
+    From then on the plugin works in every frame of the window, whichever view is shown, until the
+    window is closed or `PrefabPlugin.detach` is called.
 
     Example::
 
@@ -64,31 +64,33 @@ def attach(
 
     Args:
         window: The window.
-        assets: The assets folder; a release file, a zip archive, a `AssetSource`, or an
-            `AssetPipeline` of the game's own, which is not closed then.
-        layers: Names of the layers of the plugin's own scene, from the bottom to the top; others
-            that prefabs name come above them.
-        registry: The components that prefabs may name; the ``default_registry`` if none is given.
-        processors: More processors for files, see `AssetPipeline`.
-        resource_handle: The name under which Arcade finds the files of the assets folder, too, or
-            of a release: ``arcade.load_sound(":assets:sounds/steps.wav")``. None for no such name.
-        hot_reload: Whether saved files change the running game; by default if it is a folder.
-        atlas_size: Pixels of the texture atlas, which takes the place of the window's; at most
-            what the graphics card can. Four bytes for each pixel of it are taken at once. It grows
-            when more than that is drawn at a time, which takes a slow frame.
-        budget_ms: Milliseconds that the plugin takes of a frame at most.
-        settings: Limits and habits of the loader.
-        garbage: Manners of the garbage collector, see `GarbageScheduler`.
-        executor: Who does the background work; for tests.
-        clock: Seconds, as `time.perf_counter` gives them; for tests.
-        monitor: What measures the frames; one for the window's rate if none is given.
-        enabled: Whether it begins to work at once; otherwise with `PrefabPlugin.enable`.
+        assets: The assets folder, a zip archive of it, a release file, an `AssetSource`, or an
+            `AssetPipeline`, which the plugin does not close.
+        layers: The names of the layers of the plugin's own scene, from bottom to top. Further
+            layers that prefabs name come above them.
+        registry: The components that prefabs may name; by default ``default_registry``.
+        processors: Additional processors for files, see `AssetPipeline`.
+        resource_handle: The name of a resource handle for the files of the assets folder or the
+            release file: ``arcade.load_sound(":assets:sounds/steps.wav")``. None for no handle.
+        hot_reload: Whether saved files change the running game; by default only with a folder.
+        atlas_size: The width and height of the texture atlas in pixels, at most what the graphics
+            card supports. It replaces the window's atlas, and takes four bytes a pixel at once. It
+            grows when more is drawn at a time than it can hold, which takes a slow frame.
+        budget_ms: The most milliseconds of a frame that the plugin takes.
+        settings: Limits, retries and extensions of the loader.
+        garbage: The garbage scheduler; by default one that only measures.
+        executor: Runs the units of loader threads; for tests.
+        clock: Returns seconds, as `time.perf_counter` does; for tests.
+        monitor: Measures the frames; by default a new one for the window's draw rate.
+        enabled: Whether the plugin works from the next frame on; otherwise from
+            `PrefabPlugin.enable` on.
 
     Raises:
-        PluginError: The window has a plugin, is closed, or is not Arcade's current one.
-        WrongThreadError: This is not the main thread.
-        MissingAssetError: There is no such folder or file.
-        StoreError: The bake store, or the release file, cannot be opened.
+        PluginError: The window has a plugin, is closed, or is not Arcade's current window.
+        WrongThreadError: The call comes from another thread than the main thread.
+        MissingAssetError: The assets folder or file does not exist.
+        StoreError: The bake store or the release file cannot be opened.
+        TypeError: ``window`` is not an `arcade.Window`.
 
     Main thread.
     """
@@ -98,21 +100,21 @@ def attach(
         raise WrongThreadError("attach is for the main thread, which the window belongs to")
     if getattr(window, ATTRIBUTE, None) is not None:
         raise PluginError(
-            "this window has a plugin already: keep what attach gave, and use that everywhere; "
-            "or call its detach() before"
+            "this window has a plugin already: keep the plugin that attach returned, and use it "
+            "everywhere; or call its detach() before"
         )
     if window not in pyglet.app.windows:
         raise PluginError("the window is closed: attach while it is open")
     require_current(window, "attach")
-    undo = ExitStack()  # the plugin's, once all has gone well
+    undo = ExitStack()  # closed here after an error, otherwise by the plugin
     try:
         if isinstance(assets, AssetPipeline):
             pipeline = assets
         else:
-            own = {name: paths for name, paths in arcade.resources.handles.items() if paths}
+            handles = {name: paths for name, paths in arcade.resources.handles.items() if paths}
             images = [] if any(one.name == "image" for one in processors) else [texture_processor()]
             pipeline = AssetPipeline(
-                assets, processors=[*images, *processors], registry=registry, handles=own
+                assets, processors=[*images, *processors], registry=registry, handles=handles
             )
             undo.callback(pipeline.close)
         spawn_runtime = SpawnRuntime(

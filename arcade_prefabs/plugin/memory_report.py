@@ -1,4 +1,4 @@
-"""`MemoryReport`: what the plugin keeps in memory, and what there is of things."""
+"""`MemoryReport`: the memory of the plugin, and the numbers of its objects."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _INSTANCE: Final = 100
 
 
 class MemoryReport(NamedTuple):
-    """Bytes by kind, and how many there are of what.
+    """Bytes of memory by kind, and numbers of objects.
 
     Attributes:
-        resident: Bytes of the whole process in memory; on macOS the most there ever were; 0 where
-            the system does not tell.
-        data: Bytes of loaded prefabs, images and cells, in the loader's cache or held.
-        sprites: Bytes of entities and their sprites, 2,600 each by measurement, and of instances,
-            100 each.
+        resident: Bytes of the whole process in memory; on macOS the most so far; 0 on systems that
+            do not report it.
+        data: Bytes of loaded assets: prefabs, images and cells, held or in the loader's cache.
+        sprites: Bytes of entities and their sprites, estimated as 2,600 for each sprite, and of
+            instances, estimated as 100 for each.
         atlas: Bytes of the texture atlas, on the graphics card.
-        entities: Entities that are alive, instances included.
-        instances: Those of them that are instances: drawn, without an object.
-        parts: Their sprites, children included.
-        sprite_lists: Lists of the plugin's own scene and of cells.
-        handles: Assets that are loaded, in the cache or held.
-        textures: OpenGL textures of the window that are alive.
-        buffers: OpenGL buffers.
-        vertex_arrays: OpenGL vertex arrays.
+        entities: The number of living entities, instances included.
+        instances: The number of instances among them: drawn, without a Python object.
+        parts: The number of sprites of entities, those of children included.
+        sprite_lists: The number of sprite lists of the plugin's own scene and of cells.
+        handles: The number of loaded assets, held or in the loader's cache.
+        textures: The number of OpenGL textures of the window.
+        buffers: The number of OpenGL buffers of the window.
+        vertex_arrays: The number of OpenGL vertex arrays of the window.
     """
 
     resident: int
@@ -53,23 +53,23 @@ class MemoryReport(NamedTuple):
     vertex_arrays: int
 
     def facts(self) -> dict[str, float]:
-        """The same by name, for a `FrameReport`; bytes in MiB."""
-        names = ("resident", "data", "sprites", "atlas")
-        found = {f"{name}, MiB": round(getattr(self, name) / 2**20, 2) for name in names}
-        found |= {name: value for name, value in self._asdict().items() if name not in names}
-        return found
+        """Returns the numbers by name, with bytes in MiB, for `FrameReport.facts`."""
+        in_bytes = ("resident", "data", "sprites", "atlas")
+        facts = {f"{name}, MiB": round(getattr(self, name) / 2**20, 2) for name in in_bytes}
+        facts |= {name: value for name, value in self._asdict().items() if name not in in_bytes}
+        return facts
 
 
 def report_memory(
     spawn_runtime: SpawnRuntime, context: Any, worlds: Iterable[StreamingManager], scene_lists: int
 ) -> MemoryReport:
-    """Measure what a plugin keeps in memory now.
+    """Measures the memory and counts the objects of a plugin.
 
     Args:
         spawn_runtime: The plugin's loader and entities.
         context: The window's OpenGL context.
-        worlds: Open worlds.
-        scene_lists: Sprite lists of the plugin's own scene.
+        worlds: The open worlds.
+        scene_lists: The number of sprite lists of the plugin's own scene.
 
     Main thread.
     """
@@ -98,7 +98,7 @@ def report_memory(
 
 
 def resident_bytes() -> int:
-    """Bytes of this process in memory; the most so far on macOS; 0 where nobody tells.
+    """Returns the bytes of this process in memory; on macOS the most so far; 0 if not reported.
 
     Any thread.
     """

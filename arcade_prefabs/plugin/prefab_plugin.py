@@ -1,4 +1,4 @@
-"""`PrefabPlugin`: the plugin in an Arcade window."""
+"""`PrefabPlugin`: the plugin of one Arcade window; spawns, loads, streams and measures."""
 
 from __future__ import annotations
 
@@ -42,28 +42,29 @@ __all__ = ["ATTRIBUTE", "PrefabPlugin"]
 
 _T = TypeVar("_T")
 
-# Windows that have a plugin; as an attribute of theirs, so that it lives as long as they do.
+# The attribute of a window that holds its plugin, so that the plugin lives as long as the window.
 ATTRIBUTE: Final = "_arcade_prefabs_plugin"
 
 
 class PrefabPlugin:
-    """The plugin of one window; `attach` makes it.
+    """The plugin of one window, made by `attach`.
 
-    As with Arcade's UIManager there are `enable` and `disable`, and drawing is the game's own
-    affair: `draw`, or a scene of the game's own.
+    As with Arcade's UIManager there are `enable` and `disable`, and the game draws: with `draw`, or
+    with a scene of its own.
 
-    Windows and views that have such methods are told: ``on_prefab_ready(prefab_id)``,
-    ``on_prefab_failed(prefab_id, error)``, ``on_prefab_reloaded(prefab_id)``.
+    The plugin dispatches events to the window and its view, which may define these methods:
+    ``on_prefab_ready(prefab_id)``, ``on_prefab_failed(prefab_id, error)`` and
+    ``on_prefab_reloaded(prefab_id)``.
 
     Attributes:
         window: The window.
-        pipeline: What bakes the assets.
-        loader: What loads them.
-        atlas: The texture atlas; None where Arcade's own had to stay.
-        entities: Everything that is alive.
-        report: What was done in the last frame.
-        monitor: How long frames take, and why some come late.
-        frame_graph: The same as a picture, for a key: ``frame_graph.bind()``, and ``draw()``.
+        pipeline: Bakes the assets.
+        loader: Loads the assets.
+        atlas: The texture atlas; None if Arcade's own had to stay.
+        entities: The living entities.
+        report: The main-thread jobs of the last frame; None before the first.
+        monitor: Measures the frames, and finds what made a frame late.
+        frame_graph: Draws the frame times: ``frame_graph.bind()`` and ``frame_graph.draw()``.
 
     Main thread, except for `call` and `load`.
     """
@@ -100,7 +101,7 @@ class PrefabPlugin:
             clock=clock,
         )
         undo.callback(self._hooks.detach)
-        # Outermost, so that it sees all that the others do.
+        # Wraps the window last, and so outermost: it measures the other wrappers, too.
         self.monitor = FrameMonitor(wanted_rate(window)) if monitor is None else monitor
         frames = WindowFrames(window, self.monitor, follow_rate=monitor is None)
         undo.callback(frames.detach)
@@ -126,34 +127,37 @@ class PrefabPlugin:
         priority: Priority = Priority.NORMAL,
         progressive: bool = False,
     ) -> Entity:
-        """Bring an entity into the game; gives it at once.
+        """Spawns an entity of a prefab, and returns the entity at once.
 
-        If its prefab is loaded and small, it is there at once; otherwise it appears as soon as all
-        of it is there, and no frame waits for that. ``await`` it, or ask whether it is ``alive``.
-        Whoever is cancelled while it awaits the entity takes it back.
-        If it cannot be spawned, nothing of it is left, its ``error`` says why, a warning is
-        logged, and ``on_prefab_failed`` is dispatched.
+        If the prefab is loaded and small, the entity is alive at once. Otherwise it appears in a
+        later frame, as soon as all of it is loaded; ``await`` the entity, or read its ``alive``. A
+        script or asyncio task that is cancelled while it awaits the entity cancels the spawn.
+        If it cannot be spawned, nothing of it is shown, its ``error`` is set, a warning is logged,
+        and ``on_prefab_failed`` is dispatched.
 
         Args:
-            prefab: Its id, ``props/crate``, or a handle.
-            position: Where, in pixels.
-            angle: Clockwise, in degrees.
+            prefab: The id of the prefab, such as ``props/crate``, or a handle.
+            position: x and y, in pixels.
+            angle: The clockwise rotation, in degrees.
             scale: One factor, or one for each axis.
-            overrides: What is its own: fields by component, ``{"Health": {"max": 5}}``, those of
-                a child behind its name, ``{"lamp/Light": {"radius": 90}}``; or whole components,
-                ``[Health(max=5)]``.
-            scene: Where its sprites go: an `arcade.Scene`, by the names of its layers; one
-                `arcade.SpriteList`; lists by names of layers; None for the plugin's own `scene`.
-            priority: How urgent loading it is.
-            progressive: Show its parts as they come, instead of the whole at the end.
+            overrides: Component fields that replace those of the prefab:
+                ``{"Health": {"max": 5}}``; of a child behind its name:
+                ``{"lamp/Light": {"radius": 90}}``. Or whole components: ``[Health(max=5)]``.
+            scene: Takes the sprites: an `arcade.Scene`, by the names of its layers; one
+                `arcade.SpriteList`; sprite lists by the names of layers; None for the plugin's own
+                `scene`.
+            priority: The urgency of loading the prefab.
+            progressive: Whether children appear one by one as they are loaded, instead of all
+                together.
 
         Raises:
-            UnsafePathError: No such id may exist, or it is that of a picture, a sound, a Tiled map
-                or the like; the message says what to do with that.
-            UnknownNameError: An override is of a component, or a field, that is not registered.
-            ValueError, TypeError: The place is not made of finite numbers; or the scene is none.
+            UnsafePathError: The id is not a path below the assets folder, or is that of an image,
+                a sound, a Tiled map or another file; the message says how to use such a file.
+            UnknownNameError: An override names a component or a field that does not exist.
+            ValueError: ``position``, ``angle`` or ``scale`` is not finite.
+            TypeError: ``scene`` is none of the types above.
             PluginError: The plugin was detached.
-            WrongThreadError: This is not the main thread.
+            WrongThreadError: The call comes from another thread than the main thread.
         """
         if self._closed or get_ident() != self._guard.thread:
             self._check("spawn")
@@ -168,7 +172,7 @@ class PrefabPlugin:
         position: tuple[float, float] = (0.0, 0.0),
         **options: Any,
     ) -> Coroutine[Any, Any, Entity]:
-        """Spawn as `spawn` does, whose entity can be awaited itself; goes with version 1.0."""
+        """Spawns as `spawn` does, whose entity can be awaited itself; goes with version 1.0."""
         warnings.warn(
             "spawn_async goes with 1.0: `await prefabs.spawn(...)` gives the entity as well",
             DeprecationWarning,
@@ -217,27 +221,27 @@ class PrefabPlugin:
         return self._factory.spawn_many(prefab, where, priority)
 
     def despawn(self, entity: Entity) -> None:
-        """Take an entity out of the game, with all of its parts. Twice is fine."""
+        """Despawns an entity with all of its parts. May be called twice."""
         self._check("despawn")
         entity.despawn()
 
     def clear(self) -> None:
-        """Take all entities out of the game, and those that were to come, but for worlds' own."""
+        """Despawns all entities, and cancels spawns, except for the residents of worlds."""
         self._check("clear")
         self._factory.clear()
 
     @property
     def scene(self) -> Scene:
-        """The plugin's own scene, where sprites go that are given no other one."""
+        """The plugin's own scene, which takes the sprites of spawns without a ``scene``."""
         return self._spawn_runtime.layers.scene
 
     @property
     def walls(self) -> Walls:
-        """The sprites that things stop at, for physics engines; see `Walls`."""
+        """The solid sprites, for physics engines; see `Walls`."""
         return self._factory.walls
 
     def draw(self, **options: Any) -> None:
-        """Draw the plugin's own scene; options are those of `arcade.Scene.draw`."""
+        """Draws the plugin's own scene, with the options of `arcade.Scene.draw`."""
         self._check("draw")
         require_current(self.window, "PrefabPlugin.draw")
         self._spawn_runtime.layers.draw(**options)
@@ -254,30 +258,30 @@ class PrefabPlugin:
         settings: StreamingSettings | None = None,
         **options: Unpack[StreamingOptions],
     ) -> StreamingManager:
-        """Stream a world around its players, from now on; gives it at once.
+        """Opens a world, and returns its manager at once; the world streams around its sources.
 
-        It is opened in the background: nothing need be waited for, see `StreamingManager.opened`.
-        What the game changes of it is kept as long as it is open, and, with ``save``, for good.
+        The world is opened in the background; see `StreamingManager.opened`. Changes that the game
+        makes to the world are kept as long as it is open, and with ``save`` in a save file.
 
         Args:
-            world: The id of a world, ``worlds/valley.ron``; or code that makes one, see
-                `CellSource`.
-            name: What its saves belong to: that id by default, or the name of the class.
-            save: The file that the game is saved in, ``~/saves/slot1.sqlite``; the first save makes
-                it, and its folder is made at once.
-            recover: Whether to go on where a game ended that was not closed, with what happened
-                after its last save; otherwise that is forgotten.
-            settings: How it is streamed; the defaults of `StreamingSettings` if not given.
-            options: Fields of `StreamingSettings`, which override ``settings``:
+            world: The id of a world, such as ``worlds/valley.ron``, or a `CellSource`.
+            name: The name of the world in save files; by default its id, or the name of the class
+                of the cell source.
+            save: The save file, such as ``~/saves/slot1.sqlite``. The first save makes the file;
+                its folder is made at once.
+            recover: Whether changes after the last save are restored if the game ended without
+                closing the world; otherwise they are dropped.
+            settings: The settings of streaming; by default `StreamingSettings()`.
+            options: Fields of `StreamingSettings` that override ``settings``, such as
                 ``load_distance=1500``.
 
         Raises:
             ValueError: A setting is out of its range.
-            TypeError: There is no such setting; a setting is of another type; or ``world`` is
-                neither an id nor a cell source.
-            UnsafePathError: No such world may exist.
+            TypeError: A setting does not exist or has a wrong type, or ``world`` is neither an id
+                nor a cell source.
+            UnsafePathError: The id is not a path below the assets folder.
             PluginError: The plugin was detached.
-            WrongThreadError: This is not the main thread.
+            WrongThreadError: The call comes from another thread than the main thread.
         """
         self._check("open_world")
         require_current(self.window, "PrefabPlugin.open_world")
@@ -297,7 +301,7 @@ class PrefabPlugin:
     @property
     def worlds(self) -> tuple[StreamingManager, ...]:
         """The worlds that are open, or being opened."""
-        return tuple(one for one in self._worlds if not one.closed)
+        return tuple(world for world in self._worlds if not world.closed)
 
     # --------------------------------------------------------------------------------------- load
 
@@ -308,34 +312,34 @@ class PrefabPlugin:
         priority: Priority = Priority.NORMAL,
         on_done: Callable[[Handle[Any]], None] | None = None,
     ) -> Handle[Any]:
-        """Begin to load a prefab or another asset; see `AsyncPrefabLoader.load`. Any thread."""
+        """Loads an asset in the background; see `AsyncPrefabLoader.load`. Any thread."""
         self._check_open()
         return self.loader.load(identifier, priority=priority, on_done=on_done)
 
     def load_many(
         self, identifiers: Iterable[str], *, priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Begin to load many assets; its ``progress`` is what a loading screen shows."""
+        """Loads many assets in the background, as one batch with a ``progress``."""
         self._check("load_many")
         return self.loader.load_many(identifiers, priority=priority)
 
     def load_folder(
         self, folder: str = "", *, kind: str = "prefab", priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Begin to load everything below a folder; see `AsyncPrefabLoader.load_folder`."""
+        """Loads all assets of a folder; see `AsyncPrefabLoader.load_folder`."""
         self._check("load_folder")
         return self.loader.load_folder(folder, kind=kind, priority=priority)
 
     def start(self, coroutine: Coroutine[Any, Any, _T], *, name: str = "") -> Script[_T]:
-        """Run a coroutine in the budget of frames, beginning with the next; see `Script`."""
+        """Runs a coroutine within the budget of frames, from the next one on; see `Script`."""
         self._check("start")
         return self.loader.start(coroutine, name=name)
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have something done on the main thread, in the budget of a frame. Any thread.
+        """Calls a function on the main thread, within the budget of a frame. Any thread.
 
         Raises:
-            QueueFullError: Too many calls wait.
+            QueueFullError: 20,000 calls wait already.
             PluginError: The plugin was detached.
         """
         self._check_open()
@@ -343,10 +347,10 @@ class PrefabPlugin:
 
     @property
     def budget_ms(self) -> float:
-        """Milliseconds that the plugin takes of a frame at most; a loading screen may raise it.
+        """The most milliseconds of a frame that the plugin takes; a loading screen may raise it.
 
         Raises:
-            ValueError: It is set to less than nothing, or to a second and more.
+            ValueError: It is set to a value below 0, or of 1000 and more.
         """
         return self._spawn_runtime.budget_ms
 
@@ -356,13 +360,13 @@ class PrefabPlugin:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being loaded, uploaded or built, or waits for that."""
+        """Whether loads, texture uploads, spawns or cells are queued or in progress."""
         if self._closed:
             return False
-        return self._spawn_runtime.busy or any(one.busy for one in self._worlds)
+        return self._spawn_runtime.busy or any(world.busy for world in self._worlds)
 
     def memory(self) -> MemoryReport:
-        """What the plugin keeps in memory, and what there is of things."""
+        """Returns the memory of the plugin, and the numbers of its objects."""
         self._check("memory")
         return self._measure_memory()
 
@@ -370,38 +374,41 @@ class PrefabPlugin:
         return report_memory(self._spawn_runtime, self.window.ctx, self.worlds, len(self.scene))
 
     def frame_report(self) -> FrameReport:
-        """What the monitor has measured, with `memory` beside it; once closed, that of the end."""
+        """Returns the report of the monitor, with the figures of `memory` as facts.
+
+        After `detach`, the facts are those of the time of `detach`.
+        """
         self._guard.check("PrefabPlugin.frame_report")
-        found = self.monitor.report()
+        report = self.monitor.report()
         last = self._last_facts
-        found.facts |= self._measure_memory().facts() if last is None else last
-        return found
+        report.facts |= self._measure_memory().facts() if last is None else last
+        return report
 
     # ------------------------------------------------------------------------------------- frames
 
     @property
     def enabled(self) -> bool:
-        """Whether it does its work in each frame by itself."""
+        """Whether the plugin works in every frame by itself."""
         return self._hooks.enabled
 
     def enable(self) -> None:
-        """Do the work of each frame by itself, in every view. Twice is fine."""
+        """Lets the plugin work in every frame by itself, in every view. May be called twice."""
         self._check("enable")
         self._hooks.enable()
 
     def disable(self) -> None:
-        """Do nothing by itself any more; `update` still works. Twice is fine."""
+        """Stops working in frames by itself; `update` still works. May be called twice."""
         self._check("disable")
         self._hooks.disable()
 
     def update(self, delta_time: float) -> None:
-        """Do the work of a frame now; for games that call everything themselves.
+        """Does the plugin's work of a frame; for games that call updates themselves.
 
-        It may be called while the plugin is enabled, too: whatever comes first in a frame counts.
+        It may be called while the plugin is enabled, too: only the first update of a frame counts.
 
         Args:
-            delta_time: Seconds since the last frame. One that is NaN, infinite or negative is
-                logged once and counts as 0.
+            delta_time: Seconds since the last frame. A value that is NaN, infinite or negative is
+                logged once, and counts as 0.
         """
         self._check("update")
         self._hooks.update(delta_time)
@@ -422,14 +429,14 @@ class PrefabPlugin:
             self.monitor.leave(outer)
 
     def _work(self, delta_time: float) -> None:
-        began = time.perf_counter()  # the monitor's clock, not that of tests
-        if self._hooks.enabled:  # otherwise nobody tells the end of the frame, either
+        began = time.perf_counter()  # the monitor's clock; `self._clock` may be a test's
+        if self._hooks.enabled:  # without hooks, `end_frame` is not called, and the gate stays open
             self.loader.begin_frame()
         self._factory.killed.end_frame()
         for world in self._worlds:
             world.tick(delta_time)
-            if world.closed:  # the game may close it in a listener
-                self._worlds = [one for one in self._worlds if not one.closed]
+            if world.closed:  # a listener of the game has closed it
+                self._worlds = [world for world in self._worlds if not world.closed]
         streamed_s = time.perf_counter() - began
         self.report = report = self._spawn_runtime.work(delta_time)
         jobs = {kind: ran.seconds for kind, ran in report.ran.items()}
@@ -438,10 +445,10 @@ class PrefabPlugin:
         self.monitor.note_jobs(jobs)
 
     def detach(self) -> None:
-        """Take the plugin off the window: threads end, nothing is loaded any more. Twice is fine.
+        """Removes the plugin from the window, and ends its threads. May be called twice.
 
-        Worlds are saved and closed before, see `StreamingManager.close`.
-        What is alive stays where it is, and the window has the texture atlas again that it had.
+        Worlds are saved and closed first, see `StreamingManager.close`. Living entities stay in
+        their sprite lists, and the window gets its former texture atlas back.
         """
         self._guard.check("PrefabPlugin.detach")
         self._close()
@@ -463,8 +470,8 @@ class PrefabPlugin:
         delattr(self.window, ATTRIBUTE)
         self._undo.close()
 
-    def _check(self, what: str) -> None:
-        self._guard.check(f"PrefabPlugin.{what}")
+    def _check(self, method: str) -> None:
+        self._guard.check(f"PrefabPlugin.{method}")
         self._check_open()
 
     def _check_open(self) -> None:
@@ -472,7 +479,7 @@ class PrefabPlugin:
             if self.window not in pyglet.app.windows:
                 raise PluginError(
                     f"the plugin's window was closed ({self.window.caption!r}): attach to the "
-                    "window that runs"
+                    "window that is open"
                 )
             raise PluginError("the plugin was detached: attach it again")
 

@@ -1,4 +1,4 @@
-"""`WindowFrames`: tells a monitor of the frames of a window."""
+"""`WindowFrames`: wraps a window's events and `flip`, and reports its frames to a monitor."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ..window.method_wrap import MethodWrap
 __all__ = ["WindowFrames", "wanted_rate", "watch_frames"]
 
 _PHASES: Final = {"on_draw": Phase.DRAW, "on_refresh": Phase.DRAW}
-# Events that come in every frame of a loop which tells of them.
+# The events of a frame, in loops that dispatch events: the first of them begins the frame.
 _FRAME_EVENTS: Final = frozenset({"on_update", "on_fixed_update", "on_draw"})
 
 
 class WindowFrames:
-    """Stands around a window's events and its `flip`, and tells a monitor how long they take.
+    """Wraps a window's event methods and its `flip` to report phases to a monitor.
 
-    Handlers would be lost where others swallow events, see `FrameHooks`; what the window itself
-    calls is not. Where frames come without events, as in headless `arcade.run()`, what the game
-    does of them counts as update; so does drawing in loops that call `dispatch_events`, where
-    events have waited in the window's queue (`Window.test` is one).
+    Pushed handlers would miss events that other handlers swallow (see `FrameHooks`); wrapped
+    methods of the window miss none. In loops without events, as in headless `arcade.run()`, the
+    whole work of the game counts as update. So does drawing in loops that call `dispatch_events`
+    for queued events, such as `Window.test`.
 
-    Each frame that comes late is an event of the window, too: ``on_frame_hitch(hitch)``.
+    Each late frame is dispatched as an event of the window: ``on_frame_hitch(hitch)``.
 
     Args:
         window: The window.
-        monitor: Whom to tell.
-        follow_rate: Whether the monitor asks of the game what the game asks of the window.
+        monitor: Gets the phases.
+        follow_rate: Whether `set_draw_rate` of the window changes the monitor's frame rate.
 
     Raises:
-        PluginError: The monitor is closed, or watches a window already.
+        PluginError: The monitor is closed, or measures a window already.
 
     Main thread.
     """
@@ -47,13 +47,13 @@ class WindowFrames:
         self, window: arcade.Window, monitor: FrameMonitor, *, follow_rate: bool = False
     ) -> None:
         if monitor.closed:
-            raise PluginError("the monitor is closed: give a new one, it measures no more")
+            raise PluginError("the monitor is closed and cannot measure again: give a new one")
         if monitor.at_close is not None:
             raise PluginError("the monitor watches a window: give a new one, or close it before")
         self._window = window
         self._monitor = monitor
-        self._told = False  # of this frame's beginning, by an event
-        self._depth = 0
+        self._begun = False  # whether an event has begun this frame
+        self._depth = 0  # 1 within a wrapped event: events dispatched by its handlers do not count
         register_events(window, "on_frame_hitch")
         monitor.add_listener(self._late)
         monitor.at_close = self.detach
@@ -66,16 +66,16 @@ class WindowFrames:
             self._wraps.append(MethodWrap(window, "set_draw_rate", self._set_rate))
 
     def detach(self) -> None:
-        """Leave the window as it was, and end the monitor; twice is fine."""
+        """Removes the wrappers from the window, and closes the monitor. May be called twice."""
         if self._wraps:
-            for one in reversed(self._wraps):
-                one.undo()
+            for wrap in reversed(self._wraps):
+                wrap.undo()
             self._wraps = []
             self._monitor.remove_listener(self._late)
             self._monitor.close()
 
     def _event(self, real: Callable[..., Any], kind: str, *args: Any, **kwargs: Any) -> Any:
-        if self._depth:  # by a handler: that one's phase goes on
+        if self._depth:  # a handler dispatches an event: the handler's phase goes on
             return real(kind, *args, **kwargs)
         if kind in _FRAME_EVENTS:
             self._begin()
@@ -88,8 +88,8 @@ class WindowFrames:
         return self._within(Phase.UPDATE, real, *args, **kwargs)
 
     def _begin(self) -> None:
-        if not self._told:
-            self._told = True
+        if not self._begun:
+            self._begun = True
             self._monitor.begin_frame()
 
     def _within(self, phase: Phase, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -104,9 +104,9 @@ class WindowFrames:
 
     def _flip(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         monitor = self._monitor
-        if not self._told:
+        if not self._begun:
             monitor.begin_untold()
-        self._told = False
+        self._begun = False
         outer = monitor.enter(Phase.FLIP)
         try:
             return real(*args, **kwargs)
@@ -120,25 +120,28 @@ class WindowFrames:
         return result
 
     def _late(self, hitch: Hitch) -> None:
-        # See WindowEvents for why it is not the window's own method.
+        # Not the window's own `dispatch_event`, which is wrapped; see `WindowEvents`.
         if self._window in pyglet.app.windows:
             EventDispatcher.dispatch_event(self._window, "on_frame_hitch", hitch)
 
 
 def wanted_rate(window: arcade.Window) -> float:
-    """What a window's frames are judged by: 60 a second, or fewer if it asks for fewer."""
+    """Returns the frame rate by which a window is judged: its draw rate, but at most 60."""
     return min(60.0, 1 / draw_rate(window))
 
 
 def watch_frames(window: arcade.Window, monitor: FrameMonitor | None = None) -> FrameMonitor:
-    """Measure the frames of a window that has no plugin, until it is closed.
+    """Measures the frames of a window without a plugin, until the window is closed.
 
     Args:
         window: The window.
-        monitor: Whom to tell; a new one for its rate if none is given.
+        monitor: Measures the frames; by default a new one for the window's draw rate.
+
+    Returns:
+        The monitor.
 
     Raises:
-        PluginError: The window is closed, or the monitor is, or it watches a window already.
+        PluginError: The window or the monitor is closed, or the monitor measures a window already.
 
     Main thread.
     """

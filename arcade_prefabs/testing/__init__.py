@@ -1,9 +1,9 @@
-"""What a game's own tests can use: a clock that stands still, assets without files, no threads.
+"""Fakes for tests of games: a virtual clock, assets in memory, loading without threads.
 
 With a `VirtualClock` and an `InlineExecutor`, loading is deterministic: the same calls give the
-same events in the same order. `GatedAssets` hold a load at a known place, for tests with real
-threads that must not sleep. `assert_fps` plays a whole game in real time, and says whether it
-holds its frame rate.
+same events in the same order. `GatedAssets` block a load until the test opens a gate, for tests
+with real threads that must not sleep. `assert_fps` plays a game in real time, and raises an error
+if it does not hold its frame rate.
 
 Example:
     >>> from arcade_prefabs.loading import AsyncPrefabLoader

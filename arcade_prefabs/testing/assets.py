@@ -1,4 +1,4 @@
-"""Assets for tests: from memory, behind gates, failing now and then, slow."""
+"""Fakes of `AssetReader` for tests: in memory, blocked by gates, failing, and slow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["FlakyAssets", "GatedAssets", "MemoryAssets", "SlowAssets", "baked"]
 
 
 def baked(identifier: str, value: Any) -> BakedAsset:
-    """A baked asset of a `Prefab`, of bytes, or of anything that JSON has.
+    """Bakes a `Prefab`, bytes or a JSON value in memory.
 
     Any thread.
     """
@@ -37,13 +37,14 @@ def _asset(identifier: str, kind: str, pages: tuple[bytes, ...]) -> BakedAsset:
 
 
 class MemoryAssets:
-    """Assets that stand in memory, for `AsyncPrefabLoader`.
+    """Assets in memory, for an `AsyncPrefabLoader`.
 
     Args:
-        values: By full id: a `Prefab`, bytes, JSON, a `BakedAsset`, or an exception to raise.
+        values: Values by asset id: a `Prefab`, bytes, a JSON value, a `BakedAsset`, or an exception
+            to raise.
 
     Attributes:
-        reads: The ids that were read, in that order.
+        reads: The ids of all reads, in order.
 
     Any thread.
     """
@@ -58,11 +59,11 @@ class MemoryAssets:
         identifier: str,
         settings: Mapping[str, Any] | None = None,  # noqa: ARG002 - nothing here has any
     ) -> BakedAsset:
-        """The asset of an id.
+        """Returns the baked asset of an id.
 
         Raises:
-            MissingAssetError: There is none.
-            Exception: The one that stands there.
+            MissingAssetError: There is no value of this id.
+            Exception: The value of this id is this exception.
         """
         with self._lock:
             self.reads.append(identifier)
@@ -84,17 +85,17 @@ class MemoryAssets:
         return BakedAsset(identifier, asset.kind, asset.digest, asset.pages, asset.first, page)
 
     def ids(self, kind: str | None = None) -> list[str]:
-        """The ids of everything, or of one kind of it, sorted."""
+        """Returns all ids, or those of one kind, sorted."""
         with self._lock:
             values = dict(self._values)
         return sorted(
-            one
-            for one, value in values.items()
-            if kind is None or (not isinstance(value, BaseException) and _kind(one, value) == kind)
+            name
+            for name, value in values.items()
+            if kind is None or (not isinstance(value, BaseException) and _kind(name, value) == kind)
         )
 
     def edit(self, identifier: str, value: Any) -> None:
-        """Put something else there; tell the loader with `reload`."""
+        """Replaces a value; the loader reads it after `AsyncPrefabLoader.reload`."""
         with self._lock:
             self._values[identifier] = value
 
@@ -104,11 +105,11 @@ def _kind(identifier: str, value: Any) -> str:
 
 
 class GatedAssets:
-    """Holds every read until its gate is opened.
+    """Blocks each read until the test opens the gate of its id.
 
     Args:
-        inner: Where to read then.
-        bound_s: Seconds after which a read fails, so that a test that went wrong ends.
+        inner: Reads the assets.
+        bound_s: The time after which a blocked read fails, in seconds, so that a faulty test ends.
 
     Any thread.
     """
@@ -122,10 +123,10 @@ class GatedAssets:
         self._all = False
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None = None) -> BakedAsset:
-        """The asset, once its gate is open.
+        """Blocks until the gate of the id is open, and returns the asset.
 
         Raises:
-            TimeoutError: Nobody opened it.
+            TimeoutError: The gate was not opened within ``bound_s`` seconds.
         """
         with self._changed:
             self._reached.add(identifier)
@@ -137,25 +138,25 @@ class GatedAssets:
         return self._inner.get(identifier, settings)
 
     def ids(self, kind: str | None = None) -> list[str]:
-        """The ids of everything, or of one kind of it."""
+        """Returns all ids, or those of one kind."""
         return self._inner.ids(kind)
 
     def open(self, *identifiers: str) -> None:
-        """Let the reads of these ids through, now and later; of all, if none are given."""
+        """Lets reads of these ids pass, present and later; without ids, all reads."""
         with self._changed:
             self._open.update(identifiers)
             self._all = self._all or not identifiers
             self._changed.notify_all()
 
     def close(self, *identifiers: str) -> None:
-        """Hold the reads of these ids again."""
+        """Blocks later reads of these ids again."""
         with self._changed:
             self._open.difference_update(identifiers)
             self._reached.difference_update(identifiers)
             self._all = False
 
     def wait_for(self, identifier: str, bound_s: float = 10.0) -> bool:
-        """Wait until a read stands at the gate of an id; False if none came in time."""
+        """Blocks until a read of an id has reached its gate; False after ``bound_s`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: identifier in self._reached, bound_s)
 
@@ -164,9 +165,9 @@ class FlakyAssets:
     """Fails the first reads of some ids.
 
     Args:
-        inner: Where to read otherwise.
-        failures: How often the reads of an id fail.
-        error: Makes the exception.
+        inner: Reads the assets.
+        failures: The number of failing reads, by id.
+        error: Returns the exception to raise.
 
     Any thread.
     """
@@ -183,7 +184,7 @@ class FlakyAssets:
         self._error = error
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None = None) -> BakedAsset:
-        """The asset, or the exception."""
+        """Returns the asset, or raises the exception if this read is to fail."""
         with self._lock:
             left = self._failures.get(identifier, 0)
             self._failures[identifier] = max(0, left - 1)
@@ -192,18 +193,18 @@ class FlakyAssets:
         return self._inner.get(identifier, settings)
 
     def ids(self, kind: str | None = None) -> list[str]:
-        """The ids of everything, or of one kind of it."""
+        """Returns all ids, or those of one kind."""
         return self._inner.ids(kind)
 
 
 class SlowAssets:
-    """Takes its time for every read, like a disk that has to wake up.
+    """Delays each read, like a slow disk.
 
     Args:
-        inner: Where to read then.
-        seconds: How long each read takes.
-        sleep: How to spend them: `VirtualClock.advance` for a virtual clock; otherwise real time
-            passes, until `close`.
+        inner: Reads the assets.
+        seconds: The delay of each read, in seconds.
+        sleep: Waits for some seconds, such as `VirtualClock.advance`; by default real time passes,
+            until `close`.
 
     Any thread.
     """
@@ -220,14 +221,14 @@ class SlowAssets:
         self._sleep = self._closed.wait if sleep is None else sleep
 
     def get(self, identifier: str, settings: Mapping[str, Any] | None = None) -> BakedAsset:
-        """The asset, later."""
+        """Waits for the delay, and returns the asset."""
         self._sleep(self._seconds)
         return self._inner.get(identifier, settings)
 
     def ids(self, kind: str | None = None) -> list[str]:
-        """The ids of everything, or of one kind of it."""
+        """Returns all ids, or those of one kind."""
         return self._inner.ids(kind)
 
     def close(self) -> None:
-        """Be slow no more."""
+        """Ends all delays in real time, present and later."""
         self._closed.set()

@@ -1,4 +1,4 @@
-"""Driving a loader by hand: time, background work, frames, events."""
+"""Drives a loader in tests: its clock, its units of work, its frames, and its events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["EventLog", "InlineExecutor", "VirtualClock", "play_frames"]
 
 
 class VirtualClock:
-    """A clock that moves when it is told to.
+    """A clock that moves only by `advance`.
 
     Example:
         >>> clock = VirtualClock()
@@ -21,7 +21,7 @@ class VirtualClock:
         0.5
 
     Args:
-        seconds: Where it begins.
+        seconds: The time at the beginning.
 
     Any thread.
     """
@@ -31,14 +31,14 @@ class VirtualClock:
         self._seconds = seconds
 
     def __call__(self) -> float:
-        """The time, in seconds."""
+        """Returns the time, in seconds."""
         return self._seconds
 
     def advance(self, seconds: float) -> None:
-        """Let time pass.
+        """Moves the clock forward.
 
         Raises:
-            ValueError: Time would go backwards.
+            ValueError: ``seconds`` is below 0.
         """
         if seconds < 0:
             raise ValueError(f"time does not go backwards: {seconds}")
@@ -47,10 +47,10 @@ class VirtualClock:
 
 
 class InlineExecutor:
-    """Does the loader's background work when a test says so, in the test's own thread.
+    """Runs the units of a loader in the test's own thread, when the test calls `run`.
 
     Attributes:
-        units: Units of work that were done.
+        units: The number of units that ran.
     """
 
     def __init__(self) -> None:
@@ -59,44 +59,50 @@ class InlineExecutor:
         self._gate: IdleGate | None = None
 
     def start(self, work: Callable[[], bool], gate: IdleGate) -> None:
-        """See `arcade_prefabs.loading.Executor`."""
+        """Keeps ``work`` and the gate for `run`; called by the loader."""
         self._work, self._gate = work, gate
 
     def wake(self) -> None:
-        """See `arcade_prefabs.loading.Executor`."""
+        """Does nothing, as there is no thread to wake; called by the loader."""
 
     def pump(self) -> bool:
-        """Do one unit, whatever the gate says; False if there is none."""
+        """Runs one unit, without asking the gate; False if there is nothing to do."""
         if self._work is None or not self._work():
             return False
         self.units += 1
         return True
 
     def run(self, most: int | None = None) -> int:
-        """Do units until there are none, at most so many; gives how many were done."""
+        """Runs units until there is nothing to do, at most ``most``; returns their number."""
         done = 0
         while (most is None or done < most) and self.pump():
             done += 1
         return done
 
     def run_while_open(self) -> int:
-        """Do units as long as the gate lets them pass; the clock must move for it to close."""
+        """Runs units as long as the gate lets them pass; returns their number.
+
+        The gate closes only as the clock moves.
+        """
         done = 0
         while self._gate is not None and self._gate.try_pass() and self.pump():
             done += 1
         return done
 
     def stop(self, seconds: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
-        """See `arcade_prefabs.loading.Executor`."""
+        """Runs no more units; called by the loader."""
         self._work = None
         return True
 
 
 class EventLog:
-    """Everything that a loader tells.
+    """Records the events of a loader; iterates over them in order.
+
+    Args:
+        loader: The loader.
 
     Example:
-        See the module `arcade_prefabs.testing`.
+        In the module `arcade_prefabs.testing`.
 
     Main thread.
     """
@@ -112,15 +118,15 @@ class EventLog:
         return len(self._events)
 
     def of(self, identifier: str) -> list[str]:
-        """The kinds of the events of an asset, in order."""
+        """Returns the kinds of the events of an asset, in order."""
         return [event.kind for event in self._events if event.id == identifier]
 
     def lines(self) -> list[str]:
-        """All events, as ``kind id``, in order."""
+        """Returns all events as ``kind id``, in order."""
         return [f"{event.kind} {event.id}".rstrip() for event in self._events]
 
     def clear(self) -> None:
-        """Forget what came so far."""
+        """Removes the events so far."""
         self._events.clear()
 
 
@@ -134,19 +140,19 @@ def play_frames(
     game_s: float = 0.004,
     units: int | None = None,
 ) -> list[DrainReport]:
-    """Play some frames of a game on a virtual clock.
+    """Plays frames of a game on a virtual clock.
 
     Args:
-        loader: What to drive.
-        clock: Its clock.
-        executor: Its executor.
-        frames: How many.
-        frame_s: Seconds from one to the next.
-        game_s: Seconds that the game itself takes of each.
-        units: Units of background work between two frames; None for all there are.
+        loader: The loader to drive.
+        clock: The clock of the loader.
+        executor: The executor of the loader.
+        frames: The number of frames.
+        frame_s: Seconds from one frame to the next.
+        game_s: Seconds that the game itself takes of each frame.
+        units: The most units between two frames; None for no limit.
 
     Returns:
-        What `AsyncPrefabLoader.drain` gave in each.
+        The result of `AsyncPrefabLoader.drain` in each frame.
 
     Main thread.
     """

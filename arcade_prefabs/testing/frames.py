@@ -1,4 +1,4 @@
-"""Playing a window in real time, and asserting its frame rate: for a game's own tests."""
+"""Plays a window in real time, and asserts its frame rate, in tests of games."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["assert_fps", "play_window"]
 
-_ENOUGH: Final = 0.9  # of the time that was to be measured; the last frame may be a long one
+# The least part of the requested time that has to be measured; the last frame may be a long one.
+_ENOUGH: Final = 0.9
 
 
 def play_window(
@@ -24,20 +25,19 @@ def play_window(
     rate: float | None = None,
     until: Callable[[], object] | None = None,
 ) -> int:
-    """Play frames of a window in real time, in the loop that `arcade.run` uses, and come back.
+    """Runs frames of a window in real time, in the loop of `arcade.run`, and returns.
 
     Args:
-        window: The window, with a screen or without one.
-        seconds: How long.
-        rate: Seconds from one frame to the next, 1 at most; a little less than a 60th if it is
-            None.
-        until: Ends it as soon as this is true.
+        window: The window, with a screen or headless.
+        seconds: How long to play, in seconds.
+        rate: Seconds from one frame to the next, at most 1; by default 1/62.
+        until: Called after each frame; a true result ends playing.
 
     Returns:
-        How many frames were played.
+        The number of frames.
 
     Raises:
-        ValueError: That is no time to play, or no time of a frame.
+        ValueError: ``seconds`` is below 0 or infinite, or ``rate`` is not above 0 and at most 1.
         PluginError: The window is closed.
 
     Main thread.
@@ -51,9 +51,9 @@ def play_window(
         raise PluginError("the window is closed: play it while it is open")
     step = 1 / 62 if rate is None else rate
     if not 0 < step <= 1:
-        raise ValueError(f"the time of a frame is above 0, and a second at most, not {step}")
+        raise ValueError(f"rate must be above 0 and at most 1 second, not {step}")
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"a window is played for some seconds, not {seconds}")
+        raise ValueError(f"seconds must be at least 0 and finite, not {seconds}")
     end = time.perf_counter() + seconds
     frames = 0
 
@@ -65,17 +65,18 @@ def play_window(
             pyglet.app.exit()
 
     queued = events_are_queued()
-    rates = set_rates(window, step, step)  # or it would be updated more often than drawn
+    rates = set_rates(window, step, step)  # both, or the window would update more often than draw
     pyglet.clock.schedule_interval(shown, step)
     try:
-        pyglet.app.run(None)  # what `arcade.run` does; without a screen that one never comes back
+        # As `arcade.run` does, which does not return in headless mode.
+        pyglet.app.run(None)
     finally:
         pyglet.clock.unschedule(shown)
-        # The loop has switched it off for good; without a loop, events are to wait in it again.
+        # The loop switches queueing off for good; outside a loop, events have to be queued again.
         queue_events(queued)
         if window in pyglet.app.windows:
             set_rates(window, *rates)
-        else:  # the game has closed it
+        else:  # the game has closed the window
             stop_frames(window)
     return frames
 
@@ -89,7 +90,7 @@ def assert_fps(
     on_time: float = 0.99,
     longest_s: float | None = None,
 ) -> FrameMonitor:
-    """Play a window, and raise unless it holds a frame rate; for a test of a game.
+    """Plays a window, and raises an error unless it holds a frame rate; for tests of games.
 
     Example::
 
@@ -99,19 +100,20 @@ def assert_fps(
 
     Args:
         window: The game's window, with the plugin or without it.
-        fps: Frames a second; it is played a twelfth faster than that.
-        seconds: How long it is measured.
-        warm_up_s: How long it is played before.
-        on_time: See `FrameMonitor.assert_fps`.
-        longest_s: See there.
+        fps: The least mean frame rate, in frames a second; the game is paced a twelfth faster.
+        seconds: How long to measure, in seconds.
+        warm_up_s: How long to play before measuring, in seconds.
+        on_time: The least part of frames that lasted at most ``1 / fps``, 0 to 1.
+        longest_s: The longest that any frame may have lasted, in seconds; None for no limit.
 
     Returns:
-        The monitor, to be asked more.
+        The monitor with all measurements.
 
     Raises:
-        FrameRateError: It does not, or it ended before it was measured for long enough; says what
-            was wrong, and what was to blame.
-        ValueError: That is no frame rate, or no part of frames.
+        FrameRateError: The game does not hold the frame rate, or ended before it was measured for
+            long enough. The message has the reasons, and the causes of late frames.
+        ValueError: ``fps`` is not above 0, ``on_time`` is not 0 to 1, or ``longest_s`` is not
+            above 0.
         PluginError: The window is closed.
 
     Main thread.
@@ -125,14 +127,14 @@ def assert_fps(
 
     check_parts(on_time, longest_s)
     plugin = getattr(window, ATTRIBUTE, None)
-    wanted = FrameMonitor(fps)  # refuses what is no rate
-    monitor = wanted if plugin is None else plugin.monitor
+    own = FrameMonitor(fps)  # raises the ValueError for `fps`
+    monitor = own if plugin is None else plugin.monitor
     usual = monitor.fps, monitor.hitch_s
     try:
         if plugin is None:
-            watch_frames(window, wanted)
-        # Frames are judged by the rate that is asked for, not by the one the game runs at.
-        monitor.fps, monitor.hitch_s = wanted.fps, wanted.hitch_s
+            watch_frames(window, own)
+        # Frames are judged by the asserted rate, not by the one that the game is paced at.
+        monitor.fps, monitor.hitch_s = own.fps, own.hitch_s
         rate = 1 / (fps * FASTER)
         play_window(window, seconds=warm_up_s, rate=rate)
         monitor.reset()
@@ -145,7 +147,7 @@ def assert_fps(
             )
         monitor.assert_fps(fps, on_time=on_time, longest_s=longest_s)
     finally:
-        wanted.close()
+        own.close()
         if plugin is not None:
             monitor.fps, monitor.hitch_s = usual
     return monitor

@@ -213,7 +213,7 @@ def test_a_frame_late_by_listeners_alone_is_not_told_to_them(game: Game) -> None
     game.frame({Phase.DRAW: 0.04})
     game.frames(10)
     assert len(told) == 1
-    assert [one.detail for one in game.monitor.hitches] == ["", "told of a late frame"]
+    assert [one.detail for one in game.monitor.hitches] == ["", "listeners of late frames"]
     game.frame({Phase.DRAW: 0.04})
     assert len(told) == 2
 

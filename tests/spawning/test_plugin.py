@@ -98,7 +98,7 @@ def test_three_lines_bring_a_prefab_onto_the_screen(window: arcade.Window, asset
 def test_a_second_plugin_is_refused_and_says_what_to_do(stage: Any, files: Any) -> None:
     """The first one goes on; once it is detached, there may be another."""
     first = stage(files)
-    with pytest.raises(PluginError, match=r"has a plugin already: keep what attach gave"):
+    with pytest.raises(PluginError, match=r"has a plugin already: keep the plugin that attach"):
         arcade_prefabs.attach(first.window, MemorySource(files))
     assert first.spawn("red", (100, 100)).alive
     first.prefabs.detach()
