@@ -173,7 +173,7 @@ def test_no_release_is_written_while_something_is_missing(
     text = answer(capsys, "bake", "--jobs", "0", "--release", "game.release", code=1)
     assert "there is no texture art/crate.png" in text
     assert (
-        "game.release was not written because something is missing; --allow-missing writes it\n"
+        "game.release was not written because assets are missing; --allow-missing writes it\n"
     ) in text
     assert not Path("game.release").exists()
     write({"prefabs/crate.ron": "Prefab()"})

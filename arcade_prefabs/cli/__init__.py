@@ -1,4 +1,4 @@
-"""The command ``arcade-prefabs``: prefabs written and checked, assets baked and looked into."""
+"""The command ``arcade-prefabs``: writes and checks prefabs, bakes and inspects assets."""
 
 from .command import main
 

@@ -1,4 +1,4 @@
-"""``arcade-prefabs bake``: bring the bake store up to date, and write release files."""
+"""``arcade-prefabs bake``: brings the bake store up to date, and writes release files."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ __all__ = [
 KEPT: Final = (
     "arcade-prefabs: interrupted; what was baked so far is kept, the next bake goes on from there"
 )
-# References to what is not there that are shown in the text.
+# The most references to missing assets that are printed as text.
 _MOST_MISSING: Final = 20
 
 
 def add_bake(commands: Any) -> None:
-    """Add the command to the parser."""
+    """Adds the command ``bake`` to the parser."""
     bake = commands.add_parser(
         "bake",
         help="bake what changed in the assets, and write a release file",
@@ -57,20 +57,20 @@ def add_bake(commands: Any) -> None:
     bake.add_argument(
         "--release",
         metavar="FILE",
-        help="then write everything into one read-only file, which a game opens in place of the "
-        "folder. Not written if there are errors, or if something is missing",
+        help="then write all assets into one read-only file, which a game opens in place of the "
+        "folder. Not written if there are errors, or if assets are missing",
     )
     bake.add_argument(
         "--allow-missing",
         action="store_true",
-        help="write the release although assets are named in it that are not there",
+        help="write the release file although it names assets that are missing",
     )
     add_bake_options(bake)
     bake.set_defaults(run=_bake)
 
 
 def add_bake_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of everything that bakes a whole folder."""
+    """Adds the options of commands that bake a whole folder."""
     parser.add_argument(
         "--jobs",
         type=_jobs,
@@ -92,7 +92,7 @@ def _jobs(text: str) -> int:
 
 
 def run_bake(pipeline: AssetPipeline, interrupt: Interrupt) -> BakeReport:
-    """Bake everything, and show how far it has come.
+    """Bakes all assets, and shows the progress on a terminal.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
@@ -131,15 +131,19 @@ def _bake(options: argparse.Namespace) -> int:
         if released is not None:
             say(f"wrote {options.release}: {amount(released)}")
         elif options.release is not None:
-            why = "because of the errors"
+            reason = "because of the errors"
             if report.ok:
-                why = "because something is missing; --allow-missing writes it"
-            say(f"{options.release} was not written {why}")
+                reason = "because assets are missing; --allow-missing writes it"
+            say(f"{options.release} was not written {reason}")
     return OK if report.ok and not lacks else FOUND_ERRORS
 
 
 def _check_release(path: Path) -> None:
-    """Refuse, before anything is baked, to write a release over something else."""
+    """Checks before the bake that a release file can be written to a path.
+
+    Raises:
+        CannotRun: The path is a folder or another file, or cannot be the name of a file.
+    """
     if not is_possible(path):
         raise CannotRun(f"--release wants a file, and none can be called {path}")
     if path.is_dir():
@@ -154,7 +158,7 @@ def _check_release(path: Path) -> None:
 def print_report(
     report: BakeReport, dangling: Sequence[LocatedError], options: argparse.Namespace
 ) -> None:
-    """What a bake did, its errors in full, and what a game could not load."""
+    """Prints the result of a bake: errors in full, warnings of missing assets, and a summary."""
     for error in report.errors:
         say(str(error), lines=True, end="\n\n")
     print_dangling(dangling)
@@ -185,7 +189,10 @@ def _rate(report: BakeReport) -> float | None:
 
 
 def print_dangling(dangling: Sequence[LocatedError]) -> None:
-    """What a game could not load, as warnings: it may be made before the game is released."""
+    """Prints references to assets that cannot be loaded, as warnings.
+
+    They are no errors of a bake, as the assets may be made before the game is released.
+    """
     for error in dangling[:_MOST_MISSING]:
         say(f"warning: {error}", lines=True, end="\n\n")
     if len(dangling) > _MOST_MISSING:
@@ -194,7 +201,7 @@ def print_dangling(dangling: Sequence[LocatedError]) -> None:
 
 
 def report_json(report: BakeReport, dangling: Sequence[LocatedError] = ()) -> dict[str, Any]:
-    """What a bake did, for scripts."""
+    """Returns the result of a bake as JSON values."""
     return {
         "ok": report.ok,
         "files": report.files,

@@ -1,4 +1,4 @@
-"""``arcade-prefabs check``: every mistake in the assets, in one run."""
+"""``arcade-prefabs check``: finds all mistakes in the assets in one run."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["add_check"]
 
 
 def add_check(commands: Any) -> None:
-    """Add the command to the parser."""
+    """Adds the command ``check`` to the parser."""
     check = commands.add_parser(
         "check",
         help="check prefab files and show every mistake",
-        description="Check prefabs, worlds, pictures and all else that is baked: all mistakes in "
-        "one run, nothing written. Exits with 1 if there are any.",
+        description="Check prefabs, worlds, images and all other assets. Shows all mistakes in one "
+        "run, and writes nothing. Exits with 1 if there are any.",
     )
     check.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder of them")
     add_game_options(check)
@@ -43,12 +43,12 @@ def _check(options: argparse.Namespace) -> int:
             options.paths,
             registry=registry,
             handles=handles_of(options.handle),
-            # Its hit boxes have settings, which prefabs may get wrong.
+            # It checks the settings of hit boxes in prefabs.
             processors=[texture_processor()],
         )
     except FileNotFoundError as error:
         raise CannotRun(str(error)) from error
-    except RegistryError as error:  # a field's type that was to come later, and never came
+    except RegistryError as error:  # a component's field has a type that is not defined
         raise CannotRun(str(error)) from error
     for found in report.errors:
         say(str(found), lines=True, end="\n\n")

@@ -1,4 +1,4 @@
-"""The command line: finds the command that was asked for, runs it, and gives the exit code."""
+"""`main`: parses the command line, runs one command, and returns the exit code."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Runs a command of ``arcade-prefabs``.
 
-    Gives the exit code: 0 for success, 1 for errors found, 2 if it could not run, 130 if Ctrl-C
-    ended it.
+    Args:
+        arguments: The command and its arguments; by default those of the process.
+
+    Returns:
+        The exit code: 0 for success, 1 for errors found, 2 if the command could not run, 130 if
+        Ctrl-C ended it.
     """
     with contextlib.ExitStack() as stack:
-        # They are None where there is no console (pythonw), and where the shell has closed them.
+        # A stream is None without a console (pythonw), or if the shell has closed it.
         for name, redirect in (
             ("stdout", contextlib.redirect_stdout),
             ("stderr", contextlib.redirect_stderr),
@@ -46,15 +50,15 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
-        # A console that has no arrow, or a file name that is no text, must not end the run.
+        # Characters that the console cannot print, as in file names, must not end the run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = int(options.run(options))
-        sys.stdout.flush()  # here a closed pipe can still be dealt with, at exit it cannot
+        sys.stdout.flush()  # raises BrokenPipeError here instead of at the exit of the interpreter
         return code
     except CannotRun as error:
-        # What an error of ours says may have lines; in what else is said, a name brings none.
+        # Errors of the package have lines; in other messages, a line break is part of a file name.
         lines = isinstance(error.__cause__, ArcadePrefabsError)
         say(f"arcade-prefabs: {error}", lines=lines, file=sys.stderr)
         return CANNOT_RUN
@@ -62,7 +66,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         say("arcade-prefabs: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Somebody closed the pipe, as `head` does. Python would complain once more at its exit.
+        # The reader has closed the pipe, as `head` does. Without this, Python prints an error when
+        # it flushes the stream at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FOUND_ERRORS
 
@@ -73,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    # In the order in which people meet them.
+    # In the order in which an author needs them.
     for add in (add_new, add_check, add_bake, add_watch, add_inspect, add_stats, add_clean):
         add(commands)
     return parser

@@ -1,4 +1,4 @@
-"""All that can be told about one asset, as JSON values."""
+"""`gather`: collects all facts about one asset as JSON values, for ``inspect``."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ from .shared import error_json
 
 __all__ = ["gather"]
 
-# Children and inputs that are listed at most: prefabs that share their parts can have billions.
+# The most children, inputs and levels that are listed: the tree of a prefab that contains the same
+# children many times can have billions of nodes.
 _MOST_NODES: Final = 500
 _DEEPEST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """The asset that was asked for.
+    """The asset to inspect.
 
     Attributes:
-        id: Its id, without the label.
-        label: The part that was asked for; empty for the whole file.
-        settings: Settings of its own.
-        explanation: What the store knows of it.
-        asset: What it was baked to; None for a file of many parts, or one that is broken.
+        id: The asset id without its label.
+        label: The label of the asset in its file; empty for the whole file.
+        settings: Import settings.
+        explanation: What the bake store has recorded of the file.
+        asset: The baked asset; None for a file with several assets, or a broken one.
     """
 
     id: str
@@ -57,75 +58,83 @@ class _Subject:
 
 
 def gather(pipeline: AssetPipeline, identifier: str) -> dict[str, Any]:
-    """Everything about an asset; it is baked if need be.
+    """Collects all facts about an asset; bakes it first if it is stale.
 
-    In ``errors`` are pairs: the error for scripts, and for people.
+    Args:
+        pipeline: The pipeline of the assets.
+        identifier: The asset, in any spelling.
+
+    Returns:
+        The facts by name. ``errors`` has pairs of an error as JSON values, and as text.
 
     Raises:
-        LocatedError: There is no such asset, or no such part of it.
-        StoreError: The store cannot be used.
+        LocatedError: The asset does not exist, or its file has no asset of this label.
+        StoreError: The bake store cannot be used.
     """
     subject = _find(pipeline, identifier)
     _bake_inputs(pipeline, subject.explanation)
-    known = pipeline.explain(subject.id, subject.settings)
+    explanation = pipeline.explain(subject.id, subject.settings)
     outputs = [
-        one for one in known.outputs if not subject.label or one.id.endswith("#" + subject.label)
+        output
+        for output in explanation.outputs
+        if not subject.label or output.id.endswith("#" + subject.label)
     ]
-    direct = [user for user in known.dependents if user != known.path]
-    made = pipeline.dependents(known.path)
-    needed = set(pipeline.dependents(known.path, at_run_time=True)) - set(made)
+    direct = [user for user in explanation.dependents if user != explanation.path]
+    dependents = pipeline.dependents(explanation.path)
+    needed = set(pipeline.dependents(explanation.path, at_run_time=True)) - set(dependents)
+    source = pipeline.source
     facts: dict[str, Any] = {
         "id": subject.full_id,
-        "path": known.path,
-        "file": pipeline.source.shown(known.path) if pipeline.source else known.path,
+        "path": explanation.path,
+        "file": source.shown(explanation.path) if source else explanation.path,
         "release": pipeline.read_only,
-        "processor": _processor(known),
+        "processor": _processor(explanation),
         "variant": dict(subject.settings),
-        "content": known.content.hex() if known.content is not None else None,
-        "reason": known.reason,
-        "stale": known.stale,
-        "seconds": known.seconds,
+        "content": explanation.content.hex() if explanation.content is not None else None,
+        "reason": explanation.reason,
+        "stale": explanation.stale,
+        "seconds": explanation.seconds,
         "bytes": {
-            "source": known.source_bytes,
-            "unpacked": sum(one.size for one in outputs),
-            "packed": sum(one.packed for one in outputs),
-            "pages": sum(one.pages for one in outputs),
+            "source": explanation.source_bytes,
+            "unpacked": sum(output.size for output in outputs),
+            "packed": sum(output.packed for output in outputs),
+            "pages": sum(output.pages for output in outputs),
         },
         "outputs": [
             {
-                "id": one.id,
-                "kind": one.kind,
-                "digest": one.digest.hex(),
-                "pages": one.pages,
-                "unpacked": one.size,
-                "packed": one.packed,
+                "id": output.id,
+                "kind": output.kind,
+                "digest": output.digest.hex(),
+                "pages": output.pages,
+                "unpacked": output.size,
+                "packed": output.packed,
             }
-            for one in outputs
+            for output in outputs
         ],
         "components": None,
         "children": [],
         "children_left_out": False,
         "head": None,
-        "made_from": _Inputs(pipeline).tree(known),
+        "made_from": _Inputs(pipeline).tree(explanation),
         "needs": [
             {"kind": kind, "name": name, "missing": _is_missing(pipeline, name)}
-            for kind, name in known.needs
+            for kind, name in explanation.needs
         ],
         "used_by": direct,
-        "used_by_way": [user for user in made if user not in set(direct)],
+        "used_by_way": [user for user in dependents if user not in set(direct)],
         "needed_by": sorted(needed),
-        "errors": [(error_json(error), str(error)) for error in known.errors],
+        "errors": [(error_json(error), str(error)) for error in explanation.errors],
     }
     if subject.asset is not None:
         facts.update(_content(pipeline, subject, subject.asset))
     return facts
 
 
-# ------------------------------------------------------------------------------------ finding it
+# ------------------------------------------------------------------------------- finding the asset
 
 
 def _find(pipeline: AssetPipeline, identifier: str) -> _Subject:
-    """The asset of that name, written as an asset path or as the id of a prefab."""
+    """Returns the asset of a name, which is an asset path or the id of a prefab."""
     path, label, settings = _split(identifier)
     candidates = [path]
     if not settings and PurePosixPath(path).suffix in ("", SUFFIX):
@@ -136,7 +145,7 @@ def _find(pipeline: AssetPipeline, identifier: str) -> _Subject:
         asset: BakedAsset | None = None
         problem: LocatedError | None = None
         try:
-            if settings:  # baked where something asks for them, not because somebody looks
+            if settings:  # raises an error if no prefab names them, instead of baking with them
                 pipeline.explain(candidate, settings)
             asset = pipeline.get(f"{candidate}#{label}" if label else candidate, settings)
         except LocatedError as error:
@@ -145,7 +154,7 @@ def _find(pipeline: AssetPipeline, identifier: str) -> _Subject:
             explanation = pipeline.explain(candidate, settings)
         except (MissingAssetError, UnsafePathError):
             assert problem is not None
-            # That a file cannot be used says more than that there is no prefab of its name.
+            # An error of the file says more than that no prefab has its name.
             if first is None or isinstance(first, MissingAssetError):
                 first = problem
             continue
@@ -157,7 +166,7 @@ def _find(pipeline: AssetPipeline, identifier: str) -> _Subject:
 
 
 def _split(identifier: str) -> tuple[str, str, dict[str, Any]]:
-    """Path, label and settings of ``sheet.png?{"columns":4}#label``."""
+    """Returns path, label and import settings of ``sheet.png?{"columns":4}#label``."""
     path, question, rest = identifier.partition("?")
     if not question:
         path, _, label = identifier.partition("#")
@@ -173,8 +182,8 @@ def _split(identifier: str) -> tuple[str, str, dict[str, Any]]:
 
 
 def _with_hint(pipeline: AssetPipeline, error: LocatedError, name: str) -> LocatedError:
-    """An error about an asset that is not there, with the names that are nearest."""
-    # The pipeline's own hint knows only what is baked already.
+    """Adds the most similar names of files to the error of a missing asset."""
+    # The pipeline's own hint knows baked assets only.
     if isinstance(error, MissingAssetError) and pipeline.source is not None:
         names = {_short(file.path) for file in pipeline.source.scan()}
         error.hint = did_you_mean(_short(name), sorted(names)) if names else None
@@ -182,29 +191,29 @@ def _with_hint(pipeline: AssetPipeline, error: LocatedError, name: str) -> Locat
 
 
 def _short(path: str) -> str:
-    """A prefab's path as people write it, any other as it is."""
+    """Returns the short form of a prefab's path, and any other path unchanged."""
     return path.removeprefix(f"{PREFAB_FOLDER}/").removesuffix(SUFFIX)
 
 
-# ------------------------------------------------------------------------------------ what is in it
+# ------------------------------------------------------------------------------------------ content
 
 
-def _processor(known: Explanation) -> dict[str, Any] | None:
-    if known.processor is None:
+def _processor(explanation: Explanation) -> dict[str, Any] | None:
+    if explanation.processor is None:
         return None
-    settings = json.loads(known.settings) if known.settings else {}
-    return {"name": known.processor, "version": known.version, "settings": settings}
+    settings = json.loads(explanation.settings) if explanation.settings else {}
+    return {"name": explanation.processor, "version": explanation.version, "settings": settings}
 
 
 def _content(pipeline: AssetPipeline, subject: _Subject, asset: BakedAsset) -> dict[str, Any]:
-    """Components and children of a prefab, the head of anything else."""
+    """Returns the components and children of a prefab, or the head of another asset."""
     if asset.kind == "prefab":
-        full = subject.full_id
-        ours = not subject.settings and full == prefab_id(full)
-        prefab = pipeline.get_prefab(full) if ours else decode_prefab(asset)
-        room = [_MOST_NODES]
-        children = [_child(one, room, 0) for one in prefab.children[:_MOST_NODES]]
-        whole = room[0] >= 0 and len(children) == len(prefab.children)
+        full_id = subject.full_id
+        is_id = not subject.settings and full_id == prefab_id(full_id)
+        prefab = pipeline.get_prefab(full_id) if is_id else decode_prefab(asset)
+        left = [_MOST_NODES]
+        children = [_child(child, left, 0) for child in prefab.children[:_MOST_NODES]]
+        whole = left[0] >= 0 and len(children) == len(prefab.children)
         return {
             "components": prefab.components,
             "children": children,
@@ -212,19 +221,25 @@ def _content(pipeline: AssetPipeline, subject: _Subject, asset: BakedAsset) -> d
         }
     try:
         return {"head": asset.head()}
-    except orjson.JSONDecodeError:  # of an abstract prefab there is a hash
+    except orjson.JSONDecodeError:  # the page of an abstract prefab is a hash
         return {}
 
 
-def _child(child: Child, room: list[int], depth: int) -> dict[str, Any]:
-    """A child with those below it, as long as there is room."""
-    room[0] -= 1
+def _child(child: Child, left: list[int], depth: int) -> dict[str, Any]:
+    """Returns a child with its own children.
+
+    Args:
+        child: The child.
+        left: The number of nodes that may still be listed; set to -1 if nodes were left out.
+        depth: The depth of the child in the tree.
+    """
+    left[0] -= 1
     below: list[dict[str, Any]] = []
-    for one in child.prefab.children:
-        if room[0] <= 0 or depth >= _DEEPEST:
-            room[0] = -1  # something was left out
+    for grandchild in child.prefab.children:
+        if left[0] <= 0 or depth >= _DEEPEST:
+            left[0] = -1
             break
-        below.append(_child(one, room, depth + 1))
+        below.append(_child(grandchild, left, depth + 1))
     return {
         "name": child.name,
         "prefab": child.prefab.id,
@@ -236,37 +251,37 @@ def _child(child: Child, room: list[int], depth: int) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------------------------- what it is from
+# ------------------------------------------------------------------------------------------- inputs
 
 
 class _Inputs:
-    """The tree of what an asset is made from; nothing is spelled out twice in it."""
+    """Builds the tree of an asset's inputs and their inputs; lists each file's inputs once."""
 
     def __init__(self, pipeline: AssetPipeline) -> None:
         self._pipeline = pipeline
         self._seen: set[str] = set()
 
-    def tree(self, known: Explanation, depth: int = 0) -> list[dict[str, Any]]:
-        """What it is made from, with what that is made from."""
-        self._seen.add(known.path)
-        return [self._node(one, depth) for one in known.inputs]
+    def tree(self, explanation: Explanation, depth: int = 0) -> list[dict[str, Any]]:
+        """Returns the inputs of a file, each with its own inputs."""
+        self._seen.add(explanation.path)
+        return [self._node(status, depth) for status in explanation.inputs]
 
-    def _node(self, one: InputStatus, depth: int) -> dict[str, Any]:
-        file = one.name.partition("#")[0]
-        ambient = one.kind == "ambient"
+    def _node(self, status: InputStatus, depth: int) -> dict[str, Any]:
+        file = status.name.partition("#")[0]
+        ambient = status.kind == "ambient"
         above = not ambient and file in self._seen
         below: list[dict[str, Any]] = []
         if not ambient and not above and depth < _DEEPEST and len(self._seen) < _MOST_NODES:
-            known = self._explained(file)
-            if known is not None:
-                below = self.tree(known, depth + 1)
+            explanation = self._explained(file)
+            if explanation is not None:
+                below = self.tree(explanation, depth + 1)
         return {
-            "kind": one.kind,
-            "name": one.name,
-            "digest": one.digest.hex() if one.digest is not None else None,
-            "current": one.current,
-            "missing": one.digest is None and not ambient,
-            "above": above and bool(one.digest),
+            "kind": status.kind,
+            "name": status.name,
+            "digest": status.digest.hex() if status.digest is not None else None,
+            "current": status.current,
+            "missing": status.digest is None and not ambient,
+            "above": above and bool(status.digest),
             "made_from": below,
         }
 
@@ -276,24 +291,24 @@ class _Inputs:
         return None
 
 
-def _bake_inputs(pipeline: AssetPipeline, known: Explanation) -> None:
-    """Bake what an asset is made from, as far as it never was: only then it can be told of."""
-    seen = {known.path}
-    todo = [known]
+def _bake_inputs(pipeline: AssetPipeline, explanation: Explanation) -> None:
+    """Bakes the inputs of an asset that were never baked, so that the store can explain them."""
+    seen = {explanation.path}
+    todo = [explanation]
     while todo and len(seen) < _MOST_NODES:
-        for one in todo.pop().inputs:
-            path = one.name.partition("#")[0]
-            if one.kind == "ambient" or path in seen:
+        for status in todo.pop().inputs:
+            path = status.name.partition("#")[0]
+            if status.kind == "ambient" or path in seen:
                 continue
             seen.add(path)
-            with contextlib.suppress(LocatedError):  # it is not there, or its errors are its own
+            with contextlib.suppress(LocatedError):  # errors of inputs are not those of the asset
                 pipeline.get(path)
             with contextlib.suppress(MissingAssetError, UnsafePathError):
                 todo.append(pipeline.explain(path))
 
 
 def _is_missing(pipeline: AssetPipeline, name: str) -> bool:
-    """Whether something that is needed at run time is not there."""
+    """Whether a dependency does not exist."""
     path = name.partition("#")[0]
     try:
         if pipeline.source is not None:

@@ -1,4 +1,4 @@
-"""``arcade-prefabs inspect``: one asset, what it is made of, from what, and who uses it."""
+"""``arcade-prefabs inspect``: shows one asset, its content, its inputs and its dependents."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .shared import FOUND_ERRORS, OK, add_game_options, add_store_options, opene
 
 __all__ = ["add_inspect"]
 
-# Characters of a value, and of a head, that are shown as text; --json has them whole.
+# The most characters of a value, and of a head, in the text; --json prints them whole.
 _VALUE: Final = 100
 _HEAD: Final = 1500
-# Characters of the hash in a table, enough to tell two of them apart.
+# The number of digits of a hash in a table, enough to tell two hashes apart.
 _HASH: Final = 12
-# Names in a list.
+# The most names in a list.
 _MOST_NAMES: Final = 20
 
 
 def add_inspect(commands: Any) -> None:
-    """Add the command to the parser."""
+    """Adds the command ``inspect`` to the parser."""
     inspect = commands.add_parser(
         "inspect",
-        help="show what an asset is made of, from what, and who uses it",
-        description="Show one asset. It is baked if need be, others are not: "
-        "what uses it is known as far as that was baked.",
+        help="show the content of an asset, its inputs, and the assets that use it",
+        description="Show one asset. If it is stale, it is baked first. Assets that use it are not "
+        "baked, and listed only if they were baked before.",
     )
     inspect.add_argument(
         "id", metavar="ID", help="such as props/crate, castle.ron#gate or images/crate.png"
@@ -47,7 +47,7 @@ def add_inspect(commands: Any) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    # A shell completes the folder, too.
+    # An author who completes the path in a shell writes the assets folder, too.
     folder = Path(options.assets).as_posix() + "/"
     identifier = options.id.removeprefix("./").removeprefix(folder.removeprefix("./"))
     with opened(options) as pipeline:
@@ -95,7 +95,7 @@ def _print(facts: dict[str, Any]) -> None:
     if facts["head"] is not None:
         printer.heading("Head")
         text = json.dumps(facts["head"], ensure_ascii=False, indent=2)
-        # Points and colors in one line each.
+        # Each list of numbers, such as a point or a color, in one line.
         text = re.sub(r"\[[^\[\]{}\"]+\]", lambda found: " ".join(found[0].split()), text)
         if len(text) > _HEAD:
             text = f"{text[:_HEAD]}…"
@@ -126,7 +126,7 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
         processor = facts["processor"]
         rows.append(("processor", f"{processor['name']}, version {processor['version']}"))
         if processor["settings"]:
-            # What holds where a file does not say otherwise: a world has a cell size of its own.
+            # A file may override them: a world file sets its cell size.
             rows.append(("default settings", json.dumps(processor["settings"], ensure_ascii=False)))
     if isinstance(facts["head"], dict) and "cell_size" in facts["head"]:
         rows.append(("cell size", f"{facts['head']['cell_size']:g} pixels"))

@@ -1,4 +1,4 @@
-"""Ctrl-C: what was begun is ended in good order."""
+"""`Interrupt`: handles Ctrl-C so that commands close the pipeline in order."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Interrupt"]
 
 
 class Interrupt:
-    """Ctrl-C as an exception that is not lost, and that does not come while things are closed.
+    """Raises `KeyboardInterrupt` at Ctrl-C, and remembers it; raises none during `closing`.
 
-    Python loses a `KeyboardInterrupt` that happens to be raised inside a destructor or a callback;
-    this one has been noted all the same.
+    Python drops a `KeyboardInterrupt` that is raised inside a destructor or a callback; `asked` is
+    set all the same.
 
     Attributes:
         asked: Whether Ctrl-C was pressed.
 
-    Main thread; in others it does nothing.
+    Main thread; in other threads it does nothing.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         main = threading.current_thread() is threading.main_thread()
-        # Whoever starts a program in the background may want it deaf to Ctrl-C: so it stays.
+        # A shell that starts a program in the background may let it ignore Ctrl-C: that is kept.
         if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._note)
             self._ours = True
@@ -44,7 +44,7 @@ class Interrupt:
         return self.asked
 
     def closing(self) -> None:
-        """From now on another Ctrl-C does nothing: what is being closed must get closed."""
+        """Ignores further Ctrl-C, so that closing is not interrupted."""
         self._closing = True
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:

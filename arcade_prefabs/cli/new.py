@@ -1,4 +1,4 @@
-"""``arcade-prefabs new``: a commented prefab to start from."""
+"""``arcade-prefabs new``: writes a commented prefab to start from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Prefab(
 
 
 def add_new(commands: Any) -> None:
-    """Add the command to the parser."""
+    """Adds the command ``new`` to the parser."""
     new = commands.add_parser(
         "new",
         help="write a commented prefab to start from",
@@ -67,7 +67,7 @@ def add_new(commands: Any) -> None:
 
 def _new(options: argparse.Namespace) -> int:
     try:
-        # A shell completes the folder, too.
+        # An author who completes the path in a shell writes the assets folder, too.
         identifier = prefab_id(options.name.removeprefix(Path(options.assets).as_posix() + "/"))
     except ValueError as error:
         raise CannotRun(f"{options.name!r} is no name for a prefab: {error}") from error
@@ -81,7 +81,7 @@ def _new(options: argparse.Namespace) -> int:
     text = _STARTER.format(short=short, name=path.stem, check=options.assets)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:  # among them a file where the folder should be
+    except OSError as error:  # such as a file with the name of the folder
         raise CannotRun(f"{path.parent} cannot be made: {error.strerror}") from error
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:

@@ -1,6 +1,6 @@
-"""What is printed: tables, trees and progress, with rich on a terminal and as plain text elsewhere.
+"""Prints tables, trees and progress: with rich on a terminal, as plain text elsewhere.
 
-A pipe, a file or a continuous integration log gets plain text, without a colour code in it.
+A pipe, a file or a log of continuous integration gets plain text without colour codes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "Printer", "amount", "duration", "print_json", "progress", "say"]
 
-# Seconds between two lines of progress where there is no bar.
+# Seconds between two lines of progress, without a progress bar.
 _LINE_S: Final = 2.0
-# Columns of the file that the progress bar names.
+# The width of the file name beside the progress bar, in columns.
 _CURRENT: Final = 40
 
 
 @dataclass(slots=True)
 class Node:
-    """A line of a tree, and the lines below it."""
+    """A line of a tree, with its child lines."""
 
     text: str
     children: list[Node] = field(default_factory=list)
@@ -45,27 +45,32 @@ def say(
     file: IO[str] | None = None,
     flush: bool = False,
 ) -> None:
-    """Print a message; what the names in it hold reaches a terminal as text only.
+    """Prints a message, and escapes control characters, which file names may contain.
 
-    With ``lines`` the text has line breaks of its own, as errors have; without, a line break is
-    part of a name and is escaped.
+    Args:
+        text: The message.
+        lines: Whether line breaks separate lines, as in errors; otherwise they are part of a file
+            name, and are escaped.
+        end: Printed after the message.
+        file: The stream; by default the standard output.
+        flush: Whether to flush the stream.
     """
     parts = text.split("\n") if lines else [text]
     print("\n".join([shown(part, None) for part in parts]), end=end, file=file, flush=flush)
 
 
 class Printer:
-    """Prints to the standard output, as nicely as it can be read there."""
+    """Prints to the standard output: with rich on a terminal, otherwise as plain text."""
 
     def __init__(self) -> None:
         self._console = _console(sys.stdout)
 
     def line(self, text: str = "") -> None:
-        """One line."""
+        """Prints one line."""
         print(shown(text, None))
 
     def heading(self, text: str) -> None:
-        """The title of what follows."""
+        """Prints the title of a section."""
         text = shown(text, None)
         if self._console is None:
             print(f"\n{text}")
@@ -73,7 +78,7 @@ class Printer:
             self._console.print(f"\n{text}", style="bold", soft_wrap=True)
 
     def table(self, rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
-        """Rows of cells; in columns that are named, numbers stand at the right."""
+        """Prints rows of cells in columns; with a header, numbers are aligned at the right."""
         cells = [[shown(cell, None) for cell in row] for row in rows]
         if self._console is None:
             _plain_table(cells, header)
@@ -93,7 +98,7 @@ class Printer:
         self._console.print(table)
 
     def tree(self, nodes: Sequence[Node]) -> None:
-        """Lines below lines."""
+        """Prints a tree."""
         if self._console is None:
             for text, depth in _flat(nodes):
                 print(f"{'  ' * (depth + 1)}{shown(text, None)}")
@@ -111,14 +116,18 @@ class Printer:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Generator[OnProgress | None]:
-    """Shows on the standard error how far something has come; nothing where nobody looks at it."""
+def progress(activity: str) -> Generator[OnProgress | None]:
+    """Shows the progress of an activity on the standard error, if that is a terminal.
+
+    Yields:
+        The function that is called with the progress; None without a terminal.
+    """
     if not _is_terminal(sys.stderr):
         yield None
         return
     console = _console(sys.stderr)
     if console is None or not console.is_terminal or console.is_dumb_terminal:
-        yield _Lines(what)
+        yield _Lines(activity)
         return
     from rich import cells
     from rich import progress as bars
@@ -131,7 +140,7 @@ def progress(what: str) -> Generator[OnProgress | None]:
         bars.TextColumn("{task.fields[current]}", markup=False),
     )
     with bars.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None, current="")
+        task = bar.add_task(activity, total=None, current="")
 
         def advance(now: BakeProgress) -> None:
             current = cells.set_cell_size(shown(now.current, None), _CURRENT).rstrip()
@@ -141,20 +150,20 @@ def progress(what: str) -> Generator[OnProgress | None]:
 
 
 class _Lines:
-    """Progress as a line now and then."""
+    """Prints the progress as a line every two seconds, on a terminal without rich."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, activity: str) -> None:
+        self._activity = activity
         self._next = time.monotonic() + _LINE_S
 
     def __call__(self, now: BakeProgress) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_S
-            print(f"{self._what} {now.done:,} of {now.total:,}", file=sys.stderr, flush=True)
+            print(f"{self._activity} {now.done:,} of {now.total:,}", file=sys.stderr, flush=True)
 
 
 def print_json(value: Any, *, line: bool = False) -> None:
-    """A JSON value, in a line of its own or over many; only ASCII, so that any pipe takes it."""
+    """Prints a JSON value in ASCII, which every pipe can carry; in one line or indented."""
     print(json.dumps(value, indent=None if line else 2), flush=line)
 
 
@@ -162,7 +171,7 @@ def print_json(value: Any, *, line: bool = False) -> None:
 
 
 def amount(size: int | None) -> str:
-    """A number of bytes as people read it: ``512 bytes``, ``12.3 kB``, ``4.0 MB``."""
+    """Formats a number of bytes: ``512 bytes``, ``12.3 kB``, ``4.0 MB``; ``unknown`` for None."""
     if size is None:
         return "unknown"
     if size < 1000:
@@ -176,7 +185,7 @@ def amount(size: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time as people read it: ``0.8 ms``, ``2.31 s``, ``3 min 5 s``."""
+    """Formats a time: ``0.8 ms``, ``2.31 s``, ``3 min 5 s``; ``unknown`` for None."""
     if seconds is None:
         return "unknown"
     if seconds < 0.9995:
@@ -190,27 +199,27 @@ def duration(seconds: float | None) -> str:
 
 
 def _console(stream: IO[str]) -> Console | None:
-    """Rich's console, where it is installed and the stream is a terminal."""
+    """Returns rich's console, or None if rich is missing or the stream is no terminal."""
     if not _is_terminal(stream):
         return None
     try:
-        import rich  # noqa: F401  # the package first: what it holds may be loaded without it
+        import rich  # noqa: F401  # fails if rich is missing but its modules are in sys.modules
         from rich.console import Console
     except ImportError:
         return None
-    # Texts are other people's: nothing in them is markup.
+    # Texts contain names from files: brackets in them are no markup.
     return Console(file=stream, markup=False, emoji=False, highlight=False)
 
 
 def _is_terminal(stream: IO[str]) -> bool:
     try:
         return stream.isatty()
-    except ValueError:  # it is closed
+    except ValueError:  # the stream is closed
         return False
 
 
 def _is_number(text: str) -> bool:
-    """Whether a cell is a number, perhaps with its unit."""
+    """Whether a cell is a number, with or without a unit."""
     return text.partition(" ")[0].replace(",", "").replace(".", "").isdecimal()
 
 

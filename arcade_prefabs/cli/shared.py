@@ -1,4 +1,4 @@
-"""What the commands have in common: exit codes, options, the game's components, the pipeline."""
+"""Shared by the commands: exit codes, options, the game's components, opening the pipeline."""
 
 from __future__ import annotations
 
@@ -43,30 +43,34 @@ OK: Final = 0
 FOUND_ERRORS: Final = 1
 CANNOT_RUN: Final = 2
 INTERRUPTED: Final = 130
-"""What shells make of a program that Ctrl-C ended: 128 and the number of the signal."""
+"""The exit code of shells for programs ended by Ctrl-C: 128 and the number of the signal."""
 
 
 class CannotRun(Exception):
-    """What was asked for cannot be done; the message says why."""
+    """The command cannot run; the message says why, and the exit code is 2."""
 
 
-def count(number: int, what: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def count(number: int, noun: str) -> str:
+    """Returns a number with its noun: ``1 file``, ``2 files``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 # ------------------------------------------------------------------------------------------ options
 
 
-def add_assets(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the argument ASSETS."""
+def add_assets(parser: argparse.ArgumentParser, description: str) -> None:
+    """Adds the argument ASSETS, with a description for the help."""
     parser.add_argument(
-        "assets", nargs="?", default="assets", metavar="ASSETS", help=f"{what} (default: assets)"
+        "assets",
+        nargs="?",
+        default="assets",
+        metavar="ASSETS",
+        help=f"{description} (default: assets)",
     )
 
 
 def add_game_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a game has of its own: components and resource handles."""
+    """Adds ``--components`` and ``--handle``, which name the game's components and folders."""
     parser.add_argument(
         "--components",
         action="append",
@@ -85,7 +89,7 @@ def add_game_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """Add where the bake store is, and how to print."""
+    """Adds ``--store`` and ``--json``."""
     parser.add_argument(
         "--store",
         metavar="FILE",
@@ -96,10 +100,13 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 
 def handles_of(given: list[str]) -> dict[str, list[Path]]:
-    """The folders of each ``--handle``, in the order in which they are searched.
+    """Returns the folders of each resource handle, in the order in which they are searched.
+
+    Args:
+        given: The values of ``--handle``.
 
     Raises:
-        CannotRun: One is not of the form NAME=FOLDER, or has no such folder.
+        CannotRun: A value is not of the form NAME=FOLDER, or the folder does not exist.
     """
     handles: dict[str, list[Path]] = {}
     for item in given:
@@ -116,12 +123,16 @@ def handles_of(given: list[str]) -> dict[str, list[Path]]:
 
 
 def registry_of(modules: list[str]) -> ComponentRegistry:
-    """Import the game's modules; the registry that they fill or name.
+    """Imports the game's modules, and returns the component registry that they fill.
+
+    Args:
+        modules: The values of ``--components``: ``MODULE``, or ``MODULE:NAME`` for a registry in
+            the module instead of the ``default_registry``.
 
     Raises:
-        CannotRun: One cannot be imported, or has no such registry.
+        CannotRun: A module cannot be imported, or has no registry of this name.
     """
-    # An installed command does not look in the current folder, `python -m` does.
+    # Unlike `python -m`, an installed command does not find modules in the current folder.
     here = str(Path.cwd())
     if modules and here not in sys.path:
         sys.path.insert(0, here)
@@ -142,8 +153,8 @@ def registry_of(modules: list[str]) -> ComponentRegistry:
         except ArcadePrefabsError as error:
             raise CannotRun(f"{shown(name)}: {error}") from error
         except (Exception, SystemExit) as error:
-            place = _place_of(error)
-            raise CannotRun(f"{name} fails{place}: {type(error).__name__}: {error}") from error
+            location = _location_of(error)
+            raise CannotRun(f"{name} fails{location}: {type(error).__name__}: {error}") from error
         if attribute:
             named = getattr(module, attribute, None)
             if not isinstance(named, ComponentRegistry):
@@ -152,8 +163,8 @@ def registry_of(modules: list[str]) -> ComponentRegistry:
     return registry
 
 
-def _place_of(error: BaseException) -> str:
-    """Where the user's own code raised an error, as `` at file:line``."""
+def _location_of(error: BaseException) -> str:
+    """Returns `` at file:line`` of the last line of the game's code that led to an error."""
     here = Path.cwd()
     own = [
         frame
@@ -164,8 +175,8 @@ def _place_of(error: BaseException) -> str:
 
 
 def hint_at_components(errors: Iterable[LocatedError], options: argparse.Namespace) -> str | None:
-    """What to try where components are unknown and no module was named."""
-    if options.components or not any("unknown component `" in one.message for one in errors):
+    """Returns a hint at ``--components`` if components are unknown and it was not given."""
+    if options.components or not any("unknown component `" in error.message for error in errors):
         return None
     return "Are the unknown components your own? Name their module: --components MODULE"
 
@@ -175,10 +186,10 @@ def hint_at_components(errors: Iterable[LocatedError], options: argparse.Namespa
 
 @contextlib.contextmanager
 def opened(options: argparse.Namespace, *, jobs: int | None = 0) -> Generator[AssetPipeline]:
-    """The pipeline that the options name, closed at the end.
+    """Opens the pipeline of the command's options, and closes it at the end.
 
     Raises:
-        CannotRun: Anything of ours went wrong in the body, or when it was opened.
+        CannotRun: An error of the package or of the system was raised in the body, or on opening.
     """
     registry = registry_of(getattr(options, "components", []))
     handles = handles_of(getattr(options, "handle", []))
@@ -187,7 +198,8 @@ def opened(options: argparse.Namespace, *, jobs: int | None = 0) -> Generator[As
     try:
         with AssetPipeline(
             options.assets,
-            # What the plugin has, or it and this tool would bake all images in turns.
+            # The same processors as the plugin's: with others, the two would bake all images again
+            # and again.
             processors=[texture_processor()],
             registry=registry,
             handles=handles,
@@ -204,32 +216,32 @@ def opened(options: argparse.Namespace, *, jobs: int | None = 0) -> Generator[As
 
 
 def is_store(path: Path) -> bool:
-    """Whether a file is a bake store or a release file: other people's databases are not."""
+    """Whether a file is a bake store or a release file, and no other database."""
     return _fact(path, "SELECT count(*) FROM facts WHERE name='format'") > 0
 
 
 def check_store(path: Path) -> None:
-    """Refuse to take a file for the store that is something else: it would be made anew.
+    """Checks that a path is a bake store or does not exist, as another file would be overwritten.
 
     Raises:
-        CannotRun: It is something else.
+        CannotRun: The path is a folder, a release file or another file.
     """
     try:
         exists = path.exists() and (path.is_dir() or path.stat().st_size > 0)
     except OSError as error:
-        raise CannotRun(f"{path} cannot be looked at: {error.strerror}") from error
+        raise CannotRun(f"{path} cannot be read: {error.strerror}") from error
     if not exists:
         return
     if not is_store(path):
         raise CannotRun(f"{path} is no bake store: choose another name, or delete it")
-    # A release has the outputs, and nothing of how they were made.
-    made = _fact(path, "SELECT count(*) FROM outputs")
-    if made > 0 and _fact(path, "SELECT count(*) FROM recipes") == 0:
+    # A release file has outputs, but no recipes.
+    outputs = _fact(path, "SELECT count(*) FROM outputs")
+    if outputs > 0 and _fact(path, "SELECT count(*) FROM recipes") == 0:
         raise CannotRun(f"{path} is a release file: it is not a bake store to work with")
 
 
 def _fact(path: Path, query: str) -> int:
-    """A number out of a database; -1 where there is none."""
+    """Returns the number that a query selects from a database; -1 if that fails."""
     if not path.is_file():
         return -1
     try:
@@ -241,7 +253,7 @@ def _fact(path: Path, query: str) -> int:
 
 
 def error_json(error: LocatedError) -> dict[str, Any]:
-    """An error as a script wants it: its parts, and the text that people see."""
+    """Returns an error as JSON values: its fields, and the text that is printed."""
     return {
         "type": type(error).__name__,
         "message": error.message,

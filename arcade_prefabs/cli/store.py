@@ -1,4 +1,4 @@
-"""``arcade-prefabs stats`` and ``clean``: what the bake store holds, and making it smaller."""
+"""``arcade-prefabs stats`` and ``clean``: show the size of the bake store, and reduce it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .shared import OK, CannotRun, add_assets, add_store_options, check_store, c
 
 __all__ = ["add_clean", "add_stats"]
 
-# All that we ever make beside a store, and the store itself last.
-_OURS: Final = ("-wal", "-shm", "-journal", ".damaged", "")
+# The endings of all files that belong to a store; the store itself is the last.
+_ENDINGS: Final = ("-wal", "-shm", "-journal", ".damaged", "")
 
 
 def add_stats(commands: Any) -> None:
-    """Add the command to the parser."""
+    """Adds the command ``stats`` to the parser."""
     stats = commands.add_parser(
         "stats",
         help="show how much is baked, and how large it is",
@@ -33,11 +33,11 @@ def add_stats(commands: Any) -> None:
 
 
 def add_clean(commands: Any) -> None:
-    """Add the command to the parser."""
+    """Adds the command ``clean`` to the parser."""
     clean = commands.add_parser(
         "clean",
         help="make the bake store smaller, or delete it",
-        description="Give the room of what was deleted back to the disk. Assets are never touched.",
+        description="Free the disk space of deleted outputs. Assets are never touched.",
     )
     add_assets(clean, "the assets folder, or a zip archive of it")
     clean.add_argument(
@@ -52,39 +52,41 @@ def add_clean(commands: Any) -> None:
 
 def _stats(options: argparse.Namespace) -> int:
     with opened(options) as pipeline:
-        found = pipeline.statistics()
+        statistics = pipeline.statistics()
         path, release = str(pipeline.store.path), pipeline.read_only
     ratio = None
-    if found.source_bytes and not release:
-        ratio = found.packed_bytes / found.source_bytes
+    if statistics.source_bytes and not release:
+        ratio = statistics.packed_bytes / statistics.source_bytes
     if options.json:
-        known = found._asdict()
+        figures = statistics._asdict()
         if release:
-            known["source_bytes"] = None
-        print_json({"store": path, "release": release, "ratio": ratio, **known})
+            figures["source_bytes"] = None
+        print_json({"store": path, "release": release, "ratio": ratio, **figures})
         return OK
     printer = Printer()
     printer.line(f"{path}{' (a release file)' if release else ''}")
-    printer.table(_rows(found, ratio, release=release))
-    if not found.assets:
+    printer.table(_rows(statistics, ratio, release=release))
+    if not statistics.assets:
         printer.line(f"Nothing is baked yet: arcade-prefabs bake {options.assets}")
     return OK
 
 
-def _rows(found: StoreStatistics, ratio: float | None, *, release: bool) -> list[tuple[str, str]]:
-    rows = [("files baked", f"{found.assets:,}")]
-    if found.broken:
-        rows.append(("of them broken", f"{found.broken:,}"))
-    rows += [(f"outputs: {kind}", f"{number:,}") for kind, number in found.outputs.items()]
+def _rows(
+    statistics: StoreStatistics, ratio: float | None, *, release: bool
+) -> list[tuple[str, str]]:
+    rows = [("files baked", f"{statistics.assets:,}")]
+    if statistics.broken:
+        rows.append(("of them broken", f"{statistics.broken:,}"))
+    rows += [(f"outputs: {kind}", f"{number:,}") for kind, number in statistics.outputs.items()]
     if not release:
-        rows.append(("files", amount(found.source_bytes)))
+        rows.append(("files", amount(statistics.source_bytes)))
     rows += [
-        ("baked, unpacked", amount(found.unpacked_bytes)),
-        ("baked, packed", amount(found.packed_bytes)),
+        ("baked, unpacked", amount(statistics.unpacked_bytes)),
+        ("baked, packed", amount(statistics.packed_bytes)),
     ]
     if ratio is not None:
         rows.append(("packed / files", f"{ratio:.0%}"))
-    rows.append(("release on disk" if release else "store on disk", amount(found.store_bytes)))
+    rows.append(("release on disk" if release else "store on disk", amount(statistics.store_bytes)))
     return rows
 
 
@@ -106,25 +108,25 @@ def _clean(options: argparse.Namespace) -> int:
 
 
 def _clean_all(options: argparse.Namespace) -> int:
-    """Delete the store, and never anything that is not ours."""
+    """Deletes the files of the bake store, and no others."""
     path = _store_of(options)
     if _is_in_use(path):
         raise CannotRun(f"{path} is in use by another program: end that first")
     deleted: list[str] = []
     freed = 0
-    # Beside a store that is not there, nothing shows whose files these are.
-    endings = () if options.store is not None and not path.exists() else _OURS
+    # Without the store itself, files of these names beside a given --store may be other programs'.
+    endings = () if options.store is not None and not path.exists() else _ENDINGS
     try:
         for ending in endings:
-            one = path.with_name(path.name + ending)
-            if one.is_file() or one.is_symlink():
-                freed += one.lstat().st_size
-                one.unlink()
-                deleted.append(str(one))
+            file = path.with_name(path.name + ending)
+            if file.is_file() or file.is_symlink():
+                freed += file.lstat().st_size
+                file.unlink()
+                deleted.append(str(file))
     except OSError as error:
         raise CannotRun(f"{error.filename} cannot be deleted: {error.strerror}") from error
     if options.store is None:
-        _leave_folder(path.parent)
+        _delete_folder(path.parent)
     if options.json:
         print_json({"store": str(path), "freed_bytes": freed, "deleted": deleted})
     elif deleted:
@@ -151,12 +153,12 @@ def _store_of(options: argparse.Namespace) -> Path:
 
 
 def _is_in_use(path: Path) -> bool:
-    """Whether another program has the store open: it would write on into a deleted file."""
+    """Whether another program has the store open, which would go on writing to a deleted file."""
     if not path.is_file():
         return False
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
-            # Only who is alone gets this lock: an open store keeps a shared one.
+            # This lock fails while another program has the store open with its shared lock.
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("BEGIN EXCLUSIVE")
             db.execute("ROLLBACK")
@@ -165,12 +167,12 @@ def _is_in_use(path: Path) -> bool:
     return False
 
 
-def _leave_folder(folder: Path) -> None:
-    """Delete the folder of the store, if nothing is in it but the ``.gitignore`` that we wrote."""
+def _delete_folder(folder: Path) -> None:
+    """Deletes the folder of the store, if it has only the ``.gitignore`` that the store wrote."""
     ignore = folder / ".gitignore"
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if [one.name for one in folder.iterdir()] == [ignore.name]:
+        if [file.name for file in folder.iterdir()] == [ignore.name]:
             if ignore.read_text(encoding="utf-8") != "*\n":
                 return
             ignore.unlink()
-        folder.rmdir()  # refused where anything is left in it
+        folder.rmdir()  # fails if other files are in it

@@ -1,4 +1,4 @@
-"""``arcade-prefabs watch``: bake again whatever is saved, until Ctrl-C."""
+"""``arcade-prefabs watch``: bakes saved files again, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_watch"]
 
-# Seconds between two looks at what went wrong in the watcher's thread.
-_LOOK_S: Final = 0.25
+# Seconds between two checks for errors of the watcher's thread.
+_CHECK_S: Final = 0.25
 
 
 def add_watch(commands: Any) -> None:
-    """Add the command to the parser."""
+    """Adds the command ``watch`` to the parser."""
     watch = commands.add_parser(
         "watch",
         help="bake what changes, as soon as it is saved",
@@ -54,7 +54,7 @@ def _watch(options: argparse.Namespace) -> int:
             failures = _Failures(watcher)
             while not interrupt.asked:
                 try:
-                    reload = reloads.get(timeout=_LOOK_S)
+                    reload = reloads.get(timeout=_CHECK_S)
                     _print_reload(reload, dangling.new(), options)
                 except queue.Empty:
                     failures.print_new(options)
@@ -69,17 +69,17 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 class _Dangling:
-    """What files name and a game could not load, each told once for as long as it is so."""
+    """Finds new references to assets that cannot be loaded, so that each is printed once."""
 
     def __init__(self, pipeline: AssetPipeline) -> None:
         self._pipeline = pipeline
-        self._known: frozenset[str] = frozenset()
+        self._printed: frozenset[str] = frozenset()
 
     def new(self) -> list[LocatedError]:
-        """What was not so when this was asked last."""
-        now = self._pipeline.dangling()
-        new = [error for error in now if str(error) not in self._known]
-        self._known = frozenset(map(str, now))
+        """Returns the errors of such references that were not there at the last call."""
+        dangling = self._pipeline.dangling()
+        new = [error for error in dangling if str(error) not in self._printed]
+        self._printed = frozenset(map(str, dangling))
         return new
 
 
@@ -132,7 +132,7 @@ def _print_reload(
 
 
 class _Failures:
-    """Tells of what goes wrong in the watcher's thread, such as a full disk, each once."""
+    """Prints errors of the watcher's thread, such as a full disk, each once."""
 
     def __init__(self, watcher: AssetWatcher) -> None:
         self._watcher = watcher
@@ -140,12 +140,12 @@ class _Failures:
         self._last = ""
 
     def print_new(self, options: argparse.Namespace) -> None:
-        now = list(self._watcher.failures)
-        new = [one for one in now if not any(one is known for known in self._seen)]
-        self._seen = now
+        failures = list(self._watcher.failures)
+        new = [error for error in failures if not any(error is seen for seen in self._seen)]
+        self._seen = failures
         for error in new:
             text = f"{type(error).__name__}: {shown_error(error)}"
-            # What goes wrong at every look is no news.
+            # An error that is raised again and again is printed once.
             if text != self._last:
                 self._last = text
                 if options.json:
