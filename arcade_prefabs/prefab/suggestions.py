@@ -135,7 +135,7 @@ def _question(names: list[str]) -> str:
 
 
 def _short(identifier: str, folder: str) -> str:
-    # What all have in common would make any two of them look alike.
+    # A common folder and suffix would make any two ids similar.
     return identifier.removeprefix(folder).removesuffix(".ron")
 
 
