@@ -115,8 +115,16 @@ def test_cameras_see_what_they_look_at(world_on: Make) -> None:
     camera.position = (9000, 9000)
     world = one.world._open
     picture(one, camera=camera)
-    drawn = world.renderer.draw(world.parts.live_cells, (8800, 8850, 9200, 9150), 50.0, (), {})
-    assert drawn == 0
+    for unseen in (
+        (8800, 8850, 9200, 9150),
+        (8800, 4900, 9200, 5200),
+        (4000, 4900, 4400, 5200),
+        (4600, 8850, 5000, 9150),
+        (4600, 1000, 5000, 1300),
+    ):
+        assert world.renderer.draw(world.parts.live_cells, unseen, 50.0, (), {}) == 0
+    seen = (4600, 4900, 5000, 5200)
+    assert world.renderer.draw(world.parts.live_cells, seen, 50.0, (), {}) == 2
 
 
 def test_images_that_only_overrides_name_are_loaded_together(world_on: Make) -> None:

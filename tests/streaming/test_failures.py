@@ -94,6 +94,16 @@ def test_missing_prefab_leaves_a_placeholder_and_comes_when_its_file_does(
     assert sum(len(lists) for lists in live.lists.all()) == 2
 
 
+def test_a_prefab_that_many_need_is_told_once(world_on: Make, caplog: Any) -> None:
+    """All entities that cannot be there are listed, and the log has one line of them."""
+    ghosts = [f'(prefab: "ghost", id: "g{n}", at: ({10 * n}, 50))' for n in range(5)]
+    one = world_on(f"World(cell_size: 100, entities: [{', '.join(ghosts)}])")
+    one.put(50, 50)
+    one.settle()
+    assert set(one.world.failures) == {f"g{n}" for n in range(5)}
+    assert caplog.text.count(" in c0_0 cannot") == 1
+
+
 @pytest.mark.parametrize(
     "position", [(math.nan, 0), (0, math.inf), (-math.inf, math.nan), (1e300, 0)]
 )
@@ -116,6 +126,20 @@ def test_places_that_are_none_are_refused(world_on: Make, position: Any) -> None
     one.settle()
     assert one.cells() == before
     assert len(one.world.sources) == 1
+
+
+def test_a_size_is_two_numbers_above_zero(world_on: Make) -> None:
+    """Of a pixel or less, too; anything else is refused, and nothing is added."""
+    one = world_on(Code())
+    one.put(30, 40)
+    one.settle()
+    before = one.names()
+    for size in ((0, 1), (1, 0), (-1, 1), (math.nan, 1), (1, math.inf), 5, (1, 2, 3), ("a", 1)):
+        with pytest.raises(ValueError, match="both above 0"):
+            one.world.add("tree", (50, 50), name="thin", size=size)
+    one.world.add("tree", (50, 50), name="thin", size=(0.5, 0.25))
+    one.settle()
+    assert one.names() - before == {"thin"}
 
 
 @pytest.mark.parametrize(
@@ -557,6 +581,7 @@ def test_a_save_in_slices_ends_with_the_world(
     if save:
         assert request.result() == 3
     else:
+        assert request.entities == 0
         with pytest.raises(SaveError, match="closed without"):
             request.result()
     one.on.frame(5)

@@ -11,6 +11,7 @@ import pytest
 from stage import png
 
 from arcade_prefabs import CellState
+from arcade_prefabs.prefab import Collider
 
 Make = Callable[..., Any]
 
@@ -125,6 +126,50 @@ def test_a_gap_is_told_before_it_is_there(world_on: Make, text_of: Make) -> None
     one.units = None
     one.settle()
     assert told[-1] == "good"
+
+
+def test_a_listener_that_was_removed_hears_no_more(world_on: Make, text_of: Make) -> None:
+    """Of cells or of health; one that was never added may be removed, too."""
+    one = world_on(text_of(range(-2, 2), range(-2, 2)))
+    heard: list[object] = []
+    one.world.add_listener(heard.append)
+    one.world.add_health_listener(heard.append)
+    one.put(0, 0)
+    one.settle()
+    assert heard
+    heard.clear()
+    one.world.remove_listener(heard.append)
+    one.world.remove_listener(print)
+    one.put(5000, 0)
+    one.settle()
+    one.frame(200)
+    assert len(one.world.live_cells) == 0
+    assert heard == []
+
+
+def test_an_entity_of_the_world_can_lack_a_component(world_on: Make) -> None:
+    """The one that says so; others of the same prefab have it."""
+    text = """World(cell_size: 100, entities: [
+        (prefab: "rock", id: "wall", at: (20, 50)),
+        (prefab: "rock", id: "stone", at: (60, 50), remove: [Collider]),
+    ])"""
+    one = world_on(text)
+    one.put(50, 50)
+    one.settle()
+    assert Collider in one.world.entity("wall")
+    assert Collider not in one.world.entity("stone")
+    assert [sprite.position for sprite in one.world.walls] == [(20, 50)]
+
+
+@pytest.mark.parametrize("weight", [True, "3", None])
+def test_a_weight_that_is_no_number_is_refused(
+    world_on: Make, text_of: Make, weight: object
+) -> None:
+    """With words of the world, and nothing is added."""
+    one = world_on(text_of(range(2), range(2)))
+    with pytest.raises(TypeError, match="a weight is a number, not"):
+        one.world.add_source((0, 0), weight=weight)
+    assert one.world.sources == ()
 
 
 def test_policies_slow_the_player_down_and_hold_it(world_on: Make, text_of: Make) -> None:

@@ -63,6 +63,30 @@ def test_entities_come_go_and_move_with_their_file(world_on: Make) -> None:
     )
 
 
+def test_a_cell_that_comes_with_an_edit_leaves_the_others_alone(world_on: Make) -> None:
+    """What stands in them is the same as before, and stays there all the time."""
+    one = world_on(world(entity("a", 10, 10), entity("b", 20, 20)))
+    one.put(50, 50)
+    one.settle()
+    before = one.world.entity("a"), one.world.entity("b")
+    one.events.clear()
+    edit(one, world(entity("a", 10, 10), entity("b", 20, 20), entity("c", 130, 30)))
+    assert places(one) == {"a": (10, 10), "b": (20, 20), "c": (130, 30)}
+    assert (one.world.entity("a"), one.world.entity("b")) == before
+    assert {event.cell for event in one.events} == {GridCell(1, 0)}
+
+
+def test_what_is_always_there_comes_with_an_edit_though_memory_is_full(world_on: Make) -> None:
+    """The limit is for cells that a player comes near to."""
+    one = world_on(world(entity("a", 10, 10), entity("b", 130, 30)), memory_limit=1)
+    one.put(50, 50)
+    one.settle()
+    assert places(one) == {"a": (10, 10)}
+    always = entity("sun", 10, 10, "tree", ", always: true")
+    edit(one, world(entity("a", 10, 10), entity("b", 130, 30), always))
+    assert places(one) == {"a": (10, 10), "sun": (10, 10)}
+
+
 def test_what_the_game_changed_stays(world_on: Make) -> None:
     """A place that the game chose is not the file's to change; a destroyed one stays destroyed."""
     one = world_on(world(entity("a", 10, 10), entity("b", 20, 20), entity("c", 30, 30)))
