@@ -61,8 +61,7 @@ class KilledSprites:
 
     def end_frame(self) -> None:
         """Despawns the entities whose sprites were killed in the frame that ends."""
-        now = self._clock()
-        if now >= self._next and (self._moved or self._lent.scenes):
+        if (self._moved or self._lent.scenes) and (now := self._clock()) >= self._next:
             self._next = now + _EVERY_S
             self._suspect_some()
         if self._entities.suspects:
