@@ -13,7 +13,7 @@ __all__ = ["Box", "CellSet", "EveryCell", "Grid", "GridCell", "box_distance"]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, bottom, right and top, in pixels."""
 
-# Farther from the origin, floats of the graphics card cannot tell neighbouring pixels apart.
+# The limit of cell sizes, in pixels, which is that of positions (`checked_position`).
 _FARTHEST: Final = 1e9
 
 

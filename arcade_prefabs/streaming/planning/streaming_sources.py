@@ -286,5 +286,5 @@ def _is_position(x: float, y: float) -> bool:
     return abs(x) <= _FARTHEST and abs(y) <= _FARTHEST
 
 
-# Farther from the origin, floats of the graphics card cannot tell neighbouring pixels apart.
+# The limit of positions, in pixels: much farther out, floats lose the fractions of a pixel.
 _FARTHEST = 1e9

@@ -41,7 +41,7 @@ _FAR_PIXELS: Final = 2048.0
 _FAR: Final = 40
 # Candidate cells in a frame: half a millisecond.
 _CANDIDATES: Final = 500
-# Pixels; beyond that, floats have no fractions.
+# Pixels; beyond that, floats have hardly any fractions.
 _FARTHEST: Final = 1e15
 
 
@@ -184,7 +184,7 @@ def _position(row: SavedEntity) -> tuple[float, float] | None:
 
 
 def _fits(number: float) -> bool:
-    return abs(number) < _FARTHEST  # false for what is no number, too
+    return abs(number) < _FARTHEST  # false for NaN, too
 
 
 def _nothing() -> None:

@@ -316,7 +316,7 @@ def in_grid(
         for row in paced(known):
             bounds.see(row)
         if bounds.least <= grid.cell_size <= bounds.most:
-            # The labels may be of this size, or of a similar one: those without a row are not sure.
+            # Labels of other sizes agree with the positions, too: without a row, none is sure.
             pairs = ((row, _anywhere(row)) for row in paced(known))
             return [(row, found) for row, found in pairs if found != row], grid.cell_size
         before = bounds.guess()
