@@ -228,7 +228,7 @@ class CellLifecycle:
     # --------------------------------------------------------------------------------------- loads
 
     def advance(self) -> None:
-        """Moves cells on whose loads have ended, and begins the next loads; once a frame."""
+        """Takes cells whose loads have ended to the next state, and begins loads; once a frame."""
         parts = self.parts
         if self._reading:
             for live in sorted(self._reading, key=_order):
@@ -420,7 +420,7 @@ class CellLifecycle:
             self._forget(live)
 
     def require(self, cell: GridCell) -> LiveCell:
-        """Returns the live cell of a cell, and queues it if there is none."""
+        """Returns the live cell of a grid cell; makes and queues it if there is none."""
         return self.parts.live_cells.get(cell) or self._new(cell)
 
 
