@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import SaveError, StreamingError, shown
-from ..loading import AsyncPrefabLoader, Handle
+from ..loading import Handle
 from ..pipeline import ALWAYS_LOADED, WorldHead
 from ..spawning.spawn_runtime import SpawnRuntime
 from ..spawning.walls import Walls
@@ -59,11 +59,14 @@ class WorldOpener:
     """Opens a world in the background, and makes its objects once everything is read.
 
     Args:
-        loader: Loads the world's head.
+        spawn_runtime: Loads the world's head, and spawns its entities.
         world: The id of a baked world, or the code that makes one.
         name: The name that the save has to belong to.
         save: The save file; None to keep changes only as long as the world is open.
         recover: Whether to take over unsaved changes of a game that did not close its world.
+        settings: The world's settings.
+        sources: The streaming sources; they get the cell size of the world.
+        clock: Returns seconds.
 
     Attributes:
         error: Why the world cannot be opened, or None.
@@ -75,15 +78,22 @@ class WorldOpener:
 
     def __init__(
         self,
-        loader: AsyncPrefabLoader,
+        spawn_runtime: SpawnRuntime,
         world: str | CellSource,
         name: str,
         save: Path | None,
         *,
         recover: bool,
+        settings: StreamingSettings,
+        sources: Sources,
+        clock: Callable[[], float],
     ) -> None:
         self.error: Exception | None = None
-        self._loader = loader
+        self._spawn_runtime = spawn_runtime
+        self._settings = settings
+        self._sources = sources
+        self._clock = clock
+        self._loader = loader = spawn_runtime.loader
         self._world = world
         self._name = name
         self._save = None if save is None else _absolute(save)
@@ -171,16 +181,13 @@ class WorldOpener:
         if self.head is not None:
             self.head.cancel()
 
-    def look(
-        self,
-        spawn_runtime: SpawnRuntime,
-        settings: StreamingSettings,
-        sources: Sources,
-        walls: Walls,
-        clock: Callable[[], float],
-        writer: Writer,
-    ) -> OpenWorld | None:
-        """Returns the open world once everything is read; None before, and if there is an error."""
+    def look(self, walls: Walls, writer: Writer) -> OpenWorld | None:
+        """Returns the open world once everything is read; None before, and if there is an error.
+
+        Args:
+            walls: Gets the solid sprites of the world.
+            writer: Writes the save file.
+        """
         head, fitted = self.head, self._fit_done
         if not self._file_done or (head is not None and not head.done):
             return None
@@ -207,7 +214,7 @@ class WorldOpener:
                 self._fit(self._file, self.provider, self._tracer.found)
             return None
         try:
-            return self._build(spawn_runtime, settings, sources, walls, clock, writer)
+            return self._build(self._file, self.provider, walls, writer)
         except Exception as error:
             self.error = error
             self.stop()
@@ -218,17 +225,10 @@ class WorldOpener:
         self._loader.in_background(partial(self._fit_file, file, provider, traced))
 
     def _build(
-        self,
-        spawn_runtime: SpawnRuntime,
-        settings: StreamingSettings,
-        sources: Sources,
-        walls: Walls,
-        clock: Callable[[], float],
-        writer: Writer,
+        self, file: SaveFile, provider: CellProvider, walls: Walls, writer: Writer
     ) -> OpenWorld:
-        provider, file, cells = self.provider, self._file, self._cells
-        assert provider is not None
-        assert file is not None
+        spawn_runtime, settings, cells = self._spawn_runtime, self._settings, self._cells
+        sources, clock = self._sources, self._clock
         assert cells is not None
         grid = Grid(provider.cell_size)
         sources.cell_size = grid.cell_size

@@ -146,8 +146,17 @@ class StreamingManager:
         what = world_id(world) if isinstance(world, str) else world
         if name is None:
             name = what if isinstance(what, str) else type(what).__name__
-        opener = WorldOpener(spawn_runtime.loader, what, name, save, recover=recover)
         sources = Sources(settings, _DEFAULT_CELL_SIZE, clock)
+        opener = WorldOpener(
+            spawn_runtime,
+            what,
+            name,
+            save,
+            recover=recover,
+            settings=settings,
+            sources=sources,
+            clock=clock,
+        )
         return cls(spawn_runtime, window, opener, name, sources, settings, clock)
 
     def __repr__(self) -> str:

@@ -95,7 +95,6 @@ class WorldRuntime:
         self._spawn_runtime = spawn_runtime
         self._opener = opener
         self._sources = sources
-        self._settings = settings
         self._clock = clock
 
     @property
@@ -124,14 +123,7 @@ class WorldRuntime:
         self._spawn_runtime.factory.spent_s += self._clock() - began
 
     def _try_to_open(self) -> None:
-        self.open = self._opener.look(
-            self._spawn_runtime,
-            self._settings,
-            self._sources,
-            self.walls,
-            self._clock,
-            self.writer,
-        )
+        self.open = self._opener.look(self.walls, self.writer)
         if self.open is not None:
             self.open.parts.population.woken = self.wake.woken
             self._spawn_runtime.loader.add_listener(self.open.reloader.heard)
