@@ -435,7 +435,7 @@ class AsyncPrefabLoader:
         loads = self._loads
         if (loads.dropped_handles or loads.dropped) and not self._releasing:
             self._releasing = True
-            self.queue.post(self._release_steps(), "retire", Step("let go"))
+            self.queue.post(self._release_steps(), "retire", Step("release"))
 
     def _release_steps(self) -> Steps:
         try:

@@ -31,7 +31,7 @@ from ...pipeline import BakedAsset, PackedPart, PackedPrefab
 from ...prefab import ComponentRegistry, Prefab, prefab_id
 from ...prefab.builtin import BUILTIN_COMPONENTS
 from .labels import TextSpec, label_of
-from .sprite_spec import SpriteSpec, TextureRef, look_of
+from .sprite_spec import SpriteSpec, TextureRef, sprite_spec_of
 
 __all__ = [
     "Blueprint",
@@ -128,7 +128,7 @@ def plan_part(
             known = registry.get(name)
             if known is not None and known.cls is cls:
                 built[name] = registry.build(name, dict(fields[name]))
-    spec = look_of(built)
+    spec = sprite_spec_of(built)
     if spec is not None:
         registry.get_sprite_class(spec.sprite_class)
     tags = built.get("Tags")

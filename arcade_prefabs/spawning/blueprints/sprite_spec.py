@@ -21,7 +21,7 @@ from ...prefab.builtin import (
     SpriteSheet,
 )
 
-__all__ = ["AnimationSpec", "Points", "SpriteSpec", "TextureRef", "look_of"]
+__all__ = ["AnimationSpec", "Points", "SpriteSpec", "TextureRef", "sprite_spec_of"]
 
 Points: TypeAlias = tuple[tuple[float, float], ...]
 
@@ -103,7 +103,7 @@ class SpriteSpec(NamedTuple):
         return (self.texture, *self.animation.frames)
 
 
-def look_of(components: Mapping[str, Any]) -> SpriteSpec | None:
+def sprite_spec_of(components: Mapping[str, Any]) -> SpriteSpec | None:
     """Returns the sprite spec of components; None without a `Sprite`.
 
     Any thread.
