@@ -20,14 +20,14 @@
     │   └── AssetChangedError        an asset was baked again while it was being read
     ├── BakeCancelledError           a bake was cancelled; the outputs committed so far stay
     ├── LoadError                    a load ended without a value
-    │   ├── LoadCancelledError       the load was cancelled, or the loader was shut down
+    │   ├── LoadCancelledError       the load was cancelled, or the loader was closed
     │   ├── LoadTimeoutError         the load took too long         (also a TimeoutError)
     │   └── DependencyError          a dependency of the asset cannot be loaded
-    ├── LoaderClosedError            the loader was shut down
+    ├── LoaderClosedError            the loader was closed
     ├── QueueFullError               the queue of the game's own main-thread jobs is full
     ├── AtlasFullError               no room in the texture atlas
     ├── FrameRateError               a game did not hold its frame rate (also an AssertionError)
-    ├── PluginError                  the plugin is attached twice, or used after it was detached
+    ├── PluginError                  the plugin is attached twice, or used after it was closed
     ├── SpawnError                   an entity could not be spawned, or was despawned
     ├── StreamingError               a world that cannot be opened, or was closed
     │   ├── SaveError                a saved game cannot be read or written
@@ -367,7 +367,7 @@ class LoadError(ArcadePrefabsError):
 
 
 class LoadCancelledError(LoadError):
-    """The load was cancelled through its handle, or because the loader was shut down."""
+    """The load was cancelled through its handle, or because the loader was closed."""
 
 
 class LoadTimeoutError(LoadError, TimeoutError):
@@ -392,7 +392,7 @@ class DependencyError(LoadError):
 
 
 class LoaderClosedError(ArcadePrefabsError):
-    """The loader was shut down and takes no more requests; make a new one."""
+    """The loader was closed and takes no more requests; make a new one."""
 
 
 class AtlasFullError(ArcadePrefabsError):
@@ -406,7 +406,7 @@ class FrameRateError(ArcadePrefabsError, AssertionError):
 
 
 class PluginError(ArcadePrefabsError):
-    """The plugin is attached twice, used after it was detached, or its window is closed."""
+    """The plugin is attached twice, used after it was closed, or its window is closed."""
 
 
 class SpawnError(ArcadePrefabsError):

@@ -317,7 +317,7 @@ def held(root: Path, cells: int) -> dict[str, float]:
                 loader.evict(name)
                 quiet.append(max(_longest_gap(loader) for _ in range(10)) * 1e3)
         finally:
-            loader.shutdown()
+            loader.close()
     return {"held_ms": percentile(sorted(gaps), 0.5), "quiet_ms": percentile(sorted(quiet), 0.5)}
 
 

@@ -117,7 +117,7 @@ class Ours:
 
     def close(self) -> None:
         self.world.close(save=False)
-        self.plugin.detach()
+        self.plugin.close()
 
 
 class Naive:

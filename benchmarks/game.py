@@ -21,10 +21,10 @@ Prefab(
         Text(text: "A WORD1 WORD2 crate, number NUMBER", offset: (0.0, 40.0), color: (255, 240, 0)),
     ],
     children: [
-        (name: "lamp", prefab: "props/lamp", at: (X, 32), overrides: [
+        (name: "lamp", prefab: "props/lamp", position: (X, 32), overrides: [
             Sprite(alpha: 128, color: (255, 240, 200)), Collider(solid: false, group: "lights"),
         ]),
-        (name: "shadow", prefab: "props/lamp", at: (0.0, -14.0), rotation: 90, scale: (1.0, 0.5)),
+        (name: "shadow", prefab: "props/lamp", position: (0, -14), angle: 90, scale: (1, 0.5)),
     ],
 )
 """

@@ -151,8 +151,8 @@ class Island(arcade.View):
 
     def close(self) -> None:
         """End it: threads, the world, the watcher. Twice is fine."""
-        self._watcher.stop()
-        self.prefabs.detach()
+        self._watcher.close()
+        self.prefabs.close()
 
     def _names(self) -> set[str]:
         """All prefabs that can be placed."""

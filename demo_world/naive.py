@@ -125,7 +125,7 @@ def _look(prefab: Any, x: float = 0.0, y: float = 0.0) -> Any:
     both = (scale, scale) if isinstance(scale, int | float) else tuple(scale)
     yield str(sprite.texture), sprite.layer, both, tuple(sprite.color), x, y
     for child in prefab.children:
-        at = child.placement.at
+        at = child.placement.position
         yield from _look(child.prefab, x + at[0], y + at[1])
 
 

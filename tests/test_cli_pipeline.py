@@ -355,7 +355,7 @@ def test_inspect_in_json_has_sizes_and_hashes(
     assert output_["packed"] == found["bytes"]["packed"] > 0
     assert len(bytes.fromhex(output_["digest"])) == len(bytes.fromhex(found["content"])) == 16
     [child] = found["children"]
-    assert (child["at"], child["rotation"], child["scale"]) == ([0.0, 64.0], 45.0, 2.0)
+    assert (child["position"], child["angle"], child["scale"]) == ([0.0, 64.0], 45.0, 2.0)
     names = {one["name"]: one for one in found["made_from"]}
     assert names["prefabs/crate.ron"]["made_from"]
     assert found["needs"] == [{"kind": "texture", "name": "art/crate.png", "missing": True}]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
-from ..errors import RegistryError
+from ..errors import RegistryError, shown
 from ..pipeline import check_trees
 from ..spawning import texture_processor
 from .output import say
@@ -21,6 +22,8 @@ from .shared import (
 )
 
 __all__ = ["add_check"]
+
+_NAMED: Final = 3
 
 
 def add_check(commands: Any) -> None:
@@ -59,6 +62,19 @@ def _check(options: argparse.Namespace) -> int:
         hint = hint_at_components(report.errors, options)
         if hint:
             say(hint)
-        return FOUND_ERRORS
-    say(f"{files}, {prefabs}: no errors")
-    return OK
+    else:
+        say(f"{files}, {prefabs}: no errors")
+    if report.old_words:
+        fields = count(sum(report.old_words.values()), "field")
+        say(
+            f"note: {fields} in {count(len(report.old_words), 'file')} "
+            f"({_some(report.old_words)}) named `at` or `rotation`: write `position` and `angle`; "
+            "the old words work until 1.0"
+        )
+    return FOUND_ERRORS if report.errors else OK
+
+
+def _some(paths: Iterable[str]) -> str:
+    names = sorted(paths)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(shown(one, None) for one in names[:_NAMED]) + more

@@ -243,8 +243,8 @@ def _child(child: Child, left: list[int], depth: int) -> dict[str, Any]:
     return {
         "name": child.name,
         "prefab": child.prefab.id,
-        "at": list(child.placement.at),
-        "rotation": child.placement.rotation,
+        "position": list(child.placement.position),
+        "angle": child.placement.angle,
         "scale": child.placement.scale,
         "components": list(child.prefab.components),
         "children": below,

@@ -166,10 +166,10 @@ def _child(child: dict[str, Any]) -> Node:
     text = child["prefab"]
     if child["name"] is not None:
         text = f"{child['name']}: {text}"
-    x, y = child["at"]
+    x, y = child["position"]
     text += f" at ({x:g}, {y:g})"
-    if child["rotation"]:
-        text += f", turned {child['rotation']:g}°"
+    if child["angle"]:
+        text += f", turned {child['angle']:g}°"
     if child["scale"] != 1:
         text += f", scaled {json.dumps(child['scale'])}"
     if child["components"]:

@@ -45,7 +45,7 @@ Prefab(
 
     // Other prefabs that belong to it, each at (x, y) pixels from its center.
     children: [
-        // (name: "lamp", prefab: "props/lamp", at: (0, 32)),
+        // (name: "lamp", prefab: "props/lamp", position: (0, 32)),
     ],
 )
 """

@@ -62,7 +62,7 @@ def _watch(options: argparse.Namespace) -> int:
             pass
         finally:
             interrupt.closing()
-            watcher.stop()
+            watcher.close()
     if not options.json:
         say("arcade-prefabs: stopped watching", file=sys.stderr)
     return OK

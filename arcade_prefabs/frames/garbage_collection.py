@@ -97,7 +97,7 @@ class GarbageScheduler:
         if self._take_over:
             first, second, third = self._gc.get_threshold()
             if first > 0 and second > 1_000_000:
-                raise RuntimeError("other garbage manners have taken over: detach them before")
+                raise RuntimeError("other garbage manners have taken over: close them before")
             self._thresholds = (first, second, third)
             if first:  # a game that has switched the collector off wants it off
                 # The second number marks that somebody took over. Generation 0 is what the
@@ -106,7 +106,7 @@ class GarbageScheduler:
         self._attached = True
         return self
 
-    def detach(self) -> None:
+    def close(self) -> None:
         """Leave everything as it was before `attach`; may be called twice."""
         if not self._attached:
             return
@@ -120,8 +120,12 @@ class GarbageScheduler:
     def __enter__(self) -> GarbageScheduler:
         return self.attach()
 
+    def detach(self) -> None:
+        """The old word for `close`."""
+        self.close()
+
     def __exit__(self, *_: object) -> None:
-        self.detach()
+        self.close()
 
     def idle(self, seconds_left: float) -> float:
         """Collect what is due, as far as it is expected to fit in; gives the seconds it took.

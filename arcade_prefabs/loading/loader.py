@@ -84,7 +84,7 @@ class AsyncPrefabLoader:
         >>> handle = loader.load("rock", priority=Priority.HIGH)
         >>> loader.wait(handle) and handle.value.id
         'prefabs/rock.ron'
-        >>> loader.shutdown() and pipeline.close()
+        >>> loader.close() and pipeline.close()
 
     Args:
         assets: The baked assets: an `AssetPipeline`, or another `AssetReader`.
@@ -95,7 +95,7 @@ class AsyncPrefabLoader:
         gate: Decides when loader threads may run.
         queue: Runs main-thread jobs; given by callers that share it.
         budget: Computes the main-thread time of the next frame.
-        garbage: The garbage scheduler; attached until `shutdown`.
+        garbage: The garbage scheduler; attached until `close`.
 
     Attributes:
         settings: The argument or its default.
@@ -191,7 +191,7 @@ class AsyncPrefabLoader:
 
         Raises:
             UnsafePathError: The identifier is not a path below the assets folder.
-            LoaderClosedError: The loader was shut down.
+            LoaderClosedError: The loader was closed.
 
         Any thread.
         """
@@ -200,7 +200,7 @@ class AsyncPrefabLoader:
         loads = self._loads
         with loads.lock:
             if loads.closed:
-                raise LoaderClosedError("the loader was shut down: it loads nothing any more")
+                raise LoaderClosedError("the loader was closed: it loads nothing any more")
             record = loads.request(key, settings)
             handle: Handle[Any] = Handle(loads, record, next(self._serials))
             loads.demand(record, handle.serial, rank)
@@ -239,7 +239,7 @@ class AsyncPrefabLoader:
 
         Raises:
             TypeError: ``identifiers`` is a single string.
-            LoaderClosedError: The loader was shut down.
+            LoaderClosedError: The loader was closed.
         """
         if isinstance(identifiers, str):
             raise TypeError(f"several ids are wanted, not one string: [{identifiers!r}]")
@@ -266,7 +266,7 @@ class AsyncPrefabLoader:
             priority: The urgency of the loads.
 
         Raises:
-            LoaderClosedError: The loader was shut down.
+            LoaderClosedError: The loader was closed.
         """
         batch = self._new_batch()
         load = partial(self.load, priority=priority)
@@ -315,7 +315,7 @@ class AsyncPrefabLoader:
 
         Raises:
             TypeError: ``coroutine`` is not a coroutine.
-            LoaderClosedError: The loader was shut down.
+            LoaderClosedError: The loader was closed.
         """
         self._check_open()
         if not isinstance(coroutine, Coroutine):
@@ -521,9 +521,9 @@ class AsyncPrefabLoader:
 
     def _check_open(self) -> None:
         if self._loads.closed:
-            raise LoaderClosedError("the loader was shut down: it loads nothing any more")
+            raise LoaderClosedError("the loader was closed: it loads nothing any more")
 
-    def shutdown(self, timeout_s: float = 1.0) -> bool:
+    def close(self, timeout_s: float = 1.0) -> bool:
         """Ends all threads, loads and scripts. May be called twice.
 
         Awaiting a handle that was not done raises a `LoadCancelledError`; callbacks are not called
@@ -536,7 +536,7 @@ class AsyncPrefabLoader:
             Whether all threads have ended. A thread that hangs in a read ends after the read, or
             with the interpreter.
         """
-        self.garbage.detach()
+        self.garbage.close()
         self._callbacks.close()
         with self._loads.lock:
             waiting = self._loads.close()
@@ -563,8 +563,12 @@ class AsyncPrefabLoader:
     def __enter__(self) -> AsyncPrefabLoader:
         return self
 
+    def shutdown(self, timeout_s: float = 1.0) -> bool:
+        """The old word for `close`."""
+        return self.close(timeout_s)
+
     def __exit__(self, *_: object) -> None:
-        self.shutdown()
+        self.close()
 
 
 async def _awaited(handle: Handle[Any]) -> Any:

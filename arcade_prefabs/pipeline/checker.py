@@ -7,6 +7,7 @@ passes exactly what a bake passes; separate rules would differ from the bake's s
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Final
 from ..errors import AssetError, LocatedError, RonError, UnsafePathError, shown
 from ..prefab import ComponentRegistry, read_prefabs
 from ..prefab.asset_ids import PREFAB_FOLDER, SUFFIX
+from ..prefab.document import OLD_WORDS
 from ..ron import Ident, Struct, TupleStruct, loads
 from .asset_pipeline import AssetPipeline
 from .model.processor import Processor
@@ -33,6 +35,7 @@ from .store.locations import is_possible
 __all__ = ["CheckReport", "check_tree", "check_trees"]
 
 _WORLD_FOLDER: Final = "worlds"
+_OLD_WORD: Final = re.compile(rb"\b(?:" + "|".join(OLD_WORDS).encode() + rb")\s*:")
 
 
 @dataclass(slots=True)
@@ -43,11 +46,14 @@ class CheckReport:
         files: How many files were checked: all that a processor takes, and all RON files.
         prefabs: How many prefabs these files contain; broken ones count if they can be counted.
         errors: All errors, by file and line, without duplicates.
+        old_words: How many fields of each file have an old word, ``at`` or ``rotation``, which
+            works as well as the new one; by the name of the file.
     """
 
     files: int = 0
     prefabs: int = 0
     errors: list[LocatedError] = field(default_factory=list)
+    old_words: dict[str, int] = field(default_factory=dict)
 
 
 Handles = Mapping[str, Sequence[str | os.PathLike[str]]]
@@ -292,6 +298,9 @@ class _Checker:
             one.partition("#")[0] for kind in ("prefab", "abstract") for one in pipeline.ids(kind)
         )
         for path in asked:
+            old_words = _old_words(path, source)
+            if old_words:
+                report.old_words[source.shown(path)] = old_words
             if not pipeline.takes(path):
                 _note(path, source, self._registry, report, seen)
             elif baked[path] and source.shown(path) not in broken:
@@ -299,6 +308,29 @@ class _Checker:
             elif path.startswith(PREFAB_FOLDER + "/") and path.endswith(SUFFIX):
                 # The store does not have the number of prefabs in a file that could not be baked.
                 report.prefabs += _judge(path, source, self._registry)[0]
+
+
+def _old_words(path: str, source: AssetSource) -> int:
+    """How many fields of a file's children and entities have an old word."""
+    if not path.endswith(SUFFIX):
+        return 0
+    try:
+        data = source.read(path)
+        if _OLD_WORD.search(data) is None:  # most files need not be read once more
+            return 0
+        value = loads(data)
+    except (AssetError, RonError):  # it is told elsewhere
+        return 0
+    documents = [value] if isinstance(value, Struct) else []
+    if documents and documents[0]._name == "Library":
+        documents = [one for _, one in documents[0]._items() if isinstance(one, Struct)]
+    count = 0
+    for document in documents:
+        for name, items in document._items():
+            if name in ("children", "entities") and isinstance(items, list):
+                entries = (one for one in items if isinstance(one, Struct))
+                count += sum(word in OLD_WORDS for one in entries for word, _ in one._items())
+    return count
 
 
 def _is_below(path: str | None, start: str) -> bool:
@@ -386,6 +418,7 @@ def check_trees(
         report = check_tree(path, registry=registry, handles=handles, processors=own)
         total.files += report.files
         total.prefabs += report.prefabs
+        total.old_words |= report.old_words
         for error in report.errors:
             seen.setdefault(str(error), error)
     total.errors = list(seen.values())

@@ -174,7 +174,7 @@ class AssetWatcher:
             self._ready.wait(_READY_S)
         return self
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Stop watching; returns when the thread has ended. May be called twice. Any thread.
 
         A bake that is under way is cancelled; the next one goes on from there.
@@ -194,8 +194,12 @@ class AssetWatcher:
     def __enter__(self) -> AssetWatcher:
         return self.start()
 
+    def stop(self) -> None:
+        """The old word for `close`."""
+        self.close()
+
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.close()
 
     # ------------------------------------------------------------------------------- in the thread
 

@@ -48,7 +48,7 @@ def attach(
     """Adds the plugin to a window, and returns the plugin.
 
     From then on the plugin works in every frame of the window, whichever view is shown, until the
-    window is closed or `PrefabPlugin.detach` is called.
+    window is closed or `PrefabPlugin.close` is called.
 
     Example::
 
@@ -101,7 +101,7 @@ def attach(
     if getattr(window, ATTRIBUTE, None) is not None:
         raise PluginError(
             "this window has a plugin already: keep the plugin that attach returned, and use it "
-            "everywhere; or call its detach() before"
+            "everywhere; or call its close() before"
         )
     if window not in pyglet.app.windows:
         raise PluginError("the window is closed: attach while it is open")
@@ -139,7 +139,7 @@ def attach(
             if shown is not None:
                 undo.enter_context(resource_folder(resource_handle, shown))
         if hot_reload or (hot_reload is None and folder is not None):
-            undo.callback(AssetWatcher(pipeline, spawn_runtime.loader.apply).start().stop)
+            undo.callback(AssetWatcher(pipeline, spawn_runtime.loader.apply).start().close)
     except BaseException:
         undo.close()
         raise

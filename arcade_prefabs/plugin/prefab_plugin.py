@@ -110,7 +110,7 @@ class PrefabPlugin:
         undo.callback(self.frame_graph.unbind)
 
     def __repr__(self) -> str:
-        state = "detached" if self._closed else "enabled" if self.enabled else "disabled"
+        state = "closed" if self._closed else "enabled" if self.enabled else "disabled"
         return f"<PrefabPlugin of {self.pipeline!r}: {state}, {len(self.entities)} entities>"
 
     # -------------------------------------------------------------------------------------- spawn
@@ -156,7 +156,7 @@ class PrefabPlugin:
             UnknownNameError: An override names a component or a field that does not exist.
             ValueError: ``position``, ``angle`` or ``scale`` is not finite.
             TypeError: ``scene`` is none of the types above.
-            PluginError: The plugin was detached.
+            PluginError: The plugin was closed.
             WrongThreadError: The call comes from another thread than the main thread.
         """
         if self._closed or get_ident() != self._guard.thread:
@@ -212,7 +212,7 @@ class PrefabPlugin:
         Raises:
             UnsafePathError: No such id may exist.
             ValueError, TypeError: A number is missing, infinite or no number.
-            PluginError: The plugin was detached.
+            PluginError: The plugin was closed.
             WrongThreadError: This is not the main thread.
         """
         self._check("spawn_many")
@@ -280,7 +280,7 @@ class PrefabPlugin:
             TypeError: A setting does not exist or has a wrong type, or ``world`` is neither an id
                 nor a cell source.
             UnsafePathError: The id is not a path below the assets folder.
-            PluginError: The plugin was detached.
+            PluginError: The plugin was closed.
             WrongThreadError: The call comes from another thread than the main thread.
         """
         self._check("open_world")
@@ -340,7 +340,7 @@ class PrefabPlugin:
 
         Raises:
             QueueFullError: 20,000 calls wait already.
-            PluginError: The plugin was detached.
+            PluginError: The plugin was closed.
         """
         self._check_open()
         self.loader.queue.submit(function, kind="call")
@@ -444,20 +444,24 @@ class PrefabPlugin:
             jobs[STREAMING] = streamed_s
         self.monitor.note_jobs(jobs)
 
-    def detach(self) -> None:
+    def close(self) -> None:
         """Removes the plugin from the window, and ends its threads. May be called twice.
 
         Worlds are saved and closed first, see `StreamingManager.close`. Living entities stay in
         their sprite lists, and the window gets its former texture atlas back.
         """
-        self._guard.check("PrefabPlugin.detach")
+        self._guard.check("PrefabPlugin.close")
         self._close()
 
     def __enter__(self) -> PrefabPlugin:
         return self
 
+    def detach(self) -> None:
+        """The old word for `close`."""
+        self.close()
+
     def __exit__(self, *_: object) -> None:
-        self.detach()
+        self.close()
 
     def _close(self) -> None:
         if self._closed:
@@ -481,7 +485,7 @@ class PrefabPlugin:
                     f"the plugin's window was closed ({self.window.caption!r}): attach to the "
                     "window that is open"
                 )
-            raise PluginError("the plugin was detached: attach it again")
+            raise PluginError("the plugin was closed: attach it again")
 
 
 async def _awaited(entity: Entity) -> Entity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,28 +16,55 @@ from .error_collector import ErrorCollector
 from .suggestions import did_you_mean
 
 __all__ = [
+    "OLD_WORDS",
     "ChildDocument",
     "ComponentDocument",
     "PrefabDocument",
     "PrefabFile",
     "Reference",
     "Transform",
+    "warn_renamed",
 ]
 
 
 # gc=False: a transform cannot be part of a reference cycle, and worlds have very many of them.
 class Transform(msgspec.Struct, frozen=True, gc=False):
-    """Position, rotation and scale of a child, relative to its parent.
+    """Position, angle and scale of a child, relative to its parent.
 
     Attributes:
-        at: Pixels from the parent's position.
-        rotation: Degrees, clockwise.
+        position: Pixels from the parent's position.
+        angle: Degrees, clockwise.
         scale: One factor for both axes, or one for each.
     """
 
-    at: tuple[float, float] = (0.0, 0.0)
-    rotation: float = 0.0
+    position: tuple[float, float] = (0.0, 0.0)
+    angle: float = 0.0
     scale: float | tuple[float, float] = 1.0
+
+    @property
+    def at(self) -> tuple[float, float]:
+        """The old word for `position`; goes with version 1.0."""
+        warn_renamed("Transform.at", "position")
+        return self.position
+
+    @property
+    def rotation(self) -> float:
+        """The old word for `angle`; goes with version 1.0."""
+        warn_renamed("Transform.rotation", "angle")
+        return self.angle
+
+
+OLD_WORDS: Final = {"at": "position", "rotation": "angle"}
+"""Fields of children and world entities by the words that they had; files may use either."""
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Warn whoever reads an attribute by the word that it had. Any thread."""
+    warnings.warn(
+        f"{old} is named {new} now; the old name goes with version 1.0",
+        DeprecationWarning,
+        stacklevel=3,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +95,8 @@ class ChildDocument:
     Attributes:
         name: Its name, unique among its siblings, or None.
         prefab: The prefab of the child; None only if the entry changes an inherited child.
-        placement: The parts of the transform that are written: ``at`` (pixels from the parent's
-            position), ``rotation`` (degrees, clockwise) and ``scale``.
+        placement: The parts of the transform that are written: ``position`` (pixels from the
+            parent's position), ``angle`` (degrees, clockwise) and ``scale``.
         overrides: Component fields that replace those of the child's prefab, by component name.
         removed: Names of components of its prefab that the child does not get, with their
             locations.

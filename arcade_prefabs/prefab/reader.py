@@ -22,8 +22,9 @@ from ..errors import PrefabError, RonError, UnknownNameError, shown
 from ..ron import Document, Ident, Map, Struct, TupleStruct, Unit, Value, parse
 from ..ron.document import position_of, source_line
 from .asset_ids import asset_path, is_label, prefab_id, split_id
-from .converters import At, kind_of
+from .converters import At, Report, kind_of
 from .document import (
+    OLD_WORDS,
     ChildDocument,
     ComponentDocument,
     PrefabDocument,
@@ -36,7 +37,7 @@ from .field_types import compile_type
 from .registry import ComponentRegistry, default_registry, unknown_sprite_class
 from .suggestions import did_you_mean, other_word
 
-__all__ = ["DocumentReader", "Refuse", "parse_file", "read_prefabs"]
+__all__ = ["PLACEMENT_FIELDS", "DocumentReader", "Refuse", "parse_file", "read_prefabs"]
 
 Refuse: TypeAlias = "Callable[[str, str], PrefabError | None]"
 """Checks a name in a file: takes its kind (``texture``, ``prefab``...) and normalised spelling;
@@ -66,9 +67,11 @@ _BEHIND: Final = re.compile(
 )
 _PREFAB_FIELDS: Final = ("extends", "components", "remove", "children", "abstract")
 _PLACEMENT: Final = compile_type(Transform)
+PLACEMENT_FIELDS: Final = tuple(_PLACEMENT.fields)
+"""The fields of a `Transform`, which children and world entities have among their own."""
 # Components whose fields authors often write directly into prefabs and children by mistake.
 _OFTEN: Final = ("Sprite", "Text", "Sound", "Animation", "Collider")
-_CHILD_FIELDS: Final = ("name", "prefab", *_PLACEMENT.fields, "overrides", "remove")
+_CHILD_FIELDS: Final = ("name", "prefab", *PLACEMENT_FIELDS, "overrides", "remove")
 
 
 def read_prefabs(
@@ -240,23 +243,30 @@ class DocumentReader:
         )
 
     def fields(self, struct: Struct, known: tuple[str, ...], at: At | None) -> dict[str, Any]:
-        """Returns the fields of a struct; unknown and repeated fields are reported."""
+        """Returns the fields of a struct; unknown and repeated fields are reported.
+
+        A field of an old word (`OLD_WORDS`) keeps that word here, so that errors show it.
+        """
         given: dict[str, Any] = {}
         for field_name, value in struct._items():
             location: At = (at, field_name, field_name)
-            if field_name not in known:
+            new_word = OLD_WORDS.get(field_name, field_name)
+            if field_name not in known and new_word not in known:
                 hint: Hint = partial(self._field_hint, field_name, known)
                 message = f"unknown field `{shown(field_name)}`"
                 self._report(location, message, hint=hint, kind=UnknownNameError, key=True)
             elif field_name in given:
                 self._report(location, f"the field `{field_name}` stands twice", key=True)
+            elif any(OLD_WORDS.get(other, other) == new_word for other in given):
+                twice = f"the field `{new_word}` stands twice: once by its old word"
+                self._report(location, twice, key=True)
             else:
                 given[field_name] = value
         return given
 
     def _field_hint(self, name: str, known: tuple[str, ...]) -> str:
         """Returns a hint for an unknown field: where it belongs, or its right name."""
-        placed = name in _PLACEMENT.fields or other_word(name, _PLACEMENT.fields) == "at"
+        placed = name in PLACEMENT_FIELDS or other_word(name, PLACEMENT_FIELDS) is not None
         if "extends" in known and placed:
             return "a prefab has no position of its own: a world or your code sets it"
         where = next((one for one in ("components", "overrides") if one in known), None)
@@ -365,7 +375,9 @@ class DocumentReader:
         for i, item in enumerate(self.listed(value, at, "children")):
             location: At = (at, i, f"[{i}]")
             if not isinstance(item, Struct) or item._name not in (None, "Child"):
-                hint = 'children look like `(name: "lamp", prefab: "props/lamp", at: (0, 32))`'
+                hint = (
+                    'children look like `(name: "lamp", prefab: "props/lamp", position: (0, 32))`'
+                )
                 self._report(location, f"expected a child, found {kind_of(item)}", hint=hint)
                 continue
             child = self._child(item, location)
@@ -390,8 +402,7 @@ class DocumentReader:
             prefab = self.reference(given["prefab"], (at, "prefab", ".prefab"))
         elif name is None:
             self._report(at, "a child needs a `prefab`, or the `name` of an inherited child")
-        placed = Struct(None, {key: given[key] for key in _PLACEMENT.fields if key in given})
-        placement = _PLACEMENT.given(placed, at, self._report, self.checked)
+        placement = self.placement(given, at, self._report)
         overrides = self.components(given.get("overrides", []), (at, "overrides", "overrides"))
         removed = self.removed(given.get("remove", []), overrides, (at, "remove", "remove"))
         return ChildDocument(
@@ -402,6 +413,17 @@ class DocumentReader:
             removed=removed,
             at=(at, "child", ""),
         )
+
+    def placement(self, given: Mapping[str, Any], at: At, report: Report) -> dict[str, Any]:
+        """Returns the fields of a `Transform` among those of a child or an entity, converted."""
+        placed: dict[str, Any] = {}
+        for word, value in given.items():
+            field_name = OLD_WORDS.get(word, word)
+            converter = _PLACEMENT.fields.get(field_name)
+            if converter is not None:
+                place: At = (at, word, f".{word}")
+                placed[field_name] = converter.lower(value, place, report, self.checked)
+        return placed
 
     def checked(self, kind: str, name: str, at: At) -> str:
         """Returns the normalised spelling of a name of some kind; see `Checked`."""

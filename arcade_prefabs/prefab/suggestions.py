@@ -19,12 +19,11 @@ _LONGEST = 100
 # one that the struct has is suggested.
 _OTHER_WORDS: Final = {
     **dict.fromkeys(
-        ("position", "pos", "x", "y", "xy", "centerx", "centery", "location", "coordinates"),
-        ("at", "offset"),
+        ("position", "pos", "x", "y", "xy", "centerx", "centery", "location", "coordinates", "at"),
+        ("position", "offset"),
     ),
-    **dict.fromkeys(("offset", "place"), ("at",)),
-    **dict.fromkeys(("angle", "rotate", "degrees", "heading"), ("rotation", "angle")),
-    "rotation": ("angle",),
+    **dict.fromkeys(("offset", "place"), ("position",)),
+    **dict.fromkeys(("rotation", "rotate", "degrees", "heading"), ("angle",)),
     **dict.fromkeys(("scalex", "scaley", "scalexy", "zoom"), ("scale",)),
     "size": ("font_size", "frame_size", "scale"),
     **dict.fromkeys(("colour", "tint"), ("color",)),

@@ -97,7 +97,7 @@ class SpawnRuntime:
             budget=FrameBudget(frame_s=draw_rate(window)),
             garbage=garbage,
         )
-        undo.callback(self.loader.shutdown)
+        undo.callback(self.loader.close)
         self.budget_ms = budget_ms
         self.entities = EntityIndex(registry)
         self.layers = Layers(layers, self.entities)

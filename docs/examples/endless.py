@@ -23,7 +23,7 @@ class Meadow:
             x = (cell.column + chance.random()) * self.cell_size
             y = (cell.row + chance.random()) * self.cell_size
             prefab = chance.choice(["props/crate", "props/grass", "props/ledge"])
-            yield WorldEntity("", prefab, x, y, rotation=chance.choice([0, 0, 0, 15, 90]))
+            yield WorldEntity("", prefab, x, y, angle=chance.choice([0, 0, 0, 15, 90]))
 
 
 class Game(arcade.Window):

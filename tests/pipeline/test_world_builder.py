@@ -91,7 +91,7 @@ def test_the_same_world_from_code_and_from_a_file(tmp_path: Path) -> None:
         assert [one.id for one in told[large]] != [one.id for one in built[large]]
         for cells in (told, built):
             cells[large] = [
-                WorldEntity("", one.prefab, one.x, one.y, one.rotation) for one in cells[large]
+                WorldEntity("", one.prefab, one.x, one.y, one.angle) for one in cells[large]
             ]
         assert built == told
         assert pipeline.needs(NAME) == pipeline.needs("worlds/told.ron")

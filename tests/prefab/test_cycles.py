@@ -210,7 +210,7 @@ def test_a_file_of_nearly_ten_thousand_children_is_worked_out(library: Any) -> N
     assert len(soon(lambda: files.resolve("many"), 5.0).children) == MOST_PARTS - 1
     heir = soon(lambda: files.resolve("heir"), 5.0)
     assert len(heir.children) == MOST_PARTS - 1
-    assert heir.children[-1].placement.at == (1.0, 1.0)
+    assert heir.children[-1].placement.position == (1.0, 1.0)
 
 
 def test_ten_thousand_children_are_too_many(library: Any) -> None:

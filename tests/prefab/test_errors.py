@@ -292,7 +292,7 @@ def test_a_mistake_in_a_component_reads_like_this(
             "Prefab(children: [3])",
             19,
             "children[0]: expected a child, found the number 3",
-            'children look like `(name: "lamp", prefab: "props/lamp", at: (0, 32))`',
+            'children look like `(name: "lamp", prefab: "props/lamp", position: (0, 32))`',
         ),
         (
             'Prefab(children: [(nam: "a", prefab: "x")])',

@@ -25,7 +25,7 @@ from arcade_prefabs.prefab.suggestions import did_you_mean
         ('Prefab(components: [Sprite(texture: "a.png", alpha: 128.0)])', "write `128`"),
         ("Prefab(components: [Sound(path: bell)])", 'text stands in quotes: "bell"'),
         ('Prefab(components: [Tags("enemy")])', 'write `["enemy"]`'),
-        ('Prefab(children: [(prefab: "a", position: (1, 2))])', "did you mean `at`?"),
+        ('Prefab(children: [(prefab: "a", pos: (1, 2))])', "did you mean `position`?"),
         ('Prefab(children: [(prefab: "a", components: [])])', "did you mean `overrides`?"),
         ("Prefab(extends: zombie)", 'write "zombie"'),
     ],

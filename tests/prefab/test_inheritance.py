@@ -123,7 +123,7 @@ def test_a_child_of_an_inherited_name_changes_that_child(library: Any) -> None:
     )
     children = files.resolve("b").children
     assert [child.name for child in children] == ["lamp", "other", "new"]
-    assert children[0].placement == Transform(at=(1.0, 2.0), rotation=4.0, scale=(1.0, 2.0))
+    assert children[0].placement == Transform(position=(1.0, 2.0), angle=4.0, scale=(1.0, 2.0))
     assert only(children[0].prefab) == {"text": "b", "font_size": 1, "bold": True}
     assert only(files.resolve("a").children[0].prefab)["text"] == "lamp"
 
@@ -144,7 +144,7 @@ def test_another_prefab_for_an_inherited_child_drops_its_overrides_but_not_its_p
     prefab = files.resolve("b")
     (child,) = prefab.children
     assert child.prefab.components == {"Tags": {"names": ["hot"]}}
-    assert child.placement.at == (1.0, 2.0)
+    assert child.placement.position == (1.0, 2.0)
     assert prefab.built_from == ("prefabs/a.ron", "prefabs/b.ron", "prefabs/torch.ron")
 
 
@@ -175,7 +175,7 @@ def test_a_diamond_does_not_duplicate_children(library: Any) -> None:
         }
     )
     children = files.resolve("d").children
-    assert [(child.name, child.placement.at) for child in children] == [
+    assert [(child.name, child.placement.position) for child in children] == [
         (None, (0.0, 0.0)),
         (None, (0.0, 0.0)),
         ("n", (0.0, 0.0)),
@@ -498,7 +498,7 @@ def expected(models: list[Model], number: int, overrides: list[Parts]) -> Any:
 
 
 def actual(prefab: Prefab) -> Any:
-    children = [(child.placement.at[0], actual(child.prefab)) for child in prefab.children]
+    children = [(child.placement.position[0], actual(child.prefab)) for child in prefab.children]
     return prefab.components, children
 
 

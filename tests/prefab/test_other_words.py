@@ -53,11 +53,10 @@ def test_a_word_of_arcade_leads_to_the_field_of_a_component(word: str, wanted: s
 @pytest.mark.parametrize(
     ("word", "wanted"),
     [
-        ("angle", "rotation"),
-        ("pos", "at"),
-        ("position", "at"),
-        ("x", "at"),
-        ("center_y", "at"),
+        ("heading", "angle"),
+        ("pos", "position"),
+        ("x", "position"),
+        ("center_y", "position"),
         ("scale_x", "scale"),
         ("type", "prefab"),
         ("class", "prefab"),

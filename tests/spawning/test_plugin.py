@@ -337,7 +337,7 @@ def test_a_handler_may_detach_the_plugin(stage: Any, files: Any) -> None:
     scene.prefabs.spawn("red")
     scene.prefabs.spawn("blue")
     scene.window_frame(8)
-    assert "detached" in repr(scene.prefabs)
+    assert "closed" in repr(scene.prefabs)
 
 
 def test_the_budget_may_be_raised_for_a_loading_screen(stage: Any, files: Any) -> None:
@@ -489,7 +489,7 @@ def test_a_detached_plugin_says_so(stage: Any, files: Any, method: str) -> None:
     prefabs = stage(files).prefabs
     prefabs.detach()
     prefabs.detach()
-    with pytest.raises(PluginError, match="the plugin was detached: attach it again"):
+    with pytest.raises(PluginError, match="the plugin was closed: attach it again"):
         METHODS[method](prefabs)
 
 

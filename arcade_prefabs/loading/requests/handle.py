@@ -123,7 +123,7 @@ class Handle(Generic[T]):
 
     @property
     def cancelled(self) -> bool:
-        """Whether `cancel` or the loader's `shutdown` was called before the handle was done."""
+        """Whether `cancel` or the loader's `close` was called before the handle was done."""
         return isinstance(self._end_error, LoadCancelledError)
 
     @property

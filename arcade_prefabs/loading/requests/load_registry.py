@@ -69,7 +69,7 @@ class LoadRegistry:
             Finalisers append to it, in any thread, without the lock.
         revived: Records whose values were recalled from the game, and whose trees have to be
             updated on the main thread.
-        closed: Whether the loader was shut down.
+        closed: Whether the loader was closed.
         requested: The number of records that were added.
         ended: The number of them that became `READY`, `FAILED` or `CANCELLED`.
         over_limit: Whether held assets alone exceeded the cache's limit of bytes at the last trim.
@@ -394,7 +394,7 @@ class LoadRegistry:
         waiting: list[Completion] = []
         for record in self.records():
             self._abort(record)
-            error = LoadCancelledError(f"the load of {record.id} ended: the loader was shut down")
+            error = LoadCancelledError(f"the load of {record.id} ended: the loader was closed")
             waiting.extend(completion for completion, _ in record.waiters.values())
             record.waiters.clear()
             if record.loading:

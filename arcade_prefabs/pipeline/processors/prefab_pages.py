@@ -7,7 +7,7 @@ earlier ones, so that children can be used while later pages are still being rea
     page:  [head | number, [part, ...], [row, ...], [need, ...], [file, ...]]
     head:  [pages, parts, rows]
     part:  [number, id, {component: fields}]          number 0 is the prefab itself
-    row:   [parent, part, name, x, y, rotation, scale]
+    row:   [parent, part, name, x, y, angle, scale]
 
 A part with many components may be written in several records with the same number.
 """
@@ -61,7 +61,7 @@ class _Row(msgspec.Struct, array_like=True):
     name: str | None
     x: float
     y: float
-    rotation: float
+    angle: float
     scale: float | tuple[float, float]
 
 
@@ -215,7 +215,8 @@ class _Writer:
         for child in prefab.children:
             part = self.part(child.prefab)
             transform = child.placement
-            row = _Row(number, part, child.name, *transform.at, transform.rotation, transform.scale)
+            place = (*transform.position, transform.angle, transform.scale)
+            row = _Row(number, part, child.name, *place)
             self.add(_ROWS, _encode(row))
             self._rows += 1
         return number
@@ -296,7 +297,7 @@ class PrefabAssembler:
                 # A part must be complete before a row refers to it, and exist before it has rows.
                 if not 0 <= row.parent < len(self._parts) or row.parent in self._built:
                     raise IndexError("a row stands in a part that is not open")
-                placement = Transform((row.x, row.y), row.rotation, row.scale)
+                placement = Transform((row.x, row.y), row.angle, row.scale)
                 child = Child(row.name, placement, self._part(row.part))
                 self._rows.setdefault(row.parent, []).append(child)
         except (msgspec.MsgspecError, IndexError, ValueError) as error:

@@ -11,6 +11,7 @@ import msgspec
 from ...errors import AssetError, LocatedError, MissingAssetError, RonError
 from ...prefab import ComponentRegistry, Dependency, default_registry
 from ...prefab.converters import At
+from ...prefab.document import warn_renamed
 from ...prefab.resolve import shown_way
 from ..model.processor import PAGE_BYTES, Output, ProcessContext
 from ..store.baked_assets import BakedAsset
@@ -48,7 +49,7 @@ class WorldEntity(msgspec.Struct, frozen=True, array_like=True):
         prefab: The id of its prefab.
         x: Pixels.
         y: Pixels.
-        rotation: Degrees, clockwise.
+        angle: Degrees, clockwise.
         scale_x: Factor.
         scale_y: Factor.
         layer: The layer that it is drawn in; None for that of its prefab.
@@ -60,12 +61,18 @@ class WorldEntity(msgspec.Struct, frozen=True, array_like=True):
     prefab: str
     x: float
     y: float
-    rotation: float = 0.0
+    angle: float = 0.0
     scale_x: float = 1.0
     scale_y: float = 1.0
     layer: str | None = None
     overrides: dict[str, dict[str, Any]] = {}
     removed: tuple[str, ...] = ()
+
+    @property
+    def rotation(self) -> float:
+        """The old word for `angle`; goes with version 1.0."""
+        warn_renamed("WorldEntity.rotation", "angle")
+        return self.angle
 
 
 class WorldHead(msgspec.Struct, frozen=True):
@@ -289,9 +296,9 @@ def _entities(documents: list[EntityDocument]) -> Iterator[tuple[WorldEntity, _F
         entity = WorldEntity(
             id=document.id or "",
             prefab=document.prefab,
-            x=_plain(transform.at[0]),
-            y=_plain(transform.at[1]),
-            rotation=_plain(transform.rotation),
+            x=_plain(transform.position[0]),
+            y=_plain(transform.position[1]),
+            angle=_plain(transform.angle),
             scale_x=_plain(scale_x),
             scale_y=_plain(scale_y),
             layer=document.layer,
@@ -319,7 +326,7 @@ def twin_of(entity: WorldEntity) -> str:
 
     Any thread.
     """
-    return f"{entity.prefab} {entity.x} {entity.y} {entity.rotation}"
+    return f"{entity.prefab} {entity.x} {entity.y} {entity.angle}"
 
 
 def derived_id(twin: str, number: int) -> str:

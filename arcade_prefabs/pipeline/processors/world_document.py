@@ -14,8 +14,7 @@ from ...prefab import ComponentRegistry, Dependency, PrefabFile, Transform
 from ...prefab.asset_ids import PREFAB_FOLDER, SUFFIX, asset_path
 from ...prefab.converters import At, kind_of, number_text
 from ...prefab.document import ComponentDocument
-from ...prefab.field_types import compile_type
-from ...prefab.reader import DocumentReader, Refuse, parse_file
+from ...prefab.reader import PLACEMENT_FIELDS, DocumentReader, Refuse, parse_file
 from ...prefab.suggestions import did_you_mean, instead_of
 from ...ron import Struct, TupleStruct, Unit, Value
 
@@ -31,10 +30,9 @@ __all__ = [
 ]
 
 _WORLD_FIELDS: Final = ("cell_size", "layers", "include", "entities")
-_PLACEMENT: Final = compile_type(Transform)
 _ENTITY_FIELDS: Final = (
     "prefab",
-    *_PLACEMENT.fields,
+    *PLACEMENT_FIELDS,
     "layer",
     "size",
     "id",
@@ -46,7 +44,7 @@ FARTHEST: Final = 1e9
 """The largest coordinate in pixels; farther away, floats are too coarse for parts of a pixel."""
 _LONGEST_ID: Final = 200
 _FOLDER: Final = "worlds/"
-_EXAMPLE: Final = "World(entities: [(prefab: ..., at: (0, 0))])"
+_EXAMPLE: Final = "World(entities: [(prefab: ..., position: (0, 0))])"
 _MOST_PLACES: Final = 100
 _MOST_LAYERS: Final = 256
 _LONGEST_LAYER: Final = 100  # the head of the world, one page, has the names of all layers
@@ -207,7 +205,7 @@ class _Reader:
 
     def _entity(self, value: Value, at: At) -> None:
         if not isinstance(value, Struct) or value._name not in (None, "Entity"):
-            hint = 'entities look like `(prefab: "props/crate", at: (120, 40))`'
+            hint = 'entities look like `(prefab: "props/crate", position: (120, 40))`'
             self._report(at, f"expected an entity, found {kind_of(value)}", hint=hint)
             return
         given = self._parts.fields(value, _ENTITY_FIELDS, at)
@@ -273,10 +271,10 @@ class _Reader:
         return self._needed.setdefault(found, found)
 
     def _placement(self, given: Mapping[str, Any], at: At) -> Transform | None:
-        if "at" not in given:
-            self._report(at, "an entity needs a position: `at: (x, y)`")
+        word = "position" if "position" in given else "at"
+        if word not in given:
+            self._report(at, "an entity needs a position: `position: (x, y)`")
             return None
-        placed = Struct(None, {key: given[key] for key in _PLACEMENT.fields if key in given})
         wrong = False
 
         def report(*arguments: Any, **more: Any) -> None:
@@ -284,12 +282,14 @@ class _Reader:
             wrong = True
             self._report(*arguments, **more)
 
-        lowered = _PLACEMENT.given(placed, at, report, self._parts.checked)
+        lowered = self._parts.placement(given, at, report)
         if wrong:
             return None
         placement = msgspec.convert(lowered, Transform)
-        if max(map(abs, placement.at)) > FARTHEST:
-            self._report((at, "at", ".at"), f"farther than {FARTHEST:,.0f} pixels from the origin")
+        if max(map(abs, placement.position)) > FARTHEST:
+            self._report(
+                (at, word, f".{word}"), f"farther than {FARTHEST:,.0f} pixels from the origin"
+            )
             return None
         return placement
 

@@ -144,16 +144,16 @@ class BlueprintPart(NamedTuple):
         blueprint: The part's components, sprite and text; shared.
         parent: The number of the parent part; -1 for the prefab itself.
         name: The part's name among its siblings, or None.
-        at: Pixels from the parent.
-        rotation: Degrees clockwise, relative to the parent.
+        position: Pixels from the parent.
+        angle: Degrees clockwise, relative to the parent.
         scale: Factors of both axes, relative to the parent.
     """
 
     blueprint: PartBlueprint
     parent: int
     name: str | None
-    at: tuple[float, float]
-    rotation: float
+    position: tuple[float, float]
+    angle: float
     scale: tuple[float, float]
 
 
@@ -251,7 +251,7 @@ class BlueprintDecoder:
                 self._blueprint(row.prefab, registry),
                 row.parent,
                 row.name,
-                row.at,
+                row.position,
                 row.angle,
                 row.scale,
             )
@@ -296,7 +296,7 @@ class _Row(NamedTuple):
     prefab: Prefab
     parent: int
     name: str | None
-    at: tuple[float, float]
+    position: tuple[float, float]
     angle: float
     scale: tuple[float, float]
 
@@ -315,7 +315,7 @@ def _walk(prefab: Prefab) -> Iterable[_Row]:
                 if isinstance(transform.scale, tuple)
                 else (transform.scale, transform.scale)
             )
-            yield _Row(child.prefab, number, child.name, transform.at, transform.rotation, scale)
+            yield _Row(child.prefab, number, child.name, transform.position, transform.angle, scale)
             if child.prefab.children:
                 stack.append((child.prefab, count))
             count += 1

@@ -293,9 +293,7 @@ class InstanceGroup(Sequence[Entity]):
     def close(self) -> None:
         """Fails a group that is not alive yet, as the plugin is detached; living entities stay."""
         if self._state in (EntityState.LOADING, EntityState.BUILDING):
-            self._end(
-                EntityState.FAILED, PluginError("the plugin was detached before it was there")
-            )
+            self._end(EntityState.FAILED, PluginError("the plugin was closed before it was there"))
 
     def __repr__(self) -> str:
         return f"<InstanceGroup of {len(self)} {shown(self.prefab_id)}, {self.promoted} promoted>"

@@ -198,8 +198,8 @@ def _placed(
         part = parts[part.parent]
     x, y, angle, wide, high = 0.0, 0.0, 0.0, 1.0, 1.0
     for one in reversed(chain_up):
-        dx, dy = turned(one.at, angle, (wide, high))
-        x, y, angle = x + dx, y + dy, angle + one.rotation
+        dx, dy = turned(one.position, angle, (wide, high))
+        x, y, angle = x + dx, y + dy, angle + one.angle
         wide, high = wide * one.scale[0], high * one.scale[1]
     return (x, y), angle, (wide, high)
 

@@ -550,7 +550,7 @@ class EntityFactory:
         for group in list(self._instance_groups):
             group.close()
         for spawn_task in self._unfinished():
-            spawn_task.fail(PluginError("the plugin was detached before it was there"))
+            spawn_task.fail(PluginError("the plugin was closed before it was there"))
         self._queue.clear()
         self.lent.close()
         self.animator.clear()

@@ -157,7 +157,7 @@ class Reloader:
             if path in before:
                 was, record = before[path]
                 if part.parent >= 0 and was[3:] != part[3:]:
-                    record.local = (part.at, part.rotation, part.scale)
+                    record.local = (part.position, part.angle, part.scale)
                 if record.blueprint is None:
                     absent.add(record)
                 else:

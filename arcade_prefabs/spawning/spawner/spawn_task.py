@@ -431,7 +431,7 @@ class SpawnTask(msgspec.Struct, eq=False):
 
     def new_part(self, part: BlueprintPart, parent: EntityRecord) -> EntityRecord:
         """Makes the record of a part at its transform, without a sprite."""
-        place = (part.at, part.rotation, part.scale)
+        place = (part.position, part.angle, part.scale)
         record = EntityRecord.of(self, part.blueprint.id, part.name, parent, place)
         record.place_in_parent()
         return record
@@ -635,8 +635,8 @@ class SpawnTask(msgspec.Struct, eq=False):
             part = blueprint.parts[part.parent]
         (x, y), angle, (wide, high) = self.entity.authored
         for part in reversed(chain):
-            dx, dy = turned(part.at, angle, (wide, high))
-            x, y, angle = x + dx, y + dy, angle + part.rotation
+            dx, dy = turned(part.position, angle, (wide, high))
+            x, y, angle = x + dx, y + dy, angle + part.angle
             wide, high = wide * part.scale[0], high * part.scale[1]
         return AuthoredTransform((x, y), angle, (wide, high))
 

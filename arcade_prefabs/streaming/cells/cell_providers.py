@@ -274,7 +274,7 @@ def _checked(row: object, cell: GridCell, number: int) -> WorldEntity:
     """
     if not isinstance(row, WorldEntity):
         raise StreamingError(f"a world is made of WorldEntity, not {row!r}")
-    transform = (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
+    transform = (row.x, row.y, row.angle, row.scale_x, row.scale_y)
     if not all(isinstance(part, int | float) and math.isfinite(part) for part in transform):
         raise StreamingError(
             f"{shown(row.prefab)}: a transform takes finite numbers, not {transform}"

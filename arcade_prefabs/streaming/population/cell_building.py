@@ -194,7 +194,7 @@ class CellBuilder:
         if not isinstance(blueprint, Blueprint) or len(blueprint.parts) > 1 or blueprint.labels:
             return False
         factory = self._factory
-        transform = ((row.x, row.y), row.rotation, (row.scale_x, row.scale_y))
+        transform = ((row.x, row.y), row.angle, (row.scale_x, row.scale_y))
         spawn_task = factory.begin_for(resident, handle, transform, live.lists, None)
         if spawn_task.prepare():
             return False

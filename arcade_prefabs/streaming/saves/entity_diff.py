@@ -36,7 +36,7 @@ class PartDiff(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         fields: Changed fields, by component and field name.
-        place: x, y, rotation, and scale in both directions, relative to the parent; None if
+        place: x, y, angle, and scale in both directions, relative to the parent; None if
             unchanged.
         gone: Whether the part was despawned.
         lived: Components whose `on_first_spawn` hooks were called, without those in `fields`.
@@ -52,7 +52,7 @@ class EntityDiff(msgspec.Struct, frozen=True, omit_defaults=True):
     """What of an entity differs from its world's data and its prefab.
 
     Attributes:
-        place: x, y, rotation, and scale in both directions; None if unchanged.
+        place: x, y, angle, and scale in both directions; None if unchanged.
         visible: Whether the entity is shown.
         parts: Diffs of parts, by their paths; ``""`` is the entity's own.
         row: The entity as the world's data had it, if it was added or has moved: the data of the
@@ -82,7 +82,7 @@ def place_of(row: WorldEntity, diff: EntityDiff | None) -> PlaceRow:
     """Returns the transform of an entity: that of its diff, or else that of its row."""
     if diff is not None and diff.place is not None:
         return diff.place
-    return (row.x, row.y, row.rotation, row.scale_x, row.scale_y)
+    return (row.x, row.y, row.angle, row.scale_x, row.scale_y)
 
 
 class EntityDiffer:
@@ -118,7 +118,7 @@ class EntityDiffer:
         if (
             abs(x - row.x) <= _HAIR
             and abs(y - row.y) <= _HAIR
-            and abs(angle - row.rotation) <= _HAIR
+            and abs(angle - row.angle) <= _HAIR
             and abs(wide - row.scale_x) <= _HAIR
             and abs(high - row.scale_y) <= _HAIR
         ):
@@ -163,7 +163,7 @@ class EntityDiffer:
         place: PlaceRow | None = None
         if not root:
             at, turn, scale = record.local
-            if (at, turn, scale) != (part.at, part.rotation, part.scale):
+            if (at, turn, scale) != (part.position, part.angle, part.scale):
                 place = (at[0], at[1], turn, scale[0], scale[1])
                 if not all(map(math.isfinite, place)):
                     place = None
