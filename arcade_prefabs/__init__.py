@@ -61,15 +61,22 @@ if TYPE_CHECKING:
     from .monitor.frame_graph import FrameGraph
     from .pipeline import GridCell, WorldEntity
     from .plugin import MemoryReport, PrefabPlugin, attach, watch_frames
+    from .spawning.entities.animation import SpriteAnimation
     from .spawning.entities.entity import AuthoredTransform, Entity, EntityState
+    from .spawning.entities.entity_index import EntityIndex
     from .spawning.instances.instance_group import InstanceGroup
+    from .spawning.walls import SpriteLists, Walls
     from .streaming.cells.cell_providers import CellSource
-    from .streaming.cells.live_cell import CellEvent, CellState
+    from .streaming.cells.live_cell import CellEvent, CellState, CellStatus
+    from .streaming.overlay import StreamingOverlay
     from .streaming.planning.health import StreamingHealth
     from .streaming.planning.preload_request import PreloadRequest
     from .streaming.planning.streaming_sources import StreamingSource
+    from .streaming.population.residents import StreamingFailure
+    from .streaming.saves.change_journal import SaveRequest
     from .streaming.settings import StreamingOptions, StreamingPolicy, StreamingSettings
-    from .streaming.streaming_manager import StreamingManager
+    from .streaming.streaming_manager import StreamingManager, StreamingStatistics
+
 
 __version__ = "0.1.0"
 
@@ -84,9 +91,11 @@ __all__ = [
     "CellEvent",
     "CellSource",
     "CellState",
+    "CellStatus",
     "ComponentRegistry",
     "DependencyError",
     "Entity",
+    "EntityIndex",
     "EntityState",
     "FrameGraph",
     "FrameMonitor",
@@ -119,19 +128,26 @@ __all__ = [
     "RegistryError",
     "RonError",
     "SaveError",
+    "SaveRequest",
     "SpawnError",
+    "SpriteAnimation",
+    "SpriteLists",
     "StoreError",
     "StreamingError",
+    "StreamingFailure",
     "StreamingHealth",
     "StreamingManager",
     "StreamingOptions",
+    "StreamingOverlay",
     "StreamingPolicy",
     "StreamingSettings",
     "StreamingSource",
+    "StreamingStatistics",
     "UnknownNameError",
     "UnreadableAssetError",
     "UnsafePathError",
     "Variant",
+    "Walls",
     "WorldEntity",
     "WrongThreadError",
     "attach",
@@ -146,7 +162,9 @@ _LATER = {
     "CellEvent": "streaming.cells.live_cell",
     "CellSource": "streaming.cells.cell_providers",
     "CellState": "streaming.cells.live_cell",
+    "CellStatus": "streaming.cells.live_cell",
     "Entity": "spawning.entities.entity",
+    "EntityIndex": "spawning.entities.entity_index",
     "EntityState": "spawning.entities.entity",
     "FrameGraph": "monitor.frame_graph",
     "FrameMonitor": "monitor",
@@ -160,12 +178,19 @@ _LATER = {
     "PrefabPlugin": "plugin",
     "PreloadRequest": "streaming.planning.preload_request",
     "Priority": "loading",
+    "SaveRequest": "streaming.saves.change_journal",
+    "SpriteAnimation": "spawning.entities.animation",
+    "SpriteLists": "spawning.walls",
+    "StreamingFailure": "streaming.population.residents",
     "StreamingHealth": "streaming.planning.health",
     "StreamingManager": "streaming.streaming_manager",
     "StreamingOptions": "streaming.settings",
+    "StreamingOverlay": "streaming.overlay",
     "StreamingPolicy": "streaming.settings",
     "StreamingSettings": "streaming.settings",
     "StreamingSource": "streaming.planning.streaming_sources",
+    "StreamingStatistics": "streaming.streaming_manager",
+    "Walls": "spawning.walls",
     "WorldEntity": "pipeline",
     "attach": "plugin",
     "watch_frames": "plugin",

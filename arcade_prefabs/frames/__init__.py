@@ -8,14 +8,15 @@ still fits. Loader threads run Python code only while the `IdleGate` is open, be
 
 from .coroutines import Script, next_frame, sleep
 from .frame_budget import FrameBudget
-from .frame_report import DrainReport
-from .garbage_collection import GarbageScheduler
+from .frame_report import DrainReport, JobFailure, StepTotals
+from .garbage_collection import Collector, GarbageScheduler
 from .idle_gate import GilHold, IdleGate
 from .main_thread_queue import NEXT_FRAME, Job, MainThreadQueue, Step
 from .step_cost import CostModel
 
 __all__ = [
     "NEXT_FRAME",
+    "Collector",
     "CostModel",
     "DrainReport",
     "FrameBudget",
@@ -23,9 +24,11 @@ __all__ = [
     "GilHold",
     "IdleGate",
     "Job",
+    "JobFailure",
     "MainThreadQueue",
     "Script",
     "Step",
+    "StepTotals",
     "next_frame",
     "sleep",
 ]

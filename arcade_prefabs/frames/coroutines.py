@@ -15,7 +15,7 @@ to the next is a step of the `MainThreadQueue`.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from ..errors import LoadCancelledError, LoadError
@@ -164,7 +164,7 @@ class _NextFrame:
         yield Park(None)
 
 
-def next_frame() -> _NextFrame:
+def next_frame() -> Awaitable[None]:
     """Suspends the script that awaits it until the next frame. Main thread.
 
     Raises:
@@ -185,7 +185,7 @@ class _Sleep:
         yield Park(lambda wake: callbacks.after(seconds, wake))
 
 
-def sleep(seconds: float) -> _Sleep:
+def sleep(seconds: float) -> Awaitable[None]:
     """Suspends the script that awaits it for some seconds of the loader's clock. Main thread.
 
     Raises:

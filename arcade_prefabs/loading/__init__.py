@@ -9,7 +9,7 @@ from .asset_names import asset_id
 from .loader import AsyncPrefabLoader
 from .requests.asset_record import LoadState, TreeState
 from .requests.batch import Batch
-from .requests.cache import CacheStatistics, PrefabCache
+from .requests.cache import CacheStatistics
 from .requests.events import LoadEvent
 from .requests.handle import Handle
 from .requests.priority import Priority
@@ -45,7 +45,6 @@ __all__ = [
     "LoadedImage",
     "LoaderSettings",
     "LoaderStatistics",
-    "PrefabCache",
     "Priority",
     "ThreadExecutor",
     "TreeState",

@@ -79,7 +79,7 @@ def report_memory(
     width, height = (0, 0) if atlas is None else atlas.size
     lists = scene_lists
     for world in worlds:
-        lists += sum(len(live.lists.all()) for live in world.live_cells.values())
+        lists += sum(cell.sprite_lists for cell in world.live_cells.values())
     parts = spawn_runtime.entities.sprite_count
     return MemoryReport(
         resident_bytes(),

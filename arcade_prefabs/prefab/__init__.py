@@ -32,7 +32,13 @@ from .document import (
 from .field_types import PrefabRef, SoundPath, SpriteClassName, TexturePath, Variant
 from .model import Child, Dependency, Prefab
 from .reader import read_prefabs
-from .registry import ComponentRegistry, RegistryDescription, component, default_registry
+from .registry import (
+    ComponentRegistry,
+    ComponentType,
+    RegistryDescription,
+    component,
+    default_registry,
+)
 from .resolve import AbstractPrefab, FileLoader, Resolver
 
 __all__ = [
@@ -47,6 +53,7 @@ __all__ = [
     "Collider",
     "ComponentDocument",
     "ComponentRegistry",
+    "ComponentType",
     "Dependency",
     "FileLoader",
     "FromTexture",

@@ -19,6 +19,7 @@ from itertools import chain
 from typing import Any, Final, Protocol
 
 from arcade import BasicSprite, SpriteList, SpriteSequence
+from arcade.sprite_list.spatial_hash import ReadOnlySpatialHash
 from arcade.types import Point, Rect
 
 from .watched_lists import WallList
@@ -57,7 +58,7 @@ class SpriteLists(SpriteSequence[Any]):
         return tuple(self._lists)
 
     @property
-    def spatial_hash(self) -> _Hashes:
+    def spatial_hash(self) -> ReadOnlySpatialHash[Any]:
         """The spatial hash that Arcade's collision functions ask for."""
         return self._hash
 

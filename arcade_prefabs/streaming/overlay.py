@@ -10,7 +10,7 @@ from arcade.types import Color
 
 from ..pipeline import ALWAYS_LOADED
 from .cells.grid import GridCell
-from .cells.live_cell import CellState, LiveCell
+from .cells.live_cell import CellState, CellStatus
 from .planning.health import StreamingHealth
 from .planning.streaming_sources import StreamingSource
 from .renderer import CameraView
@@ -55,7 +55,7 @@ class OverlaidWorld(Protocol):
     @property
     def sources(self) -> Sequence[StreamingSource]: ...
     @property
-    def live_cells(self) -> Mapping[GridCell, LiveCell]: ...
+    def live_cells(self) -> Mapping[GridCell, CellStatus]: ...
     @property
     def failures(self) -> Mapping[str, Any]: ...
     def statistics(self) -> Any: ...

@@ -18,7 +18,7 @@ its own for an open world, returned by `await`*: a game would have to keep two, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -37,13 +37,13 @@ from ..spawning.walls import Walls
 from ..window.thread_guard import ThreadGuard
 from .cells.cell_providers import CellSource
 from .cells.grid import GridCell, box_distance
-from .cells.live_cell import CellEvent, CellState, LiveCell, Resident
+from .cells.live_cell import CellEvent, CellState, CellStatus, LiveCell, Resident
 from .opening import OpenWorld, WorldOpener
 from .overlay import StreamingOverlay
 from .planning.health import StreamingHealth
 from .planning.preload_request import PreloadRequest, box_of
 from .planning.streaming_sources import Sources, StreamingSource, checked_position
-from .population.residents import Failure
+from .population.residents import StreamingFailure
 from .population.wake_hooks import WakeHook
 from .renderer import CameraView
 from .saves.change_journal import SaveRequest
@@ -203,7 +203,7 @@ class StreamingManager:
             raise StreamingError(f"{shown(self.name)} is being opened: await world.opened() before")
         return self._open
 
-    def opened(self) -> Opened[StreamingManager]:
+    def opened(self) -> Awaitable[StreamingManager]:
         """Returns an awaitable that waits until the world is open, and returns the world.
 
         Raises:
@@ -263,7 +263,7 @@ class StreamingManager:
     # ------------------------------------------------------------------------------------- queries
 
     @property
-    def live_cells(self) -> Mapping[GridCell, LiveCell]:
+    def live_cells(self) -> Mapping[GridCell, CellStatus]:
         """All cells that are not `UNLOADED`."""
         return MappingProxyType({} if self._open is None else self._open.parts.live_cells)
 
@@ -326,7 +326,7 @@ class StreamingManager:
         return [one for live in live_cells if live.active for one in live.lists.of(layer)]
 
     @property
-    def failures(self) -> Mapping[str, Failure]:
+    def failures(self) -> Mapping[str, StreamingFailure]:
         """What cannot be loaded, by the ids of entities and the labels of cells."""
         return MappingProxyType({} if self._open is None else self._open.parts.population.failures)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -196,6 +197,18 @@ def test_what_is_killed_twice_or_despawned_as_well_ends_once(scene: Any) -> None
     scene.frame(3)
     assert scene.gone == [one, two]
     assert not any(sprite.sprite_lists for sprite in sprites)
+
+
+def test_a_sprite_that_was_despawned_is_not_kept(scene: Any) -> None:
+    """Not even until the frame ends, nor by a plugin that has ended."""
+    crate, level = scene.spawn("crate"), arcade.SpriteList()
+    other = scene.spawn("crate", scene=level)
+    scene.close()
+    for entity in (crate, other):
+        sprite = weakref.ref(entity.sprite)
+        entity.sprite.kill()
+        entity.despawn()
+        assert sprite() is None
 
 
 def test_an_on_spawn_hook_may_kill(scene: Any) -> None:

@@ -334,6 +334,8 @@ class EntityIndex:
     def drop_sprite(self, sprite: BasicSprite) -> None:
         """Removes a sprite."""
         self._by_sprite.pop(sprite, None)
+        if self.suspects:
+            self.suspects.pop(sprite, None)
 
     def add(self, parts: Iterable[EntityRecord], root: EntityRecord | None = None) -> None:
         """Enters the components and tags of parts; and the entity, if its root is given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from arcade import BasicSprite, SpriteList
 
@@ -25,6 +25,7 @@ __all__ = [
     "CellEvent",
     "CellLoad",
     "CellState",
+    "CellStatus",
     "LiveCell",
     "Resident",
 ]
@@ -156,6 +157,51 @@ class Resident:
         self.live.lived(self)
 
 
+class CellStatus(Protocol):
+    """What is known of a cell that is in memory, or on its way there; see `live_cells`.
+
+    Attributes:
+        cell: The cell.
+        box: Left, bottom, right and top, in pixels.
+        state: Where it is on its way.
+        error: Why it failed, or None.
+        size: Bytes of memory that it takes, as far as they are its own.
+        sprite_lists: How many sprite lists are drawn of it.
+
+    Main thread.
+    """
+
+    @property
+    def cell(self) -> GridCell:
+        """See above."""
+        ...
+
+    @property
+    def box(self) -> Box:
+        """See above."""
+        ...
+
+    @property
+    def state(self) -> CellState:
+        """See above."""
+        ...
+
+    @property
+    def error(self) -> Exception | None:
+        """See above."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """See above."""
+        ...
+
+    @property
+    def sprite_lists(self) -> int:
+        """See above."""
+        ...
+
+
 class LiveCell:
     """A cell of a world that is in memory, or on its way.
 
@@ -246,6 +292,11 @@ class LiveCell:
 
     def __repr__(self) -> str:
         return f"<LiveCell {self.cell}: {self.state.value}, {len(self.residents)} entities>"
+
+    @property
+    def sprite_lists(self) -> int:
+        """How many sprite lists are drawn of it."""
+        return len(self.lists.all())
 
     @property
     def label(self) -> str:

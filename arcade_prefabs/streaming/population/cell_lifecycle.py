@@ -40,7 +40,7 @@ from ..planning.streaming_sources import Sources
 from ..saves.change_journal import ChangeJournal
 from ..settings import StreamingSettings
 from .cell_building import CellBuilder, Task
-from .residents import Failure, Population
+from .residents import Population, StreamingFailure
 
 __all__ = ["CellLifecycle", "WorldParts"]
 
@@ -324,7 +324,7 @@ class CellLifecycle:
         if live.saved is not None:
             parts.journal.forget_read(live.saved)
             live.saved = None
-        parts.population.note(Failure(live.label, cell, None, error))
+        parts.population.note(StreamingFailure(live.label, cell, None, error))
         if parts.settings.placeholders and cell != ALWAYS_LOADED:
             left, bottom, right, top = live.box
             middle = ((left + right) / 2, (bottom + top) / 2)

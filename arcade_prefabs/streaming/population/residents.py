@@ -23,7 +23,7 @@ from ..saves.change_journal import ChangeJournal
 from ..saves.entity_diff import EntityDiff, EntityDiffer, place_of
 from ..saves.save_file import SavedCell, SavedEntity
 
-__all__ = ["Failure", "PendingResident", "Population"]
+__all__ = ["PendingResident", "Population", "StreamingFailure"]
 
 _log = logging.getLogger("arcade_prefabs")
 _OVERRIDES: Final = 4096
@@ -32,7 +32,7 @@ _MARK: Final = (255, 0, 220, 200)
 _MARK_PIXELS: Final = 32
 
 
-class Failure(NamedTuple):
+class StreamingFailure(NamedTuple):
     """An entity or a cell of a world that cannot be loaded or built.
 
     Attributes:
@@ -105,7 +105,7 @@ class Population:
     ) -> None:
         self._unique = unique
         self.residents: dict[str, Resident] = {}
-        self.failures: dict[str, Failure] = {}
+        self.failures: dict[str, StreamingFailure] = {}
         self.entities = factory.entities
         self.differ = EntityDiffer(factory.entities)
         self.woken: Callable[[EntityRecord, float], None] = lambda _record, _seconds: None
@@ -334,14 +334,14 @@ class Population:
     def failed(self, resident: Resident, error: Exception) -> None:
         """Lists a resident that cannot be built, and shows a placeholder for it."""
         resident.spawn_task = None
-        self.note(Failure(resident.id, resident.live.cell, resident.row.prefab, error))
+        self.note(StreamingFailure(resident.id, resident.live.cell, resident.row.prefab, error))
         if self._placeholders and resident.placeholder is None:
             x, y, *_ = place_of(resident.row, resident.diff)
             resident.placeholder = self.placeholder(x, y)
             lists = resident.live.lists
             lists[resident.row.layer or "default"].append(resident.placeholder)
 
-    def note(self, failure: Failure) -> None:
+    def note(self, failure: StreamingFailure) -> None:
         """Lists a failure, and logs the first one of each prefab."""
         subject = failure.prefab or failure.what
         if not any(
