@@ -53,10 +53,10 @@ from .sources import (
     HandleSource,
     MemorySource,
     OverlaySource,
-    PackageSource,
     SourceFile,
     ZipSource,
     arcade_handles,
+    package_source,
 )
 from .store.baked_assets import BakedAsset
 from .store.queries import Explanation, InputStatus, OutputStatus
@@ -93,7 +93,6 @@ __all__ = [
     "OutputChange",
     "OutputStatus",
     "OverlaySource",
-    "PackageSource",
     "PackedPart",
     "PackedPrefab",
     "PrefabAssembler",
@@ -114,6 +113,7 @@ __all__ = [
     "check_trees",
     "decode_prefab",
     "encode_prefab",
+    "package_source",
     "read_cell",
     "read_data",
     "read_image",

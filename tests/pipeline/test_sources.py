@@ -27,11 +27,11 @@ from arcade_prefabs.pipeline.sources import (
     HandleSource,
     MemorySource,
     OverlaySource,
-    PackageSource,
     SourceFile,
     ZipSource,
     arcade_handles,
     checked_path,
+    package_source,
 )
 
 FILES = {
@@ -139,11 +139,11 @@ def make_source(kind: str, top: Path, monkeypatch: pytest.MonkeyPatch) -> AssetS
         case "package":
             files = {"__init__.py": b"", **{"art/" + path: data for path, data in FILES.items()}}
             write_files(top / "on_disk" / "mock_art", files)
-            return PackageSource(importable("mock_art", top / "on_disk", monkeypatch), "art")
+            return package_source(importable("mock_art", top / "on_disk", monkeypatch), "art")
         case "zip package":
             files = {"__init__.py": b"", **{"art/" + path: data for path, data in FILES.items()}}
             place = write_zip(top / "lib.zip", files, "mock_zipped_art/")
-            return PackageSource(importable("mock_zipped_art", place, monkeypatch), "art")
+            return package_source(importable("mock_zipped_art", place, monkeypatch), "art")
         case _:
             base = DirectorySource(write_files(top / "assets", FILES))
             return HandleSource(base, {"game": [write_files(top / "art", {"x.png": b"x"})]})
@@ -358,7 +358,7 @@ def test_the_topmost_layer_counts() -> None:
     source = OverlaySource(base, mod)
     assert [file.path for file in source.scan()] == ["a", "b", "c"]
     assert [source.read(path) for path in "abc"] == [b"base a", b"mod b", b"mod c"]
-    assert [source.layer_of(path) for path in "abcd"] == [0, 1, 1, None]
+    assert source.stat("d") is None
     assert not source.portable
 
 
@@ -420,7 +420,7 @@ def test_what_a_layer_refuses_is_read_from_the_one_below(tmp_path: Path) -> None
     assert source.read("a") == b"base"
     assert [file.path for file in source.scan()] == ["a"]
     assert len(source.refused()) == 2
-    for method in (source.read, source.stat, source.layer_of):
+    for method in (source.read, source.stat):
         with pytest.raises(UnsafePathError):
             method("b")
 
@@ -523,7 +523,7 @@ def test_without_arcade_there_are_no_handles(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_package_that_is_not_there_is_missing() -> None:
     """The error is ours, with the import's own behind it."""
     with pytest.raises(MissingAssetError, match="there is no package no_such_package_at_all"):
-        PackageSource("no_such_package_at_all.art")
+        package_source("no_such_package_at_all.art")
 
 
 def test_a_namespace_package_is_a_clear_mistake(
@@ -532,14 +532,14 @@ def test_a_namespace_package_is_a_clear_mistake(
     """Its files lie in several places, any of which may change."""
     write_files(tmp_path / "mock_spread", {"a.png": b""})
     with pytest.raises(AssetError, match="namespace package"):
-        PackageSource(importable("mock_spread", tmp_path, monkeypatch))
+        package_source(importable("mock_spread", tmp_path, monkeypatch))
 
 
 @pytest.mark.parametrize("name", ["", "json.decoder", ".relative", "a..b"])
 def test_what_is_no_package_is_a_clear_mistake(name: str) -> None:
     """Modules have no files of their own, and some names are none."""
     with pytest.raises(AssetError):
-        PackageSource(name)
+        package_source(name)
 
 
 def test_a_package_that_fails_to_import_another_says_so(
@@ -548,18 +548,18 @@ def test_a_package_that_fails_to_import_another_says_so(
     """The package is there; it is another one that is missing."""
     write_files(tmp_path / "mock_broken", {"__init__.py": b"import no_such_module"})
     with pytest.raises(AssetError, match="No module named 'no_such_module'"):
-        PackageSource(importable("mock_broken", tmp_path, monkeypatch))
+        package_source(importable("mock_broken", tmp_path, monkeypatch))
 
 
 def test_a_folder_cannot_leave_its_package() -> None:
     """It is confined as all paths are."""
     with pytest.raises(UnsafePathError):
-        PackageSource("json", "../os")
+        package_source("json", "../os")
 
 
 def test_a_folder_that_the_package_lacks_is_told_by_the_scan() -> None:
     """A misspelt folder must not look like one without files."""
-    source = PackageSource("json", "nope")
+    source = package_source("json", "nope")
     with pytest.raises(MissingAssetError, match="no such folder"):
         source.scan()
 

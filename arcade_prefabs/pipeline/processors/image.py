@@ -120,8 +120,6 @@ class ImageProcessor:
 
     Args:
         derive: Derivations to compute from each frame.
-        border: Default of the setting.
-        max_pixels: Default of the setting.
 
     Raises:
         ValueError: Two derivations, or one and the processor, have a setting of the same name.
@@ -133,17 +131,11 @@ class ImageProcessor:
     version = 2
     patterns = tuple(f"*.{one}" for one in ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tga"))
 
-    def __init__(
-        self,
-        derive: Sequence[Derivation] = (),
-        *,
-        border: int = 2,
-        max_pixels: int = _MAX_PIXELS,
-    ) -> None:
+    def __init__(self, derive: Sequence[Derivation] = ()) -> None:
         self._derive = tuple(derive)
         self.settings: Mapping[str, Any] = {
-            "border": border,
-            "max_pixels": max_pixels,
+            "border": 2,
+            "max_pixels": _MAX_PIXELS,
             "frame_size": None,
             "columns": None,
             "count": None,

@@ -19,7 +19,7 @@ from .directory import DirectorySource
 from .handles import HandleSource, arcade_handles
 from .memory import MemorySource
 from .overlay import OverlaySource
-from .package import PackageSource
+from .package import package_source
 
 __all__ = [
     "LARGEST_FILE",
@@ -29,9 +29,9 @@ __all__ = [
     "HandleSource",
     "MemorySource",
     "OverlaySource",
-    "PackageSource",
     "SourceFile",
     "ZipSource",
     "arcade_handles",
     "checked_path",
+    "package_source",
 ]

@@ -112,18 +112,6 @@ class OverlaySource:
                 absence = absence if absence and absence.hint else error  # prefer one with a hint
         raise refusal or absence or missing(path, path)
 
-    def layer_of(self, path: str) -> int | None:
-        """Returns the number of the layer that a path is read from, 0 for the lowest, or None.
-
-        Raises:
-            UnsafePathError: As `stat`.
-            AssetError: A layer refuses access.
-
-        Any thread.
-        """
-        found = self._find(self._checked(path))
-        return None if found is None else found[0]
-
     def shown(self, path: str) -> str:
         """Returns the file's name for errors, by its layer or else the lowest. Any thread."""
         for layer in reversed(self._layers):

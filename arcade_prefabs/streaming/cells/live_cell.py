@@ -220,7 +220,6 @@ class LiveCell:
         size: Bytes of memory of the world entities, without prefabs, images and sprites.
         since: When the cell took its state, in seconds of the world's clock.
         queued_at: When the demand for the cell began, in seconds of the world's clock.
-        began_at: When its load began, in seconds of the world's clock.
         ahead: Whether a streaming source moves towards the cell: the latency of such cells is
             measured.
         score: How urgent the cell is; the lowest score comes first.
@@ -239,7 +238,6 @@ class LiveCell:
         "_on_lost",
         "ahead",
         "asked",
-        "began_at",
         "box",
         "cell",
         "dirty",
@@ -279,7 +277,7 @@ class LiveCell:
         self.prefabs: dict[str, Handle[Any]] = {}
         self.residents: dict[str, Resident] = {}
         self.size = 0
-        self.since = self.queued_at = self.began_at = 0.0
+        self.since = self.queued_at = 0.0
         self.ahead = False
         self.score = 0.0
         self.source = -1

@@ -282,7 +282,6 @@ class CellLifecycle:
     def _begin(self, live: LiveCell) -> None:
         parts = self.parts
         self.loads += 1
-        live.began_at = parts.clock()
         self._set(live, CellState.LOADING)
         cell = live.cell
         if cell != ALWAYS_LOADED and cell not in parts.cells.told:
