@@ -1,7 +1,21 @@
-"""`GarbageScheduler`: the garbage collector's pauses, moved to where nobody feels them.
+"""`GarbageScheduler`: moves pauses of Python's garbage collector into idle time between frames.
 
-CPython stops everything to look for circles of objects: 14 ms with Arcade alone imported, 65 ms
-with 200,000 objects, whenever enough of them were made. That is a frame or more, at any moment.
+CPython stops all Python code to look for cycles of objects that refer to each other: for 14 ms with
+Arcade alone imported, for 65 ms with 200,000 objects. It does so whenever enough objects were made,
+in the middle of any frame, and such a pause is a late frame.
+
+The way taken, if the game asks for it: the thresholds of the collector are raised twentyfold and
+more, and after each frame a generation that is due is collected, if its usual pause fits into the
+time until the next frame.
+
+Ways not taken:
+
+- `gc.disable`. Memory of cycles would grow without limit in a game that leaves no idle time; with
+  raised thresholds, the interpreter still collects in the end.
+- Taking over without being asked. Thresholds belong to the whole process, and so to the game.
+- `gc.freeze` at the start. It keeps long-lived objects out of collections, but also objects that
+  become garbage soon after. Only the game knows when to call `GarbageScheduler.freeze`: at the end
+  of a loading screen.
 """
 
 from __future__ import annotations
@@ -13,48 +27,50 @@ from typing import Final, Protocol
 
 __all__ = ["Collector", "GarbageScheduler"]
 
-# What a collection is expected to take before there was one, and the weight of the newest.
+# The expected pause of each generation before the first measurement, in seconds.
 _FIRST_S: Final = (0.0002, 0.002, 0.02)
+# The weight of the newest pause in the expected one.
 _EASE: Final = 0.3
-# With manners, the interpreter collects by itself only if so many times more objects were made
-# than usual: frames have stopped, or never leave the time. Memory must not grow for ever.
+# Generation 2 is collected in any case once it is due this many times over; and, times ten, the
+# interpreter collects by itself. It happens if frames have stopped, or never leave idle time:
+# memory must not grow without limit.
 _LATE: Final = 20
 
 
 class Collector(Protocol):
-    """What is used of the module ``gc``."""
+    """The functions of the module ``gc`` that the scheduler uses."""
 
     def collect(self, generation: int = 2) -> int:
-        """See ``gc``."""
+        """Collects a generation and all younger ones, as `gc.collect`."""
         ...
 
     def get_count(self) -> tuple[int, int, int]:
-        """See ``gc``."""
+        """Returns the counts of the generations, as `gc.get_count`."""
         ...
 
     def get_threshold(self) -> tuple[int, int, int]:
-        """See ``gc``."""
+        """Returns the thresholds of the generations, as `gc.get_threshold`."""
         ...
 
     def set_threshold(self, first: int, second: int, third: int, /) -> None:
-        """See ``gc``."""
+        """Sets the thresholds of the generations, as `gc.set_threshold`."""
         ...
 
     def freeze(self) -> None:
-        """See ``gc``."""
+        """Keeps all present objects out of later collections, as `gc.freeze`."""
         ...
 
     def unfreeze(self) -> None:
-        """See ``gc``."""
+        """Undoes all calls of `freeze`, as `gc.unfreeze`."""
         ...
 
     def get_freeze_count(self) -> int:
-        """See ``gc``."""
+        """Returns the number of frozen objects, as `gc.get_freeze_count`."""
         ...
 
 
 class GarbageScheduler:
-    """Decides when the garbage collector works, if it is asked to.
+    """Runs the garbage collector in idle time, if ``take_over`` is set; otherwise does nothing.
 
     The pauses of the collector are in `FrameMonitor.pauses`.
 
@@ -63,12 +79,12 @@ class GarbageScheduler:
         ...     seconds = garbage.idle(0.002)  # after a frame: 2 ms are left
 
     Args:
-        take_over: Collect in idle time only. The collector's thresholds are raised, and restored
-            by `detach`. A choice of the game's: it changes how the whole process behaves.
-        clock: Seconds.
-        collector: The module ``gc``; another one for tests.
+        take_over: Whether to collect in idle time only. The collector's thresholds are raised, and
+            restored by `close`, which changes the whole process.
+        clock: Returns seconds.
+        collector: The module ``gc``, or a fake for tests.
 
-    Main thread, unless it says otherwise.
+    Main thread.
     """
 
     def __init__(
@@ -87,27 +103,27 @@ class GarbageScheduler:
         self._expected = list(_FIRST_S)
 
     def attach(self) -> GarbageScheduler:
-        """Take over, if it was told to; may be called twice.
+        """Raises the collector's thresholds, if ``take_over`` is set. May be called twice.
 
         Raises:
-            RuntimeError: Somebody else has taken over already.
+            RuntimeError: Another garbage scheduler has raised them already.
         """
         if self._attached:
             return self
         if self._take_over:
             first, second, third = self._gc.get_threshold()
             if first > 0 and second > 1_000_000:
-                raise RuntimeError("other garbage manners have taken over: close them before")
+                raise RuntimeError("another garbage scheduler has taken over: close it before")
             self._thresholds = (first, second, third)
-            if first:  # a game that has switched the collector off wants it off
-                # The second number marks that somebody took over. Generation 0 is what the
-                # interpreter looks at first: with it this large, the others never come up.
+            if first:  # 0: the game has switched the collector off
+                # The second number marks the thresholds as taken over. It has no other effect: the
+                # interpreter looks at older generations only when generation 0 is due.
                 self._gc.set_threshold(first * _LATE * 10, 1_000_001, third)
         self._attached = True
         return self
 
     def close(self) -> None:
-        """Leave everything as it was before `attach`; may be called twice."""
+        """Restores the thresholds, and thaws what `freeze` has frozen. May be called twice."""
         if not self._attached:
             return
         self._attached = False
@@ -121,29 +137,36 @@ class GarbageScheduler:
         return self.attach()
 
     def detach(self) -> None:
-        """The old word for `close`."""
+        """Calls `close`; the former name of it."""
         self.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def idle(self, seconds_left: float) -> float:
-        """Collect what is due, as far as it is expected to fit in; gives the seconds it took.
+        """Collects the oldest generation that is due and is expected to fit into the idle time.
 
-        Called after a frame was drawn. Does nothing unless it was told to take over.
+        Called after a frame was drawn. Does nothing without ``take_over``.
+
+        Args:
+            seconds_left: The idle time until the next frame, in seconds.
+
+        Returns:
+            The seconds that the collection took; 0 if there was none.
         """
         if not (self._attached and self._take_over) or not self._thresholds[0]:
             return 0.0
         counts, limits = self._gc.get_count(), self._thresholds
         if counts[0] <= limits[0]:
             return 0.0
-        # As the interpreter does: the second number counts collections of the first, and so on.
+        # As the interpreter does: the count of a generation is the number of collections of the
+        # next younger one since its own last collection.
         generation = 0
         if counts[1] >= limits[1]:
             generation = 2 if counts[2] >= limits[2] else 1
         while generation >= 0 and self._expected[generation] > seconds_left:
             if generation == 2 and counts[2] > limits[2] * _LATE:
-                break  # it cannot wait any longer
+                break  # overdue: collect it although it does not fit
             generation -= 1
         if generation < 0:
             return 0.0
@@ -154,14 +177,18 @@ class GarbageScheduler:
         return seconds
 
     def freeze(self) -> int:
-        """Collect everything once, then never look at what is left again; gives how many it is.
+        """Collects all garbage once, and keeps all remaining objects out of later collections.
 
-        For the end of a loading screen: what was loaded by then lives long, and later collections
-        take no time for it. What becomes garbage in circles among it is freed after `detach`.
+        For the end of a loading screen: the loaded objects live long, and later collections need
+        no time for them. Cycles among them that become garbage are freed after `close`.
+
+        Returns:
+            The number of objects that were frozen.
         """
         self._gc.collect()
         before = self._gc.get_freeze_count()
         self._gc.freeze()
-        # Taking it back thaws everything, so only if nobody else had frozen anything.
+        # `unfreeze` thaws all objects of the process, so `close` calls it only if the game had
+        # frozen none before.
         self._frozen = self._frozen or before == 0
         return self._gc.get_freeze_count() - before

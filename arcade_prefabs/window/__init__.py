@@ -1,1 +1,1 @@
-"""The Arcade window: frame hooks, events, the thread guard, Arcade's private names."""
+"""Everything that touches Arcade's window and private names: frame hooks, events, thread guard."""

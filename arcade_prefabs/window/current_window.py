@@ -1,7 +1,8 @@
-"""Whether a plugin's window is the one that Arcade makes sprites for.
+"""Checks and sets Arcade's current window, in whose OpenGL context sprites are made.
 
-Arcade knows one current window. What is made while another one is current (sprite lists, textures)
-goes into the wrong OpenGL context: nothing shows, or OpenGL reports an invalid operation, anywhere.
+Arcade has one current window. Sprite lists and textures that are made while another window is
+current get the wrong OpenGL context: they are not shown, or a later, unrelated OpenGL call reports
+an invalid operation.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from ..errors import PluginError
 __all__ = ["made_current", "require_current"]
 
 
-def require_current(window: arcade.Window, what: str) -> None:
-    """Refuse what would be done in the context of another window.
+def require_current(window: arcade.Window, method: str) -> None:
+    """Checks that a window is Arcade's current one, and makes its OpenGL context current.
 
     Args:
-        window: The plugin's.
-        what: What was called.
+        window: The window of the plugin.
+        method: The name of the called method, for the message.
 
     Raises:
         PluginError: Another window is the current one, or none is.
@@ -36,10 +37,10 @@ def require_current(window: arcade.Window, what: str) -> None:
     if current is not window:
         other = "no window" if current is None else f"the window {current.caption!r}"
         raise PluginError(
-            f"{what} is for the window {window.caption!r}, but Arcade's current one "
+            f"{method} is for the window {window.caption!r}, but Arcade's current one "
             f"(arcade.get_window()) is {other}, in which nothing of it would show: attach to the "
-            "window that runs; a game with several windows calls arcade.set_window(window) and "
-            "window.switch_to() before it works for another one"
+            "window that is open; a game with several windows calls arcade.set_window(window) and "
+            "window.switch_to() before it uses the plugin of another one"
         )
     if pyglet.gl.current_context is not window.context:
         window.switch_to()
@@ -47,7 +48,7 @@ def require_current(window: arcade.Window, what: str) -> None:
 
 @contextmanager
 def made_current(window: arcade.Window) -> Generator[None]:
-    """Work for a window, whichever one is current; that is the current one again afterwards.
+    """Makes a window Arcade's current one in a ``with`` block, and restores the former one.
 
     Main thread.
     """

@@ -1,4 +1,4 @@
-"""What happens to prefabs, as events of the window: a view that has such a method is told."""
+"""`WindowEvents`: dispatches events of prefabs to the window and its views."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _NAMES: Final = {
 
 
 class WindowEvents:
-    """Dispatches what the loader and the factory tell of prefabs to a window and its views.
+    """Dispatches events of the loader and of failed spawns to a window and its views.
 
-    ``on_prefab_ready(prefab_id)``, ``on_prefab_failed(prefab_id, error)``, and
-    ``on_prefab_reloaded(prefab_id)``. Of a picture or a world that cannot be baked, the id is its
-    own: the prefabs that show the picture have the last good one. What hot reload told of a file
-    is not told again when a load of it fails because of that.
+    The events are ``on_prefab_ready(prefab_id)``, ``on_prefab_failed(prefab_id, error)`` and
+    ``on_prefab_reloaded(prefab_id)``. For an image or a world that cannot be baked,
+    ``on_prefab_failed`` has its id; prefabs with this image keep its last sound version. An error
+    that hot reload has reported is not dispatched again by a load that fails with it.
 
     Args:
-        window: The window, which learns their names.
+        window: The window; the events are registered there.
 
     Main thread.
     """
 
     def __init__(self, window: Any) -> None:
-        # Not the window's own: outside of `pyglet.app.run` that puts events into a queue, which
-        # headless `arcade.run` never empties.
+        # Not the window's `dispatch_event`: outside of `pyglet.app.run` it puts events into a
+        # queue, which headless `arcade.run` never empties.
         self._dispatch: Callable[..., object] = partial(EventDispatcher.dispatch_event, window)
         register_events(window, *sorted(set(_NAMES.values())))
 
     def heard(self, event: LoadEvent) -> None:
-        """The loader told of something."""
+        """Dispatches an event of the loader, if it concerns a prefab or a broken file."""
         name = _NAMES.get(event.kind)
         if name is None or event.told_before:
             return
@@ -54,14 +54,14 @@ class WindowEvents:
                 self._dispatch(name, event.id, event.error)
 
     def spawn_failed(self, identifier: str, error: Exception) -> None:
-        """Something that is loaded cannot be spawned."""
+        """Dispatches ``on_prefab_failed`` for a loaded prefab that cannot be spawned."""
         self._dispatch("on_prefab_failed", identifier, error)
 
 
 def register_events(window: Any, *names: str) -> None:
-    """Let a window know of kinds of events; twice is fine. Main thread."""
+    """Registers kinds of events with a window. May be called twice. Main thread."""
     for name in names:
-        # pyglet keeps them in a list of the class, and would have them there once for each window.
+        # pyglet keeps the names in a list of the class, and would append them for each window.
         if name not in window.event_types:
             window.register_event_type(name)
 

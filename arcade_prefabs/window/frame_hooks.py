@@ -1,10 +1,21 @@
-"""`FrameHooks`: one tick in each drawn frame, whatever else handles the window's events.
+"""`FrameHooks`: calls the plugin once in each drawn frame, whatever else handles the events.
 
-A handler pushed with `push_handlers(on_update=...)` is lost where a view above it returns True,
-where sections are enabled (they always do), after somebody's `pop_handlers()`, and in headless
-`arcade.run()`, which asks no handlers at all (arcade/window_commands.py:124). None of them says so.
-But every loop calls `window.flip()` at the end of a frame. That is where a lost tick is noticed,
-made up for, and the handler put back.
+The plugin needs one call (*tick*) in each frame, with the time of the game's update. A handler
+pushed with `push_handlers(on_update=...)` gets it, but is silently lost: where a view above it
+returns True, where sections are enabled (they always return True), after a `pop_handlers()` of the
+game, and in headless `arcade.run()`, which calls no handlers (arcade/window_commands.py:124).
+
+The way taken: such a handler, and a wrapper around `window.flip()`, which every loop calls at the
+end of a frame. If a frame has had no tick by then, the wrapper ticks with measured time, and pushes
+the handler again.
+
+Ways not taken:
+
+- Wrapping the window's `on_update`. A view that returns True keeps the event from it, and headless
+  `arcade.run()` calls the `on_update` of the view instead.
+- `pyglet.clock.schedule`. It ticks outside of frames, and not at all in headless `arcade.run()`.
+- Only the wrapper of `flip`. A tick at the end of a frame comes after the game's update, so what is
+  ready appears a frame later, and the game's own time (a paused or slowed game) is not known there.
 """
 
 from __future__ import annotations
@@ -29,29 +40,28 @@ __all__ = ["FrameHooks"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# A tick that was made up for tells measured time. Behind a dialog or a breakpoint that may be
-# minutes, which no game wants to move by in one step.
+# The most seconds of a tick in `flip`, which measures its time: after a dialog or a breakpoint,
+# minutes may have passed, and no game can move by that in one step.
 _LONGEST_S: Final = 0.25
-# Where the handler is skipped on purpose, pushing it again never helps: see the module.
+# The handler is pushed again in the first three frames that miss it, and then in every 60th: in
+# headless loops and under some views, pushing it again never helps.
 _TRIES: Final = 3
 _TRY_AGAIN_FRAMES: Final = 60
 
 
 class _Way(Enum):
-    """How an update reached us."""
+    """The origin of an update."""
 
     HANDLER = "the window's event"
     HAND = "the game's own call"
 
 
 class FrameHooks:
-    """Calls `tick` once in each frame that a window shows, and `end_frame` before it shows it.
+    """Calls `tick` once in each frame of a window, and `end_frame` before the frame is shown.
 
-    The tick comes with the window's `on_update`, or with `update` called by hand, whichever is
-    first in the frame; or, where neither comes, at its end. A frame is what lies between two calls
-    of `window.flip()`.
-
-    The window keeps this object alive, until `detach` or the end of the window.
+    A frame lasts from one call of `window.flip()` to the next. The tick comes with the window's
+    `on_update` or with a call of `update`, whichever is first in the frame; without either, it
+    comes in `flip`. The window keeps this object alive, until `detach` or the end of the window.
 
     Example:
         >>> import arcade
@@ -61,13 +71,13 @@ class FrameHooks:
         ...     return hooks
 
     Args:
-        window: Whose frames.
-        tick: Called with the seconds of game time since its last call. What it raises reaches the
+        window: The window.
+        tick: Called with the seconds of game time since its last call. Its exceptions reach the
             game; the frame counts as ticked.
-        end_frame: Called when the frame is drawn, before the window shows it.
-        closed: Called once, after the window was closed in whatever way. Leaving the event loop,
-            as `arcade.exit` does, is no closing.
-        clock: Seconds, for the frames that no update tells the time of.
+        end_frame: Called after drawing, before the window shows the frame.
+        closed: Called once, after the window was closed. Leaving the event loop, as `arcade.exit`
+            does, does not close the window.
+        clock: Returns seconds; measures frames without an update.
 
     Main thread.
     """
@@ -90,19 +100,19 @@ class FrameHooks:
         self._enabled = False
         self._attached = False
         self._over = window not in pyglet.app.windows  # closed
-        self._busy = False  # in `tick` or `end_frame`, from where updates and flips may come too
+        self._busy = False  # in `tick` or `end_frame`, which may themselves cause updates and flips
         self._in_close = False
 
-        self._first: _Way | None = None  # what brought this frame's tick
-        self._last: _Way | None = None  # the frame's latest update
-        self._last_count = 0  # of Arcade's clock, at that
-        self._carried_s = 0.0  # of updates that had no tick
-        self._told_time = False
+        self._first: _Way | None = None  # the origin of this frame's tick
+        self._last: _Way | None = None  # the origin of the latest update
+        self._last_count = 0  # `ticks` of Arcade's clock at the latest update
+        self._carried_s = 0.0  # seconds of updates without a tick, for the next tick
+        self._warned = False
         self._ticked_at = clock()
-        self._missed = 0  # frames in a row that the handler was not asked in
+        self._missed = 0  # successive frames in which the handler was not called
 
-        # Plain functions: pyglet keeps methods weakly, and would drop us with the user's last
-        # reference (pyglet/event.py:211).
+        # Plain functions: pyglet keeps methods by weak references, and would drop them with the
+        # game's last reference to the plugin (pyglet/event.py:211).
         def on_update(delta_time: float) -> None:
             if self._enabled:
                 self._missed = 0
@@ -117,11 +127,11 @@ class FrameHooks:
 
     @property
     def enabled(self) -> bool:
-        """Whether frames are ticked by themselves. Main thread."""
+        """Whether each frame is ticked without a call of `update`. Main thread."""
         return self._enabled
 
     def enable(self) -> None:
-        """Tick each frame from now on, this one included. Main thread."""
+        """Ticks each frame from now on, the present one included. Main thread."""
         if self._enabled or self._over:
             return
         self._attach()
@@ -131,28 +141,28 @@ class FrameHooks:
         self._window.push_handlers(on_update=self._on_update)
 
     def disable(self) -> None:
-        """Tick no frame by itself any more, and end none. Main thread."""
+        """Stops calling `tick` and `end_frame`, except in `update`. Main thread."""
         if self._enabled:
             self._enabled = False
             self._window.remove_handlers(on_update=self._on_update)
 
     def update(self, delta_time: float) -> None:
-        """Tick by hand: the plain way, for `on_update` or for loops of one's own.
+        """Ticks, for games that call the plugin in their own `on_update` or loop.
 
         While the hooks are enabled, a call in a frame that the window's event has ticked already
-        changes nothing. Several calls with neither an event nor a `flip` between them, as in a test
-        or behind a loading screen, tick each. Does nothing once the window is closed.
+        has no effect. Each of several calls without an event or a `flip` in between, as in a test
+        or a loading screen, ticks. Does nothing once the window is closed.
 
         Args:
-            delta_time: Seconds of game time. One that is NaN, infinite or negative is logged once
-                and counts as 0.
+            delta_time: Seconds of game time. A value that is NaN, infinite or negative is logged
+                once, and counts as 0.
 
         Main thread.
         """
         self._arrive(_Way.HAND, delta_time)
 
     def detach(self) -> None:
-        """Disable, and leave the window as it was; `enable` takes it up again. Main thread."""
+        """Disables the hooks, and removes handlers and wrappers from the window. Main thread."""
         self.disable()
         if self._attached:
             self._attached = False
@@ -166,9 +176,9 @@ class FrameHooks:
         self._attached = True
         self._first = None
         self._flip_wrap = MethodWrap(self._window, "flip", self._flip)
-        # Two ways of learning of the end, for each alone can be kept from us: a game's own
-        # `on_window_close` that returns True to go on without windows takes the event away, and
-        # whoever calls `close` of the class passes the instance by.
+        # Two hooks for the end of the window, as each alone can be missed: an `on_window_close` of
+        # the game that returns True swallows the event, and a call of `close` of the class does not
+        # call the wrapper in the instance.
         self._close_wrap = MethodWrap(self._window, "close", self._close)
         self._loop = pyglet.app.event_loop
         self._loop.push_handlers(on_window_close=self._on_window_close)
@@ -176,22 +186,22 @@ class FrameHooks:
     # Within a frame.
 
     def _arrive(self, way: _Way, delta_time: float) -> None:
-        """Tick for an update, unless this frame has had its tick."""
+        """Ticks for an update, unless this frame has had its tick."""
         if self._busy or self._over:
             return
         if not 0 <= delta_time < math.inf:
-            # Added up, one such number would stop the game's time for ever.
-            if not self._told_time:
-                self._told_time = True
+            # A sum with one such number would be NaN or infinite for ever.
+            if not self._warned:
+                self._warned = True
                 _log.warning(
-                    "a frame was told to take %g seconds: its time counts as 0; logged once",
+                    "an update has a delta_time of %g seconds: its time counts as 0; logged once",
                     delta_time,
                 )
             delta_time = 0.0
         last, count = self._last, self._last_count
         self._last, self._last_count = way, GLOBAL_CLOCK.ticks
-        # The game calls again, and neither the window's event nor Arcade's clock says that time
-        # went on: it has a loop of its own, and waits for what the tick does.
+        # The game calls `update` again, and neither the window's event nor Arcade's clock has come
+        # in between: it has a loop of its own, and waits for the plugin's work.
         alone = way is _Way.HAND and way is last and count == self._last_count
         if self._first is None:
             self._first = way
@@ -199,9 +209,9 @@ class FrameHooks:
         elif alone or not self._enabled:
             self._run(delta_time + self._take_carried())
         elif way is self._first:
-            # More updates than frames. Their time is the next tick's.
+            # The game updates more often than it draws: the next tick gets the time.
             self._carried_s += delta_time
-        # Else the same update came in both ways.
+        # Otherwise one update has come both as an event and as a call.
 
     def _take_carried(self) -> float:
         carried, self._carried_s = self._carried_s, 0.0
@@ -216,13 +226,13 @@ class FrameHooks:
             self._busy = False
 
     def _flip(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Make up for the frame's tick where there was none, and end the frame."""
+        """Ticks if the frame has had no tick, and ends the frame."""
         if self._busy or self._over:
             return real(*args, **kwargs)
         try:
             if self._enabled and self._first is None:
                 self._heal()
-                # The measured time holds what updates without a tick have told.
+                # The measured time includes that of updates without a tick.
                 self._carried_s = 0.0
                 self._run(min(max(self._clock() - self._ticked_at, 0.0), _LONGEST_S))
             if self._enabled:
@@ -233,11 +243,11 @@ class FrameHooks:
                     self._busy = False
         finally:
             self._first = None
-        # Closed by one of the two: there is nothing left to show, nor an OpenGL context.
+        # `tick` or `end_frame` has closed the window: it has no OpenGL context any more.
         return None if self._over else real(*args, **kwargs)
 
     def _heal(self) -> None:
-        """Put the handler on top of the others, where it is asked first."""
+        """Pushes the handler again, on top of all others, which are called after it."""
         self._missed += 1
         if self._missed <= _TRIES or not self._missed % _TRY_AGAIN_FRAMES:
             self._window.remove_handlers(on_update=self._on_update)
@@ -251,19 +261,19 @@ class FrameHooks:
             return real(*args, **kwargs)
         finally:
             self._in_close = False
-            # A game's own `close` may have asked the player, and stayed open.
+            # A `close` of the game may ask the player, and keep the window open.
             if self._window not in pyglet.app.windows:
                 self._end()
 
     def _window_closed(self, window: object) -> None:
-        # Within `close`, that one ends us, after the window has done all of its closing.
+        # Within `close`, `_close` calls `_end` after the window has closed completely.
         if window is not self._window or self._in_close:
             return
         try:
             self._end()
         except Exception:
-            # In pyglet's `close` there is more to come, which an exception would prevent.
-            _log.exception("closing what hangs on the window failed")
+            # An exception would keep pyglet's `close` from its further steps.
+            _log.exception("closing the plugin of a closed window failed")
 
     def _end(self) -> None:
         if not self._over:

@@ -1,4 +1,4 @@
-"""`MethodWrap`: a call of ours around one of a window's methods."""
+"""`MethodWrap`: wraps one method of a window's instance."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["MethodWrap"]
 
 
 class MethodWrap:
-    """Stands in a window's instance before one of its methods, so that ours is called around it.
+    """Replaces a method of a window's instance by a function that is called around it.
 
-    What it wraps may be a method of the user's subclass, or what somebody else put into the
-    instance before. Neither its result nor its exceptions are touched.
+    The method may be one of the game's subclass, or a function that was assigned to the instance.
 
     Args:
         window: The window.
-        name: The method's name.
-        around: Called in its place, with the method and what it was called with.
+        name: The name of the method.
+        around: Called in place of the method, with the method and its arguments; its result is the
+            result of the call.
 
     Main thread.
     """
@@ -30,24 +30,24 @@ class MethodWrap:
         setattr(window, name, self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call ours with the method, or the method itself once this was undone."""
+        """Calls ``around`` with the method; after `undo`, the method itself."""
         real = self._before
         if real is None:
-            # Looked up in each call: `arcade.enable_timings` puts another one into the class.
-            found = getattr(type(self._window), self._name)
-            bind = getattr(found, "__get__", None)
-            real = found if bind is None else bind(self._window)
+            # Looked up in each call: `arcade.enable_timings` replaces the method of the class.
+            method = getattr(type(self._window), self._name)
+            bind = getattr(method, "__get__", None)
+            real = method if bind is None else bind(self._window)
         if self._around is None:
             return real(*args, **kwargs)
         return self._around(real, *args, **kwargs)
 
     def undo(self) -> None:
-        """Take it away; where somebody wrapped it in turn, it stays and only passes on."""
+        """Restores the method. If the wrap was itself wrapped, it stays, and only calls on."""
         self._around = None
         top = vars(self._window).get(self._name)
         if not isinstance(top, MethodWrap):
             return
-        # Below ours may stand one that was undone while ours was above it.
+        # Below this wrap may be others, which were undone while this one was above them.
         while isinstance(top, MethodWrap) and top._around is None:
             top = top._before
         if top is None:

@@ -1,8 +1,8 @@
-"""Folders under names that Arcade's own functions find files by: ``:assets:images/hero.png``.
+"""Registers the assets folder as a resource handle of Arcade: ``:assets:images/hero.png``.
 
-Arcade joins the folder and the name as ``folder / name`` and opens what that leads to. So the
-folder that it is given is a path that refuses names with ``..``, as the loader does: what names a
-file may be a saved game, a mod or a map, and must not reach files beside the assets folder.
+Arcade joins the folder of a handle and the name as ``folder / name``, and opens that path. A name
+may come from a saved game, a mod or a map, and must not reach files outside the assets folder. So
+the folder is registered as a path that refuses names with ``..``, as the loader does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ConfinedFolder(_Path):  # type: ignore[misc]
     """A folder whose ``folder / name`` never leads out of it.
 
     Attributes:
-        confined: Whether it does so; paths that are derived from it, as by ``resolve``, do not.
+        confined: Whether it refuses such names; False for derived paths, as by ``resolve``.
 
     Any thread.
     """
@@ -35,16 +35,16 @@ class ConfinedFolder(_Path):  # type: ignore[misc]
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """The same folder, confined. Any thread."""
-        made = cls(folder)
-        made.confined = True
-        return made
+        """Returns the folder as a confined path. Any thread."""
+        confined = cls(folder)
+        confined.confined = True
+        return confined
 
     def __truediv__(self, name: str | os.PathLike[str]) -> Path:
-        """The path of a file.
+        """Returns the path of a file in the folder.
 
         Raises:
-            UnsafePathError: It could be outside of the folder.
+            UnsafePathError: The name is absolute, or contains ``..``.
         """
         if self.confined:
             _check(os.fspath(name))
@@ -52,7 +52,7 @@ class ConfinedFolder(_Path):  # type: ignore[misc]
 
 
 def _check(name: str) -> None:
-    """Refuse a name that could lead out of a folder."""
+    """Raises an UnsafePathError for a name that could lead out of a folder."""
     if ".." in name.replace("\\", "/").split("/"):
         message = "the path leaves its folder by `..`: paths begin below the assets folder"
     elif PurePath(name).is_absolute() or PurePath(name).drive:
@@ -63,7 +63,7 @@ def _check(name: str) -> None:
 
 
 def assets_folder(assets: object) -> Path | None:
-    """The folder that assets lie in, if they lie in one. Any thread."""
+    """Returns the assets folder, or None if the assets are an archive or a release. Any thread."""
     if not isinstance(assets, str | os.PathLike):
         return None
     folder = Path(assets).resolve()
@@ -72,19 +72,20 @@ def assets_folder(assets: object) -> Path | None:
 
 @contextmanager
 def resource_folder(name: str, folder: Path) -> Generator[None, None, None]:
-    """Arcade finds the folder by that name; not any more afterwards, if it did not before.
+    """Adds a folder to a resource handle in a ``with`` block, and removes it afterwards.
 
-    A folder that the game has made known by that name before is the game's, and confines nothing.
+    If the game has added the same folder to this handle before, nothing is removed, and the game's
+    path is used, which is not confined.
 
     Main thread.
     """
-    known = folder in arcade.resources.handles.get(name, ())
+    had_folder = folder in arcade.resources.handles.get(name, ())
     arcade.resources.add_resource_handle(name, folder)
     try:
         yield
     finally:
         paths = arcade.resources.handles.get(name, [])
-        if not known and folder in paths:
+        if not had_folder and folder in paths:
             paths.remove(folder)
             if not paths:
                 del arcade.resources.handles[name]

@@ -1,4 +1,4 @@
-"""The thread guard: OpenGL works in the main thread only, and fails silently in others."""
+"""`ThreadGuard`: refuses calls in other threads than the window's, where OpenGL fails silently."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["ThreadGuard"]
 
 
 class ThreadGuard:
-    """Knows the thread it was made in, and refuses others.
+    """Refuses calls in other threads than the one in which it was made.
 
     Attributes:
-        thread: Its number, as `threading.get_ident` gives it.
+        thread: The identifier of this thread, as `threading.get_ident` returns it.
 
     Any thread.
     """
@@ -25,18 +25,21 @@ class ThreadGuard:
 
     @property
     def here(self) -> bool:
-        """Whether this is that thread."""
+        """Whether the calling thread is the one in which the guard was made."""
         return threading.get_ident() == self.thread
 
-    def check(self, what: str) -> None:
-        """Refuse to go on in another thread.
+    def check(self, method: str) -> None:
+        """Raises an error in other threads.
+
+        Args:
+            method: The name of the called method, for the message.
 
         Raises:
-            WrongThreadError: This is another one.
+            WrongThreadError: The calling thread is another one.
         """
         if threading.get_ident() != self.thread:
             raise WrongThreadError(
-                f"{what} was called in the thread {threading.current_thread().name!r}: it may be "
-                "called in the window's thread only, for OpenGL fails silently in any other. Hand "
-                "it over: `prefabs.call(function)` has something done in the next frame"
+                f"{method} was called in the thread {threading.current_thread().name!r}: it may be "
+                "called in the window's thread only, for OpenGL fails silently in any other. Use "
+                "`prefabs.call(function)`, which calls a function in the window's thread"
             )

@@ -128,7 +128,7 @@ def test_second_take_over_is_refused(fake: tuple[FakeCollector, VirtualClock]) -
     collector, clock = fake
     with (
         GarbageScheduler(take_over=True, clock=clock, collector=collector),
-        pytest.raises(RuntimeError, match="have taken over"),
+        pytest.raises(RuntimeError, match="has taken over"),
     ):
         GarbageScheduler(take_over=True, clock=clock, collector=collector).attach()
     assert collector.thresholds == (700, 10, 10)

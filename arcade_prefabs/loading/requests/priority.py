@@ -1,4 +1,4 @@
-"""How urgent a load is."""
+"""`Priority`: the urgency of a load."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["PRIORITIES", "Priority", "rank_of"]
 
 
 class Priority(enum.IntEnum):
-    """How urgent a load is: everything of a higher one comes before anything of a lower one.
+    """Urgency of a load: all loads of a higher priority come before any of a lower one.
 
-    Among loads of the same priority, what was asked for first comes first.
+    Loads of the same priority come in the order of their requests.
     """
 
     PRELOAD = 0
@@ -22,13 +22,13 @@ class Priority(enum.IntEnum):
 
 
 PRIORITIES: Final = tuple(Priority)
-"""By their numbers: asking the class for one takes ten times as long."""
+"""The priorities by number: an index into this tuple takes a tenth of the time of `Priority(n)`."""
 
 
 def rank_of(priority: int) -> int:
-    """The plain number of a priority.
+    """Returns the plain number of a priority.
 
     Raises:
-        ValueError: There is no such priority.
+        ValueError: There is no priority of this number.
     """
     return int(priority if type(priority) is Priority else Priority(priority))
