@@ -1,1 +1,1 @@
-"""The streaming demo: hundreds of thousands of things, 60 frames a second."""
+"""The streaming demo: an island of 400,000 entities, at 60 frames a second."""

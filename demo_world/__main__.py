@@ -1,4 +1,4 @@
-"""``python -m demo_world``: fly over an island of 400,000 things, at 60 frames a second."""
+"""``python -m demo_world``: fly over an island of 400,000 entities, at 60 frames a second."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SET_UP = """\
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Returns the parser of the command line."""
     found = argparse.ArgumentParser(prog="python -m demo_world", description=__doc__)
     found.add_argument("--autopilot", action="store_true", help="fly by itself; P switches, too")
     found.add_argument("--seconds", type=_positive, metavar="N", help="leave after N seconds")
@@ -85,12 +85,15 @@ def _size(text: str) -> tuple[int, int]:
 
 def has_display() -> bool:
     """Whether a window can be shown."""
-    # pyglet 2.1 knows X alone; Wayland has that, too.
+    # pyglet 2.1 supports only X, which desktops with Wayland have, too.
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY"))
 
 
 def _cannot_write(folder: Path) -> str:
-    """Why not; empty if it can be. Asked before the flight, not when it is to be reported."""
+    """Returns why no file can be written to a folder; empty if one can.
+
+    Called before the flight, so that no report is lost at its end.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -100,19 +103,19 @@ def _cannot_write(folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line, until Ctrl+C.
+    """Runs the command line.
 
     Returns:
-        0; 1 if the flight was left early, or if it was to hold a rate or to be compared, and did
-        not hold it, or saw too little to mean anything; 2 if it could not run; 130 if Ctrl+C
-        ended it.
+        The exit status: 0 for success; 1 if the flight was ended early, or if ``--assert-fps`` or
+        ``--compare`` was given and the flight did not hold the rate or loaded too little to prove
+        anything; 2 if it could not run; 130 if Ctrl+C ended it.
     """
     options = parser().parse_args(arguments)
     try:
         return _run(options)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
-        return 130  # as shells say it of what Ctrl+C ended
+        return 130  # the exit code of shells for programs ended by Ctrl+C
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -129,15 +132,15 @@ def _run(options: argparse.Namespace) -> int:
     elif options.seconds or options.compare or options.assert_fps:
         options.autopilot = True
         options.seconds = options.seconds or 30.0
-    if (options.headless or options.compare) and (why := _cannot_write(options.out)):
-        print(f"nothing can be written to {options.out}: {why}; see --out", file=sys.stderr)
+    if (options.headless or options.compare) and (reason := _cannot_write(options.out)):
+        print(f"nothing can be written to {options.out}: {reason}; see --out", file=sys.stderr)
         return 2
     try:
         import pyglet
 
-        # Otherwise pyglet asks OpenGL for errors after each call: a millisecond of a frame here.
+        # Otherwise pyglet checks for OpenGL errors after each call: a millisecond of each frame.
         pyglet.options.debug_gl = False
-        import arcade  # noqa: F401 - only to see whether it can be
+        import arcade  # noqa: F401 - raises an error here if OpenGL is missing
 
         import arcade_prefabs  # noqa: F401
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The way that the autopilot flies: the same for every run."""
+"""`Autopilot`: the path of the player without input, which is the same in every run."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from typing import Final
 
 __all__ = ["Autopilot"]
 
-# How often a round swings from west to east, and from south to north.
+# How often one round oscillates from west to east, and from south to north.
 _SWINGS: Final = (2, 3)
+# The step in which the length of the curve is computed, in radians of the round.
 _STEP: Final = 0.0005
 
 
 class Autopilot:
-    """A loop over the whole island that begins and ends where the player starts.
+    """Flies a Lissajous curve over the whole island, which begins and ends at the start.
 
     Args:
-        start: Where it begins, in pixels.
-        size: Pixels of the world, each way.
-        speed: Pixels a second.
+        start: x and y of the start, in pixels.
+        size: The width and height of the world, in pixels.
+        speed: The speed, in pixels a second.
 
     Attributes:
-        position: Where it is.
-        heading: Where it flies, clockwise from north, in degrees.
-        distance: Pixels that it has flown.
+        position: The present x and y, in pixels.
+        heading: The direction of flight, clockwise from north, in degrees.
+        distance: The distance flown so far, in pixels.
     """
 
     def __init__(self, start: tuple[float, float], size: float, speed: float) -> None:
@@ -43,10 +44,10 @@ class Autopilot:
         )
 
     def update(self, seconds: float) -> None:
-        """Fly on for some seconds, at the same speed everywhere."""
+        """Flies on for some seconds, at constant speed."""
         left = self._speed * seconds
         x, y = self.position
-        while left > 1e-6:  # what rounding leaves is no way
+        while left > 1e-6:  # more than an error of rounding
             ahead = self._at(self._turn + _STEP)
             here = self._at(self._turn)
             rate = math.dist(here, ahead) / _STEP  # pixels for each radian
@@ -54,7 +55,7 @@ class Autopilot:
             self._turn += step
             left -= step * rate
         self.position = self._at(self._turn)
-        way = math.dist((x, y), self.position)
-        self.distance += way
-        if way > 0:
+        distance = math.dist((x, y), self.position)
+        self.distance += distance
+        if distance > 0:
             self.heading = math.degrees(math.atan2(self.position[0] - x, self.position[1] - y))

@@ -1,7 +1,7 @@
-"""Building the world: in a process of its own, so that the progress screen does not stutter.
+"""Builds the world in a process of its own, so that the progress screen does not stutter.
 
-``python -m demo_world.building ASSETS SIZE`` bakes the assets, puts the world into the bake store
-and prints a line for each step of its progress.
+``python -m demo_world.building ASSETS SIZE`` bakes the assets, writes the world into the bake
+store, and prints its progress, 0 to 1, as lines.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from .landscape import CELL, LAYERS, Landscape, recipe
 
 __all__ = ["WorldBuild", "world_name"]
 
-# What finishing the world takes of the whole, by measurement.
+# The part of the time that adding entities takes, by measurement; finishing the world is the rest.
 _ADDING: Final = 0.72
 
 
 def world_name(size: int) -> str:
-    """The world's name in the bake store: another one for each size and recipe."""
+    """Returns the world's name in the bake store, which depends on its size and `recipe`."""
     return f"demo_{size}_{recipe()}"
 
 
 def build(assets: Path, size: int) -> int:
-    """Bake the assets and build the world; gives how many entities it has."""
+    """Bakes the assets and builds the world. Returns the number of its entities."""
     from arcade_prefabs.pipeline import AssetPipeline, WorldBuilder
     from arcade_prefabs.spawning import texture_processor
 
     landscape = Landscape(size)
     with AssetPipeline(assets, processors=[texture_processor()]) as pipeline:
         report = pipeline.bake()
-        for error in report.errors:  # of a prefab that is being worked on: the rest goes on
+        for error in report.errors:  # a broken prefab must not keep the demo from starting
             print(error, file=sys.stderr)
         with WorldBuilder(pipeline, world_name(size), cell_size=CELL, layers=LAYERS) as world:
             for row in range(size):
@@ -54,15 +54,15 @@ def build(assets: Path, size: int) -> int:
 
 
 class WorldBuild:
-    """The process that builds the world, and how far it is.
+    """The process that builds the world, with its progress.
 
     Args:
         assets: The assets folder.
-        size: Cells of the world, each way.
+        size: The number of cells in each direction.
 
     Attributes:
-        progress: 0 to 1.
-        error: What went wrong, once it has ended; None as long as nothing did.
+        progress: The progress, 0 to 1.
+        error: The error output of the process, once it has failed; otherwise None.
     """
 
     def __init__(self, assets: Path, size: int) -> None:
@@ -88,7 +88,7 @@ class WorldBuild:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                with contextlib.suppress(ValueError):  # something else that a library says
+                with contextlib.suppress(ValueError):  # a line that a library has printed
                     self.progress = float(line)
 
     def _read_errors(self) -> None:
@@ -98,7 +98,7 @@ class WorldBuild:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended; `error` says how."""
+        """Whether the process has ended; `error` is set if it failed."""
         status = self._process.poll()
         if status is None:
             return False
@@ -109,7 +109,7 @@ class WorldBuild:
         return True
 
     def stop(self) -> None:
-        """End the process, if it has not ended; what was there before stays as it was."""
+        """Ends the process, if it still runs; the bake store stays as it was before."""
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait(10)

@@ -1,4 +1,4 @@
-"""What moves by itself: every entity whose tags say so."""
+"""`Creatures`: moves every entity with the tag ``wanders``, ``flits`` or ``drives``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Creatures"]
 
-# Pixels a second, and how much the heading changes in one, in degrees.
+# By tag: the speed in pixels a second, and the largest change of heading in degrees a second.
 _WAYS: Final = {"wanders": (30.0, 60.0), "flits": (90.0, 220.0), "drives": (110.0, 0.0)}
 _WATER: Final = ("water", "deep")
-# Of those out of sight one in so many moves in a frame, so many times as far: most creatures that
-# are alive are out of sight, and to move 250 in each frame took more of it than all streaming.
+# A creature out of sight moves in every fourth frame only, four times as far. Most living creatures
+# are out of sight, and moving 250 of them in each frame took more time than all streaming.
 _SELDOM: Final = 4
 
 
 @dataclass(slots=True)
 class _Creature:
-    """What is known of one: where it goes, and when it moves."""
+    """The motion of one creature.
+
+    Attributes:
+        heading: The direction, clockwise from north, in degrees.
+        turn: The frame, modulo `_SELDOM`, in which it moves while it is out of sight.
+        seen: Whether it was in sight when it moved last.
+        waited: Seconds since it moved last.
+    """
 
     heading: float
     turn: int
@@ -34,13 +41,13 @@ class _Creature:
 
 
 class Creatures:
-    """Moves them over the land: fish stay in the water, tanks on the road.
+    """Moves creatures over the landscape: fish stay in the water, tanks on the road.
 
-    What is out of sight moves less often, but no slower.
+    Creatures out of sight move less often, but at the same speed.
 
     Args:
-        prefabs: The plugin.
-        landscape: Where they move.
+        prefabs: The plugin, which has the entities.
+        landscape: The landscape.
     """
 
     def __init__(self, prefabs: PrefabPlugin, landscape: Landscape) -> None:
@@ -52,12 +59,12 @@ class Creatures:
         self._chance = random.Random(1)
 
     def update(self, delta_time: float, place: tuple[float, float], sight: float) -> int:
-        """Let time pass; gives how many there are.
+        """Moves the creatures. Returns their number.
 
         Args:
-            delta_time: Seconds since the last time.
-            place: What is looked at, in pixels.
-            sight: Pixels around it that may be seen.
+            delta_time: Seconds since the last call.
+            place: The center of the view, in pixels.
+            sight: The distance from the center within which creatures may be seen, in pixels.
         """
         self._frame += 1
         now = self._frame % _SELDOM
@@ -85,7 +92,7 @@ class Creatures:
     ) -> float:
         angle = math.radians(heading)
         across, up = math.sin(angle), math.cos(angle)
-        # A little ahead, so that it turns before the border and not on it.
+        # Looks 40 pixels ahead, so that it turns before the border.
         if not self._may_be(x, y, x + across * 40, y + up * 40, drives):
             return heading + 180 if drives else heading + self._chance.uniform(120, 240)
         if drives:

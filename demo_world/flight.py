@@ -1,4 +1,4 @@
-"""A run of the demo, from the window to the report."""
+"""`fly`: runs the demo, from opening the window to the report and the exit status."""
 
 from __future__ import annotations
 
@@ -24,38 +24,39 @@ __all__ = ["RATE", "WARM_UP_S", "DemoWindow", "fly"]
 # A little above 60: pyglet's clock sleeps too long rather than too short, 59.2 at 1/60, and on a
 # machine that others use, too, one wake-up in a hundred is a millisecond late.
 RATE: Final = 1 / 66
-# Fewer, and the run says nothing.
+# A run with fewer loaded cells or living entities proves nothing.
 FEWEST_CELLS: Final = 100
 FEWEST_ENTITIES: Final = 1000
-MOST_GAPS: Final = 0.01  # of all frames, in which there was no ground below the player
-# Seconds of the game before it is measured: first uses of shaders and fonts are over then.
+# The largest part of frames in which the cell below the player may be missing.
+MOST_GAPS: Final = 0.01
+# Seconds before measuring begins: shaders and fonts are used for the first time in them.
 WARM_UP_S: Final = 1.0
 _LONGEST_NS: Final = 10**9
 
 
 class DemoWindow(arcade.Window):
-    """A window that waits for what it draws, with a screen or without one.
+    """A window whose `flip` waits until the frame before is drawn, also without a display.
 
-    A display waits until the last frame is drawn before it takes another one. Without a display
-    nothing would: drawing would fall behind the frames and never be measured.
+    A display does not take a frame before the last one is drawn. Without a display, nothing would
+    wait: drawing would fall behind the frames, and its time would not be measured.
     """
 
-    _last_frame: Any = None  # OpenGL's mark behind what drew it
+    _last_frame: Any = None  # the OpenGL fence after the draw calls of the last frame
 
     def flip(self) -> None:
-        """Show the frame, once the one before is drawn: one at a time, as graphics drivers do."""
+        """Shows the frame, after waiting for the one before, as graphics drivers do."""
         if self.headless:
-            mark = gl.glFenceSync(gl.GL_SYNC_GPU_COMMANDS_COMPLETE, 0)
+            fence = gl.glFenceSync(gl.GL_SYNC_GPU_COMMANDS_COMPLETE, 0)
             gl.glFlush()
             if self._last_frame is not None:
                 gl.glClientWaitSync(self._last_frame, 0, _LONGEST_NS)
                 gl.glDeleteSync(self._last_frame)
-            self._last_frame = mark
+            self._last_frame = fence
         super().flip()
 
 
 def fly(options: argparse.Namespace) -> int:
-    """Open the window, play, and say how it was; gives the exit status."""
+    """Opens the window, plays the demo, and prints the report. Returns the exit status."""
     if options.naive:
         from .naive import fly_naively
 
@@ -65,7 +66,7 @@ def fly(options: argparse.Namespace) -> int:
             *options.window,
             "arcade_prefabs: an island",
             resizable=True,
-            antialiasing=False,  # of edges of triangles: sprites have none, and pixels cost
+            antialiasing=False,  # it smooths edges of triangles, which sprites do not show
             update_rate=RATE,
             draw_rate=RATE,
         )
@@ -84,7 +85,7 @@ def fly(options: argparse.Namespace) -> int:
     run = _Run(window, island, options)
     try:
         window.show_view(LoadingView(island, run.begin))
-        # Not `arcade.run`: without a screen that one neither keeps time nor comes back.
+        # Not `arcade.run`, which in headless mode does not pace frames, and does not return.
         pyglet.app.run(None)
     finally:
         if isinstance(window.current_view, LoadingView):
@@ -94,7 +95,7 @@ def fly(options: argparse.Namespace) -> int:
 
 
 class _Run:
-    """What becomes of one run."""
+    """One run of the demo: begins and ends measuring, and judges the result."""
 
     def __init__(self, window: arcade.Window, island: Island, options: argparse.Namespace) -> None:
         self._window = window
@@ -104,7 +105,7 @@ class _Run:
         self._wrong: list[str] = []
 
     def begin(self) -> None:
-        """The world is there."""
+        """Shows the island, as the world is loaded, and schedules measuring."""
         print("ready: F1 shows the keys" if not self._options.headless else "ready", flush=True)
         self._window.show_view(self._island)
         pyglet.clock.schedule_once(lambda _: self._island.begin(), WARM_UP_S)
@@ -149,7 +150,7 @@ class _Run:
         pyglet.app.exit()
 
     def finish(self) -> int:
-        """Say how it was; the exit status."""
+        """Prints the report. Returns the exit status."""
         if self.report is None:
             view = self._window.current_view
             if isinstance(view, LoadingView) and view.failed:
@@ -182,9 +183,9 @@ class _Run:
 
 
 def _naive(options: argparse.Namespace) -> dict[str, Any] | None:
-    """The same way flown with naive loading, in a process of its own."""
+    """Flies the same path with naive loading, in a process of its own. Returns its report."""
     file = (options.out / "naive.json").resolve()
-    file.unlink(missing_ok=True)  # that of an earlier flight
+    file.unlink(missing_ok=True)  # the report of an earlier flight
     command = [
         sys.executable, "-m", "demo_world", "--naive", "--autopilot",
         "--seconds", str(options.seconds), "--size", str(options.size),
@@ -202,7 +203,7 @@ def _naive(options: argparse.Namespace) -> dict[str, Any] | None:
 
 
 def side_by_side(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Both runs in one table."""
+    """Returns both runs as the lines of one table."""
     rows = [f"{'':34}{'arcade_prefabs':>16}{'naive':>12}"]
 
     def row(name: str, mine: float, other: float, digits: int = 2) -> None:

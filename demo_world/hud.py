@@ -1,4 +1,4 @@
-"""What the window says beside the world: the help, a line of facts, messages."""
+"""`Hud`: draws the help, a line of facts, and messages over the world."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ _MESSAGE_S: Final = 6.0
 
 
 class Hud:
-    """Texts over the world. Drawing text anew takes a millisecond: that is done twice a second.
+    """Draws texts over the world.
+
+    Laying out a new text takes a millisecond, so the line of facts changes only twice a second.
 
     Args:
         window: The window.
@@ -51,23 +53,23 @@ class Hud:
         self._until = 0.0
 
     def say(self, message: str) -> None:
-        """Show a message for some seconds."""
+        """Shows a message for six seconds."""
         self._message.text = message.splitlines()[0][:150] if message else ""
         self._until = time.monotonic() + _MESSAGE_S
 
     @property
     def due(self) -> bool:
-        """Whether facts are to be told again."""
+        """Whether the line of facts is due to be set again."""
         return time.monotonic() >= self._next
 
     def tell(self, facts: str) -> None:
-        """Show a line of facts until the next one."""
+        """Sets the line of facts."""
         self._next = time.monotonic() + _EVERY_S
         if facts != self._facts.text:
             self._facts.text = facts
 
     def draw(self) -> None:
-        """Draw it over what is there."""
+        """Draws the texts."""
         with self._window.default_camera.activate():
             wide = self._facts.content_width + 12
             arcade.draw_lrbt_rectangle_filled(6, 12 + wide, 6, 30, _BACK)

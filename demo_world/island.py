@@ -1,4 +1,4 @@
-"""The game: an island, somebody who drives over it, and the keys."""
+"""`Island`: the view of the game, with the streamed world, the player, and the keys."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = ["Island", "ground_options"]
 SPEED: Final = 420.0  # pixels a second, of the player
 ZOOM: Final = 0.8
 _ZOOMS: Final = (0.35, 2.0)
-AROUND: Final = 1600.0  # pixels around the player within which the island is there at least
-_TAKEN: Final = 46.0  # pixels at which something is collected
+AROUND: Final = 1600.0  # pixels around the player within which cells are loaded at least
+_TAKEN: Final = 46.0  # pixels from the player within which a treasure is collected
 _PALETTE: Final = ("demo/town#house", "demo/nature#tree", "demo/town#lamp", "demo/treasure#coin")
 _SOFTWARE: Final = ("llvmpipe", "softpipe", "swiftshader", "basic render", "gdi generic")
 _WAYS: Final = {
@@ -38,10 +38,10 @@ _WAYS: Final = {
 
 
 def ground_options(context: arcade.ArcadeContext) -> dict[str, Any]:
-    """How the ground is drawn, which is most of all pixels; as `arcade.SpriteList.draw` takes it.
+    """Returns options of `arcade.SpriteList.draw` for the ground, which covers most pixels.
 
-    It hides what is below, so nothing is blended. Where software draws instead of a graphics card,
-    the nearest pixel of an image serves: four of them to mix is half of what a pixel costs there.
+    The ground is opaque, so it is not blended. With a software renderer, the nearest pixel of an
+    image is taken: mixing four pixels would be half of the time of a pixel there.
     """
     renderer = context.info.RENDERER.lower()
     software = any(name in renderer for name in _SOFTWARE)
@@ -49,19 +49,19 @@ def ground_options(context: arcade.ArcadeContext) -> dict[str, Any]:
 
 
 def _short(identifier: str) -> str:
-    """A prefab's id as one writes it: ``demo/town#house``."""
+    """Returns the short form of a prefab's id: ``demo/town#house``."""
     path, mark, label = identifier.removeprefix("prefabs/").partition("#")
     return path.removesuffix(".ron") + mark + label
 
 
 class Island(arcade.View):
-    """The streamed world and its player.
+    """The view of the streamed world and its player.
 
     Args:
         assets: The assets folder.
-        size: Cells of the world, each way.
-        autopilot: Whether it flies by itself from the beginning.
-        speed: Pixels a second, of the autopilot.
+        size: The number of cells in each direction.
+        autopilot: Whether the autopilot is on from the beginning.
+        speed: The speed of the autopilot, in pixels a second.
 
     Attributes:
         prefabs: The plugin.
@@ -72,14 +72,14 @@ class Island(arcade.View):
         super().__init__()
         self.background_color = (120, 180, 240, 255)
         self.landscape = Landscape(size)
-        # The collector is asked to work in idle time: its pauses are the longest of all.
+        # The collector runs in idle time: its pauses are the longest of all.
         self.prefabs = arcade_prefabs.attach(
             self.window, assets, layers=LAYERS, hot_reload=False,
             garbage=GarbageScheduler(take_over=True),
         )  # fmt: skip
         self.prefabs.frame_graph.bind()
         self.world: arcade_prefabs.StreamingManager | None = None
-        self._head: Any = None  # of the world: what it knows of itself
+        self._head: Any = None  # the handle of the world's file, which has the number of entities
         self.hud = Hud(self.window)
         self.camera = arcade.Camera2D(zoom=ZOOM)
         start = self.landscape.start()
@@ -100,17 +100,17 @@ class Island(arcade.View):
         self.gaps = 0
         self._held: set[int] = set()
         self._mouse = (0.0, 0.0)
-        self._driven = False  # by the mouse
+        self._driven = False  # whether the mouse drives the player
         self._zoom = ZOOM
         self._ground = ground_options(self.window.ctx)
         self._palette: deque[str] = deque(_PALETTE)
-        self._known = self._names()
+        self._prefab_names = self._names()
         self._watcher = AssetWatcher(self.prefabs.pipeline, self._saved).start()
 
     # ------------------------------------------------------------------------------------ opening
 
     def open(self) -> None:
-        """Open the world, which must have been built."""
+        """Opens the world, which must have been built."""
         name = world_name(self.landscape.size)
         self._head = self.prefabs.load(f"worlds/{name}.ron")
         self.world = self.prefabs.open_world(name)
@@ -121,21 +121,21 @@ class Island(arcade.View):
         self._see()
 
     def _seen(self) -> float:
-        """Pixels from its middle to a corner of what the window shows."""
+        """Returns the pixels from the middle to a corner of the view."""
         return math.hypot(*self.window.size) / 2 / self._zoom
 
     def _see(self) -> None:
-        """Have as much around as the window shows, and more: towns live before they are seen."""
+        """Sets the load distance to the size of the view, or more."""
         if self.world is not None:
             self.world.set_distances(max(self._seen(), AROUND))
 
     @property
     def ready(self) -> bool:
-        """Whether all that can be seen at the beginning is there."""
+        """Whether the cells around the start are loaded."""
         return self.world is not None and self.world.is_open and not self.world.busy
 
     def begin(self) -> None:
-        """From now on it is measured: what loading left behind is no part of the game."""
+        """Begins measuring: drops the measurements of loading, and freezes loaded objects."""
         self.prefabs.budget_ms = 2
         self.prefabs.loader.garbage.freeze()
         assert self.world is not None
@@ -145,29 +145,29 @@ class Island(arcade.View):
         self.prefabs.monitor.reset()
 
     def on_show_view(self) -> None:
-        """Fit the window, which may have another size by now."""
+        """Fits the camera to the window, whose size may have changed meanwhile."""
         self.camera.match_window()
         self._see()
 
     def close(self) -> None:
-        """End it: threads, the world, the watcher. Twice is fine."""
+        """Ends the watcher and the plugin with its world. May be called twice."""
         self._watcher.close()
         self.prefabs.close()
 
     def _names(self) -> set[str]:
-        """All prefabs that can be placed."""
-        return {_short(one) for one in self.prefabs.pipeline.ids("prefab")}
+        """Returns the short names of all prefabs, which the player can place."""
+        return {_short(identifier) for identifier in self.prefabs.pipeline.ids("prefab")}
 
     def _saved(self, reload: ReloadReport) -> None:
-        """Files were saved. Called by the watcher's thread."""
+        """Reloads saved files. Called by the watcher's thread."""
         self.prefabs.loader.apply(reload)
         names = self._names()
-        new, gone = sorted(names - self._known), sorted(self._known - names)
-        self._known = names
-        changed = sorted({_short(one) for one in reload.ids} & names - set(new))
-        self.prefabs.call(lambda: self._noted(reload, new, gone, changed))
+        new, gone = sorted(names - self._prefab_names), sorted(self._prefab_names - names)
+        self._prefab_names = names
+        changed = sorted({_short(identifier) for identifier in reload.ids} & names - set(new))
+        self.prefabs.call(lambda: self._show_changes(reload, new, gone, changed))
 
-    def _noted(
+    def _show_changes(
         self, reload: ReloadReport, new: list[str], gone: list[str], changed: list[str]
     ) -> None:
         for name in gone:
@@ -187,7 +187,7 @@ class Island(arcade.View):
         return self.pilot.position if self.piloted else self.player.position
 
     def on_update(self, delta_time: float) -> None:
-        """Move everything that moves."""
+        """Moves the player and the creatures, and counts entities and missing cells."""
         if self.world is None:
             return
         if self.piloted:
@@ -229,22 +229,22 @@ class Island(arcade.View):
                 self.collected += 1
 
     def on_draw(self) -> None:
-        """Draw the world, the player between its layers, and what is written over it."""
+        """Draws the world, the player between its layers, and the texts."""
         self.clear()
         if self.world is None:
             return
         self.camera.zoom = self._zoom
         self.camera.position = self._place()
-        # Trees are above the player, the player is above all else.
+        # The crowns of trees are above the player, all other layers below.
         with self.camera.activate():
-            there = self.world.layers  # prefabs that were dropped in may have brought others
-            if "ground" in there:
+            layers = self.world.layers  # new prefabs may have added layers
+            if "ground" in layers:
                 self.world.draw("ground", **self._ground)
-            between = [one for one in there if one not in ("ground", "crowns")]
+            between = [layer for layer in layers if layer not in ("ground", "crowns")]
             if between:
                 self.world.draw(*between)
             self.actors.draw()
-            if "crowns" in there:
+            if "crowns" in layers:
                 self.world.draw("crowns")
             self.world.overlay.draw()
         if self.hud.due:
@@ -264,14 +264,14 @@ class Island(arcade.View):
 
     @property
     def total(self) -> int:
-        """Entities of the whole world."""
+        """The number of entities of the whole world; 0 until its file is loaded."""
         value = None if self._head is None else self._head.value
         return 0 if value is None else int(value.entities)
 
     # ---------------------------------------------------------------------------------------- keys
 
     def on_key_press(self, key: int, modifiers: int) -> None:  # noqa: ARG002 - Arcade's
-        """See `HELP`."""
+        """Handles the keys of `HELP`."""
         if key in _WAYS:
             self._held.add(key)
             self.piloted = False
@@ -294,7 +294,7 @@ class Island(arcade.View):
             except OSError as error:
                 self.hud.say(f"not written: {error}")
         elif key == arcade.key.F4 and self.world is not None:
-            # Whether the overlay's own handler of the key comes before or after this is chance.
+            # The overlay's own handler of the key may come before or after this one.
             self.prefabs.call(self._say_frozen)
         elif key == arcade.key.ESCAPE:
             self.window.close()
@@ -313,7 +313,7 @@ class Island(arcade.View):
                 self.hud.say(str(error))
 
     def on_prefab_failed(self, prefab_id: str, error: Exception) -> None:
-        """A prefab cannot be loaded: say so, and go on."""
+        """Shows the error of a prefab that cannot be loaded."""
         self.hud.say(f"{prefab_id}: {error}")
 
     def _zoom_by(self, factor: float) -> None:
@@ -321,40 +321,40 @@ class Island(arcade.View):
         self._see()
 
     def on_resize(self, width: int, height: int) -> None:
-        """Show more of the world, at the same scale."""
+        """Fits the camera, and shows more or less of the world at the same scale."""
         super().on_resize(width, height)
         self.camera.match_window()
         self._see()
 
     def on_key_release(self, key: int, modifiers: int) -> None:  # noqa: ARG002 - Arcade's
-        """Stop driving there."""
+        """Stops driving in the direction of a key."""
         self._held.discard(key)
 
     def on_mouse_motion(self, x: int, y: int, dx: int, dy: int) -> None:  # noqa: ARG002
-        """Remember where the mouse is."""
+        """Keeps the position of the mouse."""
         self._mouse = (x, y)
 
     def on_mouse_drag(self, x: int, y: int, *_: object) -> None:
-        """Remember where the mouse is, with a button held."""
+        """Keeps the position of the mouse while a button is held."""
         self._mouse = (x, y)
 
     def on_mouse_press(self, x: int, y: int, button: int, modifiers: int) -> None:  # noqa: ARG002
-        """Drive to the mouse as long as the button is held."""
+        """Drives to the mouse as long as the button is held."""
         self._mouse, self._driven = (x, y), True
         self.piloted = False
 
     def on_mouse_release(self, *_: object) -> None:
-        """Stop driving to the mouse."""
+        """Stops driving to the mouse."""
         self._driven = False
 
     def on_mouse_scroll(self, x: int, y: int, scroll_x: float, scroll_y: float) -> None:  # noqa: ARG002
-        """Zoom."""
+        """Zooms in and out."""
         self._zoom_by(1.1**scroll_y)
 
     # -------------------------------------------------------------------------------------- report
 
     def write(self, folder: Path, report: FrameReport | None = None) -> str:
-        """Write a screenshot and a report, today's if none is given; gives their names."""
+        """Writes a screenshot and a report, by default a new one. Returns the file names."""
         folder.mkdir(parents=True, exist_ok=True)
         self.on_draw()
         arcade.get_image().convert("RGB").save(folder / "demo_world.png")

@@ -1,7 +1,7 @@
-"""The landscape: what stands where. The same size gives the same world, on every machine.
+"""`Landscape`: computes the entities of each cell; a size gives the same world on every machine.
 
-A cell is 8 by 8 tiles of 128 pixels. Every 8 cells a road runs through the land from west to
-east, and one from south to north; where two meet there is a town, unless that is in the water.
+A cell is 8 by 8 tiles of 128 pixels. Every 8 cells, a road runs from west to east, and one from
+south to north; there is a town at each crossing that is on land.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 TILE: Final = 128
-TILES: Final = 8  # of a cell, each way
+TILES: Final = 8  # tiles of a cell in each direction
 CELL: Final = TILE * TILES
 LAYERS: Final = ("ground", "things", "actors", "crowns")
-THINGS: Final = 40  # that are tried to be placed in a cell
+THINGS: Final = 40  # attempts to place an entity in a cell
 _ROADS: Final = 64  # tiles from one road to the next
-_TOWN: Final = 11  # tiles from its middle to its border
+_TOWN: Final = 11  # tiles from the middle of a town to its border
 _SEED: Final = 2026
-_CORNER: Final = 0.7071  # a square turned by 45 degrees that reaches the middle of the sides
-# The lattice of the noise, in tiles.
+_CORNER: Final = 0.7071  # the scale of a tile turned by 45 degrees, so that it covers a corner
+# The spacing of the noise lattices, in tiles.
 _WIDE: Final = 48
 _FINE: Final = 14
 
-# What grows where: names and weights.
+# The prefabs that grow on each kind of ground, with their weights.
 _FLORA: Final[dict[str, dict[str, int]]] = {
     "grass": {
         "nature#tree": 10, "nature#young_tree": 7, "nature#bush": 5, "nature#sprout": 12,
@@ -61,14 +61,14 @@ _PATROLS: Final = ("town#patrol", "town#sand_patrol", "town#dark_patrol")
 
 
 class Thing(NamedTuple):
-    """One entity of the world.
+    """An entity of the world.
 
     Attributes:
-        prefab: Below ``demo/``.
-        x: Pixels.
-        y: Pixels.
-        angle: Clockwise, in degrees.
-        scale: A factor.
+        prefab: The id of its prefab below ``demo/``.
+        x: The x of its center, in pixels.
+        y: The y of its center, in pixels.
+        angle: The clockwise rotation, in degrees.
+        scale: The factor of its size.
     """
 
     prefab: str
@@ -79,20 +79,20 @@ class Thing(NamedTuple):
 
 
 def recipe() -> str:
-    """A name for how this module makes worlds: another one as soon as it changes."""
+    """Returns a hash of this module, so that a world built by an older version is not used."""
     return hashlib.blake2b(Path(__file__).read_bytes(), digest_size=4).hexdigest()
 
 
 class Landscape:
-    """A world of so many cells in a square.
+    """A square world of ``size`` by ``size`` cells.
 
     Args:
-        size: Cells, each way.
+        size: The number of cells in each direction.
 
     Attributes:
-        size: See above.
-        tiles: Tiles, each way.
-        pixels: Pixels, each way.
+        size: The argument.
+        tiles: The number of tiles in each direction.
+        pixels: The width and height in pixels.
     """
 
     def __init__(self, size: int) -> None:
@@ -103,7 +103,7 @@ class Landscape:
         self._lattice = lru_cache(maxsize=65536)(_random_number)
 
     def _noise(self, x: int, y: int, wide: int, seed: int) -> float:
-        """Smooth noise, 0 to 1: numbers on a lattice, and what lies between them."""
+        """Returns smooth noise, 0 to 1: random numbers on a lattice, interpolated in between."""
         column, across = divmod(x, wide)
         row, up = divmod(y, wide)
         across_part, up_part = across / wide, up / wide
@@ -117,9 +117,9 @@ class Landscape:
         return below + (above - below) * up_part
 
     def _kind(self, x: int, y: int) -> str:
-        """What the ground is at a tile."""
+        """Returns the kind of ground at a tile."""
         height = 0.7 * self._noise(x, y, _WIDE, 1) + 0.3 * self._noise(x, y, _FINE, 2)
-        # An island: the sea is around it.
+        # The height falls towards the edges, so that the sea surrounds the island.
         edge = min(x, y, self.tiles - 1 - x, self.tiles - 1 - y) / self.tiles
         height -= max(0.0, 0.08 - edge) * 6
         if height < 0.30:
@@ -142,7 +142,7 @@ class Landscape:
         return self.kind(x, y) not in ("water", "deep")
 
     def road(self, x: int, y: int) -> str:
-        """The piece of road at a tile, or nothing."""
+        """Returns the suffix of the road tile at a tile; empty without a road."""
         if not self._is_land(x, y):
             return ""
         middle = _ROADS // 2
@@ -152,7 +152,7 @@ class Landscape:
         return "_road_e" if east else "_road_n" if north else ""
 
     def town_near(self, x: int, y: int) -> tuple[int, int] | None:
-        """The tile in the middle of the town that a tile belongs to, if it does to one."""
+        """Returns the middle tile of the town that a tile belongs to, or None."""
         middle = _ROADS // 2
         column, row = x - x % _ROADS + middle, y - y % _ROADS + middle
         if max(abs(x - column), abs(y - row)) > _TOWN or not self._is_land(column, row):
@@ -179,12 +179,12 @@ class Landscape:
         return kind if random.Random(x * 7919 + y).random() < 0.7 else f"{kind}_b"
 
     def tiles_of(self, column: int, row: int) -> Iterator[Thing]:
-        """The ground of a cell."""
+        """Yields the ground tiles of a cell."""
         for y in range(row * TILES, (row + 1) * TILES):
             for x in range(column * TILES, (column + 1) * TILES):
                 name = self._ground(x, y)
-                # Flat art shows its grid where all tiles lie the same way; waves and drifts show
-                # it where they do not.
+                # Plain tiles are turned at random, as equal tiles show the grid; waves and snow
+                # drifts are not turned, as they would show it then.
                 turn = 90.0 * random.Random(x + y * 7919).randrange(4)
                 plain = "_" not in name or name.endswith("_b")
                 yield Thing(
@@ -195,7 +195,7 @@ class Landscape:
                 )
 
     def corners_of(self, column: int, row: int) -> Iterator[Thing]:
-        """Turned tiles over corners of others, so that borders run aslant and not in steps."""
+        """Yields turned tiles over corners of other tiles, so that borders run diagonally."""
         for y in range(row * TILES, (row + 1) * TILES):
             for x in range(column * TILES, (column + 1) * TILES):
                 kind = self.kind(x, y)
@@ -211,7 +211,7 @@ class Landscape:
                         yield Thing(f"ground#{other}", at_x * TILE, at_y * TILE, 45.0, _CORNER)
 
     def things_of(self, column: int, row: int) -> Iterator[Thing]:
-        """Everything that stands, grows, lies or moves in a cell."""
+        """Yields the houses, plants, treasures and creatures of a cell."""
         chance = random.Random(f"{_SEED} {column} {row}")
         taken: list[tuple[float, float, float]] = []
         for one in self._town(column, row, chance):
@@ -241,7 +241,7 @@ class Landscape:
             )
 
     def _town(self, column: int, row: int, chance: random.Random) -> Iterator[Thing]:
-        """What of a town stands in a cell: houses beside the roads, lamps, crates, patrols."""
+        """Yields a town's entities in a cell: houses beside the roads, lamps, crates, patrols."""
         for y in range(row * TILES, (row + 1) * TILES):
             for x in range(column * TILES, (column + 1) * TILES):
                 town = self.town_near(x, y)
@@ -260,13 +260,13 @@ class Landscape:
                     yield Thing(chance.choice(_PATROLS), at[0], at[1], 90 if away_y == 0 else 0)
 
     def cell(self, column: int, row: int) -> Iterator[Thing]:
-        """Everything of a cell, its ground first."""
+        """Yields all entities of a cell, its ground first."""
         yield from self.tiles_of(column, row)
         yield from self.corners_of(column, row)
         yield from self.things_of(column, row)
 
     def start(self) -> tuple[float, float]:
-        """Where a visit begins: the town that is nearest to the middle."""
+        """Returns the player's start, in pixels: the town nearest to the middle of the world."""
         middle = _ROADS // 2
         half = self.tiles / 2
         towns = [

@@ -1,4 +1,4 @@
-"""The progress screen: the world is built, opened, and loaded around the player."""
+"""`LoadingView`: the progress screen while the world is built, opened and loaded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .island import Island
 
 __all__ = ["LoadingView"]
 
-_SHARE: Final = 0.9  # of the bar, that building takes
+_SHARE: Final = 0.9  # the part of the progress bar for building
 
 
 class LoadingView(arcade.View):
-    """Shows how far it is, and then calls a function.
+    """Builds and opens the world, shows the progress, and then calls a function.
 
     Args:
         island: The game, whose world is not open yet.
-        then: What to do once it is ready.
+        then: Called once the world is loaded around the player.
 
     Attributes:
-        failed: Whether the world could not be built, or not be opened.
+        failed: Whether the world could not be built or opened.
     """
 
     def __init__(self, island: Island, then: Callable[[], object]) -> None:
@@ -38,9 +38,9 @@ class LoadingView(arcade.View):
         self._last: list[str] = []
 
     def on_show_view(self) -> None:
-        """Build the world, if that was not done before."""
+        """Begins to build the world, or opens it if it was built before."""
         island = self._island
-        island.prefabs.budget_ms = 12  # nothing else needs the time of these frames
+        island.prefabs.budget_ms = 12  # the game itself needs no time in these frames
         pipeline = island.prefabs.pipeline
         name = world_name(island.landscape.size)
         if f"worlds/{name}.ron" in pipeline.ids("world"):
@@ -50,7 +50,7 @@ class LoadingView(arcade.View):
             self._build = WorldBuild(folder, island.landscape.size)
 
     def on_update(self, delta_time: float) -> None:  # noqa: ARG002 - Arcade's
-        """Go on as soon as something is done."""
+        """Opens the world once it is built, and calls the function once it is loaded."""
         island, build = self._island, self._build
         if build is not None and build.done:
             self._build = None
@@ -64,23 +64,23 @@ class LoadingView(arcade.View):
             elif island.ready:
                 self._then()
 
-    def _give_up(self, why: str) -> None:
-        print(why, file=sys.stderr)
+    def _give_up(self, reason: str) -> None:
+        print(reason, file=sys.stderr)
         self.failed = True
         self.window.close()
 
     def on_key_press(self, key: int, modifiers: int) -> None:  # noqa: ARG002 - Arcade's
-        """Leave with Esc, as from the game."""
+        """Closes the window with Esc, as in the game."""
         if key == arcade.key.ESCAPE:
             self.window.close()
 
     def on_hide_view(self) -> None:
-        """Leave no process behind."""
+        """Ends the process that builds the world."""
         if self._build is not None:
             self._build.stop()
 
     def on_draw(self) -> None:
-        """A bar."""
+        """Draws the progress bar and its title."""
         self.clear()
         build = self._build
         done = _SHARE if build is None else build.progress * _SHARE
@@ -90,9 +90,9 @@ class LoadingView(arcade.View):
         left, bottom = (self.width - wide) / 2, self.height / 2
         arcade.draw_lbwh_rectangle_outline(left, bottom, wide, high, arcade.color.WHITE)
         arcade.draw_lbwh_rectangle_filled(left, bottom, wide * done, high, arcade.color.APPLE_GREEN)
-        what = "Building the island, once" if build is not None else "Opening the island"
-        if what != self._text.text:
-            self._text.text = what
-            print(what, flush=True)
+        title = "Building the island, once" if build is not None else "Opening the island"
+        if title != self._text.text:
+            self._text.text = title
+            print(title, flush=True)
         self._text.position = (left, bottom + 40)
         self._text.draw()

@@ -1,8 +1,8 @@
-"""The same flight as most first versions of a game would do it: a cell is loaded when it is due.
+"""The same flight with naive loading, as in most first versions of a game, for comparison.
 
-Each cell is a file. When one comes into range, it is read and its sprites are made, in `on_update`;
-when it is out of range, its sprites are let go. Images are loaded when they are first needed, and
-kept. Nothing but the player moves: its frames have less to do, which is to its advantage.
+Each cell is a file. When a cell comes into range, `on_update` reads its file and makes its sprites;
+when it is out of range, its sprites are dropped. Images are loaded at their first use, and kept.
+Only the player moves, so the frames have less work than those of the demo.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FARTHER: Final = 1.25
 
 
 class Naive(arcade.View):
-    """The island without the plugin."""
+    """View of the island without the plugin; loads cells on the main thread."""
 
     def __init__(self, cells: Path, size: int, speed: float) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Naive(arcade.View):
 
 
 def write_cells(folder: Path, assets: Path, size: int) -> None:
-    """Write what the naive game reads: a file for each cell, and how each prefab looks."""
+    """Writes the files of the naive game: one for each cell, and one with all sprite specs."""
     landscape = Landscape(size)
     names: set[str] = set()
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,13 +113,13 @@ def write_cells(folder: Path, assets: Path, size: int) -> None:
             (folder / f"{column}_{row}.json").write_text(json.dumps(cell), encoding="utf-8")
     with AssetPipeline(assets, processors=[texture_processor()]) as pipeline:
         looks = {name: list(_look(pipeline.get_prefab(f"demo/{name}"))) for name in names}
-    # Last, and at once: where it is, all the others are.
+    # Written last, and renamed at once: where this file exists, all others are complete.
     (folder / "looks.part").write_text(json.dumps(looks), encoding="utf-8")
     (folder / "looks.part").replace(folder / "looks.json")
 
 
 def _look(prefab: Any, x: float = 0.0, y: float = 0.0) -> Any:
-    """Image, layer, scale, color and place of a prefab's sprites, its children's included."""
+    """Yields image, layer, scale, color, x and y of each sprite of a prefab and its children."""
     sprite = prefab.build()[0]
     scale = sprite.scale
     both = (scale, scale) if isinstance(scale, int | float) else tuple(scale)
@@ -130,7 +130,7 @@ def _look(prefab: Any, x: float = 0.0, y: float = 0.0) -> Any:
 
 
 def fly_naively(options: argparse.Namespace) -> int:
-    """Fly, and write the report to ``naive.json``."""
+    """Flies with naive loading, and writes ``naive.json``. Returns the exit status."""
     from .flight import RATE, WARM_UP_S, DemoWindow
 
     cells = options.out / "naive_cells" / world_name(options.size)
@@ -149,7 +149,7 @@ def fly_naively(options: argparse.Namespace) -> int:
     def begin(_: float) -> None:
         nonlocal loads
         loads = game.loads
-        # As the demo does: what the collector would take is not what is compared.
+        # As the demo does, so that pauses of the garbage collector are not compared.
         gc.collect()
         gc.freeze()
         monitor.reset()

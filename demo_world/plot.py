@@ -1,4 +1,4 @@
-"""The frame times of runs as a picture."""
+"""`plot_frame_times`: draws the frame times of runs as a PNG image."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from PIL import Image, ImageDraw, ImageFont
 
 __all__ = ["plot_frame_times"]
 
-_SIZE: Final = (1100, 210)  # of each run
+_SIZE: Final = (1100, 210)  # width and height of the graph of a run, in pixels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 40, 26
-_LONGEST: Final = 80.0  # ms that are shown
+_LONGEST: Final = 80.0  # the frame time at the top of the graph, in ms
 _LINES: Final = ((16.7, "16.7 ms"), (33.3, "33 ms"), (66.7, "67 ms"))
 _INK, _FAINT, _PAPER = (60, 60, 70), (215, 215, 222), (255, 255, 255)
 _COLORS: Final = ((36, 150, 92), (214, 110, 40))
 
 
 def plot_frame_times(runs: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Draw how long each frame of some runs lasted, one run above the other.
+    """Draws the frame times of runs, one run above the other.
 
     Args:
-        runs: Milliseconds of each frame, by the name of the run.
-        path: Where the picture goes, a PNG.
+        runs: The frame times in milliseconds, by the name of the run.
+        path: The PNG file to write.
     """
     wide, high = _SIZE
     picture = Image.new("RGB", (wide, high * len(runs)), _PAPER)
@@ -45,7 +45,7 @@ def plot_frame_times(runs: Mapping[str, Sequence[float]], path: Path) -> None:
         if len(points) > 1:
             draw.line(points, color, 1)
         for (x, y), ms in zip(points, times, strict=True):
-            if ms > 25:  # so that a single one can be seen
+            if ms > 25:  # a dot, as a single late frame is too thin a line to be seen
                 draw.ellipse((x - 3, y - 3, x + 3, y + 3), color)
         longest = max(times, default=0.0)
         title = f"{name}: {len(times):,} frames, longest {longest:.1f} ms"
