@@ -44,6 +44,10 @@ _new_sprite: Final = Sprite.__new__
 _new_hit_box: Final = RotatableHitBox.__new__
 # Classes of lists that list sprites as `SpriteList` does.
 _plain_lists: Final[set[type]] = {SpriteList}
+# A list with no more sprites is searched sprite by sprite.
+_FEW: Final = 256
+# Matches that are parts of two slots, until a list is searched sprite by sprite.
+_TRIES: Final = 8
 # A list of sprites begins with room for 256: one more has its buffers grow.
 _MANY: Final = 257
 
@@ -200,7 +204,7 @@ def _remove(sprites: SpriteList[Any], sprite: BasicSprite) -> None:
     members = sprites.sprite_list
     index = len(members) - 1
     if members[index] is not sprite:
-        index = members.index(sprite)
+        index = _index_of(sprites, sprite, slots[sprite])
     del members[index]
     sprite.sprite_lists.remove(sprites)
     sprites._sprite_buffer_free_slots.append(slots.pop(sprite))
@@ -209,6 +213,26 @@ def _remove(sprites: SpriteList[Any], sprite: BasicSprite) -> None:
     order.append(0)
     sprites._sprite_index_slots -= 1
     sprites._sprite_index_changed = True
+
+
+def _index_of(sprites: SpriteList[Any], sprite: BasicSprite, slot: int) -> int:
+    """Returns where a sprite stands in a list.
+
+    The slots of a list's sprites stand in an array, in the order of the sprites. A search for the
+    bytes of a slot takes less than half of the time of `list.index`, which compares objects.
+    """
+    members = sprites.sprite_list
+    if len(members) > _FEW:
+        content, wanted = sprites._sprite_index_data.tobytes(), slot.to_bytes(4, sys.byteorder)
+        at = content.find(wanted)
+        for _ in range(_TRIES):
+            if at < 0 or at % 4 == 0:
+                break
+            at = content.find(wanted, at + 1)  # parts of two other slots
+        index = at // 4
+        if at >= 0 and index < len(members) and members[index] is sprite:
+            return index
+    return members.index(sprite)
 
 
 # ---------------------------------------------------------------------------------- the comparison

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -242,6 +243,39 @@ def test_another_arcade_is_noticed_and_its_own_calls_are_used(
         assert made.prefabs._factory._warm == {}
     finally:
         sprite_shortcuts.sprite_calls.cache_clear()
+
+
+@pytest.mark.parametrize("count", [3, 65, 300, 1000])
+def test_a_sprite_is_found_in_a_long_list_wherever_it_is(count: int) -> None:
+    """Also where slots were used again, and where the list was turned round or shuffled."""
+    make, append, remove, _ = sprite_shortcuts.sprite_calls()
+    texture = arcade.make_soft_square_texture(8, (255, 0, 0, 255))
+    listed: arcade.SpriteList[Any] = arcade.SpriteList(lazy=True)
+    stock: arcade.SpriteList[Any] = arcade.SpriteList(lazy=True)
+    pairs = []
+    for number in range(count):
+        pairs.append([make(texture, (number, 0.0), (1.0, 1.0), 0.0) for _ in range(2)])
+        append(listed, pairs[-1][0])
+        stock.append(pairs[-1][1])
+    chance = random.Random(count)
+    for turn in range(200):
+        ours, theirs = chance.choice(pairs)
+        remove(listed, ours)
+        stock.remove(theirs)
+        if turn % 3:
+            append(listed, ours)
+            stock.append(theirs)
+        else:
+            pairs.remove([ours, theirs])
+        if turn % 50 == 20:
+            listed.reverse()
+            stock.reverse()
+        if len(pairs) == 0:
+            break
+        order = [one.center_x for one in stock]
+        assert [one.center_x for one in listed] == order
+        used = len(order)
+        assert listed._sprite_index_data[:used] == stock._sprite_index_data[:used]
 
 
 def test_lists_and_sprites_of_other_classes_go_arcades_way() -> None:
