@@ -1,1 +1,1 @@
-"""Every figure that the README quotes, with what it is compared to: ``python -m benchmarks``."""
+"""Measures every figure of the README beside its baseline: ``python -m benchmarks``."""

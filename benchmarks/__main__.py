@@ -1,4 +1,4 @@
-"""``python -m benchmarks [name ...]``: run benchmarks and print a table of figures and targets."""
+"""``python -m benchmarks [name ...]`` runs benchmarks, and prints their figures and targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .harness import QUICK, Options, Row, discover, format_table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 1 if a target is missed."""
+    """Runs the command line. Returns the exit status, 1 if a target is missed."""
     registry = discover()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help="which to run (default: all)")

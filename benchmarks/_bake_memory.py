@@ -1,4 +1,4 @@
-"""Bakes a folder in a process of its own and prints its peak memory and that of a worker, in MB."""
+"""Bakes a folder in its own process; prints the peak memory of it and of a worker, in MB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What grows while a game goes round and round, and who holds it."""
+"""Finds types whose number of objects grows while a game repeats laps, and their holders."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["Growth", "Snapshot", "fly", "grown", "growth", "holders", "plain", "
 _DEPTH: Final = 4
 _SHOWN: Final = 5
 _OPEN_FILES: Final = Path("/proc/self/fd")
-_REMEMBERED: Final = 1_000  # pauses of the collector, by those who keep the last ones
-_IDLE_S: Final = 0.002  # of each frame: loader threads work while a game waits
+_REMEMBERED: Final = 1_000  # pauses of the garbage collector: the monitor keeps the last ones
+_IDLE_S: Final = 0.002  # seconds of waiting in each frame, in which loader threads run
 
-# How many objects there are of a type. A plain dictionary of names and numbers is nothing that the
-# garbage collector knows, so snapshots do not count one another.
+# The number of objects of each type. The garbage collector does not track a plain dictionary of
+# names and numbers, so snapshots do not count one another.
 Snapshot: TypeAlias = dict[str, int]
 
 
 class Growth(NamedTuple):
-    """A type of objects of which there are more and more, and who holds one of them."""
+    """A type whose number of objects grows, and the holders of one of its objects."""
 
     kind: str
     each_lap: float
@@ -37,7 +37,7 @@ class Growth(NamedTuple):
 
 
 def take() -> Snapshot:
-    """Count all objects that the garbage collector knows, after it has run."""
+    """Counts all objects that the garbage collector tracks, after a collection."""
     gc.collect()
     return dict(Counter(_kind(one) for one in gc.get_objects()))
 
@@ -48,7 +48,7 @@ def _kind(one: object) -> str:
 
 
 def grown(laps: list[Snapshot]) -> list[Growth]:
-    """The types that grew in every lap, by one at least, and who holds their newest objects."""
+    """Returns the types that grew by at least one in every lap, with holders of new objects."""
     found = []
     for kind in laps[-1]:
         counts = [lap.get(kind, 0) for lap in laps]
@@ -63,16 +63,17 @@ def grown(laps: list[Snapshot]) -> list[Growth]:
 
 
 def growth(counts: list[int]) -> float:
-    """How many more there are in each lap: the least of the later half against the earlier half's.
+    """Returns the growth in each lap: the least of the later half minus that of the earlier half.
 
-    Not the last against the first: SQLite's module, for one, forgets its dead cursors by the 200.
+    Not the last minus the first, as some numbers oscillate: SQLite's module drops its dead cursors
+    200 at a time.
     """
     half = len(counts) // 2
     return (min(counts[-half:]) - min(counts[:half])) / (len(counts) - half)
 
 
 def holders(one: object) -> str:
-    """Who holds an object, and who holds that one in turn, up to a module or a root."""
+    """Returns the chain of holders of an object, up to a module or a root."""
     chain = []
     seen = {id(one), id(chain)}
     for _ in range(_DEPTH):
@@ -97,7 +98,7 @@ def holders(one: object) -> str:
 
 
 def _rank(holder: object) -> int:
-    """Instances of somebody's class tell more than dictionaries, those more than lists of all."""
+    """Returns the order of holders, the most telling first: modules, instances, dictionaries."""
     if _module_of(holder) is not None:
         return 0
     if _kind(holder).startswith("builtins."):
@@ -106,7 +107,7 @@ def _rank(holder: object) -> int:
 
 
 def _module_of(holder: object) -> str | None:
-    """The module whose names a dictionary holds."""
+    """Returns the module whose namespace a dictionary is, or None."""
     if isinstance(holder, dict) and "__name__" in holder and "__builtins__" in holder:
         return str(holder["__name__"])
     return None
@@ -121,12 +122,12 @@ def _named(holder: object, held: object) -> str:
 
 
 def fly(folder: Path, laps: int, warm_up: int) -> dict[str, Any]:
-    """Rounds over a small world; what there is more of after each of them.
+    """Flies laps over a small world, and counts objects after each.
 
     Args:
-        folder: An empty one.
-        laps: How many rounds.
-        warm_up: Rounds before them: until every cell on the way was seen.
+        folder: An empty folder for the world.
+        laps: The number of counted laps.
+        warm_up: The number of laps before, in which every cell on the path is loaded once.
     """
     os.environ["ARCADE_HEADLESS"] = "True"
     import arcade
@@ -153,14 +154,14 @@ def fly(folder: Path, laps: int, warm_up: int) -> dict[str, Any]:
         for step in range(steps):
             turn = 2 * math.pi * step / steps
             frame(middle + reach * math.sin(turn), middle + reach * math.sin(2 * turn))
-        # Until nothing is left of the world: how many cells stay around a place differs.
+        # Until the world has no cells left: the number of cells that stay differs from lap to lap.
         for _ in range(1_000):
             frame(-reach * 10, -reach * 10)
             if one.settled:
                 break
         else:
             raise RuntimeError("after the lap, cells were loading for 1,000 frames")
-        one.plugin.monitor.reset()  # it remembers hitches, which the counting makes
+        one.plugin.monitor.reset()  # counting makes late frames, whose hitches it would keep
         del one.latencies[:]
         one.asked.clear()
 
@@ -194,10 +195,10 @@ def fly(folder: Path, laps: int, warm_up: int) -> dict[str, Any]:
 
 
 def plain(lists: int) -> dict[str, Any]:
-    """What the process grows by when lists of Arcade's own are made, drawn once and dropped.
+    """Measures by how much the process grows when plain sprite lists are made, drawn and dropped.
 
-    Much of it is the graphics driver's, which takes memory for new buffers before it gives that of
-    dead ones back.
+    Much of it is memory of the graphics driver, which allocates new buffers before it frees dead
+    ones.
     """
     os.environ["ARCADE_HEADLESS"] = "True"
     import arcade

@@ -1,4 +1,4 @@
-"""Loads prefabs in a process of its own and prints how its memory grew, in MB."""
+"""Loads prefabs in a process of its own, and prints the growth of its memory in MB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spawns in a process of its own, which has a window, and prints what it took, as JSON."""
+"""Measures spawning in a process of its own with a window, and prints the figures as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_S = 60.0
 
 
 def write_props(root: Path, count: int, first: int = 0) -> list[str]:
-    """Prefabs, each with a texture of its own of 64×64 pixels; gives their ids."""
+    """Writes prefabs, each with its own texture of 64×64 pixels. Returns their ids."""
     (root / "prefabs").mkdir(parents=True, exist_ok=True)
     (root / "images").mkdir(exist_ok=True)
     chance = random.Random(first)
@@ -37,7 +37,7 @@ def write_props(root: Path, count: int, first: int = 0) -> list[str]:
     for number in range(first, first + count):
         color = tuple(chance.randrange(256) for _ in range(3))
         image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
-        # Round, as things in games are; a square would have the simplest hit box there is.
+        # Round, like most images of games; a square has the simplest possible hit box.
         for y in range(64):
             for x in range(64):
                 if (x - 32) ** 2 + (y - 32) ** 2 < 30**2:
@@ -51,16 +51,16 @@ def write_props(root: Path, count: int, first: int = 0) -> list[str]:
 
 
 class Frames:
-    """Frames of a game that draws; notes how long our part of each takes."""
+    """Plays frames of a game that draws, and measures the plugin's part of each."""
 
     def __init__(self, window: arcade.Window, plugin: Any, game: Any) -> None:
         self.window, self.plugin, self.game = window, plugin, game
         self.ours: list[float] = []
 
     def run(self, work: Any = None) -> None:
-        """One frame, and the wait for the next; ``work`` is the game's own, and counted."""
+        """Plays one frame, and waits for the next; the time of ``work`` is measured, too."""
         started = time.perf_counter()
-        if self.plugin is not None:  # it comes before the game, as its handler would
+        if self.plugin is not None:  # before the game, as its handler is called
             self.plugin.update(FRAME_S)
         if work is not None:
             work()
@@ -68,8 +68,8 @@ class Frames:
         self.window.clear()
         self.game()
         self.window.flip()
-        # A software renderer draws when somebody waits for it, which would be the next upload.
-        # What it draws is the game's; a graphics card does that beside us.
+        # A software renderer draws when a call waits for it, which would be the next upload. Its
+        # time belongs to the game's drawing, as a graphics card draws in parallel.
         self.window.ctx.finish()
         left = FRAME_S - (time.perf_counter() - started)
         if left > 0:
@@ -77,7 +77,7 @@ class Frames:
 
 
 def bring_in(root: Path, entities: int, textures: int, turns: int) -> dict[str, float]:
-    """A thousand entities with a hundred textures while drawing, both ways, in turns."""
+    """Makes sprites with many textures while drawing: by spawning and plainly, in turns."""
     window = arcade.Window(*SIZE, "benchmark")
     window.ctx.default_atlas.resize((4096, 4096))  # so that the baseline's never has to grow
     chance = random.Random(1)
@@ -157,7 +157,7 @@ def _ours(window: arcade.Window, root: Path, places: list[Any]) -> dict[str, flo
 
 
 def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
-    """Rounds of spawning and despawning: what is left of each."""
+    """Spawns and despawns in rounds, and measures what is left after each."""
     window = arcade.Window(*SIZE, "benchmark")
     names = write_props(root, 100)
     chance = random.Random(1)
@@ -184,7 +184,7 @@ def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
             buffers.append(window.ctx.stats.buffer[0])
     return {
         "third_mb": memory[2],
-        # The middle of the last five: single rounds differ by what the allocator keeps.
+        # The median of the last five, as the allocator keeps more or less memory in single rounds.
         "last_mb": median(memory[-5:]),
         "buffers_third": buffers[2],
         "buffers_last": buffers[-1],
@@ -192,7 +192,7 @@ def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
 
 
 def one_by_one(root: Path, count: int) -> dict[str, float]:
-    """Spawns and despawns of a sprite prefab that is loaded, in turns with plain sprites."""
+    """Times spawning and despawning a loaded sprite prefab, in turns with plain sprites."""
     window = arcade.Window(*SIZE, "benchmark")
     (name,) = write_props(root, 1)
     with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:
@@ -212,7 +212,7 @@ def one_by_one(root: Path, count: int) -> dict[str, float]:
         ours: list[float] = []
         plain: list[float] = []
         while len(ours) < count:
-            plugin.update(FRAME_S)  # spawns of one frame have their limit
+            plugin.update(FRAME_S)  # spawns of one frame are limited
             started = time.thread_time()
             for _ in range(BATCH):
                 sprite = arcade.Sprite(texture, 1.0, *place)
@@ -225,7 +225,7 @@ def one_by_one(root: Path, count: int) -> dict[str, float]:
                 at_once = at_once and entity.alive
                 entity.despawn()
             ended = time.thread_time()
-            if at_once:  # otherwise the machine was busy, and the rest came into the queue
+            if at_once:  # otherwise the machine was busy, and some spawns were queued
                 plain.append((between - started) / BATCH)
                 ours.append((ended - between) / BATCH)
     return {
@@ -236,9 +236,9 @@ def one_by_one(root: Path, count: int) -> dict[str, float]:
 
 
 def many(root: Path, count: int, turns: int) -> dict[str, float]:
-    """Groups of instances of a prefab that is loaded, in turns with as many plain sprites.
+    """Times groups of instances of a loaded prefab, in turns with as many plain sprites.
 
-    Both are brought to the graphics card, and nothing is left of either after a turn.
+    Both are uploaded to the graphics card, and dropped after each turn.
     """
     window = arcade.Window(*SIZE, "benchmark")
     (name,) = write_props(root, 1)
@@ -293,7 +293,7 @@ def many(root: Path, count: int, turns: int) -> dict[str, float]:
 
 
 def growth(root: Path, count: int) -> dict[str, float]:
-    """How many bytes the process grows by for each instance that is never touched."""
+    """Returns the growth of the process in bytes for each instance that is never touched."""
     window = arcade.Window(*SIZE, "benchmark")
     (name,) = write_props(root, 1)
     with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:

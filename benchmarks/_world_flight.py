@@ -1,4 +1,4 @@
-"""Flies over a world in a process of its own, and prints what that took, as JSON.
+"""Flies over a world in a process of its own, and prints the figures as JSON.
 
 ``python -m benchmarks._world_flight WHAT FOLDER NUMBER…``, the folder from `write_world`.
 """
@@ -35,11 +35,11 @@ _MOST_FRAMES: Final = 1_200
 
 
 class InvalidRunError(RuntimeError):
-    """The player has not moved, or nothing was loaded: the run says nothing."""
+    """The player did not move, or no cell was loaded, so the run measures nothing."""
 
 
 class Flight:
-    """Frames of a game that draws what a camera over the player sees."""
+    """Plays frames of a game that draws the world around the player through a camera."""
 
     def __init__(self, window: arcade.Window, way: Any, x: float, y: float) -> None:
         self.window, self.way, self.x, self.y = window, way, x, y
@@ -61,10 +61,10 @@ class Flight:
         with self.camera.activate():
             way.draw()
         drawn = clock()
-        # A software renderer draws when somebody waits for it: what it takes is the game's.
+        # A software renderer draws when a call waits for it: its time belongs to the drawing.
         window.ctx.finish()
         finished = clock()
-        window.ctx.gc()  # what was dropped is given back, as `flip` does; that is counted, too
+        window.ctx.gc()  # deletes dead OpenGL objects, as `flip` does; that counts, too
         ended = clock()
         way.end()
         self.ours_ms.append((updated - update + ended - finished) * 1e3)
@@ -87,13 +87,13 @@ class Flight:
         raise InvalidRunError("the world never came to rest")
 
     def forget(self) -> None:
-        """What was before does not count."""
+        """Drops the measurements so far."""
         for one in (self.ours_ms, self.draw_ms, self.frame_ms, self.way.latencies):
             one.clear()
         self.there = 0
 
     def fly(self, frames: int, turn: Callable[[int], tuple[float, float]]) -> float:
-        """Fly; ``turn(frame)`` is where to. Gives the pixels of the way."""
+        """Flies in the direction of ``turn(frame)``. Returns the distance in pixels."""
         way = 0.0
         for number in range(frames):
             x, y = turn(number)
@@ -180,7 +180,7 @@ def upfront(root: Path, cells: int) -> dict[str, float]:
 
 
 def dropped(root: Path, cells: int, radius: int) -> dict[str, float]:
-    """S8: all cells around the player go at once; and what coming and going take for each."""
+    """S8: unloads all cells around the player at once; also the time of loading and unloading."""
     window = arcade.Window(*SIZE, "benchmark")
     one = Ours(
         window,
@@ -218,7 +218,7 @@ def dropped(root: Path, cells: int, radius: int) -> dict[str, float]:
 
 
 def monster(root: Path, cells: int) -> dict[str, float]:
-    """S9: jump to where one cell has 20,000 entities; how its neighbours fare."""
+    """S9: jumps to a cell with 20,000 entities, and measures how soon its neighbours appear."""
     window = arcade.Window(*SIZE, "benchmark")
     garbage = GarbageScheduler(take_over=True)
     one = Ours(window, root, f"grid_{cells}_{EACH}", garbage=garbage, load_distance=CELL)
@@ -289,11 +289,11 @@ def teleports(root: Path, cells: int, count: int) -> dict[str, float]:
 
 
 def held(root: Path, cells: int) -> dict[str, float]:
-    """S9: how long a worker keeps the interpreter while it reads a cell of 20,000.
+    """S9: measures how long a loader thread holds the interpreter while it decodes 20,000 entities.
 
-    In the idle time of frames, when workers work, the main thread gives the interpreter away and
-    takes it back all the time, as each call of OpenGL does: whoever keeps it shows as a gap. The
-    same again with nothing to read shows what the machine itself does.
+    In the idle time of frames, when loader threads run, the main thread gives the interpreter away
+    and takes it back all the time, as each call of OpenGL does; a thread that holds the interpreter
+    shows as a gap. The same without a load shows the gaps that the machine itself causes.
     """
     with AssetPipeline(root, processors=[texture_processor()]) as pipeline:
         loader = AsyncPrefabLoader(pipeline)
@@ -312,7 +312,7 @@ def held(root: Path, cells: int) -> dict[str, float]:
                 if handle.error is not None:
                     raise handle.error
                 gaps.append(worst * 1e3)
-                del handle  # nobody has it any more, and it leaves the cache
+                del handle  # nothing holds it any more, and the cache drops it
                 loader.drain(0.001)
                 loader.evict(name)
                 quiet.append(max(_longest_gap(loader) for _ in range(10)) * 1e3)
@@ -322,7 +322,7 @@ def held(root: Path, cells: int) -> dict[str, float]:
 
 
 def _longest_gap(loader: AsyncPrefabLoader) -> float:
-    """One frame; the longest time in its idle part that the interpreter was not to be had."""
+    """Plays a frame. Returns the longest wait for the interpreter in its idle time, in seconds."""
     loader.begin_frame()
     loader.drain(0.001)
     due = time.perf_counter() + FRAME_S
@@ -336,7 +336,7 @@ def _longest_gap(loader: AsyncPrefabLoader) -> float:
 
 
 def sizes(root: Path, cells: int, each: int, seconds: int) -> dict[str, float]:
-    """S18 and the size of worlds: open, stand still, fly in a circle in the middle."""
+    """S18: opens worlds of several sizes, stands still, and flies in a circle in the middle."""
     window = arcade.Window(*SIZE, "benchmark")
     one = Ours(window, root, f"grid_{cells}_{each}", garbage=GarbageScheduler(take_over=True))
     middle = cells * CELL / 2
@@ -350,7 +350,7 @@ def sizes(root: Path, cells: int, each: int, seconds: int) -> dict[str, float]:
     still: list[float] = []
     without: list[float] = []
     frames = 60 if seconds > 5 else 30 if seconds > 3 else 10
-    for _ in range(4):  # by turns: with the world's share of the plugin's update, and without
+    for _ in range(4):  # in turns: with the world's part of the plugin's update, and without
         run.forget()
         run.frames(frames)
         still += run.ours_ms

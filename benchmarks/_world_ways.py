@@ -1,4 +1,4 @@
-"""Worlds to fly over, and two ways to have them around a player."""
+"""Writes worlds, and loads them around a player in two ways: with the plugin and naively."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ REACH: Final = math.hypot(*SIZE) / 2
 
 
 def write_world(root: Path, cells: int, each: int = EACH, monster: int = 0) -> None:
-    """A world of that many cells in a square, twice: baked, and as files for the naive way.
+    """Writes a square world twice: baked, and as files for naive loading.
 
     Args:
         root: The assets folder.
-        cells: Columns, and rows.
-        each: Entities of a cell.
-        monster: Entities of the cell in the middle instead.
+        cells: The number of columns and of rows.
+        each: The number of entities of a cell.
+        monster: The number of entities of the cell in the middle.
     """
     names = write_props(root, PROPS)
     with AssetPipeline(root, processors=[texture_processor()]) as pipeline:
@@ -67,14 +67,14 @@ def _rows(names: list[str], cells: int, each: int, monster: int) -> Any:
 
 
 class Ours:
-    """The plugin."""
+    """Loads the world with the plugin."""
 
     def __init__(self, window: arcade.Window, root: Path, name: str, **settings: Any) -> None:
         garbage = settings.pop("garbage", None)
         self.plugin = arcade_prefabs.attach(
             window, root, enabled=False, hot_reload=False, garbage=garbage
         )
-        # Its texture atlas, 64 MB where the window's own is as large, is not the world's.
+        # Its texture atlas of 64 MB does not belong to the world.
         self.before_mb = resident_mb()
         began = time.perf_counter()
         self.world = self.plugin.open_world(name, **settings)
@@ -121,7 +121,7 @@ class Ours:
 
 
 class Naive:
-    """What a first version of a game does: read and build a cell when it comes into range."""
+    """Reads and builds each cell on the main thread when it comes into range."""
 
     settled = True
 

@@ -1,6 +1,6 @@
-"""Files as games have them, the same for every run: RON, and TOML that holds the same data.
+"""Generates files like those of games, the same for every run: RON, and TOML with the same data.
 
-What the level file is made of follows a survey of 5,237 RON files in 44 public repositories:
+The features of the level file follow a survey of 5,237 RON files in 44 public repositories:
 trailing commas nearly everywhere, named structs in 72 % of files, named tuples 70 %, bare names
 59 %, `Some` 39 %, maps 28 %, multi-line strings 11 %, raw strings 10 %, comments 10 %, tuples as
 map keys 7 %.
@@ -38,7 +38,7 @@ class Raw(str):
 
 
 class MultiLine(str):
-    """A string that stands in the file with its line breaks, such as a dialogue."""
+    """A string that is written with its line breaks, such as a dialogue."""
 
     __slots__ = ()
 
@@ -52,7 +52,7 @@ class Content:
 
 
 def crate() -> Content:
-    """A prefab of about 1,000 bytes: a crate with a lamp, a shadow and things inside."""
+    """Returns a prefab of about 1,000 bytes: a crate with a lamp, a shadow and contents."""
     picture = ":resources:images/tiles/boxCrate_double.png"
     frames = ["a.png", "b.png", "c.png"]
     goods = Map({"gold": 25, "potion": 2})
@@ -76,7 +76,7 @@ def crate() -> Content:
 
 
 def level(size: int, seed: int = SEED) -> Content:
-    """A library of many different prefabs, ``size`` bytes of RON or a little more."""
+    """Returns a library of many different prefabs, in ``size`` bytes of RON or a little more."""
     chance = random.Random(seed)
     writer = _Ron(chance)
     ron_parts = ["#![enable(implicit_some)]\nLibrary(\n"]
@@ -95,7 +95,7 @@ def level(size: int, seed: int = SEED) -> Content:
 
 
 def neutral(value: Value) -> Any:
-    """A RON value as the dicts, lists and strings that TOML has."""
+    """Converts a RON value to the dictionaries, lists and strings that TOML has."""
     match value:
         case Ident():
             return value.name
@@ -224,7 +224,7 @@ _KINDS: Final[tuple[Callable[[random.Random, int], Struct], ...]] = (_prop, _ene
 
 
 class _Ron:
-    """Writes as people do: one component a line, commas behind the last item, some comments."""
+    """Writes RON as authors do: one component a line, trailing commas, some comments."""
 
     def __init__(self, chance: random.Random | None = None) -> None:
         self._chance = chance

@@ -1,4 +1,4 @@
-"""The demo's flight beside naive loading, and what measuring it costs."""
+"""Benchmarks the demo's flight beside naive loading, and the cost of the frame monitor."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _rows(ours: Any, theirs: Any) -> Iterator[Row]:
 
 @benchmark("monitor_cost")
 def monitor_cost(options: Options) -> Iterator[Row]:
-    """M1: what the frame monitor takes of a frame itself."""
+    """M1: the time that the frame monitor takes of each frame."""
     monitor = FrameMonitor()
 
     def frame() -> None:

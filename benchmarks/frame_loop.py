@@ -1,8 +1,8 @@
-"""A game of 60 frames a second without a window: what it does, and what it feels.
+"""Plays a game of 60 frames a second without a window, and measures its frame times.
 
-A frame is some milliseconds of Python and many short calls that give the interpreter away and take
+A frame is some milliseconds of Python, and many short calls that give the interpreter away and take
 it back, as every call of OpenGL does; then the loop sleeps until the next frame is due. A thread
-that is in the way shows as late frames, as it would in a game.
+that holds the interpreter makes frames late, as in a game.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["FRAME_S", "Frames", "percentile", "play"]
 FRAME_S: Final = 1 / 60
 _GAME_S: Final = 0.003
 _DRAW_CALLS: Final = 1_000
-# Takes nothing, and is called without the interpreter, like a call of OpenGL.
+# Takes no time, and runs without holding the interpreter, like a call of OpenGL.
 _draw_call = ctypes.CDLL(None).getpid
 
 
 class Frames(NamedTuple):
-    """What a run felt like.
+    """Frame times of a run.
 
     Attributes:
-        fps: Frames a second.
-        worst_ms: The longest time between two frames.
-        p99_ms: The time that 99 of 100 frames do not exceed.
-        frames: How many there were.
-        seconds: How long it took.
+        fps: The mean frame rate, in frames a second.
+        worst_ms: The longest time between two frames, in milliseconds.
+        p99_ms: The 99th percentile of that time, in milliseconds.
+        frames: The number of frames.
+        seconds: The time of the run, in seconds.
     """
 
     fps: float
@@ -46,7 +46,7 @@ def play(
     update: Callable[[], object] = lambda: None,
     end: Callable[[float], object] = lambda _: None,
 ) -> Frames:
-    """Play frames until ``until(frames so far)``; ``end`` gets the time of the next frame."""
+    """Plays frames until ``until(frames so far)``; ``end`` gets the time of the next frame."""
     starts: list[float] = []
     due = time.perf_counter()
     while not until(len(starts)):
@@ -58,7 +58,7 @@ def play(
         update()
         for _ in range(_DRAW_CALLS):
             _draw_call()
-        # A frame that is late is not made up for: neither does a display.
+        # A late frame is not followed by an early one, as on a display.
         due = max(due + FRAME_S, time.perf_counter())
         end(due)
         left = due - time.perf_counter()
@@ -76,5 +76,5 @@ def play(
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value that a share of sorted values does not exceed."""
+    """Returns the percentile of sorted values for a share of 0 to 1."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

@@ -1,4 +1,4 @@
-"""A folder of prefabs as a game has them: a few parents, many that extend them, no two alike."""
+"""Writes a folder of prefabs like that of a game: a few parents, many different derived ones."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _PER_FOLDER: Final = 200
 
 
 def write_game(root: Path, count: int) -> int:
-    """Write that many prefabs of about a kilobyte; gives the bytes of all files."""
+    """Writes prefabs of about a kilobyte each. Returns the bytes of all files."""
     chance = random.Random(count)
     texts = {f"prefabs/{name}.ron": text for name, text in PARENTS.items()}
     for number in range(count):

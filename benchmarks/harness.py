@@ -1,4 +1,4 @@
-"""What benchmarks are made of: a registry, fair side-by-side timing, and rows with a target.
+"""Registers benchmarks, times candidates side by side, and prints rows with targets.
 
 A benchmark is a generator of rows::
 
@@ -39,14 +39,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How long to measure.
+    """Length of the measurements.
 
     Attributes:
-        rounds: Turns that each candidate gets; they take turns one after the other.
-        round_s: Seconds of processor time that one turn takes.
-        scale: Factor for the sizes of generated files; below 1 only to try the benchmarks out.
-        thorough: Whether flights last as long as the scenarios say, and have several rounds: all
-            of it takes 20 minutes then, otherwise less than 10.
+        rounds: The number of turns of each candidate.
+        round_s: The processor time of a turn, in seconds.
+        scale: The factor for the sizes of generated files; below 1 only to try the benchmarks out.
+        thorough: Whether flights have their full length and several rounds: all benchmarks then
+            take 20 minutes, otherwise less than 10.
     """
 
     rounds: int = 15
@@ -60,12 +60,12 @@ QUICK: Final = Options(rounds=2, round_s=0.002, scale=0.05)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a row must reach: ``at least 2 × the baseline``, ``at most 25``.
+    """Target of a row: ``at least 2 × the baseline``, ``at most 25``.
 
     Attributes:
-        sense: Whether more or less is better.
+        sense: Whether larger or smaller figures are better.
         limit: The figure to reach.
-        of: Whether the limit is about the row's value or about its ratio to the baseline.
+        of: Whether the limit applies to the row's value, or to its ratio to the baseline.
     """
 
     sense: Literal["at least", "at most"]
@@ -85,13 +85,13 @@ class Row:
     """One line of the table.
 
     Attributes:
-        figure: What is measured.
-        value: Our result.
+        figure: The name of the measured figure.
+        value: The result of this project.
         unit: The unit of value and baseline.
-        baseline: The result of what we compare with, or None where there is nothing.
-        baseline_name: What that is.
-        ratio: How many times better we are; None without a baseline.
-        target: What must be reached, or None for a row that only informs.
+        baseline: The result of the baseline, or None without one.
+        baseline_name: The name of the baseline.
+        ratio: How many times better the value is than the baseline; None without a baseline.
+        target: The target, or None for a row that only informs.
         note: A remark for the reader.
     """
 
@@ -116,7 +116,7 @@ REGISTRY: Final[dict[str, Benchmark]] = {}
 
 
 def benchmark(name: str) -> Callable[[Benchmark], Benchmark]:
-    """Register a benchmark under a name for the command line."""
+    """Registers a benchmark under a name for the command line."""
 
     def register(function: Benchmark) -> Benchmark:
         if name in REGISTRY:
@@ -128,7 +128,7 @@ def benchmark(name: str) -> Callable[[Benchmark], Benchmark]:
 
 
 def discover() -> Mapping[str, Benchmark]:
-    """Import every module of this package, so that their benchmarks are registered."""
+    """Imports all modules of this package, so that their benchmarks are registered."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
         if not module.name.startswith("_"):
@@ -138,27 +138,26 @@ def discover() -> Mapping[str, Benchmark]:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds of processor time for one call, one figure for each round."""
+    """The processor time of one call in each round, in seconds."""
 
     seconds: tuple[float, ...]
 
     @property
     def median_s(self) -> float:
-        """What to report."""
+        """The median of the rounds, in seconds."""
         return statistics.median(self.seconds)
 
     @property
     def min_s(self) -> float:
-        """What the machine can do when nobody else wants it."""
+        """The fastest round, in seconds."""
         return min(self.seconds)
 
 
 def race(candidates: Mapping[str, Callable[[], object]], options: Options) -> dict[str, Times]:
-    """Time the candidates in turns, so that a slow spell of the machine hits all of them.
+    """Times the candidates in turns, so that a slow phase of the machine affects all of them.
 
-    The clock is `time.process_time`, which stands still while other processes run. The garbage
-    collector is on, as in a game, and has just run when a turn begins. Each candidate runs once
-    before anything counts.
+    The clock is `time.process_time`, which does not count other processes. The garbage collector is
+    on, as in a game, and runs once before each turn. Each candidate runs once before measuring.
     """
     if not gc.isenabled():
         raise RuntimeError("benchmarks measure with the garbage collector on")
@@ -172,13 +171,13 @@ def race(candidates: Mapping[str, Callable[[], object]], options: Options) -> di
 
 
 def ratio_of(baseline: Times, ours: Times) -> float:
-    """How many times faster we are: the median over rounds, each compared with its neighbour."""
+    """Returns how many times faster this project is: the median of the ratios of all rounds."""
     pairs = zip(baseline.seconds, ours.seconds, strict=True)
     return statistics.median(theirs / mine for theirs, mine in pairs)
 
 
 def _calls_for(function: Callable[[], object], round_s: float) -> int:
-    """How many calls fill a round; also the warm-up."""
+    """Returns the number of calls that fill a round; its calls are the warm-up."""
     calls = 1
     while (taken := _time(function, calls)) < round_s / 4:
         calls *= 2
@@ -197,7 +196,7 @@ _HEADINGS: Final = ("figure", "ours", "baseline", "ratio", "target", "met")
 
 
 def format_table(rows: list[Row]) -> str:
-    """The rows as an aligned text table, notes below."""
+    """Formats rows as an aligned text table, with notes below."""
     table = [_HEADINGS, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(_HEADINGS))]
     lines = [
@@ -228,5 +227,5 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, and never an exponent."""
+    """Formats a number with three significant digits, without an exponent."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

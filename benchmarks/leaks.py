@@ -1,4 +1,4 @@
-"""Whether anything grows while a player goes round and round."""
+"""Benchmarks memory leaks: what grows while a player repeats laps over a world."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE: Final = Target("at most", 0.0)
 
 @benchmark("leaks")
 def leaks(options: Options) -> Iterator[Row]:
-    """Laps over a world, a snapshot after each: what grows, and who holds it."""
+    """Laps over a world, a snapshot after each: types that grow, and their holders."""
     laps, warm_up, lists = (LAPS, WARM_UP, 1_000) if options.scale >= 1 else (2, 1, 20)
     with tempfile.TemporaryDirectory() as folder:
         found = _run(folder, str(laps), str(warm_up))
@@ -30,7 +30,7 @@ def leaks(options: Options) -> Iterator[Row]:
         "leaks: Python objects, more in each lap",
         found["objects"],
         "",
-        target=Target("at most", 40.0),  # SQLite's dead cursors alone come to 18, or to -18
+        target=Target("at most", 40.0),  # dead cursors of SQLite alone can make it 18 or -18
         note=f"{found['loads']} cells loaded in {laps} laps; "
         + ("; ".join(grown) or "no type grew in every lap"),
     )

@@ -1,4 +1,4 @@
-"""How soon loads are ready, how many in a second, and what the frames feel of it."""
+"""Benchmarks the loader: time to ready, loads a second, and frame times meanwhile."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LEAN: Final = Target("at most", 150.0)
 
 
 class _Alone(PrefabDecoder):
-    """Decodes prefabs without the images and sounds that they name, which are not there."""
+    """Decodes prefabs without their dependencies, as the images and sounds do not exist."""
 
     def __call__(self, asset: Any, registry: Any) -> Any:
         made = super().__call__(asset, registry)
@@ -48,7 +48,7 @@ class _Alone(PrefabDecoder):
 def loader(
     pipeline: AssetPipeline, manners: GarbageScheduler | None = None, **settings: Any
 ) -> AsyncPrefabLoader:
-    """A loader for the benchmarks' prefabs."""
+    """Returns a loader for the benchmarks' prefabs."""
     chosen = LoaderSettings(decoders={"prefab": _Alone()}, **settings)
     return AsyncPrefabLoader(pipeline, chosen, garbage=manners)
 
@@ -97,7 +97,7 @@ def _cached(pipeline: AssetPipeline, ids: list[str]) -> Row:
 
 
 def _ready(pipeline: AssetPipeline, ids: list[str], frames: int) -> Row:
-    """One load in every second frame, nothing of it in memory."""
+    """Measures one load in every second frame, with an empty cache."""
     latencies: list[float] = []
     with loader(pipeline, cache_entries=0) as own:
         under_way: list[tuple[float, Any]] = []
@@ -130,7 +130,7 @@ def _ready(pipeline: AssetPipeline, ids: list[str], frames: int) -> Row:
 
 
 def _flood(pipeline: AssetPipeline, root: Path, ids: list[str], rounds: int) -> Iterator[Row]:
-    """The same loop idle, with our loads, and with a thread that parses RON, in turns."""
+    """Plays the loop idle, with loads, and with a thread that parses RON, in turns."""
     rounds = rounds if len(ids) > 5_000 else 1
     idle: list[Frames] = []
     ours: list[Frames] = []
@@ -223,7 +223,7 @@ def _resolve(root: Path, identifier: str) -> object:
 
 
 def _on_the_main_thread(root: Path, ids: list[str]) -> Row:
-    """Ten prefabs in every tenth frame, when they are needed."""
+    """Loads ten prefabs on the main thread in every tenth frame, as a baseline."""
     waiting = iter(ids)
 
     def update() -> None:
@@ -243,7 +243,7 @@ def _on_the_main_thread(root: Path, ids: list[str]) -> Row:
 
 
 def _cold(root: Path, count: int) -> Row:
-    """RON that was never baked, one after the other, with workers that are up."""
+    """Measures loads of files that were never baked, with worker processes already started."""
     latencies: list[float] = []
     folder = root / "prefabs" / "cold"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""How fast folders are baked, checked again, and read back; how small the store is."""
+"""Benchmarks the pipeline: baking, checking again and reading back; the size of the store."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def pipeline_speed(options: Options) -> Iterator[Row]:
 
 
 def _reading(pipeline: AssetPipeline, root: Path, options: Options) -> Iterator[Row]:
-    """From pages to typed prefabs."""
+    """Measures reading prefabs back: from pages to typed prefabs."""
     identifier = next(one for one in pipeline.ids("prefab") if "crate" in one)
     prefab = pipeline.get_prefab(identifier)
     pages = encode_prefab(prefab)
@@ -125,7 +125,7 @@ def _reading(pipeline: AssetPipeline, root: Path, options: Options) -> Iterator[
 
 @benchmark("pipeline_memory")
 def pipeline_memory(options: Options) -> Iterator[Row]:
-    """The most memory that a bake takes, in the process that asks and in a worker."""
+    """The peak memory of a bake, in the game's process and in a worker process."""
     if not Path("/proc/self/status").exists():
         return
     for files in (MANY_FILES // 10, MANY_FILES):
@@ -157,7 +157,7 @@ def _took(function: Callable[[], object]) -> float:
 
 
 def _later() -> int:
-    """A clock that is an hour ahead: files this new are read again, for they may still change."""
+    """Returns the time in an hour: a bake reads very new files again, as they may still change."""
     return time.time_ns() + 3600 * 1_000_000_000
 
 
@@ -174,7 +174,7 @@ def _check(pipeline: AssetPipeline, count: int) -> None:
 
 
 def _parse_all(root: Path) -> None:
-    """What a game without a pipeline does, one file after the other; parents are read once."""
+    """Parses all files one after the other, as a game without a pipeline; parents only once."""
     parents: dict[str, PrefabFile] = {}
 
     def load(identifier: str) -> PrefabFile:

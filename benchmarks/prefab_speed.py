@@ -1,4 +1,4 @@
-"""How fast prefabs are read, resolved and built."""
+"""Benchmarks reading, resolving and building prefabs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def prefab_speed(options: Options) -> Iterator[Row]:
         return files[identifier]
 
     def resolve() -> object:
-        return Resolver(load).resolve("props/crate")  # a new one, for it remembers its answers
+        return Resolver(load).resolve("props/crate")  # a new one, as a resolver keeps its results
 
     prefab = Resolver(load).resolve("props/crate")
     times = race(

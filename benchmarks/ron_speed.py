@@ -1,4 +1,4 @@
-"""How fast RON is read and written, beside the TOML reader of the standard library."""
+"""Benchmarks reading and writing RON, beside the TOML reader of the standard library."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _megabytes_per_s(size: int, times: Times) -> float:
 
 @benchmark("ron_memory")
 def ron_memory(options: Options) -> Iterator[Row]:
-    """The most memory that reading takes at any moment, as a multiple of the file's size."""
+    """The peak memory of reading, as a multiple of the file's size."""
     for size in (LEVEL_BYTES, LARGE_BYTES):
         content = level(round(size * options.scale))
         yield Row(
@@ -91,7 +91,7 @@ def ron_memory(options: Options) -> Iterator[Row]:
             target=LEAN_ENOUGH,
         )
         if size == LARGE_BYTES and options.scale >= 1 and not options.thorough:
-            continue  # 15 seconds, to see the same factor once more
+            continue  # 15 seconds, for the same factor
         yield Row(
             f"peak memory of the careful reader, {size / 1e6:g} MB level",
             _peak_factor(partial(careful.read, nodes=False), content.ron),
@@ -107,7 +107,7 @@ def ron_memory(options: Options) -> Iterator[Row]:
 
 
 def _peak_factor(read: Callable[[str], object], text: str) -> float:
-    """Peak of traced memory while reading, per byte of the file; the text itself not counted."""
+    """Returns the peak of traced memory while reading, per byte of the file, without the text."""
     gc.collect()
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Prefabs that become sprites while the game draws, beside Arcade's own calls."""
+"""Benchmarks spawning while the game draws, beside plain sprites of Arcade."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FLAT: Final = Target("at most", 1.0)
 
 @benchmark("spawning_speed")
 def spawning_speed(options: Options) -> Iterator[Row]:
-    """1,000 entities with 100 textures come into a game that draws: the longest frame, the cost."""
+    """Spawning 1,000 entities with 100 textures while drawing: the longest frame, and the cost."""
     entities = max(60, round(ENTITIES * options.scale))
     textures = max(6, round(TEXTURES * options.scale))
     turns = 3 if options.scale >= 1 else 1
@@ -73,7 +73,7 @@ def spawning_speed(options: Options) -> Iterator[Row]:
 
 @benchmark("spawning_cost")
 def spawning_cost(options: Options) -> Iterator[Row]:
-    """A loaded sprite prefab that comes and goes, beside a plain sprite that does."""
+    """Spawning and despawning a loaded sprite prefab, beside making and removing a plain sprite."""
     found = _measure("one_by_one", max(20, round(TURNS * options.scale)))
     yield Row(
         "spawn and despawn of a sprite prefab",
@@ -147,7 +147,7 @@ def spawning_rounds(options: Options) -> Iterator[Row]:
 
 
 def _measure(what: str, *numbers: int) -> dict[str, Any]:
-    """Run a part of `_spawn_window` in a process of its own, which has a window."""
+    """Runs a part of `_spawn_window` in a process of its own with a window."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [

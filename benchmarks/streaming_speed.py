@@ -1,4 +1,4 @@
-"""Worlds that come and go around a player, beside what games do without a plugin."""
+"""Benchmarks streaming worlds, beside loading on the main thread and up front."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def streaming_sizes(options: Options) -> Iterator[Row]:
 
 
 def _run(what: str, folder: str, *numbers: int) -> dict[str, Any]:
-    """A part of `_world_flight` in a process of its own, which has a window."""
+    """Runs a part of `_world_flight` in a process of its own with a window."""
     done = subprocess.run(
         [
             sys.executable,

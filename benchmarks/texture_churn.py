@@ -1,4 +1,4 @@
-"""Textures that come and go: an atlas that is never full at once, and always once too often."""
+"""Benchmarks adding and removing textures: more over time than the atlas can hold at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 from .frame_loop import percentile
 from .harness import Options, Row, Target, benchmark
 
-# Before anything imports arcade: no display is needed.
+# Set before arcade is imported, so that no display is needed.
 os.environ.setdefault("ARCADE_HEADLESS", "True")
 
 __all__ = ["texture_churn"]
@@ -36,13 +36,13 @@ HALF: Final = Target("at least", 2.0, of="ratio")
 
 @benchmark("texture_churn")
 def texture_churn(options: Options) -> Iterator[Row]:
-    """5,000 textures through one atlas, 500 alive: what each costs the main thread."""
+    """5,000 textures through one atlas, 500 at a time: the main-thread time of each."""
     import arcade
 
     made = max(1_000, round(TEXTURES * options.scale))
     window = arcade.Window(64, 64, visible=False)
     try:
-        # Ours first: it leaves nothing behind that Arcade's would have to clean up.
+        # The plugin's first: it leaves nothing that Arcade's atlas would have to clean up.
         ours, theirs = _Ours(window.ctx), _Arcades(window.ctx)
         times = _churn([ours.add, theirs.add], made)
         yield from _compare(times, ours, theirs)
@@ -73,7 +73,7 @@ def _compare(times: list[list[float]], ours: _Ours, theirs: _Arcades) -> Iterato
         )
     fifth = len(times[0]) // 5
     late = median(times[0][-fifth:]) * 1e6
-    early = median(times[0][fifth : 2 * fifth]) * 1e6  # the first have empty room before them
+    early = median(times[0][fifth : 2 * fifth]) * 1e6  # the first ones find empty room
     yield Row(
         "the last fifth of them beside the second",
         late,
@@ -96,7 +96,7 @@ def _compare(times: list[list[float]], ours: _Ours, theirs: _Arcades) -> Iterato
 
 
 def _churn(adders: list[Callable[[int, Image.Image, bytes], Any]], made: int) -> list[list[float]]:
-    """Seconds of each add, the atlases in turns, one texture dropped for each that is added."""
+    """Returns the seconds of each add, with the atlases in turns; each add drops a texture."""
     border = SIDE + 4
     provider = [random.Random(one).randbytes(border * border * 4) for one in range(64)]
     images = [
@@ -117,7 +117,7 @@ def _churn(adders: list[Callable[[int, Image.Image, bytes], Any]], made: int) ->
 
 
 class _Ours:
-    """Pixels as the bake store has them, written in one go."""
+    """Adds baked pixels to the plugin's atlas in one write."""
 
     def __init__(self, ctx: Any) -> None:
         from arcade_prefabs.spawning import ReclaimingAtlas
@@ -138,7 +138,7 @@ class _Ours:
 
 
 class _Arcades:
-    """A Pillow image that is in memory, its hash and hit box known: the cheapest that there is."""
+    """Adds Pillow images with given hash and hit box to Arcade's atlas: its cheapest way."""
 
     def __init__(self, ctx: Any) -> None:
         from arcade.texture_atlas import DefaultTextureAtlas
@@ -165,7 +165,7 @@ class _Arcades:
 
 
 def _parts(ctx: Any, rounds: int) -> Iterator[Row]:
-    """What a texture costs in a fresh atlas, where nothing has to be made free."""
+    """Measures adding a texture to an empty atlas, where no room has to be freed."""
     from arcade.texture_atlas import DefaultTextureAtlas
 
     from arcade_prefabs.spawning import ReclaimingAtlas
