@@ -25,7 +25,6 @@ them, and a changed component class has none.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import threading
@@ -59,7 +58,7 @@ from .store.locations import (
     set_aside,
     store_folder,
 )
-from .store.maintenance import expect, keep_below, left, remove_built
+from .store.maintenance import remove_built
 from .store.queries import (
     Explanation,
     broken_of,
@@ -100,8 +99,6 @@ class AssetPipeline:
         store: The file of the bake store; by default ``.arcade_prefabs/bake.sqlite`` in the assets
             folder, or in the user's cache folder if the assets folder cannot be written.
         jobs: The number of worker processes: None for one per core, 0 for none.
-        store_limit: The largest size of the store in bytes, or None. Above it, the least recently
-            used outputs are removed; they are baked again on demand.
         workers: Replaces the workers that ``jobs`` would make.
         clock_ns: Returns the time in nanoseconds; for tests.
         on_step: See `BakeStore`; for tests.
@@ -122,12 +119,10 @@ class AssetPipeline:
         handles: Folders | None = None,
         store: str | os.PathLike[str] | None = None,
         jobs: int | None = None,
-        store_limit: int | None = None,
         workers: Workers | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
         on_step: Callable[[str], None] | None = None,
     ) -> None:
-        self._limit = store_limit
         self._registry = registry
         self._temporary: Path | None = None
         self._bakes = 0
@@ -167,7 +162,7 @@ class AssetPipeline:
             self._close_store()
             raise
         self._baker = Baker(executor)
-        self._reader = BakedAssetReader(self.store, self._baker, note_use=store_limit is not None)
+        self._reader = BakedAssetReader(self.store, self._baker)
         if self._note:
             self._reader.notes.append(self._note)
 
@@ -255,9 +250,6 @@ class AssetPipeline:
             run()
         self._bakes += 1
         self._reader.baked(forgotten, whole=chosen is None)
-        if self._limit is not None:
-            self._note_used()
-            report.notes += keep_below(self.store, self._limit)
         self._add_hints(report)
         report.seconds = time.perf_counter() - started
         return report
@@ -493,19 +485,7 @@ class AssetPipeline:
 
         Any thread.
         """
-        if self._baker is not None:
-            for key in self._reader.query(partial(left, self.store)):
-                expect(self.store, key)
-                self._baker.one(key)
         return self._reader.query(partial(write_release, self.store, Path(path)))
-
-    def _note_used(self) -> None:
-        used, self._reader.used = self._reader.used, set()
-        if used:
-            with self.store.writing() as db:
-                number = db.execute("SELECT value FROM facts WHERE name='run'").fetchone()
-                rows = [(number[0] if number else 0, *key) for key in used]
-                db.executemany("UPDATE assets SET run=? WHERE path=? AND variant=?", rows)
 
     def close(self) -> None:
         """Ends the workers and closes the store; may be called twice. Any thread."""
@@ -514,9 +494,6 @@ class AssetPipeline:
         self._closed = True
         if self._workers is not None:
             self._workers.close()
-        if self._limit is not None and self._baker is not None:
-            with contextlib.suppress(StoreError):
-                self._note_used()
         self._close_store()
         if self.source is not None:
             self.source.close()

@@ -24,7 +24,7 @@ from .processors.prefab_pages import decode_prefab
 from .sources import checked_path
 from .store.bake_store import AnotherStoreError, BakeStore, DamagedStoreError
 from .store.baked_assets import BakedAsset, find, open_asset, open_result
-from .store.maintenance import damaged_output, expect
+from .store.maintenance import damaged_output
 from .store.queries import ids_of
 
 __all__ = ["BakedAssetReader"]
@@ -48,11 +48,9 @@ class BakedAssetReader:
     Args:
         store: The bake store or release file.
         baker: Bakes missing and changed assets; None for a release file.
-        note_use: Whether to collect the keys of the assets that are read.
 
     Attributes:
         notes: Messages about repairs of the store.
-        used: The keys of the assets read since the pipeline last emptied this set.
         all_fresh: Whether a bake has compared all files of the source since the last `forget`.
         forgotten: How often `forget` was called.
         on_demand: The number of calls that had to bake files.
@@ -61,14 +59,12 @@ class BakedAssetReader:
     Any thread.
     """
 
-    def __init__(self, store: BakeStore, baker: Baker | None, *, note_use: bool = False) -> None:
+    def __init__(self, store: BakeStore, baker: Baker | None) -> None:
         self.notes: list[str] = []
-        self.used: set[BakeKey] = set()
         self.on_demand = 0
         self.was_asked = False
         self._store = store
         self._baker = baker
-        self._note_use = note_use
         self._lock = threading.Lock()
         self.all_fresh = False
         self.forgotten = 0
@@ -158,32 +154,21 @@ class BakedAssetReader:
         if not was_fresh:
             result = self._bake(key)
             if result is not None and self._generation == self._store.generation:
-                asset = open_result(self._store, key, label, result)
+                asset = open_result(key, label, result)
                 if asset is not None:
-                    self._note(key)
                     return asset
         found = find(self._store, key, label)
         if self._generation != self._store.generation:  # a new store, in which nothing is fresh
             self._generation = self._store.generation
             self.forget()
             return self._read(key, label)
-        left = found is not None and found.left
-        if baker is not None and (left or (was_fresh and (found is None or found.lacking))):
-            # Its pages were removed from a store above its limit, or its file is newer than the
-            # last bake.
-            if left:
-                expect(self._store, key)
-            self._bake(key)
+        if baker is not None and was_fresh and (found is None or found.lacking):
+            self._bake(key)  # its file is newer than the last bake
             found = find(self._store, key, label)
         if found is None:
             self._refuse_unknown_kind(key)
             raise MissingAssetError("there is no such asset", path=key.path, hint=self._hint(key))
-        self._note(key)
         return open_asset(self._store, key, label, found, partial(self._repair, key))
-
-    def _note(self, key: BakeKey) -> None:
-        if self._note_use:
-            self.used.add(key)
 
     def _hint(self, key: BakeKey) -> str | None:
         """Returns a hint with the most similar assets, for one that does not exist."""

@@ -328,7 +328,7 @@ class WorldBuilder:
             yield b"[%b%b" % (_encode(name), tail)
 
     def _pack(self, output: Output, content: Any) -> None:
-        packed = pack(output, None)
+        packed = pack(output)
         content.update(packed.digest)
         identifier = shown_id(BakeKey(self.id), output.label)
         count = len(packed.pages)

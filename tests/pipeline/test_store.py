@@ -316,46 +316,6 @@ def test_threads_that_ask_at_once_get_the_same(assets: Path) -> None:
     assert sorted(found) == [(number, [str(number % 10)]) for number in range(40)]
 
 
-def test_limit_lets_go_of_what_was_used_longest_ago(assets: Path) -> None:
-    """The store stays below its limit; what left it is there again when somebody asks."""
-    with AssetPipeline(assets, jobs=0, store_limit=200_000) as pipeline:
-        report = pipeline.bake()
-        assert any("left the store" in note for note in report.notes)
-        assert pipeline.statistics().store_bytes <= 200_000
-        assert len(b"".join(list(pipeline.get("big.txt"))[1:])) == 3 * PAGE_BYTES
-        assert pipeline.get_prefab("p1").components["Tags"]["names"] == ["1"]
-
-
-def test_limit_lets_go_of_no_more_than_it_has_to(tmp_path: Path) -> None:
-    """What was baked last stays where one of two is enough."""
-    source = MemorySource({"old.txt": random.Random(1).randbytes(2 * PAGE_BYTES)})
-    with AssetPipeline(source, jobs=0, store=tmp_path / "s", store_limit=600_000) as pipeline:
-        assert pipeline.bake().notes == []
-        source.write("new.txt", random.Random(2).randbytes(3 * PAGE_BYTES))
-        (note,) = pipeline.bake().notes
-        assert note.startswith("1 assets left the store")
-        pipeline.get("new.txt")
-        assert pipeline.statistics().on_demand == 0
-        pipeline.get("old.txt")
-        assert pipeline.statistics().on_demand == 1
-
-
-def test_limit_lets_go_of_what_bakes_and_games_left_alone_longest(tmp_path: Path) -> None:
-    """What was handed out after a bake stays longer than what was baked with it."""
-    noise = random.Random(1)
-    source = MemorySource({f"{name}.txt": noise.randbytes(2 * PAGE_BYTES) for name in "abc"})
-    with AssetPipeline(source, jobs=0, store=tmp_path / "s", store_limit=1_000_000) as pipeline:
-        pipeline.bake()
-        pipeline.get("a.txt")
-        assert pipeline.bake().notes == []
-        source.write("d.txt", noise.randbytes(2 * PAGE_BYTES))
-        (note,) = pipeline.bake().notes
-        assert note.startswith("1 assets left the store")
-        for name, on_demand in (("d", 0), ("c", 0), ("a", 0), ("b", 1)):
-            pipeline.get(f"{name}.txt")
-            assert pipeline.statistics().on_demand == on_demand
-
-
 def test_release_file_holds_everything_and_is_never_written(assets: Path, tmp_path: Path) -> None:
     """All outputs byte by byte, smaller than the store; no sources, no workers, no journal."""
     right = bake(assets)

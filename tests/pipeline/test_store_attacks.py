@@ -21,7 +21,6 @@ import pytest
 from arcade_prefabs.errors import ArcadePrefabsError, MissingAssetError, StoreError
 from arcade_prefabs.pipeline import AssetPipeline, MemorySource, Output, ProcessContext, Processor
 from arcade_prefabs.pipeline import asset_pipeline as pipeline_module
-from arcade_prefabs.pipeline.bake.baker import Baker
 from arcade_prefabs.pipeline.bake.task import BakeTask, WorkerContext, process_batch
 from arcade_prefabs.pipeline.model.bake_result import BakeResult
 from arcade_prefabs.pipeline.store import release as release_module
@@ -252,7 +251,6 @@ OTHER_LIES = [
     "UPDATE recipes SET version=version+100",
     "UPDATE inputs SET kind=7",
     "UPDATE inputs SET target=target+99999",
-    "UPDATE facts SET value='x' WHERE name='run'",
     "UPDATE facts SET value=x'00' WHERE name='format'",
     "ALTER TABLE assets RENAME COLUMN content TO contents",
     "CREATE TRIGGER evil AFTER INSERT ON inputs BEGIN DELETE FROM outputs; END",
@@ -447,52 +445,6 @@ def test_deleted_assets_give_their_room_back(tmp_path: Path) -> None:
         assert pipeline.store.file_bytes() < before / 2
 
 
-def test_what_left_a_limited_store_is_baked_when_it_is_asked_for(tmp_path: Path) -> None:
-    """Not by every bake, which would never come to an end; and it is then served right."""
-    import time
-
-    noise = random.Random(3)
-    source = MemorySource({f"{number:03}.t": str(number) for number in range(100)})
-    done: list[str] = []
-
-    def work(context: ProcessContext) -> list[Output]:
-        done.append(context.path)
-        return [context.output(context.text(), data=noise.randbytes(20_000))]
-
-    with AssetPipeline(
-        source,
-        processors=[Plain(work)],
-        jobs=0,
-        store=tmp_path / "s",
-        store_limit=700_000,
-        clock_ns=lambda: time.time_ns() + 10**11,
-    ) as pipeline:
-        pipeline.bake()
-        assert pipeline.store.file_bytes() <= 700_000
-        done.clear()
-        report = pipeline.bake()
-        assert (done, report.changes) == ([], [])
-        assert [pipeline.get(f"{number:03}.t").head() for number in range(100)] == [
-            str(number) for number in range(100)
-        ]
-
-
-def test_release_of_a_limited_store_lacks_nothing(tmp_path: Path) -> None:
-    """What left the store is baked for it."""
-    noise = random.Random(3)
-    source = MemorySource({f"{number:03}.t": str(number) for number in range(40)})
-    big = Plain(lambda context: [context.output(context.text(), data=noise.randbytes(20_000))])
-    with AssetPipeline(
-        source, processors=[big], jobs=0, store=tmp_path / "s", store_limit=300_000
-    ) as pipeline:
-        assert "left the store" in pipeline.bake().notes[0]
-        assert len(pipeline.ids()) == 40
-        pipeline.write_release(tmp_path / "r")
-    with AssetPipeline(tmp_path / "r") as release:
-        heads = [release.get(identifier).head() for identifier in release.ids()]
-        assert heads == [str(number) for number in range(40)]
-
-
 # -------------------------------------------------------------------------- the newest edit wins
 
 
@@ -649,30 +601,6 @@ def many(mark: str) -> dict[str, str]:
     }
 
 
-def test_two_first_bakes_at_once_agree_on_a_dictionary(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where the other one makes it at the worst moment."""
-    with (
-        AssetPipeline(MemorySource(many("a")), jobs=0, store=tmp_path / "s") as one,
-        AssetPipeline(MemorySource(many("a")), jobs=0, store=tmp_path / "s") as other,
-    ):
-        real = Baker._wants_dictionary
-        turns = iter([True])
-
-        def wants(self: Baker, todo: Any) -> bool:
-            wanted = real(self, todo)
-            if next(turns, False):
-                other.bake()
-            return wanted
-
-        monkeypatch.setattr(Baker, "_wants_dictionary", wants)
-        assert one.bake().ok
-        for pipeline in (one, other):
-            names = pipeline.get_prefab("p099").components["Tags"]["names"]
-            assert names == ["a" * 60 + "99"]
-
-
 def test_store_that_another_process_began_anew_is_noticed(tmp_path: Path) -> None:
     """What was baked last is what is served, from whichever connection."""
     source = MemorySource({"data/a.json": "1"})
@@ -742,26 +670,6 @@ def test_store_that_two_find_damaged_is_put_aside_once(tmp_path: Path) -> None:
         assert one.bake().notes
         assert other.store.rebuild(other.store.generation) is None
         assert other.ids() == ["a.t", "b.t"]
-
-
-def test_dictionary_of_a_store_that_was_begun_anew_is_not_the_old_one(tmp_path: Path) -> None:
-    """The same number may mean another dictionary: its pages would come out as other text."""
-    source = MemorySource(many("a"))
-    with (
-        AssetPipeline(source, jobs=0, store=tmp_path / "s") as one,
-        AssetPipeline(source, jobs=0, store=tmp_path / "s") as other,
-    ):
-        one.bake()
-        assert one.get_prefab("p099").components["Tags"]["names"] == ["a" * 60 + "99"]
-        for path, text in many("b").items():
-            source.write(path, text)
-        other.store.rebuild()
-        other.bake()
-        expected = {other.get(one_id).digest: list(other.get(one_id)) for one_id in other.ids()}
-        with one.store.reading():
-            asset = one.get("prefabs/p099.ron")
-            if asset.digest in expected:
-                assert list(asset) == expected[asset.digest]
 
 
 def test_pipelines_that_open_at_once_share_their_store(

@@ -98,13 +98,13 @@ def test_the_same_world_from_code_and_from_a_file(tmp_path: Path) -> None:
 
 
 def test_bakes_leave_it_alone(tmp_path: Path) -> None:
-    """It outlives whole bakes, a limit of the store, and another pipeline."""
+    """It outlives whole bakes and another pipeline."""
     with pipeline_of(tmp_path) as pipeline:
         pipeline.bake()
         build(pipeline, 300)
         before = cells_of(pipeline)
         assert sum(map(len, before.values())) == 300
-    with pipeline_of(tmp_path, store_limit=1) as pipeline:
+    with pipeline_of(tmp_path) as pipeline:
         report = pipeline.bake()
         assert report.ok
         pipeline.bake()

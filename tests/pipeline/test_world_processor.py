@@ -461,7 +461,7 @@ def test_memory_of_sending_a_world_is_small_for_each_cell() -> None:
     """What a worker process has baked is not held as objects and as what is sent at a time."""
     count = 4_000
     source = MemorySource({NAME: one_to_a_cell(count)})
-    context = WorkerContext(source, {"world": WorldProcessor()}, None)
+    context = WorkerContext(source, {"world": WorldProcessor()})
     tracemalloc.start()
     try:
         outcomes = list(process_batch(context, [BakeTask(BakeKey(NAME), "world", {})]))

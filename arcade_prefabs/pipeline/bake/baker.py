@@ -30,7 +30,6 @@ from typing import Final
 from ...errors import LocatedError, shown
 from ..model.bake_report import BakeProgress, BakeReport
 from ..model.bake_result import BakeKey, BakeResult
-from ..model.page_codec import DICTIONARY_BYTES, CompressionDictionary, make_dictionary
 from ..sources import SourceFile
 from ..store import writes as records
 from ..store.rows import errors_of, typed
@@ -51,8 +50,6 @@ __all__ = ["Baker", "OnProgress"]
 
 OnProgress = Callable[[BakeProgress], None]
 
-# A bake of fewer prefabs makes no dictionary, which would be half of so small a store.
-_WORTH_A_DICTIONARY: Final = 64
 # How often an asset is baked in one bake, if its inputs are edited meanwhile.
 _MOST_TRIES: Final = 3
 # The most errors in a report; one mistake in a parent is an error of each derived prefab.
@@ -74,7 +71,7 @@ class Baker:
         self, report: BakeReport, on_progress: OnProgress | None, cancelled: Cancelled | None
     ) -> None:
         """Bakes all stale files of the source."""
-        run = self.executor.begin()
+        self.executor.begin()
         todo: list[StaleAsset] = []
         gone: list[AssetRow] = []
         touched: list[tuple[SourceFile, AssetRow]] = []
@@ -103,7 +100,7 @@ class Baker:
                 todo.append(StaleAsset(BakeKey(file.path), file, processor, reason))
         report.errors += self.executor.source.refused()
         self._add_unscanned(todo, gone, touched)
-        self._finish(report, run, todo, gone, touched, on_progress, cancelled)
+        self._finish(report, todo, gone, touched, on_progress, cancelled)
 
     def some(
         self,
@@ -113,7 +110,7 @@ class Baker:
         cancelled: Cancelled | None = None,
     ) -> None:
         """Bakes the stale ones of these files, and all files that are made from them."""
-        run = self.executor.begin()
+        self.executor.begin()
         todo: list[StaleAsset] = []
         gone: list[AssetRow] = []
         touched: list[tuple[SourceFile, AssetRow]] = []
@@ -141,7 +138,7 @@ class Baker:
                 else:
                     todo.append(StaleAsset(row.key, file, processor, reason))
         report.errors += self.executor.source.refused()  # as of the last scan
-        self._finish(report, run, todo, gone, touched, on_progress, cancelled)
+        self._finish(report, todo, gone, touched, on_progress, cancelled)
 
     def _add_unscanned(
         self,
@@ -165,7 +162,6 @@ class Baker:
     def _finish(
         self,
         report: BakeReport,
-        run: int,
         todo: list[StaleAsset],
         gone: list[AssetRow],
         touched: list[tuple[SourceFile, AssetRow]],
@@ -176,7 +172,6 @@ class Baker:
 
         Args:
             report: The report.
-            run: The number of the bake.
             todo: The files of the first wave.
             gone: Assets whose files do not exist any more.
             touched: Files with another time stamp, whose content has to be compared.
@@ -188,14 +183,12 @@ class Baker:
         update_inputs(self.executor.store, self.executor.source, self.executor.stat)
         tries: Counter[BakeKey] = Counter()
         done = 0
-        if self._wants_dictionary(todo):
-            done = self._learn(todo, tries, run, report, on_progress, cancelled)
         # The loop runs even without a changed file: a component class may have changed, or the
         # last bake may have been killed.
         while True:
             tries.update(asset.key for asset in todo)
             total = done + len(todo)
-            for outcome in self.executor.process(todo, run, report, cancelled):
+            for outcome in self.executor.process(todo, report, cancelled):
                 done += 1
                 if on_progress is not None:
                     on_progress(BakeProgress(done, total, outcome.key.path))
@@ -265,7 +258,7 @@ class Baker:
             passes them to the next call by ``is_fresh``, or each call would compare all of them
             again.
         """
-        self.executor.begin(run=False)
+        self.executor.begin()
         made_from = self._made_from(key, is_fresh)
         todo: list[StaleAsset] = []
         touched: list[tuple[SourceFile, AssetRow]] = []
@@ -290,7 +283,7 @@ class Baker:
         todo += self.executor.really_changed(touched, BakeReport())
         update_unbaked(unbaked, self.executor.store, self.executor.source, self.executor.stat)
         baked = {asset.key for asset in todo}
-        for _ in self.executor.process(todo, 0, BakeReport(), None, committed):
+        for _ in self.executor.process(todo, BakeReport(), None, committed):
             pass
         for _ in range(_MOST_TRIES):  # more than once only if files depend on each other in a cycle
             if not self._bake_stale(made_from, baked, committed):
@@ -350,52 +343,9 @@ class Baker:
                 found = True
                 baked.add(key)
                 asset = StaleAsset(key, file, processor, reason)
-                for _ in self.executor.process([asset], 0, BakeReport(), None, committed):
+                for _ in self.executor.process([asset], BakeReport(), None, committed):
                     pass
         return found
-
-    # -------------------------------------------------------------------------------- dictionary
-
-    def _wants_dictionary(self, todo: list[StaleAsset]) -> bool:
-        prefabs = sum(asset.processor.name == "prefab" for asset in todo)
-        return prefabs >= _WORTH_A_DICTIONARY and self.executor.store.newest_dictionary() is None
-
-    def _learn(
-        self,
-        todo: list[StaleAsset],
-        tries: Counter[BakeKey],
-        run: int,
-        report: BakeReport,
-        on_progress: OnProgress | None,
-        cancelled: Cancelled | None,
-    ) -> int:
-        """Bakes a sample of the prefabs, and makes the compression dictionary from them.
-
-        Returns the number of prefabs in the sample, which are removed from ``todo``.
-        """
-        prefabs = [asset for asset in todo if asset.processor.name == "prefab"]
-        step = max(1, len(prefabs) // _WORTH_A_DICTIONARY)
-        sample = prefabs[::step][:_WORTH_A_DICTIONARY]
-        pages: list[bytes] = []
-        for done, outcome in enumerate(self.executor.process(sample, run, report, cancelled), 1):
-            if on_progress is not None:
-                on_progress(BakeProgress(done, len(todo), outcome.key.path))
-            for packed in outcome.outputs:
-                if packed.kind == "prefab":
-                    # Another process may have made a dictionary, with which this page was packed.
-                    first = packed.pages[0]
-                    pages.append(first.unpack(self.executor.store.dictionary(first.method)))
-        chosen = {asset.key for asset in sample}
-        todo[:] = [asset for asset in todo if asset.key not in chosen]
-        tries.update(chosen)
-        data = make_dictionary(pages)
-        if len(data) > DICTIONARY_BYTES // 8:
-            with self.executor.store.writing() as db:
-                if not db.execute("SELECT count(*) FROM dictionaries").fetchone()[0]:
-                    db.execute(
-                        "INSERT INTO dictionaries VALUES (?, ?)", CompressionDictionary.of(data)
-                    )
-        return len(sample)
 
     # ------------------------------------------------------------------------------------ at end
 

@@ -86,7 +86,6 @@ class BakeExecutor:
     def process(
         self,
         todo: list[StaleAsset],
-        run: int,
         report: BakeReport,
         cancelled: Cancelled | None,
         committed: dict[BakeKey, BakeResult | None] | None = None,
@@ -95,7 +94,6 @@ class BakeExecutor:
 
         Args:
             todo: The files.
-            run: The number of the bake, 0 on demand.
             report: Gets the changes and the ids of the baked assets.
             cancelled: Called before each batch; returns True to end the bake.
             committed: Receives the result of each of its keys that is baked and written.
@@ -130,7 +128,7 @@ class BakeExecutor:
                 finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in finished:
                     outcomes = future.result()
-                    self._commit(outcomes, waiting.pop(future), run, report, committed)
+                    self._commit(outcomes, waiting.pop(future), report, committed)
                     yield from outcomes
         finally:
             for future in waiting:
@@ -144,7 +142,6 @@ class BakeExecutor:
         self,
         outcomes: list[BakeResult],
         given: dict[BakeKey, tuple[StaleAsset, int]],
-        run: int,
         report: BakeReport,
         committed: dict[BakeKey, BakeResult | None] | None,
     ) -> None:
@@ -163,7 +160,7 @@ class BakeExecutor:
                         changes += records.forget(db, row.id, row.key)
                     continue
                 recipe = self.recipes[asset.processor.name]
-                written = FileState(asset.file.size, asset.file.stamp, recipe, asset.reason, run)
+                written = FileState(asset.file.size, asset.file.stamp, recipe, asset.reason)
                 changes += records.write(db, numbers, outcome, written, self.store.step)
                 baked[shown_id(outcome.key)] = asset.reason
             # Within the transaction, because a thread with an older result may be waiting for it.
@@ -179,13 +176,10 @@ class BakeExecutor:
         report.changes += changes
         report.baked.update(baked)
 
-    def begin(self, *, run: bool = True) -> int:
-        """Stores the recipes and ambient inputs of this bake; returns the number of the bake.
+    def begin(self) -> None:
+        """Stores the recipes and ambient inputs of this bake.
 
         Ambient inputs are inputs that are no files, such as the fields of the game's components.
-
-        Args:
-            run: Whether this is a bake with a number of its own; False on demand.
         """
         recipes = {one.name: Recipe.of(one) for one in self.choose.processors}
         self.store.begin()
@@ -201,21 +195,13 @@ class BakeExecutor:
                 ]
                 if (content := self._ambient(name)) != before
             ]
-        if run or changed or noted != self._noted:
+        if changed or noted != self._noted:
             with self.store.writing(begun=True) as db:
                 self.recipes = {
                     name: records.recipe_number(db, recipe) for name, recipe in recipes.items()
                 }
                 db.executemany("UPDATE assets SET content=? WHERE id=?", changed)
-                if run:
-                    db.execute(
-                        "INSERT INTO facts VALUES ('run', 1) "
-                        "ON CONFLICT(name) DO UPDATE SET value=value+1"
-                    )
             self._noted = noted
-        with self.store.reading() as db:
-            found = db.execute("SELECT value FROM facts WHERE name='run'").fetchone()
-            return typed(found, tuple[int])[0] if found else 0
 
     def _ambient(self, name: str) -> bytes | None:
         """Returns the hash of an ambient input, from the processor that knows it."""
@@ -260,13 +246,12 @@ class BakeExecutor:
 
     def _current_context(self) -> WorkerContext:
         """Returns what workers need to know; the same object as long as nothing in it changes."""
-        dictionary = self.store.newest_dictionary()
         # A processor with the game's component registry changes when a component is registered.
-        facts = (dictionary, [_facts(one) for one in self.choose.processors])
+        facts = [_facts(one) for one in self.choose.processors]
         with self._lock:
             if self._context is None or facts != self._context_facts:
                 processors = {one.name: one for one in self.choose.processors}
-                self._context = WorkerContext(self.source, processors, dictionary)
+                self._context = WorkerContext(self.source, processors)
                 self._context_facts = facts
             return self._context
 

@@ -13,7 +13,7 @@ from ...errors import AssetError, LocatedError, MissingAssetError
 from ...prefab.asset_ids import is_label
 from ...prefab.suggestions import did_you_mean
 from ..model.bake_result import BakeKey, BakeResult, located
-from ..model.page_codec import CompressionDictionary, ManyPacked, pack
+from ..model.page_codec import ManyPacked, pack
 from ..model.processor import (
     PAGE_BYTES,
     UNREADABLE,
@@ -48,11 +48,10 @@ class BakeTask(NamedTuple):
 
 
 class WorkerContext(NamedTuple):
-    """What the tasks of a batch share: asset source, processors and compression dictionary."""
+    """What the tasks of a batch share: asset source and processors."""
 
     source: AssetSource
     processors: Mapping[str, Processor]
-    dictionary: CompressionDictionary | None
 
 
 class _Reader:
@@ -123,7 +122,7 @@ def _process(
         context = ProcessContext(
             path, data, settings, read=read, shown=worker_context.source.shown, shared=shared
         )
-        outputs = _packed(processor.process(context), worker_context.dictionary, context)
+        outputs = _packed(processor.process(context), context)
     except MissingAssetError as error:
         if context is None:
             content = None
@@ -169,9 +168,7 @@ def _settings(processor: Processor, own: Mapping[str, Any], shown: str) -> dict[
     return {**processor.settings, **own}
 
 
-def _packed(
-    outputs: Iterable[Output], dictionary: CompressionDictionary | None, context: ProcessContext
-) -> ManyPacked:
+def _packed(outputs: Iterable[Output], context: ProcessContext) -> ManyPacked:
     found = ManyPacked()
     labels: set[str] = set()
     for output in outputs:
@@ -185,7 +182,7 @@ def _packed(
         if large > PAGE_BYTES:
             raise context.error(f"a page has {large:,} bytes, over {PAGE_BYTES:,}")
         labels.add(output.label)
-        found.append(pack(output, dictionary))
+        found.append(pack(output))
     return found
 
 

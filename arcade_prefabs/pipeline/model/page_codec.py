@@ -1,14 +1,14 @@
 """Packs outputs into compressed pages with checksums, and unpacks them in bounded memory.
 
-Small prefabs have much in common: names of components and fields, paths of textures. Each page is
-compressed against a dictionary made from some of them; without it, a page of a kilobyte would
-hardly shrink.
+Small prefabs have much in common: names of components and fields, paths of textures. In a release
+file, where size counts, each of their pages is compressed against a dictionary made from some of
+them; without it, a page of a kilobyte would hardly shrink.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import lz4.block
@@ -19,8 +19,6 @@ from ...prefab.model import Dependency
 from .processor import PAGE_BYTES, Output, output_digest
 
 __all__ = [
-    "DICTIONARY_BYTES",
-    "LEFT",
     "PORTION",
     "CompressionDictionary",
     "ManyPacked",
@@ -31,15 +29,12 @@ __all__ = [
     "seal",
 ]
 
-DICTIONARY_BYTES: Final = 16 * 1024
-"""Bytes of a dictionary. The compressor searches all of it for every page: 64 kB would take four
-times as long and save a few per cent."""
+# Bytes of a dictionary. The compressor searches all of it for every page: 64 kB would take four
+# times as long and save a few per cent.
+_DICTIONARY_BYTES: Final = 16 * 1024
 
 # The method by which a page is packed; numbers above these are those of dictionaries.
 _PLAIN, _ALONE = -1, 0
-LEFT: Final = -2
-"""The method of an output whose pages were removed from a store above its limit. The row with the
-hash stays, so that assets made from the output do not become stale."""
 # The number of a dictionary is this plus its checksum: dictionaries of two stores have the same
 # number only if they are the same. Numbers below it are not checked.
 _CHECKED: Final = 2**32
@@ -163,11 +158,9 @@ class PackedOutput(NamedTuple):
     needs: tuple[Dependency, ...]
 
 
-def pack(output: Output, dictionary: CompressionDictionary | None) -> PackedOutput:
+def pack(output: Output) -> PackedOutput:
     """Compresses an output. Any thread."""
-    # Only prefabs are small and have much in common.
-    used = dictionary if output.kind == "prefab" else None
-    pages = tuple(PackedPage.of(page, used) for page in output.pages)
+    pages = tuple(map(PackedPage.of, output.pages))
     return PackedOutput(output.label, output.kind, output_digest(output), pages, output.needs)
 
 
@@ -208,9 +201,4 @@ _decode_portion: Final = msgspec.msgpack.Decoder(list[PackedOutput]).decode
 
 def make_dictionary(pages: Sequence[bytes]) -> bytes:
     """Returns a dictionary from some typical pages; the compressor prefers the last ones."""
-    data = b"".join(_distinct(pages))
-    return data[-DICTIONARY_BYTES:]
-
-
-def _distinct(pages: Iterable[bytes]) -> list[bytes]:
-    return list(dict.fromkeys(pages))
+    return b"".join(dict.fromkeys(pages))[-_DICTIONARY_BYTES:]

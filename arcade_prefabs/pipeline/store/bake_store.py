@@ -326,12 +326,6 @@ class BakeStore:
             self._dictionaries[number] = dictionary
         return dictionary
 
-    def newest_dictionary(self) -> CompressionDictionary | None:
-        """Returns the dictionary that new pages are compressed with, or None. Any thread."""
-        with self.reading() as db:
-            number = db.execute("SELECT number FROM dictionaries LIMIT 1").fetchone()
-        return self.dictionary(number[0]) if number else None
-
     def check(self) -> None:
         """Reads the whole file, and raises `DamagedStoreError` if its structure is damaged.
 

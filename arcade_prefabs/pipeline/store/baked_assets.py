@@ -18,7 +18,7 @@ from ...errors import (
 from ...prefab.model import Dependency
 from ...prefab.suggestions import did_you_mean
 from ..model.bake_result import BakeKey, BakeResult, shown_id
-from ..model.page_codec import LEFT, PORTION, PackedPage, seal
+from ..model.page_codec import PORTION, PackedPage, seal
 from .bake_store import BakeStore
 from .rows import errors_of, typed
 from .schema import BAKED, BROKEN, BUILT
@@ -60,11 +60,6 @@ class FoundAsset(NamedTuple):
     def lacking(self) -> bool:
         """Whether the output is missing although the file has no errors."""
         return self.output is None and not self.errors
-
-    @property
-    def left(self) -> bool:
-        """Whether the pages were removed from a store above its limit, and can be baked again."""
-        return self.output is not None and self.output.first.method == LEFT and not self.errors
 
 
 _FIND: Final = """
@@ -110,8 +105,8 @@ def page_of(
 
 
 def _current(db: sqlite3.Connection, asset: int, label: str) -> list[tuple[int, bytes]]:
-    query = "SELECT asset, digest FROM outputs WHERE asset=? AND label=? AND method<>?"
-    return db.execute(query, (asset, label, LEFT)).fetchall()
+    query = "SELECT asset, digest FROM outputs WHERE asset=? AND label=?"
+    return db.execute(query, (asset, label)).fetchall()
 
 
 def needs_of(store: BakeStore, asset: int) -> tuple[Dependency, ...]:
@@ -208,8 +203,6 @@ def open_asset(
         StoreError: The first page is damaged.
     """
     output = found.output
-    if output is not None and output.first.method == LEFT:
-        raise found.errors[0] if found.errors else StoreError("its pages left the store")
     if output is None:
         labels = _labels(store, key, found.asset)
         if found.labels not in (None, len(labels)):
@@ -243,9 +236,7 @@ def open_asset(
     return BakedAsset(identifier, kind, digest, pages, head, read_page, tuple(found.errors))
 
 
-def open_result(
-    store: BakeStore, key: BakeKey, label: str, result: BakeResult
-) -> BakedAsset | None:
+def open_result(key: BakeKey, label: str, result: BakeResult) -> BakedAsset | None:
     """Returns the asset of a result that has just been committed, without reading the store.
 
     Returns None if only the store has the answer: it has the last good version of what failed, the
@@ -259,8 +250,7 @@ def open_result(
     pages = output.pages
 
     def read_page(number: int) -> bytes:
-        page = pages[number]
-        return page.unpack(store.dictionary(page.method))
+        return pages[number].unpack()
 
     identifier = shown_id(key, label)
     return BakedAsset(identifier, output.kind, output.digest, len(pages), read_page(0), read_page)
@@ -278,6 +268,6 @@ def _labels(store: BakeStore, key: BakeKey, asset: int) -> list[str]:
         found = {row[0]: typed((*row[1:5], row[5:]), FoundOutput) for row in rows}
     for label, one in found.items():
         right = seal(shown_id(key, label), 0, one.kind, one.digest, one.pages, one.first)
-        if right != one.seal and one.first.method != LEFT:
+        if right != one.seal:
             raise StoreError(f"the row of a page is damaged, whose label is now {label!r}")
     return list(found)

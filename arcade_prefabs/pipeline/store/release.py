@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ...errors import StoreError
 from ..model.bake_result import BakeKey, shown_id
-from ..model.page_codec import LEFT, CompressionDictionary, PackedPage, make_dictionary, seal
+from ..model.page_codec import CompressionDictionary, PackedPage, make_dictionary, seal
 from .bake_store import BakeStore
 from .locations import is_possible, is_release
 from .rows import typed
@@ -21,8 +21,6 @@ __all__ = ["write_release"]
 
 # How many prefabs, evenly spread over all, the dictionary of a release is made from.
 _SAMPLES = 24
-# Outputs whose pages a limited store has removed were baked again before, unless they are broken.
-_PREFABS = f"kind='prefab' AND method<>{LEFT}"
 
 
 def write_release(store: BakeStore, path: Path) -> int:
@@ -90,7 +88,7 @@ def _copy(db: sqlite3.Connection, store: BakeStore, target: sqlite3.Connection) 
         query = (
             "SELECT o.asset, o.label, o.kind, o.digest, o.pages, a.path, a.variant, 0, "
             'o.seal, o.size, o.method, o."check", o.data '
-            f"FROM outputs o JOIN assets a ON a.id=o.asset WHERE o.method<>{LEFT}"
+            "FROM outputs o JOIN assets a ON a.id=o.asset"
         )
         for row in db.execute(query):
             one = typed(row[:9], _Sealed)
@@ -142,12 +140,12 @@ def _packed_anew(
 
 def _dictionary(db: sqlite3.Connection, store: BakeStore) -> CompressionDictionary | None:
     """Returns a dictionary made from prefabs of the whole game; None for fewer than 48 prefabs."""
-    count = db.execute(f"SELECT count(*) FROM outputs WHERE {_PREFABS}").fetchone()[0]
+    count = db.execute("SELECT count(*) FROM outputs WHERE kind='prefab'").fetchone()[0]
     if count < 2 * _SAMPLES:
         return None
     rows = db.execute(
         'SELECT size, method, "check", data FROM (SELECT *, row_number() OVER '
-        f"(ORDER BY asset, label) AS place FROM outputs WHERE {_PREFABS}) WHERE place % ? = 0",
+        "(ORDER BY asset, label) AS place FROM outputs WHERE kind='prefab') WHERE place % ? = 0",
         (count // _SAMPLES,),
     )
     pages = [typed(row, PackedPage) for row in rows]

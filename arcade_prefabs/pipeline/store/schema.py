@@ -24,7 +24,7 @@ __all__ = [
     "use_write_ahead_log",
 ]
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The version of the tables and pages. A store of another version is replaced by an empty one."""
 
 NAMED, BAKED, BROKEN, AMBIENT, INPUT, BUILT = range(6)
@@ -64,7 +64,6 @@ CREATE TABLE assets(
     errors TEXT,             -- JSON
     reason INTEGER,          -- why it was baked last; the id of a word
     micros INTEGER,          -- processing time in microseconds
-    run INTEGER,             -- the bake that baked it, or the newest one at its last use
     labels INTEGER,          -- how many outputs it has, NULL if that does not matter
     UNIQUE(path, variant)
 );

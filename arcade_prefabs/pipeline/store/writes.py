@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ...prefab import Dependency
 from ..model.bake_result import BakeKey, BakeResult, OutputChange, errors_text, shown_id
-from ..model.page_codec import LEFT, PackedOutput, PackedPage, seal
+from ..model.page_codec import PackedOutput, PackedPage, seal
 from ..model.processor import Input, Processor, settings_key
 from .rows import typed
 from .schema import AMBIENT, BAKED, BROKEN, INPUT, KINDS, NAMED
@@ -47,14 +47,12 @@ class FileState(NamedTuple):
         stamp: See `SourceFile`; 0 if the file had changed too recently to trust its stamp.
         recipe: The id of the recipe.
         reason: Why the file was baked.
-        run: The number of the bake.
     """
 
     size: int
     stamp: int
     recipe: int
     reason: str
-    run: int
 
 
 def recipe_number(db: sqlite3.Connection, recipe: Recipe) -> int:
@@ -120,10 +118,8 @@ def write(
     """
     step("asset")
     asset = numbers.asset(outcome.key)
-    query = "SELECT label, digest, method FROM outputs WHERE asset=?"
-    rows = [typed(row, tuple[str, bytes, int]) for row in db.execute(query, (asset,))]
-    before = {label: digest for label, digest, _ in rows}
-    left = {label for label, _, method in rows if method == LEFT}
+    query = "SELECT label, digest FROM outputs WHERE asset=?"
+    before = dict(typed(row, tuple[str, bytes]) for row in db.execute(query, (asset,)))
     whole = None in outcome.failed
     labels: set[str] = set(before) if whole else before.keys() & set(outcome.failed)
     made: list[OutputChange] = []
@@ -133,11 +129,9 @@ def write(
         if whole:
             continue
         labels.add(packed.label)
-        changed = before.get(packed.label) != packed.digest
-        if changed or packed.label in left:
+        if before.get(packed.label) != packed.digest:
             step("output")
             _write_output(db, asset, outcome.key, packed, packed.label in before)
-        if changed:
             kind = "changed" if packed.label in before else "added"
             made.append(OutputChange(shown_id(outcome.key, packed.label), kind))
     changes: list[OutputChange] = []
@@ -161,7 +155,7 @@ def write(
     step("state")
     db.execute(
         "UPDATE assets SET state=?, size=?, stamp=?, content=?, recipe=?, errors=?, reason=?, "
-        "micros=?, run=?, labels=? WHERE id=?",
+        "micros=?, labels=? WHERE id=?",
         (
             BROKEN if outcome.failed else BAKED,
             written.size,
@@ -171,7 +165,6 @@ def write(
             errors_text(outcome.errors),
             numbers.word(written.reason),
             round(outcome.seconds * 1e6),
-            written.run,
             len(labels),
             asset,
         ),
@@ -251,7 +244,7 @@ def forget(db: sqlite3.Connection, asset: int, key: BakeKey) -> list[OutputChang
         db.execute(f"DELETE FROM {table} WHERE asset=?", (asset,))
     db.execute(
         "UPDATE assets SET state=?, size=NULL, stamp=NULL, content=NULL, recipe=NULL, errors=NULL, "
-        "reason=NULL, micros=NULL, run=NULL, labels=NULL WHERE id=?",
+        "reason=NULL, micros=NULL, labels=NULL WHERE id=?",
         (NAMED, asset),
     )
     return [OutputChange(shown_id(key, label), "removed") for label in labels]
