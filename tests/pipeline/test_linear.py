@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import cProfile
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -220,18 +221,39 @@ class Lines:
         yield Output("", "data", (context.read(context.data.decode()) if context.data else b"",))
 
 
+def calls(action: Callable[[], Any]) -> int:
+    """Returns how many functions an action calls, those of C included."""
+    profile = cProfile.Profile()
+    profile.runcall(action)
+    return sum(one.callcount for one in profile.getstats())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_grow_with_the_files(kind: str) -> None:
+    """200 more files take about as many calls as the 200 before; the square would take 1.7 times.
+
+    The first 200 are no measure: the end of a chain is sound, and what is above it is followed to
+    fewer files.
+    """
+    counts: list[int] = []
+    for count in (200, 400, 600):
+        with AssetPipeline(MemorySource(KINDS[kind](count)), jobs=0) as pipeline:
+            counts.append(calls(pipeline.bake) + calls(pipeline.bake))
+    small, middle, large = counts
+    assert large - middle <= 1.3 * (middle - small)
+
+
 def seconds(action: Callable[[], Any]) -> float:
     start = time.process_time()
     action()
     return time.process_time() - start
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", KINDS)
-def test_time_grows_with_the_files(kind: str, tmp_path: Path) -> None:
-    """Four times as many files take at most five times the time: checked, baked, baked again."""
-    taken: dict[int, list[float]] = {}
+def growth(kind: str, tmp_path: Path) -> list[float]:
+    """Returns how many times the processor time 4,000 files take: checked, baked, baked again."""
+    taken: list[list[float]] = []
     for count in (1000, 4000):
         folder = tmp_path / str(count)
         for name, text in KINDS[kind](count).items():
@@ -239,13 +261,29 @@ def test_time_grows_with_the_files(kind: str, tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         with AssetPipeline(folder, jobs=0, store=tmp_path / f"{count}.sqlite") as pipeline:
-            taken[count] = [
-                seconds(lambda folder=folder: check_tree(folder)),
-                seconds(pipeline.bake),
-                seconds(pipeline.bake),
-            ]
-    for small, large in zip(taken[1000], taken[4000], strict=True):
-        assert large <= 5 * max(small, 0.2)
+            taken.append(
+                [
+                    seconds(lambda folder=folder: check_tree(folder)),
+                    seconds(pipeline.bake),
+                    seconds(pipeline.bake),
+                ]
+            )
+    return [large / max(small, 0.2) for small, large in zip(*taken, strict=True)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+def test_time_grows_with_the_files(kind: str, tmp_path: Path) -> None:
+    """Four times as many files take at most six times the time, in one of two runs at least.
+
+    Also within SQLite, which the calls do not tell. A chain takes 4.5 times as many steps, because
+    the first 250 of its files take few; the square of the files would take 16 times.
+    """
+    times = growth(kind, tmp_path / "first")
+    if max(times) > 6:
+        times = list(map(min, times, growth(kind, tmp_path / "second")))
+    assert max(times) <= 6
 
 
 def test_an_edit_at_the_root_of_a_chain_looks_through_the_store_twice(
