@@ -179,6 +179,7 @@ class _Batch:
         self._fingerprints: dict[str, bytes] = {}
         self._named: dict[str, set[str]] = {}
         self._references: dict[tuple[str, int | None], _Named] = {}
+        self._others: dict[str, dict[str, str]] = {}
         self._own: list[PrefabFile] = []
         self.resolver = Resolver(self._load, registry=registry)
 
@@ -386,20 +387,32 @@ class _Batch:
         for identifier in found:
             if most is not None and len(found) > most:
                 break
-            reached = self._files.get(identifier)
-            if not isinstance(reached, PrefabFile):
-                continue
-            for document in reached.prefabs.values():
-                for reference in document.references():
-                    other = file_of(reference.id)
-                    if most is not None and len(found) > most:
-                        break
-                    if other not in seen:
-                        seen.add(other)
-                        found.append(other)
-                        if other not in self._files:
-                            self._interface(reference.id)
+            for other, reference in self._named_files(identifier).items():
+                if most is not None and len(found) > most:
+                    break
+                if other not in seen:
+                    seen.add(other)
+                    found.append(other)
+                    if other not in self._files:
+                        self._interface(reference)
         return found
+
+    def _named_files(self, identifier: str) -> dict[str, str]:
+        """Returns the files that the prefabs of a file refer to, each with the first reference.
+
+        Kept for the batch: each derived prefab of a library asks for the references of all of its
+        prefabs.
+        """
+        known = self._others.get(identifier)
+        if known is None:
+            file = self._files.get(identifier)
+            if not isinstance(file, PrefabFile):
+                return {}
+            known = self._others[identifier] = {}
+            for document in file.prefabs.values():
+                for reference in document.references():
+                    known.setdefault(file_of(reference.id), reference.id)
+        return known
 
     def _names(self, identifier: str) -> set[str]:
         """Returns the components that a file names, and sprite classes with an ``@`` in front."""
