@@ -1,6 +1,6 @@
 """`FrameMonitor`: measures every frame of a window by phase, and explains late ones.
 
-"The game stutters" helps nobody to mend it: the author has to know whether the game's own update,
+To mend stutter, the author of a game has to know whether the game's own update,
 its drawing, the plugin, the garbage collector, another thread or the machine made a frame late. So
 every moment of a frame is accounted to exactly one `Phase`, and a late frame is compared with the
 usual one (`blame`).

@@ -134,7 +134,7 @@ class GatedAssets:
             if not self._changed.wait_for(
                 lambda: self._all or identifier in self._open, self._bound_s
             ):
-                raise TimeoutError(f"nobody opened the gate of {identifier}")
+                raise TimeoutError(f"the gate of {identifier} was not opened in time")
         return self._inner.get(identifier, settings)
 
     def ids(self, kind: str | None = None) -> list[str]:

@@ -1,8 +1,8 @@
-"""The private names of Arcade that the plugin relies on, and whether this version has them.
+"""Lists the private names of Arcade that the plugin uses, and checks that this version has them.
 
-Our texture atlas replaces the inside of Arcade's atlas, for there is no public way to do it. Arcade
-may change its inside in any version. So the names are looked at before the atlas is installed, and
-where one is missing the game keeps Arcade's own atlas: it runs, with the pauses that it always had.
+The plugin's texture atlas replaces private parts of Arcade's atlas, as there is no public way. They
+may change in any version of Arcade. So the names are checked before the atlas is installed; if one
+is missing, the game keeps Arcade's own atlas, with its pauses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
     "was_drawn",
 ]
 
-# Classes by module and name: they are imported when they are looked at, for they may be elsewhere.
+# Classes by module and name: imported by the check, as another version may have moved them.
 _ATLAS: Final = "arcade.texture_atlas.DefaultTextureAtlas"
 _REGION: Final = "arcade.texture_atlas.AtlasRegion"
 _UVS: Final = "arcade.texture_atlas.uv_data.UVData"
@@ -45,7 +45,7 @@ _TEXTURE_COUNTER: Final = "arcade.texture_atlas.ref_counters.UniqueTextureRefCou
 _IMAGE_COUNTER: Final = "arcade.texture_atlas.ref_counters.ImageDataRefCounter"
 _CONTEXT: Final = "arcade.ArcadeContext"
 
-# What a class has by itself: methods, properties and slots.
+# The methods, properties and slots of each class.
 _MEMBERS: Final[dict[str, tuple[str, ...]]] = {
     _ATLAS: (
         # overridden
@@ -80,7 +80,7 @@ _MEMBERS: Final[dict[str, tuple[str, ...]]] = {
     _CONTEXT: ("default_atlas", "default_texture_unit"),
 }
 
-# What an object has from its constructor on.
+# The attributes that the constructor of each class sets.
 _ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     _ATLAS: (
         "_auto_resize",
@@ -109,7 +109,7 @@ _ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     _CONTEXT: ("_atlas",),
 }
 
-# What a constructor is called with.
+# The parameters of constructors that the plugin passes.
 _PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
     _ATLAS: ("size", "border", "auto_resize", "ctx", "capacity"),
     _UVS: ("ctx", "capacity"),
@@ -117,7 +117,7 @@ _PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-# Used one by one, each with a way to do without it.
+# Names that the plugin can do without, each checked where it is used.
 _OPTIONAL: Final = frozenset(
     {
         "_dispatch_frame",
@@ -208,14 +208,14 @@ def can_hold_instances() -> bool:
 
 
 def names() -> frozenset[str]:
-    """All private names of Arcade and pyglet that the plugin uses. Any thread."""
+    """Returns all private names of Arcade and pyglet that the plugin uses. Any thread."""
     listed = [name for table in (_MEMBERS, _ATTRIBUTES) for some in table.values() for name in some]
     listed += (*_LIST, "_unregister_sprite_list")
     return _OPTIONAL | _SHORTCUTS | {name for name in listed if name.startswith("_")}
 
 
 def missing() -> list[str]:
-    """The names that this version of Arcade does not have; none in 3.3.3. Any thread."""
+    """Returns the names that this version of Arcade lacks; none in 3.3.3. Any thread."""
     return sorted(set(_missing()))
 
 
@@ -239,15 +239,15 @@ def _missing() -> Iterator[str]:
 
 
 def draw_rate(window: arcade.Window) -> float:
-    """Seconds from one frame of a window to the next, as it was asked for. Main thread."""
+    """Returns the seconds between frames that a window was set to. Main thread."""
     seconds = getattr(window, "_draw_rate", 1 / 60)
     return float(seconds) if seconds > 0 else 1 / 60
 
 
 def set_rates(window: arcade.Window, update: float, draw: float) -> tuple[float, float]:
-    """Set the seconds between updates and between frames; gives those before. Main thread."""
+    """Sets the seconds between updates and between frames. Returns the former. Main thread."""
     before = float(getattr(window, "_update_rate", 1 / 60)), draw_rate(window)
-    # In this order Arcade never sees more frames than updates asked for, which it refuses.
+    # In this order there are never more frames than updates, which Arcade refuses.
     window.set_update_rate(min(update, before[1]))
     window.set_draw_rate(draw)
     window.set_update_rate(update)
@@ -255,7 +255,7 @@ def set_rates(window: arcade.Window, update: float, draw: float) -> tuple[float,
 
 
 def events_are_queued() -> bool:
-    """Whether windows keep events until `dispatch_events`; pyglet's event loop ends that for good.
+    """Whether windows queue events until `dispatch_events`; pyglet's event loop switches that off.
 
     Main thread.
     """
@@ -263,15 +263,15 @@ def events_are_queued() -> bool:
 
 
 def queue_events(queued: bool) -> None:
-    """Have windows keep events until `dispatch_events`, or not. Main thread."""
+    """Sets whether windows queue events until `dispatch_events`. Main thread."""
     Window._enable_event_queue = queued
 
 
 def stop_frames(window: arcade.Window) -> None:
-    """Take the frames of a closed window from pyglet's clock. Main thread.
+    """Unschedules the frames of a closed window from pyglet's clock. Main thread.
 
-    Arcade 3.3 leaves them there: the clock would go on to update a window that is gone, and keep
-    it in memory, as soon as another one is played.
+    Arcade 3.3 does not: the clock would update the closed window, and keep it in memory, while
+    another window runs.
     """
     frames = getattr(window, "_dispatch_frame", None)
     if frames is not None:
@@ -279,7 +279,7 @@ def stop_frames(window: arcade.Window) -> None:
 
 
 def give_hit_box(sprite: BasicSprite, points: Sequence[tuple[float, float]]) -> None:
-    """Give a sprite that cannot turn another hit box; where Arcade has none, it keeps its own.
+    """Sets the hit box of a `BasicSprite`, if this version of Arcade has the private attribute.
 
     Main thread.
     """
@@ -290,15 +290,15 @@ def give_hit_box(sprite: BasicSprite, points: Sequence[tuple[float, float]]) -> 
 
 
 def lists_of(scene: Scene | SpriteList[Any] | Mapping[str, SpriteList[Any]]) -> list[Any]:
-    """The lists of what sprites were spawned into, each once. Main thread."""
+    """Returns the sprite lists of a scene or a mapping, each once. Main thread."""
     if isinstance(scene, SpriteList):
         return [scene]
-    some = getattr(scene, "_sprite_lists", ()) if isinstance(scene, Scene) else scene.values()
-    return list({id(one): one for one in some}.values())
+    lists = getattr(scene, "_sprite_lists", ()) if isinstance(scene, Scene) else scene.values()
+    return list({id(sprites): sprites for sprites in lists}.values())
 
 
 def references_of(scene: Scene | Mapping[str, SpriteList[Any]]) -> Counter[int]:
-    """How often a scene, or a mapping, refers to each of its lists, by the list's id.
+    """Returns how often a scene or a mapping refers to each of its lists, by ``id`` of the list.
 
     Main thread.
     """
@@ -309,20 +309,20 @@ def references_of(scene: Scene | Mapping[str, SpriteList[Any]]) -> Counter[int]:
 
 
 def cleared_mark(sprites: SpriteList[Any]) -> object:
-    """What a list has another one of after its `clear`, arcade/sprite_list/sprite_list.py:572.
+    """Returns an object of a list that `SpriteList.clear` replaces (sprite_list.py:572).
 
-    Where Arcade has none, the list is never taken for cleared. Main thread.
+    Without such an attribute, the list itself, which then never counts as cleared. Main thread.
     """
     return getattr(sprites, "_sprite_buffer_free_slots", sprites)
 
 
 def await_draw(sprites: SpriteList[Any]) -> None:
-    """Have a list send its places to the graphics card at its next draw. Main thread."""
+    """Marks the positions of a list as changed, so that its next draw uploads them. Main thread."""
     sprites._sprite_pos_angle_changed = True
 
 
 def was_drawn(sprites: SpriteList[Any]) -> bool:
-    """Whether a list was drawn since `await_draw`; true where that cannot be told. Main thread."""
+    """Whether a list was drawn since `await_draw`; True if Arcade lacks the mark. Main thread."""
     return not getattr(sprites, "_sprite_pos_angle_changed", False)
 
 
@@ -336,12 +336,12 @@ def _find(where: str) -> type | None:
 
 
 def _has(owner: type, name: str) -> bool:
-    # An abstract base class may go on declaring what nobody defines any more.
+    # An abstract base class may still declare a name that no class defines any more.
     return hasattr(owner, name) and not getattr(getattr(owner, name), "__isabstractmethod__", False)
 
 
 def _assigned(owner: type) -> set[str]:
-    """The names that a class's constructors mention: without an object, the nearest there is."""
+    """Returns the names in the constructors of a class, as there is no object to inspect."""
     names: set[str] = set()
     for one in owner.__mro__:
         function = vars(one).get("__init__")

@@ -1,19 +1,19 @@
-"""`InstanceList`: a sprite list filled from arrays, which makes a sprite when one is asked for.
+"""`InstanceList`: a sprite list filled from arrays, which makes sprite objects only on access.
 
 **The problem.** Arcade's `SpriteList` keeps two things of each sprite: rows of five arrays, which
 the graphics card draws, and a Python object, which takes 1 kB and most of the time. A world of
 grass and rocks needs the rows of all, and the objects of the few that the game touches.
 
 **The way taken.** A subclass of `SpriteList` whose rows come as whole arrays. Each row is an
-*instance*: drawn, but without an object. Whoever asks for a sprite, by index, by iterating, or by a
-collision, *promotes* it: `make` gives the object, which takes over its row, so that nothing changes
+*instance*: drawn, but without an object. An access by index, by iteration or by a collision
+*promotes* the instance: `make` makes the object, which takes over the row, so that nothing changes
 on the screen. From then on it is a sprite like any other. Arcade's own methods work on it
-unchanged, for what they know of the sprites, ``sprite_list`` and ``sprite_slot``, is replaced by
-two objects that answer from the rows: `_Sprites` and `_Slots`.
+unchanged, as their two containers of sprites, ``sprite_list`` and ``sprite_slot``, are replaced by
+objects that answer from the rows: `_Sprites` and `_Slots`.
 
 A collision has to find sprites without promoting all of them. So the list always has a spatial
-hash, which notes rows instead of sprites (`_SpatialHash`). It is filled at the first question; a
-list that nobody collides with never pays for one.
+hash of rows instead of sprites (`_SpatialHash`). It is filled at the first collision check, so a
+list without collision checks never pays for it.
 
 **The ways rejected.** *A list of placeholders* (`None` for each instance): 8 bytes and a write for
 each, and every reader has to know of them. *`SpriteSequence` only*, without Arcade's class behind
@@ -76,20 +76,20 @@ class InstanceRows(NamedTuple):
 
 
 class InstanceList(SpriteList[BasicSprite]):
-    """A sprite list whose sprites are rows of arrays until somebody asks for one.
+    """A sprite list whose sprites are rows of arrays until the game accesses them.
 
     Args:
         runs: What the rows show, in their order.
         rows: The rows. The list keeps these arrays, and makes them longer.
-        make: Called with the number of a row that somebody asks for. It makes the sprite, which
-            stands where the row says, and calls `adopt` with it.
+        make: Called with the number of a row that is accessed. It makes the sprite, with the
+            transform of the row, and calls `adopt` with it.
         atlas: The texture atlas; None for the default one.
 
     Raises:
         ValueError: The arrays are not of one length.
 
-    To make it takes no OpenGL: any thread, as long as nobody else knows the list. Main thread
-    after that.
+    The constructor uses no OpenGL, and may be called in any thread; all methods in the main
+    thread.
     """
 
     def __init__(
@@ -354,13 +354,13 @@ class _Sprites:
         return sprite
 
     def append(self, sprite: BasicSprite) -> None:
-        """See above."""
+        """Does nothing, as Arcade's caller changes the index array."""
 
     def insert(self, index: int, sprite: BasicSprite) -> None:
-        """See above."""
+        """Does nothing, as Arcade's caller changes the index array."""
 
     def reverse(self) -> None:
-        """See above."""
+        """Does nothing, as Arcade's caller changes the index array."""
 
 
 class _SpatialHash(SpatialHash[BasicSprite]):
@@ -404,7 +404,7 @@ class _SpatialHash(SpatialHash[BasicSprite]):
         return rows
 
     def _promote(self, box: tuple[float, float, float, float]) -> set[BasicSprite]:
-        """Promote the instances in a box; gives the sprites that are everywhere."""
+        """Promotes the instances in a box. Returns the sprites that are too large for squares."""
         rows = self._fill() if self._rows is None else self._rows
         near, self._wide_rows = self._wide_rows, []
         squares = self._squares(box)
