@@ -49,6 +49,8 @@ _log = logging.getLogger("arcade_prefabs")
 
 # Seconds after which an idle worker process ends; starting one takes a third of a second.
 _IDLE_S: Final = 30.0
+# A process starts within that, however busy the machine is; the limit of a file may be shorter.
+_START_S: Final = 60.0
 _NO_PROCESSES: Final = ("android", "emscripten", "ios", "wasi")
 # Seconds between two checks whether a batch takes too long.
 _WATCH_S: Final = 0.5
@@ -305,7 +307,7 @@ class ProcessWorkers:
             try:
                 if self._alone is None:
                     self._alone = _new_executor(1)
-                return bool(self._alone.submit(os.getpid).result(timeout=self._limit_s))
+                return bool(self._alone.submit(os.getpid).result(timeout=_START_S))
             except Exception:
                 executor, self._alone = self._alone, None
                 if executor is not None:
