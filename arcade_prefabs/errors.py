@@ -301,7 +301,7 @@ class MissingAssetError(AssetError):
 
 
 class UnsafePathError(AssetError, ValueError):
-    """A path could lead out of its folder, or names different files on different systems."""
+    """A path leads out of its folder, differs between systems, or names a file of another kind."""
 
 
 class UnreadableAssetError(AssetError):
@@ -363,7 +363,7 @@ def _window(length: int, column: int, width: int) -> int:
 
 
 class LoadError(ArcadePrefabsError):
-    """A load ended without a value, for a reason other than an error of the asset itself."""
+    """A load was cancelled, took too long, or failed with a dependency; or it has not ended yet."""
 
 
 class LoadCancelledError(LoadError):

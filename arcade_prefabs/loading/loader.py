@@ -175,7 +175,7 @@ class AsyncPrefabLoader:
         timeout_s: float | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Handle[Any]:
-        """Returns a handle of an asset at once, and loads the asset in the background.
+        """Loads an asset in the background, and returns its handle at once.
 
         If the asset is in the cache, the handle is ready at once. Keep the handle: dropping the
         last handle of an asset cancels its load, and lets the cache evict it. The loader itself
@@ -186,7 +186,8 @@ class AsyncPrefabLoader:
             priority: The urgency of the load.
             on_done: Called with the handle, on the main thread, when the handle is ready or has
                 failed; not if it was cancelled.
-            timeout_s: The time after which this handle fails with a `LoadTimeoutError`, in seconds.
+            timeout_s: The time after which this handle fails with a `LoadTimeoutError`, in seconds;
+                None for that of the loader's settings.
             settings: Import settings for this asset, such as ``frame_size``.
 
         Raises:
@@ -221,7 +222,7 @@ class AsyncPrefabLoader:
         priority: Priority = Priority.NORMAL,
         timeout_s: float | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        """Loads as `load` does, whose handle can be awaited itself; goes with version 1.0.
+        """Returns a coroutine that loads an asset; ``await load(...)`` replaces it in 1.0.
 
         Any thread.
         """
@@ -235,7 +236,10 @@ class AsyncPrefabLoader:
     def load_many(
         self, identifiers: Iterable[str], *, priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Loads many assets; the requests are made over several frames, within their budgets.
+        """Loads many assets in the background, and returns all of their handles as one batch.
+
+        The requests are made over several frames, within their budgets. An invalid id is among the
+        batch's errors.
 
         Raises:
             TypeError: ``identifiers`` is a single string.
@@ -285,7 +289,7 @@ class AsyncPrefabLoader:
     def in_background(self, work: Callable[[], None]) -> None:
         """Calls a function in a loader thread, before the next load.
 
-        The function must be over within a millisecond, or call `pause` in between.
+        The function has to return within a millisecond, or call `pause` in between.
 
         Any thread.
         """
@@ -332,7 +336,7 @@ class AsyncPrefabLoader:
             self._loads.change(handle.record, handle.serial, rank)
 
     def pin(self, handle: Handle[Any]) -> None:
-        """Keeps an asset in memory without a handle, until `unpin`. Any thread."""
+        """Keeps a handle's asset in memory, also without the handle, until `unpin`. Any thread."""
         with self._loads.lock:
             handle.record.pins += 1
             self._loads.cache.hold(handle.record)
@@ -353,7 +357,11 @@ class AsyncPrefabLoader:
             self._loads.trim()
 
     def evict(self, identifier: str) -> bool:
-        """Drops an asset from the cache. False if it is held, or not loaded. Any thread."""
+        """Drops an asset from the cache, with any import settings. Any thread.
+
+        Returns:
+            Whether it was dropped; False if it is held, or not loaded.
+        """
         evicted = False
         name = asset_id(identifier)
         with self._loads.lock:
@@ -381,7 +389,7 @@ class AsyncPrefabLoader:
     def reload(self, identifiers: Iterable[str]) -> None:
         """Loads assets again in the background; then their handles have the new values. Any thread.
 
-        Assets without a record are only dropped from the cache.
+        Assets that nothing holds are evicted instead.
         """
         # With all import settings: the file of an image is also that of the sheets made from it.
         names = dict.fromkeys(asset_id(name.partition("?")[0]) for name in identifiers)
@@ -389,7 +397,7 @@ class AsyncPrefabLoader:
         self.queue.post(steps, "reload", Step("reload"))
 
     def apply(self, reload: ReloadReport) -> None:
-        """Reloads the assets of an `AssetWatcher`'s report; a callback for the watcher.
+        """Reloads what an `AssetWatcher` reports as changed; to be passed to the watcher.
 
         Errors in files are logged, the first 20 of them, and each is sent to listeners once as a
         ``broken`` event, whether an asset of the file is loaded or not. A load that fails with such
@@ -405,7 +413,7 @@ class AsyncPrefabLoader:
     # ------------------------------------------------------------------------------------- frames
 
     def begin_frame(self) -> None:
-        """Closes the idle gate, as the game begins to update."""
+        """Begins a frame: closes the idle gate, so that loader threads wait."""
         self.gate.begin_frame()
         self._frame_at = self._clock()
         self._spent_s = 0.0
@@ -448,7 +456,7 @@ class AsyncPrefabLoader:
             self._releasing = False
 
     def end_frame(self, next_frame_at: float | None = None) -> None:
-        """Opens the idle gate until shortly before the next frame, as the game has drawn.
+        """Ends a frame: opens the idle gate, so that loader threads run until the next frame.
 
         Args:
             next_frame_at: When the next frame is due, in seconds of the clock; by default the
@@ -464,7 +472,7 @@ class AsyncPrefabLoader:
         self.gate.end_frame(due)
 
     def wait(self, *what: Handle[Any] | Batch | Script[Any], timeout_s: float = 60.0) -> bool:
-        """Blocks until all given handles, batches and scripts are done.
+        """Blocks until all given handles, batches and scripts are done; runs main-thread jobs.
 
         For tools, tests, and games without frames.
 

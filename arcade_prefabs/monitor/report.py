@@ -21,7 +21,7 @@ _ORDER: Final = (Phase.UPDATE, Phase.PLUGIN, Phase.DRAW, Phase.FLIP, Phase.GARBA
 
 
 class FrameReport:
-    """All measurements of a monitor at one time, to be printed or written to a file.
+    """All measurements of a monitor up to one moment, to be printed or written to a file.
 
     Args:
         summary: Means, percentiles and counts of the frames.

@@ -183,7 +183,7 @@ class AssetPipeline:
 
     @property
     def was_asked(self) -> bool:
-        """Whether the pipeline has returned a baked asset, or is about to. Any thread."""
+        """Whether an asset was asked for so far, by `get` or `get_prefab`. Any thread."""
         return self._reader.was_asked
 
     def bake(
@@ -205,7 +205,8 @@ class AssetPipeline:
 
         Raises:
             BakeCancelledError: ``cancelled`` returned True. The outputs committed so far stay.
-            StoreError: The store cannot be written, for example because the disk is full.
+            StoreError: The store cannot be written, for example because the disk is full; this is a
+                release file; or the pipeline is closed.
             UnsafePathError: One of the paths could leave the assets folder.
 
         Any thread, several at a time; returns when all outputs are committed.
@@ -281,9 +282,9 @@ class AssetPipeline:
         return self._baker
 
     def invalidate(self) -> None:
-        """Makes `get` compare all assets with their files again.
+        """Makes `get` compare all assets with their files again, as files may have changed.
 
-        Any thread.
+        `get` compares each asset with its files once. Any thread.
         """
         self._reader.forget()
 
@@ -302,7 +303,8 @@ class AssetPipeline:
             UnsafePathError: The path is invalid.
             MissingAssetError: The file does not exist, or has no such label.
             AssetError, PrefabError, RonError: The file cannot be baked, and has no last good
-            outputs. StoreError: The store cannot be read.
+                outputs.
+            StoreError: The store cannot be read.
 
         Any thread; takes microseconds for a baked asset, otherwise as long as baking it.
         """
@@ -322,8 +324,8 @@ class AssetPipeline:
         """Returns a baked prefab by any spelling of its id: ``props/crate``, ``castle.ron#gate``.
 
         Raises:
-            PrefabError: The prefab is abstract, or cannot be baked.
-            As `get`.
+            AssetError: The prefab is abstract, or the asset is no prefab.
+            ArcadePrefabsError: As `get`.
 
         Any thread.
         """
@@ -410,11 +412,19 @@ class AssetPipeline:
         return self._reader.query(partial(explain, self.store, key))
 
     def takes(self, path: str) -> bool:
-        """Returns whether a processor takes files with this path. Any thread."""
+        """Returns whether a processor takes files with this path. Any thread.
+
+        Raises:
+            StoreError: This is a release file, or the pipeline is closed.
+        """
         return self._baking().executor.choose(path) is not None
 
     def unbaked(self) -> list[str]:
-        """Returns the existing files that baked files name and that are not baked. Any thread."""
+        """Returns the files that baked files name, and that exist but are not baked. Any thread.
+
+        Raises:
+            StoreError: This is a release file, or the pipeline is closed.
+        """
         baker = self._baking()
         return [path for path in self._reader.query(partial(named, self.store)) if baker.can(path)]
 
@@ -462,7 +472,7 @@ class AssetPipeline:
         return self._reader.query(partial(remove_built, self.store, BakeKey(world_id(world))))
 
     def clean(self) -> int:
-        """Returns the space of deleted outputs to the disk; returns the number of bytes.
+        """Makes the store's file smaller by the space of deleted outputs; returns these bytes.
 
         Raises:
             StoreError: The store is read-only, or in use.

@@ -139,13 +139,13 @@ class WorldBuilder:
         size: tuple[float, float] | None = None,
         always: bool = False,
     ) -> None:
-        """Adds an entity.
+        """Adds an entity to the world.
 
         Args:
-            prefab: Its prefab: ``props/tree``.
-            position: Pixels, in the world.
-            angle: Degrees, clockwise.
-            scale: A factor for both axes, or one for each.
+            prefab: The id of its prefab, such as ``props/tree``.
+            position: x and y in the world, in pixels.
+            angle: The clockwise rotation, in degrees.
+            scale: One factor, or one for each axis.
             layer: The layer that it is drawn in; None for that of its prefab.
             overrides: Fields that replace the prefab's, by component: ``{"Health": {"value": 5}}``.
             name: Its id in the world, for saved games and for code that looks for it. Entities
@@ -155,12 +155,14 @@ class WorldBuilder:
             always: Whether it is always loaded, wherever the streaming sources are.
 
         Raises:
-            UnsafePathError: No prefab can have this id.
+            PrefabError: No prefab can have this id, or a component class raised an exception for
+                its fields.
             UnknownNameError: The component, field or layer does not exist.
-            PrefabError: A component class raised an exception for its fields.
             AssetTooLargeError: The overrides do not fit on a page.
-            TypeError, ValueError: A value has the wrong type.
-            StoreError: The disk is full, or the builder is closed.
+            ValueError: A number is NaN, infinite or out of its range, or the name is no id.
+            TypeError: A value has the wrong type.
+            StoreError: The disk is full, or the builder is closed. It is raised by a later call, as
+                entities are written in batches.
         """
         x, y = position
         wide, high = scale if isinstance(scale, tuple) else (scale, scale)
@@ -262,7 +264,9 @@ class WorldBuilder:
     # -------------------------------------------------------------------------------------- finish
 
     def finish(self) -> int:
-        """Writes the world into the store; returns how many entities it has.
+        """Writes the world into the store, and closes the builder; returns the number of entities.
+
+        The end of a ``with`` block does this by itself.
 
         Raises:
             AssetError: Two entities have the same name, or a cell has too many.

@@ -72,7 +72,8 @@ def attach(
         processors: Additional processors for files, see `AssetPipeline`.
         resource_handle: The name of a resource handle for the files of the assets folder or the
             release file: ``arcade.load_sound(":assets:sounds/steps.wav")``. None for no handle.
-        hot_reload: Whether saved files change the running game; by default only with a folder.
+        hot_reload: Whether changes of the files on disk come into the running game; by default
+            only if the assets are in a folder.
         atlas_size: The width and height of the texture atlas in pixels, at most what the graphics
             card supports. It replaces the window's atlas, and takes four bytes a pixel at once. It
             grows when more is drawn at a time than it can hold, which takes a slow frame.
@@ -90,7 +91,9 @@ def attach(
         WrongThreadError: The call comes from another thread than the main thread.
         MissingAssetError: The assets folder or file does not exist.
         StoreError: The bake store or the release file cannot be opened.
-        TypeError: ``window`` is not an `arcade.Window`.
+        TypeError: ``window`` is not an `arcade.Window`, ``layers`` is a single string, or
+            ``registry`` is no `ComponentRegistry`.
+        ValueError: ``budget_ms`` is not above 0 and below 1000, or ``atlas_size`` is too small.
 
     Main thread.
     """

@@ -47,22 +47,28 @@ ATTRIBUTE: Final = "_arcade_prefabs_plugin"
 
 
 class PrefabPlugin:
-    """The plugin of one window, made by `attach`.
+    """Loads assets, spawns entities and opens worlds in one window; made by `attach`.
 
-    As with Arcade's UIManager there are `enable` and `disable`, and the game draws: with `draw`, or
-    with a scene of its own.
+    While it is enabled, the plugin does its work in every frame by itself; `enable` and `disable`
+    are those of Arcade's `UIManager`. The game draws: `draw` draws the plugin's own scene, and what
+    was spawned into another scene is drawn with that.
 
     The plugin dispatches events to the window and its view, which may define these methods:
-    ``on_prefab_ready(prefab_id)``, ``on_prefab_failed(prefab_id, error)`` and
-    ``on_prefab_reloaded(prefab_id)``.
+
+    - ``on_prefab_ready(prefab_id)``: a prefab was loaded.
+    - ``on_prefab_failed(prefab_id, error)``: a prefab cannot be loaded or spawned, or a file that
+      was changed cannot be baked.
+    - ``on_prefab_reloaded(prefab_id)``: hot reload has loaded a prefab, or a dependency of it,
+      again.
+    - ``on_frame_hitch(hitch)``: a frame came late.
 
     Attributes:
         window: The window.
         pipeline: Bakes the assets.
         loader: Loads the assets.
-        atlas: The texture atlas; None if Arcade's own had to stay.
+        atlas: The texture atlas; None if this version of Arcade lets nobody replace its own.
         entities: The living entities.
-        report: The main-thread jobs of the last frame; None before the first.
+        report: The main-thread jobs that ran in the last frame; None before the first frame.
         monitor: Measures the frames, and finds what made a frame late.
         frame_graph: Draws the frame times: ``frame_graph.bind()`` and ``frame_graph.draw()``.
 
@@ -143,9 +149,9 @@ class PrefabPlugin:
             overrides: Component fields that replace those of the prefab:
                 ``{"Health": {"max": 5}}``; of a child behind its name:
                 ``{"lamp/Light": {"radius": 90}}``. Or whole components: ``[Health(max=5)]``.
-            scene: Takes the sprites: an `arcade.Scene`, by the names of its layers; one
-                `arcade.SpriteList`; sprite lists by the names of layers; None for the plugin's own
-                `scene`.
+            scene: Where the sprites are added: an `arcade.Scene`, to its sprite lists that have the
+                names of the prefab's layers; one `arcade.SpriteList`, whatever the layers; a
+                mapping of layers' names to sprite lists; None for the plugin's own `scene`.
             priority: The urgency of loading the prefab.
             progressive: Whether children appear one by one as they are loaded, instead of all
                 together.
@@ -172,7 +178,7 @@ class PrefabPlugin:
         position: tuple[float, float] = (0.0, 0.0),
         **options: Any,
     ) -> Coroutine[Any, Any, Entity]:
-        """Spawns as `spawn` does, whose entity can be awaited itself; goes with version 1.0."""
+        """Returns a coroutine that spawns an entity; ``await spawn(...)`` replaces it in 1.0."""
         warnings.warn(
             "spawn_async goes with 1.0: `await prefabs.spawn(...)` gives the entity as well",
             DeprecationWarning,
@@ -189,31 +195,36 @@ class PrefabPlugin:
         scale: float | Sequence[float] = 1.0,
         priority: Priority = Priority.NORMAL,
     ) -> InstanceGroup:
-        """Bring many entities of one prefab into the game at once, as instances.
+        """Spawns many entities of one prefab as cheap instances, and returns their group at once.
 
-        An instance is drawn like any other entity, and costs a fiftieth of it, until the game asks
-        for it: through the group, through `entities`, or by a collision with one of
-        `InstanceGroup.sprites`. Then it becomes an entity like any other. Prefabs with hooks
-        (``on_spawn``, ``on_first_spawn``), texts, animations or sprite classes of the game's are
-        spawned one by one within the budget of frames.
+        An instance is drawn like any other entity, but has no Python object, and costs a fiftieth.
+        It is promoted to an entity like any other once the game asks for it: through the group,
+        through `entities`, or by a collision with one of `InstanceGroup.sprites`. All of them
+        appear together, once the prefab and its textures are loaded; see `InstanceGroup.alive`.
+
+        Prefabs with ``on_spawn`` or ``on_first_spawn`` hooks, texts, animations or a sprite class
+        of the game cannot be instances: their entities are spawned one by one, within the budget of
+        frames.
 
         Example::
 
             coins = prefabs.spawn_many("props/coin", [(x, 100) for x in range(0, 30_000, 30)])
 
         Args:
-            prefab: Its id, ``props/coin``, or a handle.
-            positions: (x, y) of each, in pixels; or an array of numbers, x and y in turn: anything
-                with the buffer protocol, such as `array.array` or a numpy array of shape (n, 2).
-            angle: Clockwise, in degrees: one for all, or one each.
-            scale: A factor for all, or one each.
-            priority: How urgent loading the prefab is.
+            prefab: The id of the prefab, such as ``props/coin``, or a handle.
+            positions: (x, y) of each entity, in pixels; or an array of numbers, x and y in turn:
+                anything with the buffer protocol, such as `array.array` or a numpy array of shape
+                (n, 2).
+            angle: The clockwise rotation, in degrees: one number for all, or one for each.
+            scale: One factor for all, or one for each; the same for both axes.
+            priority: The urgency of loading the prefab.
 
         Raises:
-            UnsafePathError: No such id may exist.
-            ValueError, TypeError: A number is missing, infinite or no number.
+            UnsafePathError: As `spawn`.
+            ValueError: A number is missing, NaN or infinite.
+            TypeError: Something is no number.
             PluginError: The plugin was closed.
-            WrongThreadError: This is not the main thread.
+            WrongThreadError: The call comes from another thread than the main thread.
         """
         self._check("spawn_many")
         require_current(self.window, "PrefabPlugin.spawn_many")
@@ -226,7 +237,7 @@ class PrefabPlugin:
         entity.despawn()
 
     def clear(self) -> None:
-        """Despawns all entities, and cancels spawns, except for the residents of worlds."""
+        """Despawns all entities and cancels all spawns of the game; entities of worlds stay."""
         self._check("clear")
         self._factory.clear()
 
@@ -237,7 +248,7 @@ class PrefabPlugin:
 
     @property
     def walls(self) -> Walls:
-        """The solid sprites, for physics engines; see `Walls`."""
+        """The solid sprites, for physics engines; those of a world are in its own `walls`."""
         return self._factory.walls
 
     def draw(self, **options: Any) -> None:
@@ -312,31 +323,42 @@ class PrefabPlugin:
         priority: Priority = Priority.NORMAL,
         on_done: Callable[[Handle[Any]], None] | None = None,
     ) -> Handle[Any]:
-        """Loads an asset in the background; see `AsyncPrefabLoader.load`. Any thread."""
+        """Loads an asset in the background, and returns its handle at once. Any thread.
+
+        See `AsyncPrefabLoader.load`, which takes a time-out and import settings, too. Keep the
+        handle: if the last handle of an asset is dropped, its load is cancelled.
+
+        Raises:
+            UnsafePathError: The identifier is not a path below the assets folder.
+            PluginError: The plugin was closed.
+        """
         self._check_open()
         return self.loader.load(identifier, priority=priority, on_done=on_done)
 
     def load_many(
         self, identifiers: Iterable[str], *, priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Loads many assets in the background, as one batch with a ``progress``."""
+        """Loads many assets in the background, and returns all of their handles as one `Batch`."""
         self._check("load_many")
         return self.loader.load_many(identifiers, priority=priority)
 
     def load_folder(
         self, folder: str = "", *, kind: str = "prefab", priority: Priority = Priority.NORMAL
     ) -> Batch:
-        """Loads all assets of a folder; see `AsyncPrefabLoader.load_folder`."""
+        """Loads all assets of one kind below a folder; see `AsyncPrefabLoader.load_folder`."""
         self._check("load_folder")
         return self.loader.load_folder(folder, kind=kind, priority=priority)
 
     def start(self, coroutine: Coroutine[Any, Any, _T], *, name: str = "") -> Script[_T]:
-        """Runs a coroutine within the budget of frames, from the next one on; see `Script`."""
+        """Starts a coroutine as a script on the main thread, within the budget of frames.
+
+        It runs from the next frame on; see `Script` for what it may await.
+        """
         self._check("start")
         return self.loader.start(coroutine, name=name)
 
     def call(self, function: Callable[[], object]) -> None:
-        """Calls a function on the main thread, within the budget of a frame. Any thread.
+        """Calls a function later on the main thread, within the budget of a frame. Any thread.
 
         Raises:
             QueueFullError: 20,000 calls wait already.
@@ -350,7 +372,7 @@ class PrefabPlugin:
         """The most milliseconds of a frame that the plugin takes; a loading screen may raise it.
 
         Raises:
-            ValueError: It is set to a value below 0, or of 1000 and more.
+            ValueError: It is set to 0 or less, or to 1000 or more.
         """
         return self._spawn_runtime.budget_ms
 
@@ -376,7 +398,7 @@ class PrefabPlugin:
     def frame_report(self) -> FrameReport:
         """Returns the report of the monitor, with the figures of `memory` as facts.
 
-        After `detach`, the facts are those of the time of `detach`.
+        After `close`, the figures of `memory` are those of the moment of `close`.
         """
         self._guard.check("PrefabPlugin.frame_report")
         report = self.monitor.report()
@@ -388,23 +410,23 @@ class PrefabPlugin:
 
     @property
     def enabled(self) -> bool:
-        """Whether the plugin works in every frame by itself."""
+        """Whether the plugin does its work in every frame by itself."""
         return self._hooks.enabled
 
     def enable(self) -> None:
-        """Lets the plugin work in every frame by itself, in every view. May be called twice."""
+        """Lets the plugin do its work in every frame, in every view. May be called twice."""
         self._check("enable")
         self._hooks.enable()
 
     def disable(self) -> None:
-        """Stops working in frames by itself; `update` still works. May be called twice."""
+        """Stops the plugin's work in frames, except by calls of `update`. May be called twice."""
         self._check("disable")
         self._hooks.disable()
 
     def update(self, delta_time: float) -> None:
-        """Does the plugin's work of a frame; for games that call updates themselves.
+        """Does the plugin's work of one frame; games need to call it only after `disable`.
 
-        It may be called while the plugin is enabled, too: only the first update of a frame counts.
+        While the plugin is enabled, the call is harmless: only the first update of a frame counts.
 
         Args:
             delta_time: Seconds since the last frame. A value that is NaN, infinite or negative is

@@ -149,8 +149,10 @@ class ComponentRegistry:
         >>> registry.build("Health", {"max": 20})
         Health(max=20)
 
-    Any thread. A component may be registered while other threads read prefabs; those threads may or
-    may not see it yet.
+    A component may be registered while other threads read prefabs; those threads may or may not see
+    it yet.
+
+    Any thread.
     """
 
     def __init__(self, *, builtins: bool = True) -> None:

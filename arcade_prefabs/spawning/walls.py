@@ -38,9 +38,10 @@ class WallLists(Protocol):
 
 
 class SpriteLists(SpriteSequence[Any]):
-    """The sprites of several lists that come and go, as one sequence that is always current.
+    """One sequence of the sprites of several sprite lists, for collision checks; always current.
 
-    It is true even if it is empty: Arcade ignores an empty sequence, and lists may come later.
+    The lists come and go with entities and cells. ``bool`` of it is true even if it is empty:
+    Arcade ignores a sequence that is false, and lists may come later.
 
     Main thread.
     """
@@ -54,7 +55,7 @@ class SpriteLists(SpriteSequence[Any]):
 
     @property
     def lists(self) -> tuple[SpriteList[Any], ...]:
-        """The current lists; they are not for drawing."""
+        """The current sprite lists, for collision checks; layers draw the same sprites."""
         return tuple(self._lists)
 
     @property
@@ -63,11 +64,11 @@ class SpriteLists(SpriteSequence[Any]):
         return self._hash
 
     def put_in(self, sprites: SpriteList[Any]) -> None:
-        """Have one more list."""
+        """Adds the sprites of a list."""
         self._lists[sprites] = None
 
     def take_out(self, sprites: SpriteList[Any]) -> None:
-        """Have a list no more."""
+        """Removes the sprites of a list; does nothing for a list that was not added."""
         self._lists.pop(sprites, None)
 
     def __bool__(self) -> bool:
@@ -96,7 +97,7 @@ class SpriteLists(SpriteSequence[Any]):
             sprites.update_animation(delta_time, *args, **kwargs)
 
     def draw(self, **options: Any) -> None:
-        """Draws the sprites, for debugging: they are drawn with their layers in any case."""
+        """Draws the sprites, for debugging only: layers draw the same sprites."""
         for sprites in self.lists:
             sprites.draw(**options)
 
@@ -106,7 +107,10 @@ class SpriteLists(SpriteSequence[Any]):
             sprites.draw_hit_boxes(color, line_thickness)
 
     def get_nearby_sprites_gpu(self, pos: Point, size: Point) -> list[Any]:
-        """Returns sprites near a position by the graphics card; the spatial hash is faster."""
+        """Returns the sprites near a position, found by the graphics card.
+
+        Arcade's collision functions call it with ``method=2``; the spatial hash is faster.
+        """
         found: list[Any] = []
         for sprites in self.lists:
             if len(sprites):
@@ -166,8 +170,8 @@ class Walls(SpriteLists):
             ladders=world.walls.group("ladders"),
         )
 
-    `Walls` itself has all solid sprites; `group` returns those of one collision group. Given to an
-    engine once, both follow spawns, despawns and cells.
+    `Walls` itself has all solid sprites; `group` returns those of one collision group. Give either
+    to a physics engine once: it follows spawns, despawns and cells by itself.
 
     Main thread.
     """

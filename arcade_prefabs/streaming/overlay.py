@@ -62,8 +62,9 @@ class OverlaidWorld(Protocol):
 
 
 class StreamingOverlay:
-    """Draws cells by state, distances, headings and figures over a world, and binds keys.
+    """Draws what a world is loading over the world: cells, distances, headings and figures.
 
+    It is for debugging; `bind` lets keys show it and freeze streaming.
     Arcade takes a millisecond to lay text out, so the figures are updated four times a second.
 
     Attributes:
@@ -93,7 +94,7 @@ class StreamingOverlay:
         self.visible = not self.visible
 
     def bind(self, toggle: int | None = arcade.key.F3, freeze: int | None = arcade.key.F4) -> None:
-        """Binds keys of the window: one shows the overlay, one freezes streaming; None for no key.
+        """Lets a key show and hide the overlay, and another freeze streaming; None for no key.
 
         The game's own handlers get the keys as well.
         """
@@ -102,7 +103,7 @@ class StreamingOverlay:
         self._window.push_handlers(on_key_press=self._key)
 
     def unbind(self) -> None:
-        """Gives the window's keys free again."""
+        """Removes the key handler of `bind`. May be called twice."""
         if self._keys != (None, None):
             self._keys = (None, None)
             self._window.remove_handlers(on_key_press=self._key)

@@ -25,12 +25,14 @@ _FARTHER: Final = 1.25
 
 
 class StreamingPolicy(enum.Enum):
-    """What a world asks of the game while it does not keep up, through `StreamingManager.pace`.
+    """What becomes of `StreamingManager.pace` while the world does not keep up.
+
+    The game multiplies the speed of its players by the pace; the plugin moves nothing itself.
 
     Attributes:
-        REPORT: Nothing: the pace stays 1.
-        SLOW: To slow the player down: the pace falls with the loaded part of the load distance.
-        HOLD: To hold the player: the pace is 0.
+        REPORT: The pace stays 1: players move as usual.
+        SLOW: The pace falls with the loaded part of the load distance, to 0.2 at least.
+        HOLD: The pace is 0: players stop.
     """
 
     REPORT = "report"
@@ -58,7 +60,7 @@ class StreamingOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamingSettings:
-    """The settings of a streamed world.
+    """How far around its streaming sources a world is loaded, and what that may cost.
 
     Example::
 
@@ -67,22 +69,22 @@ class StreamingSettings:
         cave = prefabs.open_world("cave", settings=far, load_distance=400)
 
     Args:
-        load_distance: Pixels around a streaming source within which cells are loaded; by default
-            what the window shows from its middle to its corner.
-        unload_distance: Pixels beyond which cells are unloaded; by default a quarter more than the
-            load distance, and at least half a cell more.
-        residency_s: Seconds that an active cell stays at least.
-        max_in_flight: Cells that are read at the same time at most, and cells that are built at
-            most.
-        max_in_flight_bytes: Expected bytes of the cells that are read at the same time.
-        budget_ms: Milliseconds of a frame that building and unloading cells may take at most; None
-            for whatever the plugin's budget leaves.
-        memory_limit: Bytes that all cells may take, with the prefabs and images that they use.
-        max_lead_s: Seconds that a source's movement is predicted at most.
-        slow: Below this loaded part of the load distance, the health is `SLOW`.
-        critical: Below this part, it is `CRITICAL`.
-        on_slow: The policy while the health is `SLOW`.
-        on_critical: The policy while it is `CRITICAL`.
+        load_distance: Cells within this distance of a streaming source are loaded, in pixels; by
+            default the distance from the middle of the view to its corner.
+        unload_distance: Cells beyond this distance of all sources are unloaded, in pixels; by
+            default a quarter more than the load distance, and at least half a cell more.
+        residency_s: The least seconds for which an active cell stays loaded.
+        max_in_flight: The most cells that are read at the same time, and also the most that are
+            built at the same time.
+        max_in_flight_bytes: The most bytes that these reads are expected to take together.
+        budget_ms: The most milliseconds of a frame for building and unloading cells; None for
+            whatever the plugin's budget leaves.
+        memory_limit: The most bytes of all cells, with the prefabs and images that they use.
+        max_lead_s: The most seconds for which a source's movement is predicted.
+        slow: The health is `SLOW` while less than this part of the load distance is loaded, 0 to 1.
+        critical: The health is `CRITICAL` while less than this part is loaded, 0 to ``slow``.
+        on_slow: What becomes of the pace while the health is `SLOW`.
+        on_critical: What becomes of the pace while the health is `CRITICAL`.
         placeholders: Whether a placeholder is shown in place of each entity or cell that cannot be
             loaded.
 

@@ -60,7 +60,7 @@ _CAPTURED: Final = 50
 
 
 class StreamingStatistics(NamedTuple):
-    """Figures of a streamed world.
+    """Counts, bytes and times of a streamed world at one moment.
 
     Attributes:
         live_cells: How many cells are in each state.
@@ -102,7 +102,8 @@ class StreamingManager:
                 self.world.draw()
 
     Attributes:
-        name: The world's id.
+        name: The name in save files: by default the world's id, or the name of the class of its
+            cell source.
         overlay: The streaming overlay, for debugging.
 
     Main thread.
@@ -176,7 +177,10 @@ class StreamingManager:
 
     @property
     def is_open(self) -> bool:
-        """Whether the world's head and its save are read: cells are loaded from then on."""
+        """Whether the world and its save file were read, and the world is not closed.
+
+        Cells are loaded while this is true.
+        """
         return self._open is not None and not self._runtime.closed
 
     @property
@@ -216,6 +220,8 @@ class StreamingManager:
     def draw(self, *layers: str, **options: Any) -> None:
         """Draws what the current camera sees, and above it the overlay, if that is visible.
 
+        While the world is being opened, it draws no entities.
+
         Example::
 
             with self.camera.activate():
@@ -253,7 +259,13 @@ class StreamingManager:
         return () if self._open is None else self._open.renderer.layers
 
     def show_layer(self, layer: str, visible: bool = True) -> None:
-        """Shows or hides a layer. Entities of a hidden layer are alive as usual."""
+        """Shows or hides a layer, which need not exist yet.
+
+        Entities of a hidden layer are alive as usual.
+
+        Raises:
+            StreamingError: The world is not open.
+        """
         hidden = self._opened_world("show_layer").renderer.hidden
         if visible:
             hidden.discard(layer)
@@ -264,11 +276,17 @@ class StreamingManager:
 
     @property
     def live_cells(self) -> Mapping[GridCell, CellStatus]:
-        """All cells that are not `UNLOADED`."""
+        """All cells that are not `UNLOADED`, each with what is known of it."""
         return MappingProxyType({} if self._open is None else self._open.parts.live_cells)
 
     def state_at(self, position: Sequence[float]) -> CellState:
-        """Returns the state of the cell at a position; `ACTIVE` for one without entities."""
+        """Returns the state of the cell at a position; `ACTIVE` for one without entities.
+
+        Raises:
+            StreamingError: The world is not open.
+            ValueError: A number is NaN or infinite.
+            TypeError: `position` is no sequence of numbers.
+        """
         parts = self._opened_world("state_at").parts
         cell = parts.grid.cell_at(*checked_position(position))
         live = parts.live_cells.get(cell)
@@ -319,7 +337,10 @@ class StreamingManager:
         return [entity for _, _, entity in sorted(found)]
 
     def sprite_lists(self, layer: str) -> list[SpriteList[Any]]:
-        """Returns the current lists of a layer, for collisions in this frame: they come and go."""
+        """Returns the sprite lists of a layer in all active cells, for collision checks.
+
+        The lists come and go with their cells: ask again in each frame.
+        """
         if self._open is None:
             return []
         live_cells = self._open.parts.live_cells.values()
@@ -332,7 +353,7 @@ class StreamingManager:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What of a save is damaged, or cannot be saved or put back, and why."""
+        """What of the save file is damaged, or cannot be saved or restored; with the reasons."""
         return MappingProxyType(
             {} if self._open is None else self._open.parts.population.differ.problems
         )
@@ -344,17 +365,17 @@ class StreamingManager:
 
     @property
     def readiness(self) -> float:
-        """The loaded part of the load distance, 0 to 1, of the source that has least."""
+        """The part of the load distance that is loaded, 0 to 1, of the source that has least."""
         return 1.0 if self._open is None else self._open.health.ratio
 
     @property
     def pace(self) -> float:
-        """The factor to move players with, 0 to 1, see ``on_slow`` of `StreamingSettings`."""
+        """The factor for the speed of players, 0 to 1; see ``on_slow`` of `StreamingSettings`."""
         return 1.0 if self._open is None else self._open.health.pace
 
     @property
     def time(self) -> float:
-        """Seconds that the world was played for, in all sessions of its save."""
+        """Seconds for which the world was played, in all sessions with its save file."""
         return 0.0 if self._open is None else self._open.parts.journal.time
 
     @property
@@ -365,7 +386,7 @@ class StreamingManager:
         return self._open is None or self._open.lifecycle.busy or self._sources.changed
 
     def statistics(self) -> StreamingStatistics:
-        """Returns figures of the world."""
+        """Returns counts, bytes and times of the world; all are 0 or empty until it is open."""
         if self._open is None:
             return StreamingStatistics({}, 0, 0, 0, 0, 0.0, 0, 0)
         parts, lifecycle = self._open.parts, self._open.lifecycle
@@ -424,7 +445,8 @@ class StreamingManager:
         """Adds a streaming source: a second player, a camera.
 
         Args:
-            position: Its position in pixels; report each move with the source's ``update``.
+            position: Its position in pixels; report each move with the source's ``update``. If
+                None, no cells are loaded for it until the first ``update``.
             name: The name that the overlay shows.
             weight: Its share of loads, compared with other sources that wait for cells; the
                 player's is 1.
@@ -434,6 +456,7 @@ class StreamingManager:
         Raises:
             ValueError: A number is out of its range.
             TypeError: Something is no number.
+            StreamingError: The world was closed.
         """
         self._check("add_source")
         return self._sources.add(
@@ -446,21 +469,28 @@ class StreamingManager:
 
     @property
     def load_distance(self) -> float:
-        """Pixels around a source within which cells are loaded."""
+        """The load distance of sources that have none of their own, in pixels."""
         return self._sources.load_distance
 
     @property
     def unload_distance(self) -> float:
-        """Pixels from a source beyond which cells are unloaded."""
+        """The unload distance of sources that have none of their own, in pixels."""
         return self._sources.unload_distance
 
     def set_distances(
         self, load_distance: float | None = None, unload_distance: float | None = None
     ) -> None:
-        """Changes both distances while the game runs; None for the default, which follows the view.
+        """Sets the distances of all sources that have none of their own.
+
+        Args:
+            load_distance: The load distance in pixels; None for the default, which follows the
+                view.
+            unload_distance: The unload distance in pixels; None for the default, which follows the
+                load distance.
 
         Raises:
             ValueError: The unload distance is not larger, or a distance is not above 0 and finite.
+            StreamingError: The world was closed.
         """
         self._check("set_distances")
         self._sources.set_distances(load_distance, unload_distance)
@@ -477,15 +507,19 @@ class StreamingManager:
     ) -> PreloadRequest:
         """Loads an area before a source is there; ``await`` the returned request.
 
+        A request for more than 10,000 cells fails with a `PreloadError`.
+
         Args:
             area: (left, bottom, right, top) in pixels, or an `arcade.Rect`.
             timeout_s: Seconds after which the request fails; None for never.
-            lease_s: Seconds that the area stays loaded at least afterwards.
+            lease_s: The least seconds for which the area stays loaded after the request is done.
             on_done: Called with the `PreloadRequest` once it is done or has failed.
 
         Raises:
-            ValueError: The area or a time is infinite, NaN or reversed.
+            ValueError: A number is NaN or infinite, the sides of the area are in another order, or
+                a time is negative.
             TypeError: `area` is no area.
+            StreamingError: The world was closed.
         """
         self._check("preload")
         return self._runtime.preload_requests.begin(
@@ -503,8 +537,8 @@ class StreamingManager:
     ) -> PreloadRequest:
         """Loads the 3 × 3 cells around a distant position, then moves a source there.
 
-        The world goes on around the old position until the request is done. The game moves the
-        player's own sprite then::
+        Cells around the old position stay loaded until the request is done. Then the game moves the
+        player's sprite itself::
 
             await world.teleport((90_000, 4_000))
             player.position = (90_000, 4_000)
@@ -513,12 +547,13 @@ class StreamingManager:
             position: The destination in pixels.
             source: The source to move; the player if none is given.
             timeout_s: Seconds after which the request fails; None for never.
-            lease_s: Seconds that the cells stay loaded at least.
+            lease_s: The least seconds for which the cells stay loaded after the request is done.
             on_done: Called with the `PreloadRequest` once it is done or has failed.
 
         Raises:
-            ValueError: The position or a time is infinite or NaN.
+            ValueError: A number is NaN or infinite, or a time is negative.
             TypeError: `position` is no sequence of numbers.
+            StreamingError: The world was closed.
         """
         self._check("teleport")
         x, y = checked_position(position)
@@ -546,13 +581,14 @@ class StreamingManager:
         it for good.
 
         Args:
-            prefab: The id of its prefab, ``props/crate``.
+            prefab: The id of its prefab, such as ``props/crate``.
             position: Its position in pixels.
             angle: Degrees clockwise.
             scale: One factor, or one for each axis.
             layer: The layer to draw it in; None for that of its prefab.
             overrides: Component fields of its own, see `PrefabPlugin.spawn`.
-            name: Its id in the world; a new one by default.
+            name: Its id in the world, which does not begin with ``~`` or ``+``; a new one by
+                default.
             size: (width, height) in pixels, if it is larger than a cell.
 
         Returns:
@@ -600,17 +636,19 @@ class StreamingManager:
     # ------------------------------------------------------------------------------------- saving
 
     def save(self, *, at_once: bool = False) -> SaveRequest:
-        """Saves the game; ``await`` the returned request, or ask whether it is done.
+        """Saves all changes of the world; ``await`` the returned request, or read its ``done``.
 
-        Entities in memory are compared in steps within the budget of frames; a thread of its own
-        writes the file.
+        The main thread collects the changes of entities in steps, within the budget of frames; then
+        a thread of its own writes the save file. If the world is not open yet, the request fails
+        with a `SaveError`.
 
         Args:
-            at_once: Whether to compare all entities in this call, so that the save is of one
-                moment.
+            at_once: Whether to collect all changes in this call: the save is then the state of one
+                moment, and the call may take longer than a frame.
 
         Raises:
-            StreamingError: The world was closed, or has no save.
+            StreamingError: The world was closed.
+            SaveError: The world was opened without ``save``.
         """
         self._check("save")
         if not self._has_save:
@@ -651,10 +689,12 @@ class StreamingManager:
 
         Args:
             save: Whether to save; if not, changes since the last save are discarded.
-            timeout_s: Seconds to wait for the disk.
+            timeout_s: The most seconds to wait until the save file is written.
 
         Returns:
-            The save, which has ended; None if there was nothing to save.
+            The request of this save, which has ended. If it failed, that is logged, and the
+            request's ``error`` says why. None if nothing is saved: ``save`` is False, or the world
+            has no save file, was not open yet, or was closed before.
         """
         self._guard.check("StreamingManager.close")
         if self._runtime.closed:
@@ -676,7 +716,7 @@ class StreamingManager:
 
     @property
     def frozen(self) -> bool:
-        """Whether loading and unloading are suspended, to look at the world as it is."""
+        """Whether loading and unloading are suspended, for debugging; may be set."""
         return self._runtime.frozen
 
     @frozen.setter
@@ -705,7 +745,7 @@ class StreamingManager:
             self._runtime.listeners.remove(listener)
 
     def add_health_listener(self, listener: Callable[[StreamingHealth], object]) -> None:
-        """Calls a function with the `StreamingHealth` after each change of it.
+        """Calls a function with the new `StreamingHealth`, on the main thread, when it changes.
 
         Adding the same function twice has no effect.
         """

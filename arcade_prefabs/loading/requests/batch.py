@@ -94,7 +94,7 @@ class Batch:
         return 0.0 if self.total is None else self.ended / self.total if self.total else 1.0
 
     def cancel(self) -> bool:
-        """Cancels all loads of the batch that are not done. False if the batch was done."""
+        """Cancels all loads of the batch that are not done; returns False if the batch was done."""
         if self.done:
             return False
         self._cancelled = True

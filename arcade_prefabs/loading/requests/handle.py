@@ -22,6 +22,9 @@ T = TypeVar("T")
 class Handle(Generic[T]):
     """Future-like reference to an asset, returned immediately by `load()`.
 
+    ``await handle`` waits for the value, in a script or in asyncio; `value` and `result` do not
+    wait.
+
     An asset stays in memory as long as one of its handles lives. Dropping the last handle cancels
     the load, unless a callback or an ``await`` waits for the handle. Two handles of one asset are
     equal.
@@ -128,7 +131,7 @@ class Handle(Generic[T]):
 
     @property
     def value(self) -> T | None:
-        """The loaded value: a `Prefab`, a `LoadedImage`, bytes...; None before that.
+        """The loaded value: a `Prefab`, a `LoadedImage`, bytes...; None until it is loaded.
 
         All handles of the asset share it: do not change it. It may be set before the handle is
         `ready`, while dependencies are loading.
@@ -138,7 +141,7 @@ class Handle(Generic[T]):
 
     @property
     def error(self) -> Exception | None:
-        """The error that it failed with, or None; a `DependencyError` if a dependency failed."""
+        """Why the load failed, or None; a `DependencyError` if a dependency failed."""
         error = self._end_error
         return None if isinstance(error, LoadCancelledError) else error
 
@@ -148,12 +151,12 @@ class Handle(Generic[T]):
 
     @property
     def stale_error(self) -> Exception | None:
-        """The error of the newest version of its file, if `value` is from an older one; or None."""
+        """Why the last reload failed, or None; after a failure, `value` stays the one before."""
         return self.record.stale_error
 
     @property
     def version(self) -> int:
-        """The number of values so far: 0 before the first, then one more with each reload."""
+        """How often a value was loaded: 0 at first, then one more with each reload."""
         return self.record.version
 
     def sizes(self) -> dict[str, int]:
@@ -214,10 +217,10 @@ class Handle(Generic[T]):
     # --------------------------------------------------------------------------- cancel and listen
 
     def cancel(self) -> bool:
-        """Cancels this handle; False if it was done.
+        """Cancels this handle; returns False if it was done.
 
-        The load of the asset ends if no other handle, pin or parent holds the asset. Awaiting the
-        handle raises a `LoadCancelledError`; its callbacks are not called.
+        The load of the asset ends unless another handle, a pin or an asset that depends on it holds
+        it. Awaiting the handle raises a `LoadCancelledError`; its callbacks are not called.
 
         Any thread.
         """

@@ -133,14 +133,16 @@ class BakeRequest(NamedTuple):
 class ProcessContext:
     """One file as its processor sees it; collects the inputs, requests and errors of the file.
 
+    `read` and `peek` read another file once for all files of a batch, so all of these see the same
+    version of it.
+
     Attributes:
         path: The file's asset path.
         shown: The file's name for errors.
         data: Its bytes.
         settings: The processor's settings, overridden by the file's import settings.
         shared: A dict that the files of one batch share, for caches. A value with a method
-            ``close`` is closed after the batch. All files of a batch see other files as they were
-            when the first of them read them.
+            ``close`` is closed after the batch.
         inputs: The inputs so far, by kind and name.
         bake_requests: The bake requests so far.
         errors: The errors of single outputs so far, see `fail`.
@@ -197,9 +199,12 @@ class ProcessContext:
             raise self.error(f"the file is no UTF-8 text: byte {error.start:,}") from None
 
     def read(self, path: str) -> bytes:
-        """Returns the bytes of another file, and makes it an input, so that changes bake this file.
+        """Returns the bytes of another file; when that changes, this file is baked again.
+
+        The other file becomes an input.
 
         Raises:
+            UnsafePathError: The path could leave the assets folder.
             MissingAssetError: The file does not exist; when it appears, this file is baked again.
             AssetError: The file cannot be read.
         """
@@ -213,7 +218,9 @@ class ProcessContext:
         return data
 
     def peek(self, path: str) -> bytes:
-        """Returns the bytes of another file without making it an input; see `depends`.
+        """Returns the bytes of another file without making it an input.
+
+        For processors that add a more exact input themselves, with `depends`.
 
         Raises:
             MissingAssetError: The file does not exist.
@@ -226,11 +233,22 @@ class ProcessContext:
         return self._shown(path)
 
     def depends(self, kind: str, name: str, known: bytes | None) -> None:
-        """Adds an input with its hash; see `Input`."""
+        """Adds an input; when its hash changes, this file is baked again.
+
+        Args:
+            kind: ``file``, ``output`` or ``ambient``, see `Input`.
+            name: The path, full id or name of the input, see `Input`.
+            known: The hash of the input as it is now; None if it does not exist.
+        """
         self.inputs[kind, name] = Input(kind, name, known)
 
     def bake_request(self, path: str, settings: Mapping[str, Any]) -> None:
-        """Requests another file to be baked with import settings, for example as a sprite sheet."""
+        """Requests another file to be baked with import settings, for example as a sprite sheet.
+
+        Raises:
+            UnsafePathError: The path could leave the assets folder.
+            ProcessorError: The settings cannot be written as JSON.
+        """
         try:
             settings_key(settings)
         except TypeError as error:
@@ -246,8 +264,7 @@ class ProcessContext:
     def fail(self, error: Exception, *, label: str | None = None) -> None:
         """Adds the error of one output, so that the processor can go on with the others.
 
-        The last good output with this label is kept; with the label None, all outputs of the file
-        are.
+        The last good output with this label stays; with the label None, those of all labels stay.
         """
         self.errors.append(error)
         self.failed.append(label)
@@ -266,6 +283,13 @@ class ProcessContext:
         needs: Iterable[Dependency] = (),
     ) -> Output:
         """Returns an output with a JSON value as head, and with bytes that are cut into pages.
+
+        Args:
+            head: A value that JSON can express; the first page.
+            data: Any bytes; the further pages.
+            kind: The kind of the output, which chooses its decoder.
+            label: The name of the output in its file; empty for the only one.
+            needs: The assets that have to be loaded before this one can be used.
 
         Raises:
             AssetTooLargeError: The JSON value has more than `PAGE_BYTES`.

@@ -47,11 +47,11 @@ class WorldEntity(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         id: Its id in the world, which stays the same after edits of other entities.
         prefab: The id of its prefab.
-        x: Pixels.
-        y: Pixels.
-        angle: Degrees, clockwise.
-        scale_x: Factor.
-        scale_y: Factor.
+        x: Its position to the right, in pixels.
+        y: Its position upwards, in pixels.
+        angle: The clockwise rotation, in degrees.
+        scale_x: The factor of its width.
+        scale_y: The factor of its height.
         layer: The layer that it is drawn in; None for that of its prefab.
         overrides: Fields that replace those of the prefab, by component name.
         removed: Names of components of the prefab that it does not get.

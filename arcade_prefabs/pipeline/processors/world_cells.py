@@ -21,8 +21,8 @@ class GridCell(NamedTuple):
     """A cell of a world's grid.
 
     Attributes:
-        column: Counted to the right, 0 for the cell at x = 0.
-        row: Counted upwards, 0 for the cell at y = 0.
+        column: Counted to the right; column 0 begins at x = 0.
+        row: Counted upwards; row 0 begins at y = 0.
         level: The grid level: 0 for ordinary cells; the cells of each further level are twice as
             large.
     """

@@ -37,7 +37,7 @@ class SpriteAnimation:
     """Plays the animation of one sprite.
 
     Attributes:
-        frame: The number of the current animation frame.
+        frame: The number of the current animation frame, counted from 0.
         playing: Whether the animation is running.
 
     Main thread.
@@ -91,7 +91,7 @@ class SpriteAnimation:
         self._serial += 1
 
     def show(self, frame: int) -> None:
-        """Shows an animation frame.
+        """Shows an animation frame, by its number; a running animation goes on from there.
 
         Raises:
             IndexError: There is no such frame.

@@ -290,13 +290,18 @@ class EntityRecord(msgspec.Struct, eq=False):
 
 
 class Entity:
-    """A living instance of a prefab, with its sprites, components and children.
+    """A prefab that is alive in the game, with its sprites, components and children.
 
     `PrefabPlugin.spawn` returns it at once; its sprites and components may follow some frames
-    later. Asking for one of them builds the rest at once, if everything is loaded.
+    later. ``await entity`` waits until it is alive. Asking for a sprite, a child or a component
+    builds the rest of the entity at once, if everything is loaded.
 
-    Position, angle and scale move the entity with its children. The sprite decides: if a physics
-    engine moves the sprite, that is the entity's position, and `sync` brings the children along.
+    ``entity[Health]`` is the entity's component of the class `Health`, and ``Health in entity``
+    says whether it has one.
+
+    Setting `position`, `angle` or `scale` moves the entity with its children. If a physics engine
+    moves the sprite, `position` and `angle` are those of the sprite, and `sync` brings the children
+    along.
 
     Attributes:
         name: The name among its siblings, or None.
@@ -324,7 +329,7 @@ class Entity:
 
     @property
     def state(self) -> EntityState:
-        """The entity's state."""
+        """How far the entity is, from `EntityState.LOADING` to `EntityState.DESPAWNED`."""
         state = self._record.spawn_task.state
         if (
             state is EntityState.ALIVE and self._record.blueprint is None
@@ -373,7 +378,7 @@ class Entity:
         return self
 
     def despawn(self) -> None:
-        """Despawns the entity with its children; a child goes without its parent.
+        """Takes the entity with its children out of the game for good; its parent stays.
 
         A second call does nothing.
         """
@@ -403,15 +408,18 @@ class Entity:
         return found
 
     def own_sprites(self) -> tuple[Any, ...]:
-        """Returns the sprite and the sprite of the text, as far as they exist."""
+        """Returns the entity's sprite and the sprite of its text, those of the two that exist."""
         return self._record.own_sprites()
 
     @property
     def text(self) -> str:
-        """The text of the component `Text`; setting it takes 1 to 5 ms, and redraws at once.
+        """The text that the component `Text` shows; empty if the entity has none.
+
+        Setting it takes 1 to 5 ms, and redraws the text at once.
 
         Raises:
-            SpawnError: The entity has no `Text`, or is not alive.
+            SpawnError: It is set, but the entity has no `Text`, or is not alive.
+            TypeError: It is set to something else than a string.
         """
         record = self._record
         if record.label is None:
@@ -457,12 +465,12 @@ class Entity:
 
     @property
     def animation(self) -> SpriteAnimation | None:
-        """Plays the entity's animation; None if it has none."""
+        """Plays and stops the animation of the entity's sprite; None if it has none."""
         return self._finished().animation
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The words of the component `Tags`."""
+        """The words of the component `Tags`; empty if the entity has none."""
         blueprint = self._finished().blueprint
         return () if blueprint is None else blueprint.tags
 
@@ -497,7 +505,11 @@ class Entity:
     def get(self, component: type[_T], default: _D) -> _T | _D: ...
 
     def get(self, component: type[Any], default: Any = None) -> Any:
-        """Returns the component of a class, or the default if the entity has none."""
+        """Returns the component of a class; the default if there is none, or none is loaded yet.
+
+        Raises:
+            UnknownNameError: The class is not registered as a component.
+        """
         record = self._record
         blueprint = record.blueprint
         if blueprint is None:
@@ -588,7 +600,11 @@ class Entity:
 
     @property
     def visible(self) -> bool:
-        """Whether the sprites of the entity and its children are shown."""
+        """Whether the sprites of the spawned entity are shown, with those of all its children.
+
+        A child has no visibility of its own: setting this for a child shows or hides its `root`
+        with all parts.
+        """
         return self._record.spawn_task.visible
 
     @visible.setter
@@ -617,7 +633,7 @@ class Entity:
         record.put(position[0], position[1], angle, scale)
 
     def place_in_parent(self) -> None:
-        """Moves a child back to its own transform in its parent."""
+        """Moves a child to the transform in its parent that its prefab or `place` has set."""
         self._record.place_in_parent()
 
     def sync(self) -> None:

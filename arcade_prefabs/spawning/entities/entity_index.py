@@ -96,7 +96,8 @@ class EntityIndex:
             entity[Health].max += 1
 
     Iterating yields spawned entities without their children; `with_component` and `with_tag` return
-    children, too. Entities may be spawned and despawned meanwhile.
+    children, too. All of these promote the instances that they find, and work on copies: the game
+    may spawn and despawn entities in the loop.
 
     Attributes:
         registry: The registered components.
@@ -162,7 +163,11 @@ class EntityIndex:
         return [one for one in found[0] if all(one in other for other in found[1:])]
 
     def of_prefab(self, identifier: str) -> list[Entity]:
-        """Returns the entities that were spawned from a prefab, ``props/crate``."""
+        """Returns the entities that were spawned from a prefab, without children.
+
+        Raises:
+            ValueError: The identifier is not that of a prefab, such as ``props/crate``.
+        """
         full = prefab_id(identifier)
         self._promote(lambda group: group.prefab_id == full)
         return list(self._roots.get(full, ()))
@@ -191,14 +196,14 @@ class EntityIndex:
             def fill_up(entity, health):
                 health.current = health.max
 
-        An entity of a world comes to life again whenever its cell is loaded, and whenever the game
-        is loaded: what is set here is set once, and saved with the entity from then on. The
-        function is called before those of `on_spawn`, and under the same conditions. Registering it
-        twice for a component has no effect; `remove_hook` removes it. If it raises, the spawn
-        fails; it is called again when the entity is spawned the next time.
+        An entity of a world comes to life each time its cell is loaded, also in later sessions. The
+        function is called the first time only, and what it sets is saved with the entity. It is
+        called before the functions of `on_spawn`, with the same arguments. If it raises, the spawn
+        fails, and the function is called again when the entity is spawned the next time.
+        Registering it twice for a component has no effect; `remove_hook` removes it.
 
         A component that is added to the prefab later (by hot reload, or by an update of the game)
-        has its own first spawn. A component with fields in a saved game has had it.
+        has a first spawn of its own, unless a saved game has fields of this component.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
@@ -215,9 +220,9 @@ class EntityIndex:
                 lights.add(entity, torch.radius)
 
         An entity of a world comes to life each time its cell is loaded: what a save should keep is
-        set in `on_first_spawn`. The function is called on the main thread, once all sprites of the
-        entity and its children exist; it is not called for entities that are alive already. If it
-        raises, the spawn fails.
+        set in `on_first_spawn`. The function is called on the main thread with the entity and its
+        component, once all sprites of the entity and its children exist. It is not called for
+        entities that are alive already. If it raises, the spawn fails.
 
         Raises:
             UnknownNameError: The class is not registered as a component.
@@ -225,9 +230,11 @@ class EntityIndex:
         return self._hook(self._born, component)
 
     def on_despawn(self, component: type) -> Callable[[_F], _F]:
-        """Registers a function that is called before an entity is taken away; a decorator.
+        """Registers a function that is called before an entity goes; a decorator.
 
-        The entity still has its sprites then. An exception of the function is logged.
+        The function is called on the main thread with the entity and its component: when the entity
+        is despawned, and each time the cell of a world's entity is unloaded. The entity still has
+        its sprites then. An exception of the function is logged.
 
         Raises:
             UnknownNameError: The class is not registered as a component.

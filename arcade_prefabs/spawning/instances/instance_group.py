@@ -291,7 +291,7 @@ class InstanceGroup(Sequence[Entity]):
             handle.add_done_callback(self._loaded)
 
     def close(self) -> None:
-        """Fails a group that is not alive yet, as the plugin is detached; living entities stay."""
+        """Fails a group that is not alive yet, as the plugin is closed; living entities stay."""
         if self._state in (EntityState.LOADING, EntityState.BUILDING):
             self._end(EntityState.FAILED, PluginError("the plugin was closed before it was there"))
 
@@ -353,9 +353,10 @@ class InstanceGroup(Sequence[Entity]):
 
     @property
     def sprites(self) -> SpriteLists:
-        """The sprites of all, for Arcade's collision functions, which promote the near ones.
+        """The sprites of all entities, for Arcade's collision functions.
 
-        Empty until the group is alive; always current.
+        A collision check promotes the entities near by. Empty until the group is alive; always
+        current.
         """
         return self._sprites
 
@@ -514,7 +515,7 @@ class InstanceGroup(Sequence[Entity]):
             self.promote(number)
 
     def promote(self, number: int) -> SpawnTask | None:
-        """Promotes an instance, by its number among all that were spawned.
+        """Promotes an instance, by its number: 0 for the first position of `spawn_many`.
 
         Returns:
             Its spawn task, which may have failed; None if the entity is gone.

@@ -45,8 +45,10 @@ class CellSource(Protocol):
     without an id gets one made from its number within the cell; a game that saves should give ids
     of its own, each unique in the whole world.
 
-    Two members are optional: ``cells``, the `CellSet` of the cells that have entities (by default
-    all cells have), and ``always()``, the entities that are always loaded.
+    Two members are optional. ``cells`` is the set of the cells that have entities; by default all
+    cells have. It is an object with ``levels``, a tuple of grid levels; with ``in``; and with
+    ``within(level, left, bottom, right, top)``, which yields the cells of the set between two
+    columns and two rows, all included. ``always()`` returns the entities that are always loaded.
 
     Attributes:
         cell_size: Width and height of a cell, in pixels.
@@ -64,7 +66,11 @@ class CellSource(Protocol):
         ...
 
     def entities(self, cell: GridCell) -> Iterable[WorldEntity]:
-        """Returns the world entities of a cell. Called on loader threads, on several at a time."""
+        """Returns the world entities of a cell; their positions are those in the world, in pixels.
+
+        Called on loader threads, for several cells at the same time: it may use neither Arcade nor
+        the plugin. If it raises, the cell is `FAILED`.
+        """
         ...
 
 

@@ -45,7 +45,7 @@ class CellState(enum.Enum):
         ACTIVATING: The main thread builds the cell's entities, step by step. None is drawn yet.
         ACTIVE: The cell's entities are alive and drawn.
         DEACTIVATING: The main thread takes the entities away, step by step. None is drawn any more.
-        FAILED: The cell cannot be loaded; `LiveCell.error` says why.
+        FAILED: The cell cannot be loaded; `CellStatus.error` says why.
     """
 
     UNLOADED = "unloaded"
@@ -158,47 +158,49 @@ class Resident:
 
 
 class CellStatus(Protocol):
-    """What is known of a cell that is in memory, or on its way there; see `live_cells`.
+    """What is known of a cell that is in memory, or on its way there.
+
+    `StreamingManager.live_cells` has one for each of these cells.
 
     Attributes:
         cell: The cell.
         box: Left, bottom, right and top, in pixels.
-        state: Where it is on its way.
-        error: Why it failed, or None.
-        size: Bytes of memory that it takes, as far as they are its own.
-        sprite_lists: How many sprite lists are drawn of it.
+        state: The state of the cell.
+        error: Why the cell cannot be loaded, or None.
+        size: Bytes of memory of its world entities, without sprites, prefabs and images.
+        sprite_lists: The number of sprite lists that are drawn for the cell.
 
     Main thread.
     """
 
     @property
     def cell(self) -> GridCell:
-        """See above."""
+        """The cell."""
         ...
 
     @property
     def box(self) -> Box:
-        """See above."""
+        """Left, bottom, right and top, in pixels."""
         ...
 
     @property
     def state(self) -> CellState:
-        """See above."""
+        """The state of the cell."""
         ...
 
     @property
     def error(self) -> Exception | None:
-        """See above."""
+        """Why the cell cannot be loaded, or None."""
         ...
 
     @property
     def size(self) -> int:
-        """See above."""
+        """Bytes of memory of its world entities, without sprites, prefabs and images."""
         ...
 
     @property
     def sprite_lists(self) -> int:
-        """See above."""
+        """The number of sprite lists that are drawn for the cell."""
         ...
 
 

@@ -15,12 +15,15 @@ _SLOWEST = 0.2
 
 
 class StreamingHealth(enum.Enum):
-    """How much of the load distance is loaded, around the streaming source that has least of it.
+    """Whether a world keeps up with its streaming sources.
+
+    It is judged by the part of the load distance that is loaded, around the source that has least
+    of it; ``slow`` and ``critical`` of `StreamingSettings` are the limits.
 
     Attributes:
-        GOOD: Half of the load distance, or more.
-        SLOW: Less than half of it.
-        CRITICAL: Less than a quarter of it: a player may see a gap, or fall into it.
+        GOOD: By default half of the load distance, or more.
+        SLOW: By default less than half of it.
+        CRITICAL: By default less than a quarter of it: a player may see a gap, or fall into it.
     """
 
     GOOD = "good"

@@ -27,7 +27,8 @@ class PreloadRequest:
         place: The area: left, bottom, right and top in pixels; or a position, which stands for the
             3 × 3 cells around it.
         cancelled: Whether `cancel` was called before the request was done.
-        error: A `PreloadError` if the area cannot be loaded; None otherwise.
+        error: A `PreloadError` if the area cannot be loaded in time, or the request was cancelled;
+            None otherwise.
         total: Number of cells of the area; 0 until the world is open.
         arrived: How many of these are active.
 
@@ -68,13 +69,13 @@ class PreloadRequest:
 
     @property
     def progress(self) -> float:
-        """The active part of the area's cells, 0 to 1."""
+        """The part of the area's cells that is active, 0 to 1."""
         if self.done and self.error is None:
             return 1.0
         return self.arrived / self.total if self.total else 0.0
 
     def cancel(self) -> bool:
-        """Gives the request up, without calling callbacks; returns False if it was done already."""
+        """Cancels the request; its callbacks are not called. Returns False if it was done."""
         if self.done:
             return False
         self.cancelled = True
@@ -83,7 +84,11 @@ class PreloadRequest:
         return True
 
     def add_done_callback(self, callback: Callable[[PreloadRequest], object]) -> None:
-        """Calls a function with this request, on the main thread, once it is done or has failed."""
+        """Calls a function with this request once it is done or has failed.
+
+        The function is called on the main thread: at once, if the request is done already; never,
+        if it is cancelled.
+        """
         self._completion.listen(partial(self._call, callback))
 
     def _call(self, callback: Callable[[PreloadRequest], object]) -> None:
@@ -91,7 +96,7 @@ class PreloadRequest:
             callback(self)
 
     def result(self) -> None:
-        """Returns if the area is loaded, and raises otherwise.
+        """Returns None if the area is loaded, and raises an error otherwise.
 
         Raises:
             PreloadError: The area cannot be loaded, or the request was cancelled or is not done.

@@ -99,7 +99,12 @@ class StreamingSource:
             )
 
     def jump(self, position: Sequence[float]) -> None:
-        """Moves the source without a movement: its velocity is 0 afterwards."""
+        """Moves the source without counting that as movement: its velocity is 0 afterwards.
+
+        Raises:
+            ValueError: A number is NaN, infinite or farther than 1e9 pixels.
+            TypeError: `position` is no sequence of numbers.
+        """
         self.motion.jump(*checked_position(position))
 
     def remove(self) -> None:
@@ -107,12 +112,12 @@ class StreamingSource:
         self._sources.remove(self)
 
     def sees(self, reach: Box) -> bool:
-        """Whether a cell's reach touches the circle that the source's cells are wanted in."""
+        """Whether a box (left, bottom, right, top) touches the circle where cells are loaded."""
         aim = self.aim
         return box_distance(aim.x, aim.y, reach) <= aim.radius
 
     def keeps(self, reach: Box) -> bool:
-        """Whether a cell's reach is within the unload distance."""
+        """Whether a box (left, bottom, right, top) is within the unload distance."""
         motion = self.motion
         return box_distance(motion.x, motion.y, reach) <= self.unload_distance
 

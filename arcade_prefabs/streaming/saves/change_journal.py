@@ -153,7 +153,7 @@ class SaveRequest:
     """A save that was asked for; ``await`` it, or give it a callback.
 
     Attributes:
-        entities: How many entities the save file has.
+        entities: The number of changed entities in the save file; 0 until the save has ended.
         error: Why the save failed, or None. A failed save leaves the one before as it is.
 
     Main thread.
@@ -166,7 +166,7 @@ class SaveRequest:
 
     @property
     def done(self) -> bool:
-        """Whether the save has ended, well or not."""
+        """Whether the save has ended, with or without an error."""
         return self._completion.done
 
     def end(self, entities: int, error: Exception | None) -> None:
@@ -187,7 +187,7 @@ class SaveRequest:
         return self.result()
 
     def result(self) -> int:
-        """Returns how many entities the save file has.
+        """Returns the number of changed entities in the save file.
 
         Raises:
             SaveError: The save failed, or has not ended.
@@ -199,7 +199,10 @@ class SaveRequest:
         return self.entities
 
     def add_done_callback(self, callback: Callable[[SaveRequest], object]) -> None:
-        """Calls a function with this request, on the main thread, once the save has ended."""
+        """Calls a function with this request, on the main thread, once the save has ended.
+
+        If the save has ended already, the function is called at once.
+        """
         self._completion.listen(lambda: callback(self))
 
 
