@@ -243,8 +243,10 @@ class InstanceGroup(Sequence[Entity]):
         coins = prefabs.spawn_many("props/coin", positions)
         ...
         for sprite in arcade.check_for_collision_with_list(player, coins.sprites):
-            prefabs.entities.of_sprite(sprite).despawn()
-        if not coins:
+            coin = prefabs.entities.of_sprite(sprite)
+            if coin is not None:  # not despawned by another sprite of the same coin
+                coin.root.despawn()
+        if not coins and coins.error is None:
             next_level()
 
     Most of them are instances: drawn, but without a Python object. Asking for one promotes it to an
