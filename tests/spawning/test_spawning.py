@@ -1188,7 +1188,7 @@ def test_everything_that_waits_is_cleared_and_told_at_the_end(
     some = [one for one in begin() if one.error is None and not one.alive]
     assert len(some) >= 3
     scene.prefabs.detach()
-    assert all("detached" in str(one.error) for one in some)
+    assert all("closed" in str(one.error) for one in some)
 
 
 def test_a_large_entity_that_goes_is_gone_when_the_plugin_is(
