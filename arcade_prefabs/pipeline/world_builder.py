@@ -161,9 +161,10 @@ class WorldBuilder:
             AssetTooLargeError: The overrides do not fit on a page.
             ValueError: A number is NaN, infinite or out of its range, or the name is no id.
             TypeError: A value has the wrong type.
-            StoreError: The disk is full, or the builder is closed. It is raised by a later call, as
-                entities are written in batches.
+            StoreError: The builder is finished or closed; or the disk is full, which a later call
+                raises, as entities are written in batches.
         """
+        self._open()  # at once: what is added to no world would be lost without a word
         x, y = position
         wide, high = scale if isinstance(scale, tuple) else (scale, scale)
         if not all(map(_is_number, (x, y, angle, wide, high))):

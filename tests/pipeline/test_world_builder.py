@@ -191,6 +191,8 @@ def test_giving_up_leaves_the_old_one(tmp_path: Path) -> None:
             raise_after(world)
         with pytest.raises(StoreError, match="finished or closed"):
             world.finish()
+        with pytest.raises(StoreError, match="finished or closed"):
+            world.add("tree", (0, 0))
         twins = WorldBuilder(pipeline, "valley")
         twins.add("tree", (0, 0), name="me")
         twins.add("rock", (5000, 0), name="me")
