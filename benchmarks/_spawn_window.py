@@ -191,18 +191,23 @@ def rounds(root: Path, entities: int, count: int) -> dict[str, float]:
     }
 
 
+def wait_until_alive(plugin: Any, spawned: Any) -> None:
+    """Plays frames until an entity or a group is alive."""
+    deadline = time.perf_counter() + LONGEST_S
+    while not spawned.alive:
+        if spawned.error is not None or time.perf_counter() > deadline:
+            raise RuntimeError(f"{spawned!r} is not alive: {spawned.error}")
+        plugin.update(FRAME_S)
+        time.sleep(0.001)
+
+
 def one_by_one(root: Path, count: int) -> dict[str, float]:
     """Times spawning and despawning a loaded sprite prefab, in turns with plain sprites."""
     window = arcade.Window(*SIZE, "benchmark")
     (name,) = write_props(root, 1)
     with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:
         first = plugin.spawn(name)
-        deadline = time.perf_counter() + LONGEST_S
-        while not first.alive:
-            if first.error is not None or time.perf_counter() > deadline:
-                raise RuntimeError(f"the prefab is not there: {first.error}")
-            plugin.update(FRAME_S)
-            time.sleep(0.001)
+        wait_until_alive(plugin, first)
         texture = first.sprite.texture
         sprites = arcade.SpriteList()
         sprites.append(arcade.Sprite(texture))
@@ -250,12 +255,7 @@ def many(root: Path, count: int, turns: int) -> dict[str, float]:
     appended: list[float] = []
     with arcade_prefabs.attach(window, root, hot_reload=False) as plugin:
         first = plugin.spawn(name)
-        deadline = time.perf_counter() + LONGEST_S
-        while not first.alive:
-            if first.error is not None or time.perf_counter() > deadline:
-                raise RuntimeError(f"the prefab is not there: {first.error}")
-            plugin.update(FRAME_S)
-            time.sleep(0.001)
+        wait_until_alive(plugin, first)
         texture = first.sprite.texture
         plugin.draw()
         for _ in range(turns):
@@ -302,12 +302,7 @@ def growth(root: Path, count: int) -> dict[str, float]:
         for _ in range(3):
             places = [(number * 3.0, number * 2.0) for number in range(count)]
             group = plugin.spawn_many(name, places)
-            deadline = time.perf_counter() + LONGEST_S
-            while not group.alive:
-                if group.error is not None or time.perf_counter() > deadline:
-                    raise RuntimeError(f"the group is not there: {group.error}")
-                plugin.update(FRAME_S)
-                time.sleep(0.001)
+            wait_until_alive(plugin, group)
             plugin.draw()
             window.flip()
             groups.append(group)

@@ -183,11 +183,6 @@ class InstanceList(SpriteList[BasicSprite]):
         """Write a sprite's row anew, which it has taken over with other values than its own."""
         self._update_all(sprite)
 
-    def box_of(self, row: int) -> tuple[float, float, float, float]:
-        """Left, bottom, right and top that the hit box of an instance is within."""
-        run = next(run for first, run in self._run_starts() if row < first + run.rows)
-        return self._box(row, run)
-
     def _run_starts(self) -> Iterator[tuple[int, InstanceRun]]:
         first = 0
         for run in self._runs:
