@@ -47,7 +47,7 @@ __all__ = ["GroupSpawner", "InstanceGroup"]
 
 _log = logging.getLogger("arcade_prefabs")
 
-# Groups of a loaded prefab up to that size are built at once: about 0.3 ms for each thousand.
+# Groups of a loaded prefab up to that size are built at once: about 1 ms for each thousand.
 _AT_ONCE: Final = 2000
 # Entities that are spawned in one step, if they cannot be instances.
 _SPAWNED: Final = 12
